@@ -1,0 +1,57 @@
+# ddbstreams: built the PGXS way.
+#
+#   make, make install      build and install for $(PG_CONFIG)
+#   make installcheck       pg_regress and isolation specs in a running server
+#                           that has shared_preload_libraries = 'ddbstreams'
+#   make prove              TAP tests; they start servers of their own
+#   make format             lay out src/ with clang-format
+#
+# test/check does all of it in private servers.
+
+EXTENSION = ddbstreams
+MODULE_big = ddbstreams
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+DATA = $(wildcard sql/*--*.sql)
+
+# sql/ holds the install scripts (with "--") and the regress tests (without);
+# the test that creates the extension comes first.
+TESTS = $(filter-out $(DATA),$(wildcard sql/*.sql))
+TEST_NAMES = $(sort $(patsubst sql/%.sql,%,$(TESTS)))
+REGRESS = $(filter extension,$(TEST_NAMES)) $(filter-out extension,$(TEST_NAMES))
+
+SPECS = $(wildcard test/specs/*.spec)
+ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(SPECS)))
+ISOLATION_OPTS = --inputdir=test --load-extension=ddbstreams
+
+# PostgreSQL's own headers do not pass these two warnings of -Wextra.
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
+# PostgreSQL was configured with gcc: options and attributes that clang lacks.
+ifneq ($(findstring clang,$(CC)),)
+PG_CFLAGS += -Wno-ignored-optimization-argument -Wno-unknown-warning-option \
+	-Wno-ignored-attributes
+endif
+ifeq ($(WERROR),1)
+PG_CFLAGS += -Werror
+endif
+
+# Bitcode for inlining would make every user need clang and gains nothing here.
+override with_llvm = no
+
+EXTRA_CLEAN = results regression.diffs regression.out output_iso tmp_check
+
+PG_CONFIG = pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(OBJS): $(wildcard src/*.h)
+
+.PHONY: prove format
+prove: PROVE_TESTS = test/t/*.pl
+prove: PG_PROVE_FLAGS += -I $(srcdir)/test/t
+prove:
+	echo "shared_preload_libraries = 'ddbstreams'" > prove.conf
+	( export TEMP_CONFIG="$${TEMP_CONFIG:-$(CURDIR)/prove.conf}"; $(prove_installcheck) ); \
+	status=$$?; rm -f prove.conf; exit $$status
+
+format:
+	clang-format -i $(wildcard src/*.c src/*.h)

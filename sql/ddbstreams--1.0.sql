@@ -1,0 +1,293 @@
+-- ddbstreams--1.0.sql: all objects of the extension.
+--
+-- Public functions are in schema ddbstreams; each checks by itself what its
+-- caller may do, so that all of them are PUBLIC's to call.  Tables that users
+-- have no business with are in schema ddbstreams_shards.
+
+\echo Use "CREATE EXTENSION ddbstreams" to load this file. \quit
+
+CREATE SCHEMA ddbstreams;
+COMMENT ON SCHEMA ddbstreams IS 'change streams of tables, as DynamoDB Streams has them';
+GRANT USAGE ON SCHEMA ddbstreams TO PUBLIC;
+
+CREATE SCHEMA ddbstreams_shards;
+COMMENT ON SCHEMA ddbstreams_shards IS 'shards and catalogue tables of ddbstreams; read streams by the functions of schema ddbstreams';
+
+---------------------------------------------------------------------------
+-- Catalogue tables (stream_catalog.c)
+--
+-- Rows are written by C code alone, unseen by logical decoding (heap_write.c);
+-- hence REPLICA IDENTITY NOTHING.
+---------------------------------------------------------------------------
+
+CREATE SEQUENCE ddbstreams_shards.id_seq;
+COMMENT ON SEQUENCE ddbstreams_shards.id_seq IS 'numbers of streams and shards';
+
+-- stream_id			identity in this database
+-- stream_arn			name, unique; keeps what it was made with
+-- table_oid			the table, 0 once it is dropped
+-- table_name			the table's name in the ARN
+-- stream_label			creation time in UTC, unique for a table name
+-- stream_view_type		what records hold
+-- created_at			creation_request_date_time
+-- disabled_at			null while the stream is enabled
+-- retention			how long records are kept
+-- owner				role that may read once the table is dropped
+-- key_attnums			the key's columns, in its order
+-- key_columns			their names, present or last
+-- partition_attnums	the columns whose hash chooses the shard
+-- hash_functions		how they are hashed, to notice a change
+CREATE TABLE ddbstreams_shards.stream (
+	stream_id int8 NOT NULL,
+	stream_arn text COLLATE "C" NOT NULL,
+	table_oid regclass NOT NULL,
+	table_name text COLLATE "C" NOT NULL,
+	stream_label text COLLATE "C" NOT NULL,
+	stream_view_type text COLLATE "C" NOT NULL,
+	created_at timestamptz NOT NULL,
+	disabled_at timestamptz,
+	retention interval NOT NULL,
+	owner oid NOT NULL,
+	key_attnums int2[] NOT NULL,
+	key_columns text[] NOT NULL,
+	partition_attnums int2[] NOT NULL,
+	hash_functions text COLLATE "C" NOT NULL
+);
+COMMENT ON TABLE ddbstreams_shards.stream IS 'streams; see ddbstreams.list_streams()';
+CREATE UNIQUE INDEX stream_pkey ON ddbstreams_shards.stream (stream_id);
+CREATE UNIQUE INDEX stream_arn_idx ON ddbstreams_shards.stream (stream_arn);
+CREATE INDEX stream_table_oid_idx ON ddbstreams_shards.stream (table_oid);
+ALTER TABLE ddbstreams_shards.stream REPLICA IDENTITY NOTHING;
+
+-- shard_no				identity in this database, never used again
+-- stream_id			the stream
+-- shard_id				the shard's id, unique in its stream
+-- parent_shard_id		the shard that it follows, null for a root
+-- starting_number		its records have this number or higher ones
+-- ending_number		the last record's, null while the shard is open
+-- hash_first, hash_last	its hashes, both ends inclusive: unsigned 64-bit
+--						numbers in signed columns
+-- shard_table			the log
+-- side_table			its large values
+-- created_at, closed_at	closed_at is null while the shard is open
+CREATE TABLE ddbstreams_shards.shard (
+	shard_no int8 NOT NULL,
+	stream_id int8 NOT NULL,
+	shard_id text COLLATE "C" NOT NULL,
+	parent_shard_id text COLLATE "C",
+	starting_number int8 NOT NULL,
+	ending_number int8,
+	hash_first int8 NOT NULL,
+	hash_last int8 NOT NULL,
+	shard_table regclass NOT NULL,
+	side_table regclass NOT NULL,
+	created_at timestamptz NOT NULL,
+	closed_at timestamptz
+);
+COMMENT ON TABLE ddbstreams_shards.shard IS 'shards; see ddbstreams.describe_stream()';
+CREATE UNIQUE INDEX shard_pkey ON ddbstreams_shards.shard (shard_no);
+CREATE UNIQUE INDEX shard_stream_id_idx ON ddbstreams_shards.shard (stream_id, shard_id);
+ALTER TABLE ddbstreams_shards.shard REPLICA IDENTITY NOTHING;
+
+-- descriptor_id		hash of content; two rows of one id are alike
+-- content				the columns that an image has (row_descriptor.c)
+CREATE TABLE ddbstreams_shards.row_descriptor (
+	descriptor_id int8 NOT NULL,
+	content bytea NOT NULL
+);
+COMMENT ON TABLE ddbstreams_shards.row_descriptor IS 'what is needed to read images without today''s catalogues';
+CREATE INDEX row_descriptor_idx ON ddbstreams_shards.row_descriptor (descriptor_id);
+ALTER TABLE ddbstreams_shards.row_descriptor REPLICA IDENTITY NOTHING;
+
+-- secret				32 random bytes, made with the extension, never dumped
+CREATE TABLE ddbstreams_shards.secret (
+	secret bytea NOT NULL
+);
+COMMENT ON TABLE ddbstreams_shards.secret IS 'the key that signs shard iterators';
+ALTER TABLE ddbstreams_shards.secret REPLICA IDENTITY NOTHING;
+
+CREATE FUNCTION ddbstreams_shards.make_secret() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_make_secret';
+COMMENT ON FUNCTION ddbstreams_shards.make_secret() IS 'makes the secret; called by CREATE EXTENSION alone';
+REVOKE ALL ON FUNCTION ddbstreams_shards.make_secret() FROM PUBLIC;
+SELECT ddbstreams_shards.make_secret();
+
+---------------------------------------------------------------------------
+-- Trigger functions (capture.c, shard_tables.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.capture() RETURNS trigger
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_capture';
+COMMENT ON FUNCTION ddbstreams.capture() IS
+'captures changes of rows; enable_stream makes the trigger that calls it';
+
+CREATE FUNCTION ddbstreams.capture_truncate() RETURNS trigger
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_capture_truncate';
+COMMENT ON FUNCTION ddbstreams.capture_truncate() IS
+'captures TRUNCATE as a REMOVE of each row; enable_stream makes the trigger that calls it';
+
+CREATE FUNCTION ddbstreams_shards.refuse_change() RETURNS trigger
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_refuse_change';
+COMMENT ON FUNCTION ddbstreams_shards.refuse_change() IS
+'refuses changes of shards by SQL';
+REVOKE ALL ON FUNCTION ddbstreams_shards.refuse_change() FROM PUBLIC;
+
+---------------------------------------------------------------------------
+-- Streams on tables (stream_sql.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.enable_stream(
+	table_name regclass,
+	stream_view_type text DEFAULT 'NEW_AND_OLD_IMAGES',
+	shard_count int DEFAULT NULL,
+	partition_key text[] DEFAULT NULL,
+	retention interval DEFAULT '24 hours')
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_enable_stream';
+COMMENT ON FUNCTION ddbstreams.enable_stream(regclass, text, int, text[], interval) IS
+'Starts a new, empty stream on a table that the caller owns and returns its ARN. stream_view_type: KEYS_ONLY, NEW_IMAGE, OLD_IMAGE or NEW_AND_OLD_IMAGES. shard_count: 1 to 1024; null takes the number of leaf partitions of a partitioned table, else ddbstreams.default_shard_count. partition_key: columns of the primary key whose hash chooses the shard; null takes the whole key. retention: how long records are kept, 1 minute to 100 years. Errors: 22023 for a stream that is enabled already and for bad values, 42809 for a table that cannot have a stream, 42501, 42704. From DynamoDB''s UpdateTable.';
+
+CREATE FUNCTION ddbstreams.disable_stream(table_name regclass)
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_disable_stream';
+COMMENT ON FUNCTION ddbstreams.disable_stream(regclass) IS
+'Closes every shard of the stream that is enabled on a table of the caller''s, and returns its ARN; the stream stays readable until its records have expired. Errors: 22023 if no stream is enabled, 55006 in a transaction that has changed the table, 42501, 42704. From DynamoDB''s UpdateTable.';
+
+CREATE FUNCTION ddbstreams.alter_stream(stream_arn text, retention interval)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_alter_stream';
+COMMENT ON FUNCTION ddbstreams.alter_stream(text, interval) IS
+'Changes how long the records of a stream are kept, 1 minute to 100 years. Errors: 22023 for a bad value, 42704 for an unknown stream, 42501 unless the caller owns the table. DynamoDB has 24 hours, always.';
+
+CREATE FUNCTION ddbstreams.latest_stream_arn(table_name regclass)
+	RETURNS text
+	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ddbstreams_latest_stream_arn';
+COMMENT ON FUNCTION ddbstreams.latest_stream_arn(regclass) IS
+'The ARN of the stream that was enabled last on a table, be it enabled or not, until it has expired; null if there is none. Errors: 42501 unless the caller may SELECT from the table, 42704. From DynamoDB''s DescribeTable.';
+
+CREATE FUNCTION ddbstreams.list_streams(
+	table_name regclass DEFAULT NULL,
+	OUT stream_arn text,
+	OUT table_name text,
+	OUT stream_label text,
+	OUT stream_status text,
+	OUT stream_view_type text,
+	OUT creation_request_date_time timestamptz,
+	OUT retention interval)
+	RETURNS SETOF record
+	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_streams';
+COMMENT ON FUNCTION ddbstreams.list_streams(regclass) IS
+'The streams that the caller may read, of one table or (null) of all, in the order of their creation; also disabled ones until they have expired. Errors: 42704 for a table that does not exist. From DynamoDB''s ListStreams.';
+
+CREATE FUNCTION ddbstreams.describe_stream(
+	stream_arn text,
+	OUT shard_id text,
+	OUT parent_shard_id text,
+	OUT starting_sequence_number text,
+	OUT ending_sequence_number text,
+	OUT shard_table regclass,
+	OUT hash_range numrange)
+	RETURNS SETOF record
+	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_describe_stream';
+COMMENT ON FUNCTION ddbstreams.describe_stream(text) IS
+'The shards of a stream in the order of their ids. ending_sequence_number is null while a shard is open. hash_range is half-open; those of the open shards tile [0, 2^64). Errors: 22023 for a malformed ARN, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. From DynamoDB''s DescribeStream.';
+
+---------------------------------------------------------------------------
+-- Reading (records_sql.c, wait_sql.c, changes_sql.c, unmarshal.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.get_shard_iterator(
+	stream_arn text,
+	shard_id text,
+	shard_iterator_type text,
+	sequence_number text DEFAULT NULL,
+	at timestamptz DEFAULT NULL)
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ddbstreams_get_shard_iterator';
+COMMENT ON FUNCTION ddbstreams.get_shard_iterator(text, text, text, text, timestamptz) IS
+'A position in a shard, for get_records. shard_iterator_type: TRIM_HORIZON (the oldest record that is kept when the iterator is used), LATEST (behind the last record that this statement''s snapshot can see), AT_SEQUENCE_NUMBER and AFTER_SEQUENCE_NUMBER (with sequence_number), AT_TIMESTAMP (with at; not in DynamoDB). It expires after ddbstreams.iterator_lifetime. Errors: 22023, 42704, 42501, ZS002 for a number older than the retention. From DynamoDB''s GetShardIterator.';
+
+CREATE FUNCTION ddbstreams.next_shard_iterator(shard_iterator text)
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ddbstreams_next_shard_iterator';
+COMMENT ON FUNCTION ddbstreams.next_shard_iterator(text) IS
+'The same position, issued now; null when the shard is closed and no record comes after the position. For readers whose last page was empty. Errors: 22023 for an iterator that is not one, ZS001 for an expired one, 42704, 42501.';
+
+CREATE FUNCTION ddbstreams.get_records(
+	shard_iterator text,
+	max_records int DEFAULT 1000,
+	OUT event_id text,
+	OUT event_name text,
+	OUT event_version text,
+	OUT event_source text,
+	OUT aws_region text,
+	OUT approximate_creation_date_time timestamptz,
+	OUT keys json,
+	OUT new_image json,
+	OUT old_image json,
+	OUT sequence_number text,
+	OUT size_bytes bigint,
+	OUT stream_view_type text,
+	OUT user_identity json,
+	OUT transaction_id xid8,
+	OUT next_shard_iterator text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_get_records';
+COMMENT ON FUNCTION ddbstreams.get_records(text, int) IS
+'The records after an iterator, in order: at most max_records (1 to 1000) and 1 MB, at least one if one may be read; no row means that nothing more can be read now. next_shard_iterator stands just after its row; it is null on the last row of a closed shard. Errors: 22023, 42704, 42501, ZS001 (expired iterator), ZS002 (records older than the retention), ZS003 (more than ddbstreams.max_readers_per_shard at the same moment). From DynamoDB''s GetRecords.';
+
+CREATE FUNCTION ddbstreams.wait_for_records(shard_iterator text, timeout interval)
+	RETURNS boolean
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_wait_for_records';
+COMMENT ON FUNCTION ddbstreams.wait_for_records(text, interval) IS
+'Waits until there is a record after the iterator or the shard has ended (true), or the timeout, 0 to 1 day, is over (false). Wakes within milliseconds of the commit. Errors: 25001 in a REPEATABLE READ or SERIALIZABLE transaction; 22023, 42704, 42501, ZS001 as get_records.';
+
+CREATE FUNCTION ddbstreams.changes(
+	row_type anyelement,
+	since timestamptz DEFAULT NULL,
+	until timestamptz DEFAULT NULL,
+	stream_arn text DEFAULT NULL,
+	OUT event_name text,
+	OUT sequence_number text,
+	OUT shard_id text,
+	OUT committed_at timestamptz,
+	OUT transaction_id xid8,
+	OUT old_image anyelement,
+	OUT new_image anyelement)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 1000
+	AS 'MODULE_PATHNAME', 'ddbstreams_changes';
+COMMENT ON FUNCTION ddbstreams.changes(anyelement, timestamptz, timestamptz, text) IS
+'The records of all shards of a table''s latest stream (or of stream_arn) as typed rows, parents before children, merged by sequence number, with since <= time < until: SELECT event_name, (new_image).status FROM ddbstreams.changes(null::orders). Columns are matched by attribute number and converted to the type that they have now, by assignment cast; what cannot be is null, with a warning. For looking, not for following: a record of another shard with a lower number may appear later. Errors: 42809 if row_type is no table''s row type, 42704, 42501.';
+
+CREATE FUNCTION ddbstreams.unmarshal(image json)
+	RETURNS json
+	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_unmarshal';
+COMMENT ON FUNCTION ddbstreams.unmarshal(json) IS
+'Turns DynamoDB''s typed JSON, an image or a single attribute value, into plain JSON: {"id":{"N":"1"}} becomes {"id":1}. Bytes stay base64. Error: 22023 for what is not typed JSON.';
+
+---------------------------------------------------------------------------
+-- AWS's operations (aws*.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.aws(operation text, request json)
+	RETURNS json
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_aws';
+COMMENT ON FUNCTION ddbstreams.aws(text, json) IS
+'An operation of DynamoDB Streams or DynamoDB with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification). The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';

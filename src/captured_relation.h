@@ -1,0 +1,48 @@
+/*
+ * captured_relation.h
+ *	  What capture must know of a relation, looked up once.
+ */
+#ifndef CAPTURED_RELATION_H
+#define CAPTURED_RELATION_H
+
+#include "ddbstreams.h"
+
+#include "executor/tuptable.h"
+#include "fmgr.h"
+
+#include "row_descriptor.h"
+#include "stream_catalog.h"
+
+typedef struct KeyColumn
+{
+	AttrNumber	attnum;			/* the relation's own */
+	FmgrInfo	hash;			/* the type's extended hash function */
+	Oid			collation;
+} KeyColumn;
+
+typedef struct CapturedRelation
+{
+	Oid			relid;
+	bool		stale;			/* set by the relcache callback, nothing else */
+	int64		stream_id;
+	StreamViewType view_type;
+	RowDescriptor *descriptor;
+	int			key_count;
+	KeyColumn  *key;
+	int			partition_count;
+	KeyColumn  *partition;		/* the partition key */
+	bool		partition_is_key;	/* both hash the same columns alike */
+	bool		plain;			/* images may be copied from tuples as they are */
+} CapturedRelation;
+
+extern CapturedRelation *captured_relation_get(Relation rel);
+extern uint64 captured_relation_hash(KeyColumn *columns, int count,
+									 TupleTableSlot *slot);
+extern void captured_relation_end_transaction(void);
+
+/* Also used when a stream is enabled */
+extern StreamInfo *captured_relation_stream(Oid relid, Oid *root);
+extern bool captured_relation_hash_function(Oid type, FmgrInfo *finfo,
+											MemoryContext context);
+
+#endif							/* CAPTURED_RELATION_H */

@@ -1,0 +1,604 @@
+/*
+ * change_buffer.c
+ *	  The changes that the present transaction has made to captured tables.
+ *
+ * Nothing may go to a shard before the transaction commits: it would carry a
+ * subtransaction's xid, or stop readers for as long as the transaction runs.
+ * So changes wait here, in one bucket for each shard that was open when the
+ * transaction first touched the stream.  Shards are split later, never merged,
+ * so a bucket covers one or more whole shards at the append.
+ *
+ * Items are kept in chunks of memory; past ddbstreams.buffer_memory all chunks
+ * move to a temporary file, one per bucket.  The files belong to the top-level
+ * transaction's resource owner: under the statement's they would be gone with
+ * the statement.  A bucket's end is our own and moves only when an item is
+ * complete, so that a failed write leaves nothing behind.
+ *
+ * Runs of items are stamped with the subtransaction that made them.  Ids rise,
+ * and while a subtransaction is open nothing is stamped with a lower one, so
+ * that its abort cuts a bucket at the first run with its id or a higher one.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "change_buffer.h"
+
+#define FIRST_CHUNK_SIZE	((Size) 1024)
+#define LAST_CHUNK_SIZE		((Size) 256 * 1024)
+#define WINDOW_SIZE			((Size) 256 * 1024)
+
+/* A value of this size goes to the file at once, unbuffered */
+#define LONG_VALUE			((Size) 512 * 1024)
+
+static MemoryContext buffer_context = NULL; /* child of TopTransactionContext */
+static StreamBuffer *stream_buffers = NULL;
+static Size memory_used = 0;
+static uint32 last_ordinal = 0;
+
+/* Returns the context for what lives as long as the transaction's buffer. */
+MemoryContext
+change_buffer_context(void)
+{
+	if (buffer_context == NULL)
+		buffer_context = AllocSetContextCreate(TopTransactionContext,
+											   "ddbstreams change buffer",
+											   ALLOCSET_DEFAULT_SIZES);
+	return buffer_context;
+}
+
+/* Returns all buffers of this transaction, linked by next. */
+StreamBuffer *
+change_buffer_streams(void)
+{
+	return stream_buffers;
+}
+
+/* Returns this transaction's buffer for a stream, or NULL. */
+StreamBuffer *
+change_buffer_find(int64 stream_id)
+{
+	StreamBuffer *buffer;
+
+	for (buffer = stream_buffers; buffer != NULL; buffer = buffer->next)
+	{
+		if (buffer->stream_id == stream_id)
+			break;
+	}
+	return buffer;
+}
+
+/*
+ * Makes this transaction's buffer for a stream.  hash_first has the first hash
+ * of each bucket, rising, the first of them 0.
+ */
+StreamBuffer *
+change_buffer_create(int64 stream_id, int bucket_count, const uint64 *hash_first)
+{
+	MemoryContext context = change_buffer_context();
+	StreamBuffer *buffer = MemoryContextAllocZero(context, sizeof(StreamBuffer));
+
+	Assert(bucket_count > 0 && hash_first[0] == 0);
+	buffer->stream_id = stream_id;
+	buffer->bucket_count = bucket_count;
+	buffer->buckets = MemoryContextAllocZero(context,
+											 bucket_count * sizeof(ChangeBucket));
+	for (int i = 0; i < bucket_count; i++)
+	{
+		buffer->buckets[i].hash_first = hash_first[i];
+		buffer->buckets[i].hash_last =
+			i + 1 < bucket_count ? hash_first[i + 1] - 1 : PG_UINT64_MAX;
+	}
+	buffer->next = stream_buffers;
+	stream_buffers = buffer;
+	return buffer;
+}
+
+/* Returns the bucket for a partition key hash. */
+ChangeBucket *
+change_buffer_bucket(StreamBuffer *buffer, uint64 hash)
+{
+	int			low = 0;
+	int			high = buffer->bucket_count - 1;
+
+	while (low < high)
+	{
+		int			middle = (low + high + 1) / 2;
+
+		if (buffer->buckets[middle].hash_first <= hash)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return &buffer->buckets[low];
+}
+
+bool
+change_buffer_is_empty(void)
+{
+	for (StreamBuffer *buffer = stream_buffers; buffer; buffer = buffer->next)
+	{
+		for (int i = 0; i < buffer->bucket_count; i++)
+		{
+			if (buffer->buckets[i].end > 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Has this transaction changed rows of the stream's table? */
+bool
+change_buffer_has_changes(int64 stream_id)
+{
+	StreamBuffer *buffer = change_buffer_find(stream_id);
+
+	for (int i = 0; buffer != NULL && i < buffer->bucket_count; i++)
+	{
+		if (buffer->buckets[i].end > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Returns an ordinal for a large value, unique in this transaction. */
+uint32
+change_buffer_next_ordinal(void)
+{
+	if (last_ordinal == PG_UINT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many large values in one transaction")));
+	return ++last_ordinal;
+}
+
+static void
+release_chunks(ChangeBucket *bucket)
+{
+	while (bucket->first_chunk != NULL)
+	{
+		ChangeChunk *chunk = bucket->first_chunk;
+
+		bucket->first_chunk = chunk->next;
+		memory_used -= chunk->size;
+		pfree(chunk);
+	}
+	bucket->last_chunk = NULL;
+}
+
+/* Puts the file's read and write position at the logical end of its part. */
+static void
+seek_to(BufFile *file, uint64 position)
+{
+	if (BufFileSeek(file, 0, (off_t) position, SEEK_SET) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not seek in temporary file of the change buffer: %m")));
+}
+
+static void
+open_file(ChangeBucket *bucket)
+{
+	if (bucket->file == NULL)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(change_buffer_context());
+		ResourceOwner oldowner = CurrentResourceOwner;
+
+		CurrentResourceOwner = TopTransactionResourceOwner;
+		PG_TRY();
+		{
+			bucket->file = BufFileCreateTemp(false);
+		}
+		PG_FINALLY();
+		{
+			CurrentResourceOwner = oldowner;
+			MemoryContextSwitchTo(oldcontext);
+		}
+		PG_END_TRY();
+	}
+	seek_to(bucket->file, bucket->memory_start);
+}
+
+/* Moves a bucket's items from memory to its file. */
+static void
+spill_bucket(ChangeBucket *bucket)
+{
+	if (bucket->end > bucket->memory_start)
+	{
+		open_file(bucket);
+		for (ChangeChunk *chunk = bucket->first_chunk; chunk; chunk = chunk->next)
+			BufFileWrite(bucket->file, chunk->data, chunk->used);
+		bucket->memory_start = bucket->end;
+	}
+	release_chunks(bucket);
+}
+
+static void
+spill_all(void)
+{
+	for (StreamBuffer *buffer = stream_buffers; buffer; buffer = buffer->next)
+	{
+		for (int i = 0; i < buffer->bucket_count; i++)
+			spill_bucket(&buffer->buckets[i]);
+	}
+}
+
+static ChangeChunk *
+add_chunk(ChangeBucket *bucket, Size needed)
+{
+	ChangeChunk *chunk;
+	Size		size = FIRST_CHUNK_SIZE;
+
+	if (bucket->last_chunk != NULL)
+		size = Min(bucket->last_chunk->size * 2, LAST_CHUNK_SIZE);
+	size = Max(size, needed);
+
+	if (memory_used + size > (Size) setting_buffer_memory * 1024)
+		spill_all();
+
+	chunk = MemoryContextAlloc(change_buffer_context(),
+							   offsetof(ChangeChunk, data) + size);
+	chunk->next = NULL;
+	chunk->start = bucket->end;
+	chunk->size = size;
+	chunk->used = 0;
+	if (bucket->last_chunk != NULL)
+		bucket->last_chunk->next = chunk;
+	else
+		bucket->first_chunk = chunk;
+	bucket->last_chunk = chunk;
+	memory_used += size;
+	return chunk;
+}
+
+/* Notes which subtransaction makes the item that is about to be added. */
+static void
+stamp_run(ChangeBucket *bucket)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+
+	if (bucket->run_count > 0 &&
+		bucket->runs[bucket->run_count - 1].subid == subid)
+		return;
+
+	if (bucket->run_count == bucket->run_capacity)
+	{
+		int			capacity = Max(4, bucket->run_capacity * 2);
+
+		if (bucket->runs == NULL)
+			bucket->runs = MemoryContextAlloc(change_buffer_context(),
+											  capacity * sizeof(ChangeRun));
+		else
+			bucket->runs = repalloc_huge(bucket->runs,
+										 capacity * sizeof(ChangeRun));
+		bucket->run_capacity = capacity;
+	}
+	bucket->runs[bucket->run_count].subid = subid;
+	bucket->runs[bucket->run_count].start = bucket->end;
+	bucket->run_count++;
+}
+
+/*
+ * Returns room for an item with a body of that length, its lengths set.  The
+ * item is not part of the bucket until change_buffer_commit; nothing else may
+ * be added in between.
+ */
+ChangeItem *
+change_buffer_reserve(ChangeBucket *bucket, Size body_length)
+{
+	Size		length = CHANGE_ITEM_HEADER + MAXALIGN(body_length);
+	ChangeChunk *chunk = bucket->last_chunk;
+	ChangeItem *item;
+
+	if (chunk == NULL || chunk->size - chunk->used < length)
+		chunk = add_chunk(bucket, length);
+	item = (ChangeItem *) (chunk->data + chunk->used);
+	item->length = length;
+	item->body_length = body_length;
+	return item;
+}
+
+/* Makes the item that was reserved last a part of its bucket. */
+void
+change_buffer_commit(ChangeBucket *bucket, ChangeItem *item)
+{
+	stamp_run(bucket);
+	bucket->last_chunk->used += item->length;
+	bucket->end += item->length;
+}
+
+/*
+ * Adds a large value, before the changes that refer to it.  It is copied; a
+ * very large one goes straight to the file.
+ */
+void
+change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
+						const void *value, Size length)
+{
+	ChangeItem	header;
+	ChangeItem *item;
+
+	bucket->has_values = true;
+	if (length < LONG_VALUE)
+	{
+		item = change_buffer_reserve(bucket, length);
+		memcpy(CHANGE_ITEM_BODY(item), value, length);
+	}
+	else
+	{
+		item = &header;
+		item->length = CHANGE_ITEM_HEADER + MAXALIGN(length);
+		item->body_length = length;
+	}
+	item->hash = hash;
+	item->key_hash = 0;
+	item->relid = InvalidOid;
+	item->ordinal = ordinal;
+	ItemPointerSetInvalid(&item->old_tid);
+	ItemPointerSetInvalid(&item->new_tid);
+
+	if (item != &header)
+		change_buffer_commit(bucket, item);
+	else
+	{
+		char		padding[MAXIMUM_ALIGNOF] = {0};
+
+		spill_bucket(bucket);
+		open_file(bucket);
+		BufFileWrite(bucket->file, item, sizeof(ChangeItem));
+		BufFileWrite(bucket->file, padding,
+					 CHANGE_ITEM_HEADER - sizeof(ChangeItem));
+		compat_buffile_write(bucket->file, value, length);
+		BufFileWrite(bucket->file, padding, MAXALIGN(length) - length);
+		stamp_run(bucket);
+		bucket->end += item->length;
+		bucket->memory_start = bucket->end;
+	}
+}
+
+/* Starts reading a bucket's items from its first. */
+void
+change_buffer_scan_begin(ChangeScan *scan, ChangeBucket *bucket,
+						 ChangeScanKind kind)
+{
+	memset(scan, 0, sizeof(ChangeScan));
+	scan->kind = kind;
+	scan->bucket = bucket;
+	scan->chunk = bucket->first_chunk;
+}
+
+void
+change_buffer_scan_end(ChangeScan *scan)
+{
+	if (scan->window != NULL)
+		pfree(scan->window);
+	scan->window = NULL;
+}
+
+/* Fills the window with length bytes of the file from a position. */
+static void
+read_window(ChangeScan *scan, uint64 position, Size length)
+{
+	if (scan->window_capacity < length)
+	{
+		if (scan->window != NULL)
+			pfree(scan->window);
+		scan->window = NULL;
+		scan->window_capacity = 0;
+		scan->window = MemoryContextAllocHuge(CurrentMemoryContext, length);
+		scan->window_capacity = length;
+	}
+	scan->window_length = 0;
+	seek_to(scan->bucket->file, position);
+	if (BufFileRead(scan->bucket->file, scan->window, length) != length)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read temporary file of the change buffer: %m")));
+	scan->window_start = position;
+	scan->window_length = length;
+}
+
+static bool
+window_holds(ChangeScan *scan, uint64 position, Size length)
+{
+	return position >= scan->window_start &&
+		position + length <= scan->window_start + scan->window_length;
+}
+
+/*
+ * Returns the item's bytes at a position in the file, at least its header and,
+ * if whole, its body.  NULL if that would need to replace the window and
+ * may_refill is false.
+ */
+static ChangeItem *
+file_item(ChangeScan *scan, uint64 position, bool whole, bool may_refill)
+{
+	uint64		file_end = scan->bucket->memory_start;
+	ChangeItem *item;
+
+	if (!window_holds(scan, position, CHANGE_ITEM_HEADER))
+	{
+		if (!may_refill)
+			return NULL;
+		read_window(scan, position, Min(WINDOW_SIZE, file_end - position));
+	}
+	item = (ChangeItem *) (scan->window + (position - scan->window_start));
+	if (whole && !window_holds(scan, position, item->length))
+	{
+		if (!may_refill)
+			return NULL;
+		read_window(scan, position,
+					Min(Max(WINDOW_SIZE, item->length), file_end - position));
+		item = (ChangeItem *) scan->window;
+	}
+	return item;
+}
+
+static bool
+scan_wants(const ChangeScan *scan, const ChangeItem *item)
+{
+	switch (scan->kind)
+	{
+		case SCAN_CHANGES:
+			return ChangeItemIsChange(item);
+		case SCAN_VALUES:
+			return ChangeItemIsValue(item);
+		case SCAN_VERSIONS:
+			return !ChangeItemIsValue(item);
+	}
+	return false;
+}
+
+/*
+ * Returns the next item of the scan's kind, or NULL at the end of the bucket.
+ * Items in memory stay valid as long as the bucket; items read from the file
+ * stay valid until the next call that may refill the window.  With may_refill
+ * false, NULL also means that the next item would need that.
+ */
+ChangeItem *
+change_buffer_scan_next(ChangeScan *scan, bool may_refill)
+{
+	ChangeBucket *bucket = scan->bucket;
+
+	while (scan->position < bucket->end)
+	{
+		ChangeItem *item;
+		bool		wanted;
+
+		if (scan->position < bucket->memory_start)
+		{
+			item = file_item(scan, scan->position, false, may_refill);
+			if (item == NULL)
+				return NULL;
+			wanted = scan_wants(scan, item);
+			if (wanted)
+			{
+				item = file_item(scan, scan->position, true, may_refill);
+				if (item == NULL)
+					return NULL;
+			}
+		}
+		else
+		{
+			while (scan->position >= scan->chunk->start + scan->chunk->used)
+				scan->chunk = scan->chunk->next;
+			item = (ChangeItem *) (scan->chunk->data +
+								   (scan->position - scan->chunk->start));
+			wanted = scan_wants(scan, item);
+		}
+		scan->item_position = scan->position;
+		scan->position += item->length;
+		if (wanted)
+			return item;
+	}
+	return NULL;
+}
+
+/*
+ * Returns the item at a position that a scan was at before; it stays valid
+ * until the next call.
+ */
+ChangeItem *
+change_buffer_item_at(ChangeScan *scan, uint64 position)
+{
+	ChangeChunk *chunk;
+
+	if (position < scan->bucket->memory_start)
+		return file_item(scan, position, true, true);
+	chunk = scan->chunk;
+	if (chunk == NULL || position < chunk->start)
+		chunk = scan->bucket->first_chunk;
+	while (position >= chunk->start + chunk->used)
+		chunk = chunk->next;
+	scan->chunk = chunk;
+	return (ChangeItem *) (chunk->data + (position - chunk->start));
+}
+
+/* Drops all items of a bucket from a position on. */
+static void
+cut_bucket(ChangeBucket *bucket, uint64 position)
+{
+	if (position <= bucket->memory_start)
+	{
+		release_chunks(bucket);
+		bucket->memory_start = position;
+	}
+	else
+	{
+		ChangeChunk *chunk = bucket->first_chunk;
+		ChangeChunk *excess;
+
+		while (position > chunk->start + chunk->used)
+			chunk = chunk->next;
+		chunk->used = position - chunk->start;
+		excess = chunk->next;
+		chunk->next = NULL;
+		bucket->last_chunk = chunk;
+		while (excess != NULL)
+		{
+			ChangeChunk *next = excess->next;
+
+			memory_used -= excess->size;
+			pfree(excess);
+			excess = next;
+		}
+	}
+	bucket->end = position;
+}
+
+/* Drops what an aborted subtransaction, and those inside it, have added. */
+void
+change_buffer_cut(SubTransactionId subid)
+{
+	for (StreamBuffer *buffer = stream_buffers; buffer; buffer = buffer->next)
+	{
+		for (int i = 0; i < buffer->bucket_count; i++)
+		{
+			ChangeBucket *bucket = &buffer->buckets[i];
+
+			for (int run = 0; run < bucket->run_count; run++)
+			{
+				if (bucket->runs[run].subid >= subid)
+				{
+					cut_bucket(bucket, bucket->runs[run].start);
+					bucket->run_count = run;
+					break;
+				}
+			}
+		}
+	}
+}
+
+/* Closes the files, at the end of the append, and forgets everything. */
+void
+change_buffer_close(void)
+{
+	for (StreamBuffer *buffer = stream_buffers; buffer; buffer = buffer->next)
+	{
+		for (int i = 0; i < buffer->bucket_count; i++)
+		{
+			if (buffer->buckets[i].file != NULL)
+				BufFileClose(buffer->buckets[i].file);
+			buffer->buckets[i].file = NULL;
+		}
+	}
+	if (buffer_context != NULL)
+		MemoryContextDelete(buffer_context);
+	change_buffer_forget();
+}
+
+/*
+ * Forgets everything at the end of the transaction.  Memory and files go with
+ * the transaction's context and resource owner.
+ */
+void
+change_buffer_forget(void)
+{
+	buffer_context = NULL;
+	stream_buffers = NULL;
+	memory_used = 0;
+	last_ordinal = 0;
+}

@@ -1,0 +1,86 @@
+/*
+ * compat.h
+ *	  The only file that knows PostgreSQL versions.  Each shim says why.
+ */
+#ifndef DDBSTREAMS_COMPAT_H
+#define DDBSTREAMS_COMPAT_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+
+#if PG_VERSION_NUM < 150000
+#error "ddbstreams needs PostgreSQL 15 or later"
+#endif
+
+/* 16 took the macros for varlenas out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 18 has pg_noreturn instead, which goes in front and not behind. */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn() __attribute__((noreturn))
+#endif
+
+/* 16 replaced the ownership checks of each catalogue by a generic one. */
+#if PG_VERSION_NUM >= 160000
+#define compat_owns_relation(relid, roleid) \
+	object_ownercheck(RelationRelationId, relid, roleid)
+#else
+#define compat_owns_relation(relid, roleid) \
+	pg_class_ownercheck(relid, roleid)
+#endif
+
+/* 16 made reading less than was asked for an error of its own function. */
+#if PG_VERSION_NUM < 160000
+#define compat_buffile_write(file, ptr, size) \
+	BufFileWrite(file, unconstify(void *, ptr), size)
+#else
+#define compat_buffile_write(file, ptr, size) BufFileWrite(file, ptr, size)
+#endif
+
+/* 18 keeps a compact copy of each attribute and has virtual columns. */
+#if PG_VERSION_NUM >= 180000
+#define compat_finish_attribute(tupdesc, i) populate_compact_attribute(tupdesc, i)
+#define COMPAT_GENERATED_VIRTUAL	'v'
+#else
+#define compat_finish_attribute(tupdesc, i) ((void) 0)
+#define COMPAT_GENERATED_VIRTUAL	(-1)
+#endif
+
+/* 16 added an argument to makeIndexInfo (summarizing), 18 another (overlaps). */
+#if PG_VERSION_NUM >= 180000
+#define COMPAT_INDEX_INFO_TAIL	, false, false
+#elif PG_VERSION_NUM >= 160000
+#define COMPAT_INDEX_INFO_TAIL	, false
+#else
+#define COMPAT_INDEX_INFO_TAIL
+#endif
+
+/* 17 made index_create take operator class options and statistics targets. */
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_INDEX_COLUMN_OPTIONS(options) NULL, options, NULL
+#else
+#define COMPAT_INDEX_COLUMN_OPTIONS(options) options
+#endif
+
+/* 16 lets EnableDisableTrigger find triggers by their parent, and recurse. */
+#if PG_VERSION_NUM >= 160000
+#define compat_enable_disable_trigger(rel, name, fires_when, lockmode) \
+	EnableDisableTrigger(rel, name, InvalidOid, fires_when, false, false, lockmode)
+#else
+#define compat_enable_disable_trigger(rel, name, fires_when, lockmode) \
+	EnableDisableTrigger(rel, name, fires_when, false, lockmode)
+#endif
+
+/* 16 lets make_range report errors softly. */
+#if PG_VERSION_NUM >= 160000
+#define compat_make_range(typcache, lower, upper) \
+	make_range(typcache, lower, upper, false, NULL)
+#else
+#define compat_make_range(typcache, lower, upper) \
+	make_range(typcache, lower, upper, false)
+#endif
+
+#endif							/* DDBSTREAMS_COMPAT_H */

@@ -1,0 +1,66 @@
+/*
+ * ddbstreams.c
+ *	  Loading the library.
+ *
+ * ddbstreams must be preloaded: the locks under which records are appended live
+ * in shared memory, and every backend must hear of commits and of DDL.  Loaded
+ * in any other way it raises an error that says which line to add to
+ * postgresql.conf; so does the capture trigger of a server that has lost that
+ * line, since no change may go by without its record.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+
+#include "ddbstreams.h"
+#include "shard_log.h"
+#include "stream_guard.h"
+#include "transaction.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+static shmem_request_hook_type next_shmem_request_hook = NULL;
+static shmem_startup_hook_type next_shmem_startup_hook = NULL;
+
+static void
+request_shared_memory(void)
+{
+	if (next_shmem_request_hook)
+		next_shmem_request_hook();
+	RequestAddinShmemSpace(shard_log_shmem_size());
+}
+
+static void
+start_shared_memory(void)
+{
+	if (next_shmem_startup_hook)
+		next_shmem_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shard_log_shmem_init();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("ddbstreams must be loaded via shared_preload_libraries"),
+				 errhint("Add this line to postgresql.conf and restart the server: shared_preload_libraries = 'ddbstreams'")));
+
+	settings_define();
+	transaction_init();
+	stream_guard_init();
+
+	next_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shared_memory;
+	next_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = start_shared_memory;
+}

@@ -1,0 +1,16 @@
+/*
+ * heap_write.h
+ *	  Writing rows of ddbstreams' own tables, unseen by logical decoding.
+ */
+#ifndef HEAP_WRITE_H
+#define HEAP_WRITE_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "utils/rel.h"
+
+extern void heap_write_insert(Relation rel, Datum *values, bool *nulls);
+extern void heap_write_delete(Relation rel, ItemPointer tid);
+
+#endif							/* HEAP_WRITE_H */

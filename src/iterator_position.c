@@ -1,0 +1,169 @@
+/*
+ * iterator_position.c
+ *	  Where an iterator of each type starts.
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "iterator.h"
+#include "iterator_position.h"
+#include "shard_reader.h"
+#include "stream_time.h"
+
+typedef enum IteratorType
+{
+	TYPE_TRIM_HORIZON,
+	TYPE_LATEST,
+	TYPE_AT_SEQUENCE_NUMBER,
+	TYPE_AFTER_SEQUENCE_NUMBER,
+	TYPE_AT_TIMESTAMP
+} IteratorType;
+
+static const char *const type_names[] = {
+	[TYPE_TRIM_HORIZON] = "TRIM_HORIZON",
+	[TYPE_LATEST] = "LATEST",
+	[TYPE_AT_SEQUENCE_NUMBER] = "AT_SEQUENCE_NUMBER",
+	[TYPE_AFTER_SEQUENCE_NUMBER] = "AFTER_SEQUENCE_NUMBER",
+	[TYPE_AT_TIMESTAMP] = "AT_TIMESTAMP"
+};
+
+/* A number may lie this far in the future: clocks differ a little */
+#define FUTURE_TOLERANCE	(USECS_PER_MINUTE)
+
+/* Returns the lowest number that is within a stream's retention now. */
+int64
+stream_horizon(const StreamInfo *stream)
+{
+	TimestampTz horizon = GetCurrentTimestamp() - stream->retention_usec;
+
+	return horizon < 0 ? 0 : NUMBER_AT_TIME(horizon);
+}
+
+static IteratorType
+parse_type(const char *type, bool allow_at_timestamp)
+{
+	int			count = allow_at_timestamp ? lengthof(type_names) : TYPE_AT_TIMESTAMP;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (strcmp(type, type_names[i]) == 0)
+			return (IteratorType) i;
+	}
+	error_constraint(type, "shardIteratorType",
+					 allow_at_timestamp ?
+					 "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, AT_TIMESTAMP, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]" :
+					 "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]");
+}
+
+static void
+check_arguments(IteratorType type, const char *sequence_number,
+				const TimestampTz *at)
+{
+	bool		wants_number = type == TYPE_AT_SEQUENCE_NUMBER ||
+		type == TYPE_AFTER_SEQUENCE_NUMBER;
+
+	if (wants_number && sequence_number == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("One or more parameter values were invalid: SequenceNumber is required for ShardIteratorType %s",
+						type_names[type])));
+	if (!wants_number && sequence_number != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("One or more parameter values were invalid: SequenceNumber must not be specified for ShardIteratorType %s",
+						type_names[type])));
+	if (type == TYPE_AT_TIMESTAMP && at == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("One or more parameter values were invalid: a time is required for ShardIteratorType %s",
+						type_names[type]),
+				 errhint("Give it as at => '…'.")));
+	if (type != TYPE_AT_TIMESTAMP && at != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("One or more parameter values were invalid: a time must not be specified for ShardIteratorType %s",
+						type_names[type])));
+}
+
+static void
+trimmed(int64 number)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIMMED_DATA_ACCESS),
+			 errmsg("The data you are trying to access has been trimmed"),
+			 errdetail("Sequence number %s is older than the stream's retention.",
+					   sequence_number_text(number)),
+			 errhint("Start at TRIM_HORIZON.")));
+}
+
+/* Returns the position for reading at (or, if after, behind) a number. */
+static int64
+position_of_number(const StreamInfo *stream, const ShardInfo *shard,
+				   const char *sequence_number, bool after)
+{
+	int64		number = sequence_number_parse(sequence_number);
+	int64		past = ShardIsOpen(shard) ?
+		NUMBER_AT_TIME(GetCurrentTimestamp() + FUTURE_TOLERANCE) :
+		shard->ending_number;
+
+	if (number < stream_horizon(stream))
+		trimmed(number);
+	if (number < shard->starting_number || number > past)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Invalid SequenceNumber: %s is not in the range of shard %s",
+						sequence_number, shard->shard_id),
+				 errhint("ddbstreams.describe_stream shows the ranges.")));
+	return after ? number : number - 1;
+}
+
+/* Returns the position for reading what was written at a time and later. */
+static int64
+position_of_time(const StreamInfo *stream, const ShardInfo *shard, TimestampTz at)
+{
+	if (TIMESTAMP_NOT_FINITE(at) || at > GetCurrentTimestamp())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("One or more parameter values were invalid: the time of an AT_TIMESTAMP iterator must not lie in the future")));
+	if (at < 0 || NUMBER_AT_TIME(at) < stream_horizon(stream))
+		return -1;
+	return Max(NUMBER_AT_TIME(at), shard->starting_number) - 1;
+}
+
+/*
+ * Returns an iterator of one of the five types, palloc'd.  AT_TIMESTAMP with a
+ * time before the horizon starts at the horizon.
+ */
+const char *
+iterator_for_type(StreamInfo *stream, ShardInfo *shard, const char *type_name,
+				  const char *sequence_number, const TimestampTz *at,
+				  bool allow_at_timestamp, Snapshot snapshot)
+{
+	IteratorType type = parse_type(type_name, allow_at_timestamp);
+	IteratorWriter writer;
+	int64		position = -1;
+
+	check_arguments(type, sequence_number, at);
+	switch (type)
+	{
+		case TYPE_TRIM_HORIZON:
+			break;
+		case TYPE_LATEST:
+			position = shard_reader_latest(shard, snapshot);
+			break;
+		case TYPE_AT_SEQUENCE_NUMBER:
+			position = position_of_number(stream, shard, sequence_number, false);
+			break;
+		case TYPE_AFTER_SEQUENCE_NUMBER:
+			position = position_of_number(stream, shard, sequence_number, true);
+			break;
+		case TYPE_AT_TIMESTAMP:
+			position = position_of_time(stream, shard, *at);
+			break;
+	}
+	iterator_writer(&writer, stream, shard);
+	if (position < 0)
+		return iterator_write(&writer, ITERATOR_AT_HORIZON, 0);
+	return iterator_write(&writer, ITERATOR_AFTER, position);
+}

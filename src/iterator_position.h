@@ -1,0 +1,22 @@
+/*
+ * iterator_position.h
+ *	  Where an iterator of each type starts.
+ */
+#ifndef ITERATOR_POSITION_H
+#define ITERATOR_POSITION_H
+
+#include "ddbstreams.h"
+
+#include "stream_catalog.h"
+
+extern const char *iterator_for_type(StreamInfo *stream, ShardInfo *shard,
+									 const char *type,
+									 const char *sequence_number,
+									 const TimestampTz *at,
+									 bool allow_at_timestamp,
+									 Snapshot snapshot);
+
+/* The lowest number that is within a stream's retention */
+extern int64 stream_horizon(const StreamInfo *stream);
+
+#endif							/* ITERATOR_POSITION_H */

@@ -1,0 +1,24 @@
+/*
+ * open_shards.h
+ *	  Which shards of a stream are open, as writers need to know it.
+ */
+#ifndef OPEN_SHARDS_H
+#define OPEN_SHARDS_H
+
+#include "ddbstreams.h"
+
+#include "change_buffer.h"
+
+typedef struct OpenShard
+{
+	Oid			shard_table;
+	Oid			side_table;
+	int64		starting_number;
+	uint64		hash_first;		/* inclusive */
+	uint64		hash_last;		/* inclusive */
+} OpenShard;
+
+extern StreamBuffer *open_shards_make_buffer(int64 stream_id);
+extern OpenShard open_shards_lock(int64 stream_id, uint64 hash);
+
+#endif							/* OPEN_SHARDS_H */

@@ -1,0 +1,167 @@
+/*
+ * record_page.c
+ *	  One page of GetRecords: the records after an iterator, as JSON texts.
+ *
+ * A page has at most PAGE_MAX_RECORDS records and PAGE_MAX_BYTES by the
+ * item-size rules, but always one record if one may be read.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/timestamp.h"
+
+#include "iterator_position.h"
+#include "reader_slots.h"
+#include "record_page.h"
+#include "stream_time.h"
+
+/*
+ * Opens the page after an iterator.  The page's own things live in
+ * CurrentMemoryContext; the snapshot stays the caller's.  The reader's slot is
+ * taken before the shard is opened.
+ */
+void
+record_page_begin(RecordPage *page, const char *iterator, int max_records,
+				  Snapshot snapshot)
+{
+	ShardInfo  *shard;
+	int64		position;
+
+	if (max_records < 1)
+		error_constraint(psprintf("%d", max_records), "limit",
+						 "have value greater than or equal to 1");
+	if (max_records > PAGE_MAX_RECORDS)
+		error_constraint(psprintf("%d", max_records), "limit",
+						 "have value less than or equal to 1000");
+
+	memset(page, 0, sizeof(RecordPage));
+	page->iterator = iterator_parse(iterator, snapshot);
+	page->max_records = max_records;
+	page->horizon = stream_horizon(page->iterator->stream);
+	shard = page->iterator->shard;
+	position = page->iterator->position;
+	if (page->iterator->kind == ITERATOR_AT_HORIZON)
+		position = Max(shard->starting_number, page->horizon) - 1;
+
+	page->has_reader_slot = reader_slots_take(shard->shard_table, false,
+											  &page->reader_slot);
+	page->reader = shard_reader_open(shard, snapshot, position);
+	page->decoder = record_decoder_create(shard, snapshot);
+	iterator_writer(&page->writer, page->iterator->stream, shard);
+	initStringInfo(&page->keys);
+	initStringInfo(&page->old_image);
+	initStringInfo(&page->new_image);
+}
+
+static void
+decode_texts(RecordPage *page)
+{
+	resetStringInfo(&page->keys);
+	resetStringInfo(&page->old_image);
+	resetStringInfo(&page->new_image);
+	record_decode(page->decoder, &page->record);
+	page->size_bytes = record_append_keys(page->decoder, &page->keys);
+	if (page->decoder->has_old)
+		page->size_bytes += record_append_old_image(page->decoder,
+													&page->old_image);
+	if (page->decoder->has_new)
+		page->size_bytes += record_append_new_image(page->decoder,
+													&page->new_image);
+}
+
+/*
+ * Reads the page's next record.  Returns false at the page's end; the present
+ * record is then the one that did not fit, or nothing.
+ */
+bool
+record_page_next(RecordPage *page)
+{
+	int64		position = page->reader->position;
+
+	if (page->is_done)
+		return false;
+	if (page->count >= page->max_records ||
+		!shard_reader_next(page->reader, &page->record))
+	{
+		page->is_done = true;
+		return false;
+	}
+	if (page->record.number < page->horizon)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIMMED_DATA_ACCESS),
+				 errmsg("The data you are trying to access has been trimmed"),
+				 errdetail("Record %s is older than the stream's retention.",
+						   sequence_number_text(page->record.number)),
+				 errhint("Get a new iterator at TRIM_HORIZON.")));
+
+	decode_texts(page);
+	if (page->count > 0 && page->bytes + page->size_bytes > PAGE_MAX_BYTES)
+	{
+		/* It begins the next page. */
+		page->reader->position = position;
+		page->is_done = true;
+		return false;
+	}
+	page->count++;
+	page->bytes += page->size_bytes;
+	return true;
+}
+
+/*
+ * Returns the iterator that stands behind the record read last, or NULL if the
+ * shard is closed and no record comes after it.  It is good until the next
+ * call.
+ */
+const char *
+record_page_next_iterator(RecordPage *page)
+{
+	const ShardInfo *shard = page->iterator->shard;
+	int64		position = page->reader->position;
+
+	if (!ShardIsOpen(shard) &&
+		(page->reader->end == READER_AT_HEAP_END ||
+		 position >= shard->ending_number))
+		return NULL;
+	if (page->count == 0 && page->iterator->kind == ITERATOR_AT_HORIZON)
+		return iterator_write(&page->writer, ITERATOR_AT_HORIZON, 0);
+	return iterator_write(&page->writer, ITERATOR_AFTER, position);
+}
+
+void
+record_page_end(RecordPage *page)
+{
+	record_decoder_close(page->decoder);
+	shard_reader_close(page->reader);
+	if (page->has_reader_slot)
+		reader_slots_release(&page->reader_slot);
+}
+
+/*
+ * Writes a record's event id, EVENT_ID_LENGTH hexadecimal digits and no
+ * terminator: a hash of the shard, which no other in the world is likely to
+ * have, and the number.
+ */
+void
+record_event_id(const ShardInfo *shard, int64 number, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64		parts[2];
+
+	parts[0] = hash_bytes_extended((const unsigned char *) shard->shard_id,
+								   strlen(shard->shard_id), shard->shard_no);
+	parts[1] = number;
+	for (int part = 0; part < 2; part++)
+	{
+		for (int i = 0; i < 16; i++)
+			*out++ = digits[(parts[part] >> (60 - 4 * i)) & 15];
+	}
+}
+
+/* Returns the region that a stream's ARN has, palloc'd. */
+char *
+record_region(const StreamInfo *stream)
+{
+	const char *start = stream->arn + strlen("arn:aws:dynamodb:");
+
+	return pnstrdup(start, strchr(start, ':') - start);
+}

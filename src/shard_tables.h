@@ -1,0 +1,17 @@
+/*
+ * shard_tables.h
+ *	  Making and closing shards.
+ */
+#ifndef SHARD_TABLES_H
+#define SHARD_TABLES_H
+
+#include "ddbstreams.h"
+
+#include "stream_catalog.h"
+
+extern ShardInfo *shard_create(const StreamInfo *stream, const ShardInfo *parent,
+							   TimestampTz created_at, int64 starting_number,
+							   uint64 hash_first, uint64 hash_last);
+extern void shard_close(ShardInfo *shard);
+
+#endif							/* SHARD_TABLES_H */

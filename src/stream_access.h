@@ -1,0 +1,24 @@
+/*
+ * stream_access.h
+ *	  Finding a stream or shard that a caller names, and whether he may read it.
+ */
+#ifndef STREAM_ACCESS_H
+#define STREAM_ACCESS_H
+
+#include "ddbstreams.h"
+
+#include "stream_catalog.h"
+
+extern StreamInfo *stream_access_by_arn(const char *arn, Snapshot snapshot);
+extern ShardInfo *stream_access_shard(const StreamInfo *stream,
+									  const char *shard_id, Snapshot snapshot);
+extern ShardInfo *stream_access_shard_by_no(const StreamInfo *stream,
+											int64 shard_no, Snapshot snapshot);
+
+extern bool stream_access_may_read(const StreamInfo *stream);
+extern void stream_access_check(const StreamInfo *stream);
+extern bool stream_access_table_exists(const StreamInfo *stream);
+extern bool stream_access_is_expired(const StreamInfo *stream);
+extern bool stream_access_is_enabled(const StreamInfo *stream);
+
+#endif							/* STREAM_ACCESS_H */

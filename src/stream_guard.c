@@ -1,0 +1,486 @@
+/*
+ * stream_guard.c
+ *	  DDL that touches captured tables, and what follows from it.
+ *
+ * An object access hook notes the tables whose definition, key or triggers have
+ * changed; it only notes.  When the utility command is done, and once more
+ * before the commit, each of them is looked at: is everything there that
+ * capture needs?  If not, the command fails, and says what to do.  What can be
+ * mended without asking is mended: a new partition gets its TRUNCATE trigger, a
+ * detached one loses it, and ENABLE TRIGGER ALL does not take ENABLE ALWAYS away.
+ *
+ * A dropped table's stream is disabled at pre-commit, behind the append of what
+ * the transaction had captured before.
+ *
+ * The utility hook has three more things to see to.  COMMIT PREPARED calls no
+ * callback, so readers that wait are woken here.  VACUUM FULL of a shard must
+ * not start to copy in the middle, as synchronized scans would; and it is the
+ * place where all of the above is called.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "tcop/utility.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "captured_relation.h"
+#include "shard_log.h"
+#include "shard_tables.h"
+#include "stream_catalog.h"
+#include "stream_guard.h"
+#include "stream_key.h"
+#include "stream_triggers.h"
+
+/* A table that was altered, or dropped, in this transaction */
+typedef struct Note
+{
+	SubTransactionId subid;
+	Oid			relid;
+	bool		dropped;
+	Oid			owner;			/* of a dropped table */
+} Note;
+
+static List *notes = NIL;		/* of Note *, in TopTransactionContext */
+
+static object_access_hook_type next_object_access_hook = NULL;
+static ProcessUtility_hook_type next_utility_hook = NULL;
+
+static void
+note(Oid relid, bool dropped, Oid owner)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	Note	   *entry = palloc(sizeof(Note));
+
+	entry->subid = GetCurrentSubTransactionId();
+	entry->relid = relid;
+	entry->dropped = dropped;
+	entry->owner = owner;
+	notes = lappend(notes, entry);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+static void
+note_altered(Oid relid)
+{
+	if (notes != NIL)
+	{
+		Note	   *last = llast(notes);
+
+		if (last->relid == relid && !last->dropped &&
+			last->subid == GetCurrentSubTransactionId())
+			return;
+	}
+	note(relid, false, InvalidOid);
+}
+
+/* A table is about to be dropped: does a stream end with it? */
+static void
+note_dropped(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	if ((form->relkind == RELKIND_RELATION ||
+		 form->relkind == RELKIND_PARTITIONED_TABLE) &&
+		form->relpersistence != RELPERSISTENCE_TEMP &&
+		OidIsValid(catalog_table_oid(CATALOG_STREAM, true)) &&
+		form->relnamespace != get_rel_namespace(catalog_table_oid(CATALOG_STREAM, true)) &&
+		stream_catalog_enabled(relid, NULL) != NULL)
+		note(relid, true, form->relowner);
+	ReleaseSysCache(tuple);
+}
+
+/* The table of a trigger of ours, which may be just being made. */
+static void
+note_trigger(Oid trigger)
+{
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(rel, TriggerOidIndexId, true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (strcmp(NameStr(form->tgname), DDBSTREAMS_ROW_TRIGGER) == 0 ||
+			strcmp(NameStr(form->tgname), DDBSTREAMS_TRUNCATE_TRIGGER) == 0)
+			note_altered(form->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+static void
+note_dropped_constraint(Oid constraint)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	Form_pg_constraint form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_constraint) GETSTRUCT(tuple);
+	if (form->contype == CONSTRAINT_PRIMARY && OidIsValid(form->conrelid))
+		note_altered(form->conrelid);
+	ReleaseSysCache(tuple);
+}
+
+static void
+object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
+			  void *arg)
+{
+	if (next_object_access_hook)
+		next_object_access_hook(access, class_id, object_id, sub_id, arg);
+
+	if (IsBinaryUpgrade || !IsNormalProcessingMode() || !IsTransactionState())
+		return;
+	if (class_id == RelationRelationId)
+	{
+		if (access == OAT_DROP && sub_id == 0)
+			note_dropped(object_id);
+		else if (access == OAT_POST_ALTER || access == OAT_DROP)
+			note_altered(object_id);
+	}
+	else if (class_id == TriggerRelationId &&
+			 (access == OAT_POST_CREATE || access == OAT_POST_ALTER ||
+			  access == OAT_DROP))
+		note_trigger(object_id);
+	else if (class_id == ConstraintRelationId && access == OAT_DROP)
+		note_dropped_constraint(object_id);
+}
+
+static void
+refuse(const char *action, const StreamInfo *stream)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("cannot %s of table \"%s\" while its stream is enabled",
+					action, stream->table_name),
+			 errhint("Call ddbstreams.disable_stream first.")));
+}
+
+/*
+ * Is the row trigger as it must be?  What has lost ENABLE ALWAYS gets it back;
+ * what would not capture everything is refused.
+ */
+static void
+check_trigger(Relation rel, const char *name, const StreamInfo *stream)
+{
+	switch (stream_triggers_state(rel, name))
+	{
+		case TRIGGER_FIRES_ALWAYS:
+			break;
+		case TRIGGER_FIRES_ON_ORIGIN:
+			stream_triggers_set_state(rel, name, TRIGGER_FIRES_ALWAYS);
+			break;
+		case TRIGGER_IS_MISSING:
+			refuse(psprintf("drop trigger \"%s\"", name), stream);
+			break;
+		default:
+			refuse(psprintf("disable trigger \"%s\"", name), stream);
+	}
+}
+
+static bool
+key_has_changed(const TableKey *key, const StreamInfo *stream)
+{
+	if (key == NULL || key->count != stream->key_count)
+		return true;
+	for (int i = 0; i < key->count; i++)
+	{
+		if (key->attnums[i] != stream->key_attnums[i])
+			return true;
+	}
+	return false;
+}
+
+static void
+check_key(Relation root, StreamInfo *stream)
+{
+	TableKey   *key = stream_key_of(root);
+	bool		renamed = false;
+
+	if (key_has_changed(key, stream))
+		refuse("drop or change the primary key", stream);
+	if (key->deferrable)
+		refuse("make the primary key DEFERRABLE", stream);
+	if (strcmp(stream->hash_functions,
+			   stream_key_hash_functions(root, stream->partition_count,
+										 stream->partition_attnums)) != 0)
+		refuse("change the type or collation of a partition key column", stream);
+
+	for (int i = 0; i < key->count; i++)
+		renamed |= strcmp(key->names[i], stream->key_columns[i]) != 0;
+	if (renamed)
+	{
+		stream = stream_catalog_lock(stream->stream_id);
+		if (stream != NULL)
+		{
+			stream->key_columns = key->names;
+			stream_catalog_replace(stream);
+		}
+	}
+}
+
+/* A table without a stream: a detached partition keeps no trigger of ours. */
+static void
+check_uncaptured(Relation rel)
+{
+	if (stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER) != TRIGGER_IS_MISSING &&
+		stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER) == TRIGGER_IS_MISSING)
+		stream_triggers_drop_truncate(rel);
+}
+
+static void
+check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
+{
+	Relation	root;
+
+	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		refuse("have an unlogged part", stream);
+	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+		refuse("have a foreign partition", stream);
+	check_trigger(rel, DDBSTREAMS_ROW_TRIGGER, stream);
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+	{
+		/* PostgreSQL does not clone it to a new partition. */
+		if (rel->rd_rel->relispartition &&
+			stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER) == TRIGGER_IS_MISSING)
+			stream_triggers_require_truncate(rel);
+		else
+			check_trigger(rel, DDBSTREAMS_TRUNCATE_TRIGGER, stream);
+	}
+
+	root = table_open(root_oid, AccessShareLock);
+	check_key(root, stream);
+	table_close(root, NoLock);
+}
+
+static void
+check_relation(Oid relid)
+{
+	Relation	rel;
+	StreamInfo *stream;
+	Oid			root;
+
+	char		relkind = get_rel_relkind(relid);	/* 0 if it is gone */
+
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
+		relkind != RELKIND_FOREIGN_TABLE)
+		return;
+	rel = table_open(relid, AccessShareLock);
+	stream = captured_relation_stream(relid, &root);
+	if (stream == NULL)
+		check_uncaptured(rel);
+	else
+		check_captured(rel, root, stream);
+	table_close(rel, NoLock);
+}
+
+/*
+ * Looks at the tables that were altered since the last time, and raises an
+ * error if a stream would lose changes unseen.
+ */
+void
+stream_guard_check(void)
+{
+	List	   *altered = NIL;
+	ListCell   *lc;
+
+	foreach(lc, notes)
+	{
+		Note	   *entry = lfirst(lc);
+
+		if (!entry->dropped)
+		{
+			altered = list_append_unique_oid(altered, entry->relid);
+			notes = foreach_delete_current(notes, lc);
+		}
+	}
+	if (altered == NIL)
+		return;
+
+	CommandCounterIncrement();
+	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(lc, altered)
+		check_relation(lfirst_oid(lc));
+	PopActiveSnapshot();
+
+	/* What we have mended ourselves was noted, too. */
+	foreach(lc, notes)
+	{
+		if (!((Note *) lfirst(lc))->dropped)
+			notes = foreach_delete_current(notes, lc);
+	}
+	list_free(altered);
+}
+
+/* Disables the streams of the tables that this transaction has dropped. */
+void
+stream_guard_close_dropped(void)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (notes == NIL || !OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(lc, notes)
+	{
+		Note	   *entry = lfirst(lc);
+		StreamInfo *stream = NULL;
+
+		if (entry->dropped &&
+			!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid)))
+			stream = stream_catalog_enabled(entry->relid, NULL);
+		if (stream != NULL)
+			stream = stream_catalog_lock(stream->stream_id);
+		if (stream == NULL)
+			continue;
+		foreach(lc2, shard_catalog_list(stream->stream_id, NULL))
+		{
+			ShardInfo  *shard = lfirst(lc2);
+
+			if (ShardIsOpen(shard))
+				shard_close(shard);
+		}
+		stream->disabled_at = GetCurrentTimestamp();
+		stream->table_oid = InvalidOid;
+		stream->owner = entry->owner;
+		stream_catalog_replace(stream);
+	}
+	PopActiveSnapshot();
+}
+
+/* Forgets what an aborted subtransaction has noted. */
+void
+stream_guard_cut(SubTransactionId subid)
+{
+	ListCell   *lc;
+
+	foreach(lc, notes)
+	{
+		if (((Note *) lfirst(lc))->subid >= subid)
+			notes = foreach_delete_current(notes, lc);
+	}
+}
+
+/* At the end of the transaction; the memory goes with its context. */
+void
+stream_guard_forget(void)
+{
+	notes = NIL;
+}
+
+static bool
+rewrites_in_place(Node *command)
+{
+	return IsA(command, VacuumStmt) || IsA(command, ClusterStmt) ||
+		IsA(command, AlterTableStmt);
+}
+
+static bool
+ends_prepared_transaction(Node *command)
+{
+	TransactionStmtKind kind;
+
+	if (!IsA(command, TransactionStmt))
+		return false;
+	kind = ((TransactionStmt *) command)->kind;
+	return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
+}
+
+static void
+next_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+			 ProcessUtilityContext context, ParamListInfo params,
+			 QueryEnvironment *environment, DestReceiver *dest,
+			 QueryCompletion *completion)
+{
+	if (next_utility_hook)
+		next_utility_hook(pstmt, query, read_only_tree, context, params,
+						  environment, dest, completion);
+	else
+		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
+								environment, dest, completion);
+}
+
+static void
+utility_in_heap_order(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+					  ProcessUtilityContext context, ParamListInfo params,
+					  QueryEnvironment *environment, DestReceiver *dest,
+					  QueryCompletion *completion)
+{
+	volatile bool save_synchronize_seqscans = synchronize_seqscans;
+
+	synchronize_seqscans = false;
+	PG_TRY();
+	{
+		next_utility(pstmt, query, read_only_tree, context, params, environment,
+					 dest, completion);
+	}
+	PG_CATCH();
+	{
+		synchronize_seqscans = save_synchronize_seqscans;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	synchronize_seqscans = save_synchronize_seqscans;
+}
+
+static void
+utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+		ProcessUtilityContext context, ParamListInfo params,
+		QueryEnvironment *environment, DestReceiver *dest,
+		QueryCompletion *completion)
+{
+	/* A transaction command may free the statement. */
+	bool		wakes = ends_prepared_transaction(pstmt->utilityStmt);
+
+	if (rewrites_in_place(pstmt->utilityStmt))
+		utility_in_heap_order(pstmt, query, read_only_tree, context, params,
+							  environment, dest, completion);
+	else
+		next_utility(pstmt, query, read_only_tree, context, params, environment,
+					 dest, completion);
+
+	if (wakes)
+		shard_log_wake_all();
+	if (notes != NIL && IsTransactionState() && !IsBinaryUpgrade)
+		stream_guard_check();
+}
+
+/* Called once, when the library is preloaded. */
+void
+stream_guard_init(void)
+{
+	next_object_access_hook = object_access_hook;
+	object_access_hook = object_access;
+	next_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = utility;
+}

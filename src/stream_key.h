@@ -1,0 +1,26 @@
+/*
+ * stream_key.h
+ *	  The key of a table: which columns, and how it is hashed.
+ */
+#ifndef STREAM_KEY_H
+#define STREAM_KEY_H
+
+#include "ddbstreams.h"
+
+#include "access/attnum.h"
+#include "nodes/pg_list.h"
+#include "utils/rel.h"
+
+typedef struct TableKey
+{
+	int			count;
+	AttrNumber *attnums;
+	char	  **names;
+	bool		deferrable;
+} TableKey;
+
+extern TableKey *stream_key_of(Relation rel);
+extern char *stream_key_hash_functions(Relation rel, int count,
+									   const AttrNumber *attnums);
+
+#endif							/* STREAM_KEY_H */

@@ -1,0 +1,19 @@
+/*
+ * stream_time.h
+ *	  Times and numbers as texts, intervals as microseconds.
+ */
+#ifndef STREAM_TIME_H
+#define STREAM_TIME_H
+
+#include "ddbstreams.h"
+
+#include "datatype/timestamp.h"
+
+extern int64 stream_time_interval_usec(const Interval *interval);
+extern char *stream_time_label(TimestampTz time);
+
+extern char *sequence_number_text(int64 number);
+extern void sequence_number_write(int64 number, char *out);
+extern int64 sequence_number_parse(const char *text);
+
+#endif							/* STREAM_TIME_H */

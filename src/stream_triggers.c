@@ -1,0 +1,180 @@
+/*
+ * stream_triggers.c
+ *	  The capture triggers of a table and its partitions.
+ *
+ * The row trigger is made on the table that has the stream; PostgreSQL clones
+ * it to partitions, those to come too.  The TRUNCATE trigger it does not clone:
+ * each table with rows gets one of its own (stream_guard.c sees to new
+ * partitions).  All are ENABLE ALWAYS, so that logical replication's changes
+ * are captured, and DEPEND ON the extension, so that DROP EXTENSION takes them
+ * along without CASCADE.
+ *
+ * Disabling a stream disables the triggers and leaves them: to drop them would
+ * need a lock that waits for every reader of the table.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_trigger.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+
+#include "stream_catalog.h"
+#include "stream_triggers.h"
+
+/*
+ * Returns when a trigger of a relation fires, a TRIGGER_* of trigger.h, or
+ * TRIGGER_IS_MISSING.
+ */
+char
+stream_triggers_state(Relation rel, const char *name)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		if (strcmp(triggers->triggers[i].tgname, name) == 0)
+			return triggers->triggers[i].tgenabled;
+	}
+	return TRIGGER_IS_MISSING;
+}
+
+void
+stream_triggers_set_state(Relation rel, const char *name, char state)
+{
+	compat_enable_disable_trigger(rel, name, state, ShareRowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+static void
+create_trigger(Oid relid, const char *name, const char *function, bool row,
+			   int16 timing, int16 events)
+{
+	List	   *function_name = list_make2(makeString(DDBSTREAMS_SCHEMA),
+										   makeString(pstrdup(function)));
+	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
+	ObjectAddress trigger;
+	ObjectAddress extension;
+	Oid			save_userid;
+	int			save_sec_context;
+
+	stmt->trigname = pstrdup(name);
+	stmt->row = row;
+	stmt->timing = timing;
+	stmt->events = events;
+
+	/*
+	 * The caller owns the table; an owner may have revoked TRIGGER from
+	 * himself, which is not what this is about.
+	 */
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	trigger = CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid,
+									InvalidOid,
+									LookupFuncName(function_name, 0, NULL, false),
+									InvalidOid, NULL, false, false,
+									TRIGGER_FIRES_ALWAYS);
+	SetUserIdAndSecContext(save_userid, save_sec_context);
+
+	ObjectAddressSet(extension, ExtensionRelationId,
+					 get_extension_oid(DDBSTREAMS_EXTENSION, false));
+	recordDependencyOn(&trigger, &extension, DEPENDENCY_AUTO_EXTENSION);
+	CommandCounterIncrement();
+}
+
+/*
+ * Sees to it that a relation has its TRUNCATE trigger, and that it fires.  The
+ * caller holds ShareRowExclusiveLock or more.
+ */
+void
+stream_triggers_require_truncate(Relation rel)
+{
+	char		state = stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER);
+
+	if (state == TRIGGER_IS_MISSING)
+		create_trigger(RelationGetRelid(rel), DDBSTREAMS_TRUNCATE_TRIGGER,
+					   "capture_truncate", false, TRIGGER_TYPE_BEFORE,
+					   TRIGGER_TYPE_TRUNCATE);
+	else if (state != TRIGGER_FIRES_ALWAYS)
+		stream_triggers_set_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER,
+								  TRIGGER_FIRES_ALWAYS);
+}
+
+/* Drops a relation's TRUNCATE trigger: it is no longer a part of the stream. */
+void
+stream_triggers_drop_truncate(Relation rel)
+{
+	Oid			trigger = get_trigger_oid(RelationGetRelid(rel),
+										  DDBSTREAMS_TRUNCATE_TRIGGER, true);
+	ObjectAddress address;
+
+	if (!OidIsValid(trigger))
+		return;
+	ObjectAddressSet(address, TriggerRelationId, trigger);
+	performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+}
+
+/*
+ * Makes the triggers of a stream, or enables those that an earlier one has
+ * left.  relids are the table and all its partitions, the table first, locked
+ * ShareRowExclusive.
+ */
+void
+stream_triggers_enable(List *relids)
+{
+	ListCell   *lc;
+
+	foreach(lc, relids)
+	{
+		Oid			relid = lfirst_oid(lc);
+		Relation	rel = table_open(relid, NoLock);
+		char		state = stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER);
+
+		if (state == TRIGGER_IS_MISSING)
+			create_trigger(relid, DDBSTREAMS_ROW_TRIGGER, "capture", true,
+						   TRIGGER_TYPE_AFTER,
+						   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+						   TRIGGER_TYPE_DELETE);
+		else if (state != TRIGGER_FIRES_ALWAYS)
+			stream_triggers_set_state(rel, DDBSTREAMS_ROW_TRIGGER,
+									  TRIGGER_FIRES_ALWAYS);
+		if (rel->rd_rel->relkind == RELKIND_RELATION)
+			stream_triggers_require_truncate(rel);
+		table_close(rel, NoLock);
+	}
+}
+
+/* Disables a stream's triggers; relids as for stream_triggers_enable. */
+void
+stream_triggers_disable(List *relids)
+{
+	static const char *const names[] = {DDBSTREAMS_ROW_TRIGGER,
+	DDBSTREAMS_TRUNCATE_TRIGGER};
+	ListCell   *lc;
+
+	foreach(lc, relids)
+	{
+		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+
+		for (Size i = 0; i < lengthof(names); i++)
+		{
+			char		state = stream_triggers_state(rel, names[i]);
+
+			if (state != TRIGGER_IS_MISSING && state != TRIGGER_DISABLED)
+				stream_triggers_set_state(rel, names[i], TRIGGER_DISABLED);
+		}
+		table_close(rel, NoLock);
+	}
+}

@@ -1,0 +1,22 @@
+/*
+ * stream_triggers.h
+ *	  The capture triggers of a table and its partitions.
+ */
+#ifndef STREAM_TRIGGERS_H
+#define STREAM_TRIGGERS_H
+
+#include "ddbstreams.h"
+
+#include "utils/rel.h"
+
+/* How a trigger of ours fires; TRIGGER_* of commands/trigger.h, or: */
+#define TRIGGER_IS_MISSING	'\0'
+
+extern void stream_triggers_enable(List *relids);
+extern void stream_triggers_disable(List *relids);
+extern void stream_triggers_require_truncate(Relation rel);
+extern void stream_triggers_drop_truncate(Relation rel);
+extern char stream_triggers_state(Relation rel, const char *name);
+extern void stream_triggers_set_state(Relation rel, const char *name, char state);
+
+#endif							/* STREAM_TRIGGERS_H */

@@ -1,0 +1,339 @@
+# shellcheck shell=bash
+#
+# What test/demo and test/check share: missing packages, a private build, and
+# servers of their own.
+#
+# Everything happens below one temporary directory, $tmp, which belongs to the
+# unprivileged user $owner (the caller; for root, user postgres):
+#
+#   $tmp/src    copy of the source tree, built there
+#   $tmp/inst   where "make install DESTDIR" puts the extension
+#   $tmp/NAME   one server: data, log, and the socket
+#
+# Debian's servers look for extensions in extension_destdir first, PostgreSQL
+# 18 in extension_control_path, so that nothing is written to system
+# directories and different versions can be tested side by side. A server that
+# knows neither gets a plain "make install".
+#
+# A script sources this file and calls prepare; at its exit every server
+# stops and $tmp goes. Long commands run in a session of their own, in the
+# background, because bash handles signals only while it waits.
+
+set -euo pipefail
+umask 022
+export LC_ALL=C
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tmp=
+child=
+port=5432 # names the socket file; nothing listens on TCP
+
+say()
+{
+	printf '%s\n' "$*"
+}
+
+die()
+{
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# --- packages ---------------------------------------------------------------
+
+# Print the pg_config to build with: $PG_CONFIG, or that of the newest version
+# in Debian's place that has a server and its headers.
+find_pg_config()
+{
+	local version candidate
+
+	if [ -n "${PG_CONFIG:-}" ]; then
+		command -v "$PG_CONFIG" || die "PG_CONFIG: no such program: $PG_CONFIG"
+		return
+	fi
+	for version in 18 17 16 15; do
+		candidate=/usr/lib/postgresql/$version/bin/pg_config
+		if [ -x "$candidate" ] && [ -x "${candidate%/*}/initdb" ] &&
+			[ -f "$("$candidate" --includedir-server)/postgres.h" ]; then
+			say "$candidate"
+			return
+		fi
+	done
+	return 1
+}
+
+# Print the packages that are missing for building and running ("check": for
+# the tests too).
+missing_packages()
+{
+	find_pg_config >/dev/null ||
+		say postgresql-15 postgresql-server-dev-15
+	command -v make >/dev/null || say make
+	command -v gcc >/dev/null || say gcc
+	[ -f /usr/include/stdio.h ] || say libc6-dev
+	[ "${1:-}" = check ] || return 0
+	# perl-base, which every Debian has, lacks prove
+	[ -x /usr/bin/prove ] || say perl
+	/usr/bin/perl -MIPC::Run -e 1 2>/dev/null || say libipc-run-perl
+	if compgen -G "$root/test/stress/*.py" >/dev/null &&
+		[ ! -x /usr/bin/python3 ]; then
+		say python3
+	fi
+}
+
+# Install what is missing, as root or through sudo.
+install_packages()
+{
+	local log
+	local -a packages as_root=()
+
+	mapfile -t packages < <(missing_packages "$@" | tr ' ' '\n')
+	[ ${#packages[@]} -gt 0 ] || return 0
+	command -v apt-get >/dev/null ||
+		die "please install what Debian calls ${packages[*]}"
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null ||
+			die "please run as root, or install first: ${packages[*]}"
+		as_root=(sudo)
+	fi
+	say "installing ${packages[*]}"
+	log=$(mktemp)
+	# the lock lets two copies start at once; apt-get update has none to wait for
+	# shellcheck disable=SC2016 # the inner shell expands
+	if ! "${as_root[@]}" flock /run/lock/ddbstreams-apt sh -ec '
+			export DEBIAN_FRONTEND=noninteractive
+			apt-get -q update
+			apt-get -qy --no-install-recommends \
+				-o DPkg::Lock::Timeout=600 install "$@"' \
+			sh "${packages[@]}" </dev/null >"$log" 2>&1; then
+		cat "$log" >&2
+		rm -f "$log"
+		die "could not install ${packages[*]}"
+	fi
+	rm -f "$log"
+	mapfile -t packages < <(missing_packages "$@" | tr ' ' '\n')
+	[ ${#packages[@]} -eq 0 ] || die "still missing: ${packages[*]}"
+}
+
+# --- running things ---------------------------------------------------------
+
+# Run a command as $owner, in a clean environment. It replaces the shell it is
+# called in, so call it in a subshell or the background.
+exec_as_owner()
+{
+	local -a become=()
+
+	if [ "$(id -u)" -eq 0 ]; then
+		become=(setpriv --reuid="$owner" --regid="$(id -g "$owner")" --init-groups --)
+	fi
+	exec "${become[@]}" env -i --default-signal=INT,QUIT \
+		PATH="$bindir:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
+		HOME="$tmp" TMPDIR="$tmp" LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" \
+		PG_CONFIG="$pg_config" PG_TEST_EXTRA="${PG_TEST_EXTRA:-}" "$@"
+}
+
+as_owner()
+{
+	(exec_as_owner "$@")
+}
+
+# The same for a command that may take long: signals get through to us, and to
+# it at our exit.
+run_as_owner()
+{
+	local status=0
+
+	exec_as_owner setsid "$@" </dev/null &
+	child=$!
+	wait "$child" || status=$?
+	child=
+	return "$status"
+}
+
+# Stop everything that runs below $tmp, and remove it.
+cleanup()
+{
+	local pidfile try
+
+	trap '' INT TERM HUP
+	if [ -n "$child" ] && kill -TERM -- "-$child" 2>/dev/null; then
+		for try in {1..50}; do
+			kill -0 -- "-$child" 2>/dev/null || break
+			sleep 0.1
+		done
+		kill -KILL -- "-$child" 2>/dev/null || true
+	fi
+	if [ ! -d "$tmp" ]; then
+		return 0
+	fi
+	# a TAP test's servers too
+	find "$tmp" -name postmaster.pid 2>/dev/null | while read -r pidfile; do
+		as_owner pg_ctl stop -D "${pidfile%/*}" -m immediate \
+			</dev/null >/dev/null 2>&1 || true
+	done
+	if [ -n "${KEEP:-}" ]; then
+		say "kept: $tmp"
+		return 0
+	fi
+	# a dying process may still write
+	for try in 1 2 3 4 5; do
+		rm -rf "$tmp" 2>/dev/null && break
+		sleep "$try"
+	done
+}
+
+# --- build ------------------------------------------------------------------
+
+# Make $tmp. Its name is short because a socket's may have 107 bytes.
+make_tmp()
+{
+	tmp=$(mktemp -d /tmp/ddbs.XXXXXX)
+	if [ "$(id -u)" -eq 0 ]; then
+		owner=postgres
+		id "$owner" >/dev/null 2>&1 || die "there is no user $owner"
+		chown "$owner:" "$tmp"
+	else
+		owner=$(id -un)
+	fi
+}
+
+# Run make quietly; show its output only if it fails.
+quiet_make()
+{
+	if ! run_as_owner make -C "$tmp/src" PG_CONFIG="$pg_config" \
+			${CC:+CC="$CC"} "$@" >"$tmp/make.log" 2>&1; then
+		cat "$tmp/make.log" >&2
+		die "make $* failed"
+	fi
+}
+
+# Does the server have this setting?
+server_knows()
+{
+	local settings
+
+	# not in a pipe: with pipefail, grep -q would make the answer "no"
+	settings=$("$bindir/postgres" --describe-config) ||
+		die "$bindir/postgres does not run"
+	grep -q "^$1	" <<<"$settings"
+}
+
+# Copy the tree, for the checkout may be unreadable to $owner, build it, and
+# install it privately. Arguments go to make.
+build()
+{
+	local private=yes
+
+	say "building with $("$pg_config" --version)"
+	as_owner mkdir "$tmp/src"
+	tar -C "$root" -c --exclude=./.git --exclude='*.o' --exclude='*.so' \
+		--exclude='*.bc' --exclude=./results --exclude=./output_iso \
+		--exclude=./tmp_check . | as_owner tar -C "$tmp/src" -x -m --no-same-owner
+	quiet_make -j"$(nproc)" "$@"
+
+	server_conf="shared_preload_libraries = 'ddbstreams'"
+	if server_knows extension_destdir; then
+		server_conf+="
+extension_destdir = '$tmp/inst'"
+	elif server_knows extension_control_path; then
+		server_conf+="
+extension_control_path = '$tmp/inst$("$pg_config" --sharedir):\$system'"
+	else
+		private=no
+	fi
+	if [ "$private" = yes ]; then
+		# extension_destdir covers \$libdir/name but not the bare name in
+		# shared_preload_libraries
+		server_conf+="
+dynamic_library_path = '$tmp/inst$("$pg_config" --pkglibdir):\$libdir'"
+		quiet_make install DESTDIR="$tmp/inst" "$@"
+	else
+		say "this server has no private place for extensions: make install"
+		if [ "$(id -u)" -eq 0 ] || [ -w "$("$pg_config" --pkglibdir)" ]; then
+			make -C "$tmp/src" PG_CONFIG="$pg_config" install "$@" >/dev/null
+		else
+			sudo make -C "$tmp/src" PG_CONFIG="$pg_config" install "$@" >/dev/null
+		fi
+	fi
+}
+
+# What a script has to say after cleanup, however it ends; it may redefine this.
+last_words()
+{
+	:
+}
+
+# Everything up to an installed extension: packages ("check" or "demo"), $tmp,
+# $pg_config, $bindir, the build. Further arguments go to make.
+prepare()
+{
+	trap 'cleanup; last_words' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	install_packages "$1"
+	pg_config=$(find_pg_config)
+	bindir=$("$pg_config" --bindir)
+	make_tmp
+	cd "$tmp"
+	build "${@:2}"
+}
+
+# --- servers ----------------------------------------------------------------
+
+# Make and start server NAME; it is reached through $tmp/NAME/.s.PGSQL.$port.
+# Further arguments are lines for postgresql.conf.
+start_server()
+{
+	local dir=$tmp/$1
+	shift
+
+	as_owner mkdir "$dir"
+	as_owner initdb -D "$dir/data" -A trust -U postgres -E UTF8 --locale=C -N \
+		>"$dir.initdb.log" 2>&1 || { cat "$dir.initdb.log" >&2; return 1; }
+	{
+		cat <<-CONF
+		$server_conf
+		listen_addresses = ''
+		port = $port
+		unix_socket_directories = '$dir'
+		max_prepared_transactions = 100
+		max_connections = 200
+		fsync = off
+		log_line_prefix = '%m [%p] %q%a '
+		CONF
+		printf '%s\n' "$@"
+	} | as_owner tee -a "$dir/data/postgresql.conf" >/dev/null
+	if ! as_owner pg_ctl start -w -t 60 -D "$dir/data" -l "$dir/log" >/dev/null 2>&1; then
+		show_log "$dir/log"
+		return 1
+	fi
+}
+
+stop_server()
+{
+	as_owner pg_ctl stop -w -D "$tmp/$1/data" -m fast >/dev/null 2>&1 ||
+		as_owner pg_ctl stop -w -D "$tmp/$1/data" -m immediate >/dev/null 2>&1
+}
+
+# Does server NAME answer? (A killed one may keep its process id for a while.)
+server_runs()
+{
+	as_owner psql -X -q -h "$tmp/$1" -p "$port" -U postgres -d postgres \
+		-c 'select 1' >/dev/null 2>&1 </dev/null
+}
+
+# Run a long command with the environment that leads psql to server NAME.
+in_server()
+{
+	local name=$1
+	shift
+	run_as_owner env PGHOST="$tmp/$name" PGPORT="$port" PGUSER=postgres \
+		PGDATABASE=postgres PGDATA="$tmp/$name/data" "$@"
+}
+
+show_log()
+{
+	[ -f "$1" ] || return 0
+	say "--- the end of ${1#"$tmp/"}"
+	tail -n 40 "$1"
+}
