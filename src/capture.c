@@ -44,12 +44,17 @@ PG_FUNCTION_INFO_V1(ddbstreams_capture_truncate);
 static StreamBuffer *
 buffer_for(CapturedRelation *facts)
 {
-	StreamBuffer *buffer = change_buffer_find(facts->stream_id);
+	if (facts->buffer_serial != change_buffer_serial())
+	{
+		StreamBuffer *buffer = change_buffer_find(facts->stream_id);
 
-	if (buffer == NULL)
-		buffer = open_shards_make_buffer(facts->stream_id);
-	row_descriptor_use(facts->descriptor);
-	return buffer;
+		if (buffer == NULL)
+			buffer = open_shards_make_buffer(facts->stream_id);
+		row_descriptor_use(facts->descriptor);
+		facts->buffer = buffer;
+		facts->buffer_serial = change_buffer_serial();
+	}
+	return facts->buffer;
 }
 
 static bool

@@ -32,6 +32,8 @@ typedef struct CapturedRelation
 	int			partition_count;
 	KeyColumn  *partition;		/* the partition key */
 	bool		partition_is_key;	/* both hash the same columns alike */
+	uint64		buffer_serial;	/* of the buffer that the next is in */
+	struct StreamBuffer *buffer;
 	bool		plain;			/* images may be copied from tuples as they are */
 } CapturedRelation;
 

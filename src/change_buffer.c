@@ -38,6 +38,7 @@ static MemoryContext buffer_context = NULL; /* child of TopTransactionContext */
 static StreamBuffer *stream_buffers = NULL;
 static Size memory_used = 0;
 static uint32 last_ordinal = 0;
+static uint64 serial = 1;
 
 /* Returns the context for what lives as long as the transaction's buffer. */
 MemoryContext
@@ -114,6 +115,16 @@ change_buffer_bucket(StreamBuffer *buffer, uint64 hash)
 			high = middle - 1;
 	}
 	return &buffer->buckets[low];
+}
+
+/*
+ * Tells one buffer from the next: what was found out for this transaction's
+ * buffer is good for as long as the serial stays.
+ */
+uint64
+change_buffer_serial(void)
+{
+	return serial;
 }
 
 bool
@@ -601,4 +612,5 @@ change_buffer_forget(void)
 	stream_buffers = NULL;
 	memory_used = 0;
 	last_ordinal = 0;
+	serial++;
 }

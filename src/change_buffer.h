@@ -104,6 +104,7 @@ extern StreamBuffer *change_buffer_create(int64 stream_id, int bucket_count,
 										  const uint64 *hash_first);
 extern StreamBuffer *change_buffer_streams(void);
 extern ChangeBucket *change_buffer_bucket(StreamBuffer *buffer, uint64 hash);
+extern uint64 change_buffer_serial(void);
 extern bool change_buffer_is_empty(void);
 extern bool change_buffer_has_changes(int64 stream_id);
 extern uint32 change_buffer_next_ordinal(void);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "iterator_position.h"
@@ -148,7 +149,8 @@ record_event_id(const ShardInfo *shard, int64 number, char *out)
 	uint64		parts[2];
 
 	parts[0] = hash_bytes_extended((const unsigned char *) shard->shard_id,
-								   strlen(shard->shard_id), shard->shard_no);
+								   strlen(shard->shard_id),
+								   ((uint64) MyDatabaseId << 32) ^ shard->shard_no);
 	parts[1] = number;
 	for (int part = 0; part < 2; part++)
 	{

@@ -19,6 +19,7 @@
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -310,6 +311,7 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	List	   *relids;
 	Relation	rel;
 
+	PreventCommandIfReadOnly("enable_stream()");
 	if (!view_type_parse(view_type, &stream->view_type))
 		error_constraint(view_type, "streamSpecification.streamViewType",
 						 "satisfy enum value set: [NEW_IMAGE, OLD_IMAGE, NEW_AND_OLD_IMAGES, KEYS_ONLY]");
@@ -363,6 +365,7 @@ stream_disable(Oid table_oid)
 	List	   *relids;
 	ListCell   *lc;
 
+	PreventCommandIfReadOnly("disable_stream()");
 	check_owner(table_oid);
 	relids = lock_table(table_oid);
 	stream = stream_catalog_enabled(table_oid, NULL);
@@ -400,6 +403,7 @@ stream_set_retention(const char *arn, const Interval *retention)
 {
 	StreamInfo *stream = stream_access_by_arn(arn, GetActiveSnapshot());
 
+	PreventCommandIfReadOnly("alter_stream()");
 	if (stream_access_table_exists(stream))
 		check_owner(stream->table_oid);
 	check_retention(retention);
