@@ -82,8 +82,7 @@ select ddbstreams.get_shard_iterator(
            shard_id            => :'shard_id',
            shard_iterator_type => 'TRIM_HORIZON') as iterator \gset
 
-select sequence_number, event_name, keys,
-       ddbstreams.unmarshal(new_image) as new_image
+select sequence_number, event_name, ddbstreams.unmarshal(keys) as keys, new_image
 from ddbstreams.get_records(:'iterator');
 
 \echo

@@ -1,0 +1,1 @@
+-- No capture: what the others are measured against.

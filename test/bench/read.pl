@@ -1,0 +1,101 @@
+#!/usr/bin/perl
+#
+# Reads all changes of table items through one psql, page by page, as a client
+# would, and prints how many there were.
+#
+#   read.pl aws       ddbstreams, aws('GetRecords'): one JSON text for a page
+#   read.pl records   ddbstreams, get_records: rows
+#   read.pl pgq       PgQ, batch by batch
+
+use strict;
+use warnings;
+use IPC::Open2;
+
+my $mode = shift // '';
+my $pid = open2(my $out, my $in, 'psql', '-X', '-q', '-A', '-t',
+	'-v', 'ON_ERROR_STOP=1');
+my $mark = "--- end of answer\n";
+
+# The lines that a query answers.
+sub ask
+{
+	my ($query) = @_;
+	my @lines;
+
+	print $in "$query;\nselect '$mark';\n" =~ s/\n(?=';)//r;
+	$in->flush;
+	while (my $line = <$out>)
+	{
+		return @lines if $line eq $mark;
+		push @lines, $line;
+	}
+	die "psql has ended\n";
+}
+
+sub ask_one
+{
+	my ($answer) = ask(@_);
+	chomp $answer if defined $answer;
+	return $answer;
+}
+
+sub shard_iterators
+{
+	my $arn = ask_one("select ddbstreams.latest_stream_arn('items')");
+
+	return map { chomp; $_ } ask(
+		"select ddbstreams.get_shard_iterator('$arn', shard_id, 'TRIM_HORIZON')
+		 from ddbstreams.describe_stream('$arn')");
+}
+
+my $count = 0;
+if ($mode eq 'aws')
+{
+	foreach my $iterator (shard_iterators())
+	{
+		for (;;)
+		{
+			my ($page) = ask("select ddbstreams.aws('GetRecords',
+				'{\"ShardIterator\":\"$iterator\"}')");
+			my $records = () = $page =~ /"eventID"/g;
+
+			last if $records == 0;
+			$count += $records;
+			($iterator) = substr($page, -2100) =~ /"NextShardIterator":"([^"]*)"/
+			  or last;
+		}
+	}
+}
+elsif ($mode eq 'records')
+{
+	foreach my $iterator (shard_iterators())
+	{
+		for (;;)
+		{
+			my @rows = ask("select * from ddbstreams.get_records('$iterator')");
+
+			last if @rows == 0;
+			$count += @rows;
+			($iterator) = $rows[-1] =~ /([^|]*\|1\|[^|]*)$/ or last;
+			chomp $iterator;
+		}
+	}
+}
+elsif ($mode eq 'pgq')
+{
+	ask("select pgq.force_tick('items')");
+	ask("select pgq.ticker('items')");
+	while (my $batch = ask_one("select pgq.next_batch('items', 'reader')"))
+	{
+		$count += ask("select * from pgq.get_batch_events($batch)");
+		ask("select pgq.finish_batch($batch)");
+	}
+}
+else
+{
+	die "usage: $0 aws|records|pgq\n";
+}
+print "$count\n";
+close $in;
+waitpid $pid, 0;
+exit($? == 0 ? 0 : 1);
