@@ -570,14 +570,14 @@ change_buffer_cut(SubTransactionId subid)
 		{
 			ChangeBucket *bucket = &buffer->buckets[i];
 
-			for (int run = 0; run < bucket->run_count; run++)
+			int			run = bucket->run_count;
+
+			while (run > 0 && bucket->runs[run - 1].subid >= subid)
+				run--;
+			if (run < bucket->run_count)
 			{
-				if (bucket->runs[run].subid >= subid)
-				{
-					cut_bucket(bucket, bucket->runs[run].start);
-					bucket->run_count = run;
-					break;
-				}
+				cut_bucket(bucket, bucket->runs[run].start);
+				bucket->run_count = run;
 			}
 		}
 	}

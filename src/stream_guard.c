@@ -178,7 +178,7 @@ refuse(const char *action, const StreamInfo *stream)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
-			 errmsg("cannot %s of table \"%s\" while its stream is enabled",
+			 errmsg("cannot %s while the stream of table \"%s\" is enabled",
 					action, stream->table_name),
 			 errhint("Call ddbstreams.disable_stream first.")));
 }
@@ -261,9 +261,11 @@ check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 	Relation	root;
 
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-		refuse("have an unlogged part", stream);
+		refuse(psprintf("keep rows in unlogged table \"%s\"",
+						RelationGetRelationName(rel)), stream);
 	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
-		refuse("have a foreign partition", stream);
+		refuse(psprintf("keep rows in foreign table \"%s\"",
+						RelationGetRelationName(rel)), stream);
 	check_trigger(rel, DDBSTREAMS_ROW_TRIGGER, stream);
 	if (rel->rd_rel->relkind == RELKIND_RELATION)
 	{

@@ -9,12 +9,13 @@
 
 use strict;
 use warnings;
+use IO::Handle;
 use IPC::Open2;
 
 my $mode = shift // '';
 my $pid = open2(my $out, my $in, 'psql', '-X', '-q', '-A', '-t',
 	'-v', 'ON_ERROR_STOP=1');
-my $mark = "--- end of answer\n";
+my $mark = '--- end of answer';
 
 # The lines that a query answers.
 sub ask
@@ -22,11 +23,11 @@ sub ask
 	my ($query) = @_;
 	my @lines;
 
-	print $in "$query;\nselect '$mark';\n" =~ s/\n(?=';)//r;
+	print $in "$query;\nselect '$mark';\n";
 	$in->flush;
 	while (my $line = <$out>)
 	{
-		return @lines if $line eq $mark;
+		return @lines if $line eq "$mark\n";
 		push @lines, $line;
 	}
 	die "psql has ended\n";
