@@ -3,6 +3,7 @@
 
 set client_min_messages = warning;
 create extension if not exists ddbstreams;
+drop role if exists regress_aws_owner, regress_aws_reader;
 reset client_min_messages;
 
 create role regress_aws_owner;
@@ -138,6 +139,9 @@ select fails('GetShardIterator', '{}');
 select fails('GetShardIterator', '{"StreamArn": "arn", "ShardId": "shardId", "ShardIteratorType": "AT_TIMESTAMP", "SequenceNumber": "1"}');
 select fails('DescribeStream', '{"Limit": 0, "ShardFilter": {"Type": "PARENTS", "ShardId": "x"}}');
 select fails('DescribeStream', '{"StreamArn": null, "ShardFilter": {}}');
+-- lengths are counted in characters; long values are shown in part
+select length, left(fails('DescribeTable', json_build_object('TableName', repeat('ä', length))::text), 42)
+from unnest(array[1024, 1025]) as length;
 select length(fails('DescribeTable', json_build_object('TableName', repeat('ä', 2000))::text));
 
 --
@@ -255,7 +259,7 @@ declare
     page json;
     start text;
 begin
-    loop
+    for i in 1..10 loop
         page := ddbstreams.aws('DescribeStream', json_build_object(
             'StreamArn', arn, 'Limit', size, 'ExclusiveStartShardId', start))->'StreamDescription';
         return next json_array_length(page->'Shards') || ' shards, '
@@ -319,7 +323,7 @@ declare
     start text;
     seen text[] = '{}';
 begin
-    loop
+    for i in 1..10 loop
         page := ddbstreams.aws('ListStreams', json_build_object(
             'TableName', of_table, 'Limit', size, 'ExclusiveStartStreamArn', start));
         return next json_array_length(page->'Streams') || ' streams, '
@@ -429,7 +433,7 @@ declare
     numbers text[] = '{}';
     length int;
 begin
-    loop
+    while pages < 400 loop
         page := get(iterator, size);
         pages := pages + 1;
         numbers := numbers || array(select r->'dynamodb'->>'SequenceNumber'

@@ -36,7 +36,8 @@
 
 static MemoryContext buffer_context = NULL; /* child of TopTransactionContext */
 static StreamBuffer *stream_buffers = NULL;
-static Size memory_used = 0;
+static Size memory_used = 0;	/* by all chunks, spare ones included */
+static ChangeChunk *spare_chunks = NULL;
 static uint32 last_ordinal = 0;
 static uint64 serial = 1;
 
@@ -167,17 +168,39 @@ change_buffer_next_ordinal(void)
 }
 
 static void
-release_chunks(ChangeBucket *bucket)
+free_chunk(ChangeChunk *chunk)
 {
-	while (bucket->first_chunk != NULL)
-	{
-		ChangeChunk *chunk = bucket->first_chunk;
+	memory_used -= chunk->size;
+	pfree(chunk);
+}
 
-		bucket->first_chunk = chunk->next;
-		memory_used -= chunk->size;
-		pfree(chunk);
+/*
+ * Gives up chunks.  Those of full size are kept for the next items: memory that
+ * goes back to the kernel and comes again costs more than filling it.
+ */
+static void
+release_chunks(ChangeChunk *chunk)
+{
+	while (chunk != NULL)
+	{
+		ChangeChunk *next = chunk->next;
+
+		if (chunk->size == LAST_CHUNK_SIZE)
+		{
+			chunk->next = spare_chunks;
+			spare_chunks = chunk;
+		}
+		else
+			free_chunk(chunk);
+		chunk = next;
 	}
-	bucket->last_chunk = NULL;
+}
+
+static void
+release_all_chunks(ChangeBucket *bucket)
+{
+	release_chunks(bucket->first_chunk);
+	bucket->first_chunk = bucket->last_chunk = NULL;
 }
 
 /* Puts the file's read and write position at the logical end of its part. */
@@ -224,7 +247,7 @@ spill_bucket(ChangeBucket *bucket)
 			BufFileWrite(bucket->file, chunk->data, chunk->used);
 		bucket->memory_start = bucket->end;
 	}
-	release_chunks(bucket);
+	release_all_chunks(bucket);
 }
 
 static void
@@ -237,6 +260,35 @@ spill_all(void)
 	}
 }
 
+/* Finds memory for a chunk; past the limit, everything goes to the files. */
+static ChangeChunk *
+allocate_chunk(Size size)
+{
+	Size		limit = (Size) setting_buffer_memory * 1024;
+	ChangeChunk *chunk;
+
+	if (spare_chunks == NULL && memory_used + size > limit)
+		spill_all();
+	if (spare_chunks != NULL && size <= spare_chunks->size)
+	{
+		chunk = spare_chunks;
+		spare_chunks = chunk->next;
+		return chunk;
+	}
+	while (spare_chunks != NULL && memory_used + size > limit)
+	{
+		chunk = spare_chunks;
+		spare_chunks = chunk->next;
+		free_chunk(chunk);
+	}
+
+	chunk = MemoryContextAllocHuge(change_buffer_context(),
+								   offsetof(ChangeChunk, data) + size);
+	chunk->size = size;
+	memory_used += size;
+	return chunk;
+}
+
 static ChangeChunk *
 add_chunk(ChangeBucket *bucket, Size needed)
 {
@@ -247,21 +299,15 @@ add_chunk(ChangeBucket *bucket, Size needed)
 		size = Min(bucket->last_chunk->size * 2, LAST_CHUNK_SIZE);
 	size = Max(size, needed);
 
-	if (memory_used + size > (Size) setting_buffer_memory * 1024)
-		spill_all();
-
-	chunk = MemoryContextAlloc(change_buffer_context(),
-							   offsetof(ChangeChunk, data) + size);
+	chunk = allocate_chunk(size);
 	chunk->next = NULL;
 	chunk->start = bucket->end;
-	chunk->size = size;
 	chunk->used = 0;
 	if (bucket->last_chunk != NULL)
 		bucket->last_chunk->next = chunk;
 	else
 		bucket->first_chunk = chunk;
 	bucket->last_chunk = chunk;
-	memory_used += size;
 	return chunk;
 }
 
@@ -534,28 +580,19 @@ cut_bucket(ChangeBucket *bucket, uint64 position)
 {
 	if (position <= bucket->memory_start)
 	{
-		release_chunks(bucket);
+		release_all_chunks(bucket);
 		bucket->memory_start = position;
 	}
 	else
 	{
 		ChangeChunk *chunk = bucket->first_chunk;
-		ChangeChunk *excess;
 
 		while (position > chunk->start + chunk->used)
 			chunk = chunk->next;
 		chunk->used = position - chunk->start;
-		excess = chunk->next;
+		release_chunks(chunk->next);
 		chunk->next = NULL;
 		bucket->last_chunk = chunk;
-		while (excess != NULL)
-		{
-			ChangeChunk *next = excess->next;
-
-			memory_used -= excess->size;
-			pfree(excess);
-			excess = next;
-		}
 	}
 	bucket->end = position;
 }
@@ -611,6 +648,7 @@ change_buffer_forget(void)
 	buffer_context = NULL;
 	stream_buffers = NULL;
 	memory_used = 0;
+	spare_chunks = NULL;
 	last_ordinal = 0;
 	serial++;
 }
