@@ -45,7 +45,8 @@
 #define compat_finish_attribute(tupdesc, i) populate_compact_attribute(tupdesc, i)
 #define COMPAT_GENERATED_VIRTUAL	'v'
 #else
-#define compat_finish_attribute(tupdesc, i) ((void) 0)
+#define compat_finish_attribute(tupdesc, i) \
+	(TupleDescAttr(tupdesc, i)->attcacheoff = -1)
 #define COMPAT_GENERATED_VIRTUAL	(-1)
 #endif
 

@@ -138,7 +138,6 @@ parse_content(int64 id, bytea *content)
 		memset(att, 0, ATTRIBUTE_FIXED_PART_SIZE);
 		namestrcpy(&att->attname, column->name);
 		att->attnum = i + 1;
-		att->attcacheoff = -1;
 		att->atttypmod = -1;
 		att->atttypid = column->form == COLUMN_RAW ? column->type : BYTEAOID;
 		att->attlen = (int16) pq_getmsgint(&buf, 2);

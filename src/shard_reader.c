@@ -204,7 +204,8 @@ read_page(ShardReader *reader)
 		number = RECORD_DATA(tuple.t_data)->number;
 		if (number <= reader->position)
 			continue;
-		if (!is_own(tuple.t_data) &&
+		if ((reader->snapshot->snapshot_type == SNAPSHOT_SELF ||
+			 !is_own(tuple.t_data)) &&
 			HeapTupleSatisfiesVisibility(&tuple, reader->snapshot, buffer))
 			add_record(reader, number, offset);
 		else if (!is_aborted(tuple.t_data))
@@ -260,13 +261,15 @@ shard_reader_close(ShardReader *reader)
 }
 
 /*
- * Returns the number of the last record that is visible to the snapshot, or the
- * shard's starting number if there is none.  Only where no writer is at work.
+ * Returns the number of the last record that has been committed, or that this
+ * transaction has appended (it may close a dropped table's shard behind its own
+ * append), or the shard's starting number if there is none.  Only under a lock
+ * that keeps writers out.
  */
 int64
-shard_reader_last_number(const ShardInfo *shard, Snapshot snapshot)
+shard_reader_last_number(const ShardInfo *shard)
 {
-	ShardReader *reader = shard_reader_open(shard, snapshot, -1);
+	ShardReader *reader = shard_reader_open(shard, SnapshotSelf, -1);
 	int64		number = shard->starting_number;
 
 	for (BlockNumber block = reader->block_count; block > 0; block--)

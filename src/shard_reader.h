@@ -55,7 +55,7 @@ extern ShardReader *shard_reader_open(const ShardInfo *shard, Snapshot snapshot,
 extern bool shard_reader_next(ShardReader *reader, ShardRecord *record);
 extern void shard_reader_close(ShardReader *reader);
 
-extern int64 shard_reader_last_number(const ShardInfo *shard, Snapshot snapshot);
+extern int64 shard_reader_last_number(const ShardInfo *shard);
 extern int64 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot);
 
 #endif							/* SHARD_READER_H */

@@ -44,6 +44,7 @@
 #include "shard_reader.h"
 #include "shard_tables.h"
 #include "stream_triggers.h"
+#include "transaction.h"
 
 #define GUARD_TRIGGER	"ddbstreams_append_only"
 #define GUARD_FUNCTION	"refuse_change"
@@ -252,12 +253,9 @@ shard_create(const StreamInfo *stream, const ShardInfo *parent,
 void
 shard_close(ShardInfo *shard)
 {
-	Snapshot	snapshot;
-
 	LockRelationOid(shard->shard_table, ShareRowExclusiveLock);
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	shard->ending_number = shard_reader_last_number(shard, snapshot);
-	UnregisterSnapshot(snapshot);
+	shard->ending_number = shard_reader_last_number(shard);
 	shard->closed_at = GetCurrentTimestamp();
 	shard_catalog_replace(shard);
+	transaction_wakes_readers(shard->shard_table);
 }

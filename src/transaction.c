@@ -53,8 +53,9 @@ static int *touched_slots = NULL;
 static int	touched_count = 0;
 static int	touched_capacity = 0;
 
-static void
-note_touched(int slot_number)
+/* At this transaction's end, wake whoever waits for records of this shard. */
+void
+transaction_wakes_readers(Oid shard_table)
 {
 	if (touched_count == touched_capacity)
 	{
@@ -67,7 +68,7 @@ note_touched(int slot_number)
 			touched_slots = repalloc(touched_slots, capacity * sizeof(int));
 		touched_capacity = capacity;
 	}
-	touched_slots[touched_count++] = slot_number;
+	touched_slots[touched_count++] = shard_log_slot_number(shard_table);
 }
 
 static void
@@ -211,7 +212,7 @@ append_bucket(Batch *batch, int64 stream_id, ChangeBucket *bucket)
 			write_values(shard.side_table, bucket, batch->transaction_id,
 						 first, last);
 
-		note_touched(shard_log_slot_number(shard.shard_table));
+		transaction_wakes_readers(shard.shard_table);
 		batch->shard = table_open(shard.shard_table, NoLock);
 		batch->starting_number = shard.starting_number;
 		if (bucket->disordered)

@@ -7,6 +7,7 @@
 
 #include "ddbstreams.h"
 
+extern void transaction_wakes_readers(Oid shard_table);
 extern void transaction_init(void);
 extern void transaction_changes_captured(void);
 

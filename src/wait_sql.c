@@ -77,11 +77,10 @@ check_timeout(const Interval *timeout)
 
 /* Sleeps until something may have changed, or the time is over. */
 static void
-sleep_for_change(Oid shard_table, int64 remaining_ms)
+sleep_for_change(Oid shard_table, XLogRecPtr replayed, int64 remaining_ms)
 {
 	if (RecoveryInProgress())
 	{
-		XLogRecPtr	replayed = GetXLogReplayRecPtr(NULL);
 		TimestampTz until = GetCurrentTimestamp() + remaining_ms * 1000;
 
 		while (GetXLogReplayRecPtr(NULL) == replayed && RecoveryInProgress() &&
@@ -134,16 +133,19 @@ ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
 	while (!found)
 	{
 		Oid			shard_table = iterator->shard->shard_table;
+		XLogRecPtr	replayed;
 		int64		remaining = until - GetCurrentTimestamp();
 
 		if (remaining <= 0)
 			break;
+		/* Before the look: what is replayed after it must end the sleep. */
+		replayed = GetXLogReplayRecPtr(NULL);
 		if (!RecoveryInProgress())
 			ConditionVariablePrepareToSleep(shard_log_waiters(shard_table));
 		MemoryContextReset(context);
 		found = has_record(iterator);
 		if (!found)
-			sleep_for_change(shard_table, (remaining + 999) / 1000);
+			sleep_for_change(shard_table, replayed, (remaining + 999) / 1000);
 	}
 	ConditionVariableCancelSleep();
 	MemoryContextSwitchTo(oldcontext);
