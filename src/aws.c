@@ -38,11 +38,13 @@ unknown_operation(const char *operation)
 
 	initStringInfo(&names);
 	for (int i = 0; i < (int) lengthof(operations); i++)
-		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ", operations[i].name);
+		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ",
+						 operations[i].name);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unknown operation \"%.*s\"",
-					pg_mbcliplen(operation, strlen(operation), 100), operation),
+					pg_mbcliplen(operation, strlen(operation), 100),
+					operation),
 			 errhint("The operations are %s.", names.data)));
 }
 

@@ -70,17 +70,18 @@ put_stream_record(char *out, const RecordPage *page)
 }
 
 /*
- * Appends the members of a page's present record, without the braces: a mapping
- * has one more to put in front.  Room for all is made at once.
+ * Appends the members of a page's present record, without the braces: a
+ * mapping has one more to put in front.  Room for all is made at once.
  */
 void
 aws_append_record_members(StringInfo buf, RecordPage *page)
 {
-	const char *region = page->iterator->stream->arn + strlen(ARN_BEFORE_REGION);
-	size_t		region_length = strchr(region, ':') - region;
+	const char *arn = page->iterator->stream->arn;
+	const char *region = arn + strlen(ARN_BEFORE_REGION);
+	int			region_length = strchr(region, ':') - region;
 	char	   *out;
 
-	enlargeStringInfo(buf, FRAME_LENGTH + (int) region_length + page->keys.len +
+	enlargeStringInfo(buf, FRAME_LENGTH + region_length + page->keys.len +
 					  page->new_image.len + page->old_image.len);
 	out = buf->data + buf->len;
 	out = put_literal(out, "\"eventID\":\"");

@@ -19,7 +19,7 @@
 /* A message shows at most this many bytes of a value. */
 #define SHOWN_LENGTH	1100
 
-/* Whatever jsonb cannot hold, like \u0000 or 1e999999, is the caller's fault. */
+/* What jsonb cannot hold, like \u0000 or 1e999999, is the caller's fault. */
 static void
 parse_error_callback(void *arg)
 {
@@ -33,6 +33,7 @@ aws_request_parse(text *json)
 {
 	AwsRequest *request = palloc(sizeof(AwsRequest));
 	ErrorContextCallback callback;
+	char	   *string = text_to_cstring(json);
 	Jsonb	   *jsonb;
 
 	callback.callback = parse_error_callback;
@@ -40,7 +41,7 @@ aws_request_parse(text *json)
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	jsonb = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											   CStringGetDatum(text_to_cstring(json))));
+											   CStringGetDatum(string)));
 	error_context_stack = callback.previous;
 
 	if (!JB_ROOT_IS_OBJECT(jsonb))
@@ -89,7 +90,8 @@ violate(AwsRequest *request, const char *name, const char *value,
 		appendStringInfo(text, "Value '%s'", value);
 	else
 		appendStringInfo(text, "Value '%.*s...'",
-						 pg_mbcliplen(value, strlen(value), SHOWN_LENGTH), value);
+						 pg_mbcliplen(value, strlen(value), SHOWN_LENGTH),
+						 value);
 	appendStringInfo(text, " at '%s' failed to satisfy constraint: Member must %s",
 					 member_path(request, name), rule);
 }
@@ -168,7 +170,7 @@ string_member(AwsRequest *request, const char *name, AwsPresence presence)
 	return pnstrdup(value.val.string.val, value.val.string.len);
 }
 
-/* Returns a string of so many characters, palloc'd, or NULL if it is absent. */
+/* Returns a string of that many characters, or NULL if it is absent. */
 char *
 aws_request_string(AwsRequest *request, const char *name,
 				   AwsPresence presence, int min_length, int max_length)
@@ -181,10 +183,12 @@ aws_request_string(AwsRequest *request, const char *name,
 	length = pg_mbstrlen(string);
 	if (length < min_length)
 		violate(request, name, string,
-				psprintf("have length greater than or equal to %d", min_length));
+				psprintf("have length greater than or equal to %d",
+						 min_length));
 	if (length > max_length)
 		violate(request, name, string,
-				psprintf("have length less than or equal to %d", max_length));
+				psprintf("have length less than or equal to %d",
+						 max_length));
 	return string;
 }
 
@@ -214,8 +218,9 @@ aws_request_enum(AwsRequest *request, const char *name, AwsPresence presence,
 static int
 compare_with(Datum number, int bound)
 {
-	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, number,
-											 NumericGetDatum(int64_to_numeric(bound))));
+	Datum		other = NumericGetDatum(int64_to_numeric(bound));
+
+	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, number, other));
 }
 
 /* Returns an integer from min to max, or the default if it is absent. */

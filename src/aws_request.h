@@ -34,8 +34,8 @@ typedef struct AwsRequest
 extern AwsRequest *aws_request_parse(text *json);
 
 /*
- * A member of the wrong JSON type is an error at once; a violated constraint is
- * remembered, and the result may then be of no use.  After the last member
+ * A member of the wrong JSON type is an error at once; a violated constraint
+ * is remembered, and the result may then be of no use.  After the last member
  * aws_request_check raises what was remembered.
  */
 extern bool aws_request_has(AwsRequest *request, const char *name);

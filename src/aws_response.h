@@ -15,7 +15,8 @@ extern void aws_response_name(StringInfo buf, const char *name);
 extern void aws_response_open(StringInfo buf, const char *name, char bracket);
 extern void aws_response_string(StringInfo buf, const char *name,
 								const char *value);
-extern void aws_response_integer(StringInfo buf, const char *name, int64 value);
+extern void aws_response_integer(StringInfo buf, const char *name,
+								 int64 value);
 
 /* The columns of a table's primary key */
 typedef struct AwsKey

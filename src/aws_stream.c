@@ -100,8 +100,10 @@ readable_streams(const char *table_name)
 	{
 		StreamInfo *stream = lfirst(lc);
 
-		if ((table_name == NULL || is_of_table(stream, table_oid, table_name)) &&
-			!stream_access_is_expired(stream) && stream_access_may_read(stream))
+		if (table_name != NULL && !is_of_table(stream, table_oid, table_name))
+			continue;
+		if (!stream_access_is_expired(stream) &&
+			stream_access_may_read(stream))
 			streams = lappend(streams, stream);
 	}
 	if (table_name != NULL && !OidIsValid(table_oid) && streams == NIL)
@@ -113,9 +115,12 @@ readable_streams(const char *table_name)
 void
 aws_stream_list(AwsRequest *request, StringInfo response)
 {
-	char	   *table_name = aws_table_name_member(request, "TableName", AWS_OPTIONAL);
-	int			limit = aws_request_integer(request, "Limit", MAX_PAGE, 1, MAX_PAGE);
-	char	   *start = stream_arn_member(request, "ExclusiveStartStreamArn", AWS_OPTIONAL);
+	char	   *table_name = aws_table_name_member(request, "TableName",
+												   AWS_OPTIONAL);
+	int			limit = aws_request_integer(request, "Limit", MAX_PAGE,
+											1, MAX_PAGE);
+	char	   *start = stream_arn_member(request, "ExclusiveStartStreamArn",
+										  AWS_OPTIONAL);
 	const StreamInfo *last = NULL;
 	bool		has_more = false;
 	int			count = 0;
@@ -210,8 +215,8 @@ append_shard(StringInfo response, const ShardInfo *shard)
 }
 
 /*
- * Appends one page of a stream's shards, in the order of their ids: those after
- * the id start, and only the children of parent, each if not NULL.
+ * Appends one page of a stream's shards, in the order of their ids: those
+ * after the id start, and only the children of parent, each if not NULL.
  */
 static void
 append_shards(StringInfo response, const StreamInfo *stream, const char *start,
@@ -251,9 +256,12 @@ aws_stream_describe(AwsRequest *request, StringInfo response)
 {
 	static const char *const filter_types[] = {"CHILD_SHARDS"};
 	char	   *arn = stream_arn_member(request, "StreamArn", AWS_REQUIRED);
-	int			limit = aws_request_integer(request, "Limit", MAX_PAGE, 1, MAX_PAGE);
-	char	   *start = shard_id_member(request, "ExclusiveStartShardId", AWS_OPTIONAL);
-	AwsRequest *filter = aws_request_object(request, "ShardFilter", AWS_OPTIONAL);
+	int			limit = aws_request_integer(request, "Limit", MAX_PAGE,
+											1, MAX_PAGE);
+	char	   *start = shard_id_member(request, "ExclusiveStartShardId",
+										AWS_OPTIONAL);
+	AwsRequest *filter = aws_request_object(request, "ShardFilter",
+											AWS_OPTIONAL);
 	char	   *parent = NULL;
 	StreamInfo *stream;
 
@@ -270,7 +278,8 @@ aws_stream_describe(AwsRequest *request, StringInfo response)
 	aws_response_string(response, "StreamArn", stream->arn);
 	aws_response_string(response, "StreamLabel", stream->label);
 	aws_response_string(response, "StreamStatus",
-						stream_access_is_enabled(stream) ? "ENABLED" : "DISABLED");
+						stream_access_is_enabled(stream) ?
+						"ENABLED" : "DISABLED");
 	aws_response_string(response, "StreamViewType",
 						view_type_name(stream->view_type));
 	append_time(response, "CreationRequestDateTime", stream->created_at);

@@ -133,7 +133,7 @@ append_attribute_definitions(StringInfo response, Relation rel,
 	appendStringInfoChar(response, ']');
 }
 
-/* While there is no stream to say otherwise, all of the key is partition key. */
+/* While no stream says otherwise, all of the key is partition key. */
 static void
 append_key_schema(StringInfo response, const TableKey *key,
 				  const StreamInfo *enabled)
@@ -143,8 +143,10 @@ append_key_schema(StringInfo response, const TableKey *key,
 	aws_key.count = key->count;
 	aws_key.attnums = key->attnums;
 	aws_key.names = key->names;
-	aws_key.partition_count = enabled ? enabled->partition_count : key->count;
-	aws_key.partition_attnums = enabled ? enabled->partition_attnums : key->attnums;
+	aws_key.partition_count = enabled ?
+		enabled->partition_count : key->count;
+	aws_key.partition_attnums = enabled ?
+		enabled->partition_attnums : key->attnums;
 	aws_response_key_schema(response, &aws_key);
 }
 
@@ -204,8 +206,8 @@ table_key(Relation rel)
 }
 
 /*
- * Appends the description of a table as seen by the snapshot, or as it is now if
- * that is NULL.
+ * Appends the description of a table as seen by the snapshot, or as it is now
+ * if that is NULL.
  */
 static void
 append_table(StringInfo response, const char *member, Relation rel,
@@ -233,13 +235,15 @@ append_table(StringInfo response, const char *member, Relation rel,
 void
 aws_table_describe(AwsRequest *request, StringInfo response)
 {
-	char	   *table_name = aws_table_name_member(request, "TableName", AWS_REQUIRED);
+	char	   *table_name = aws_table_name_member(request, "TableName",
+												   AWS_REQUIRED);
 	Oid			table_oid;
 	Relation	rel;
 
 	aws_request_check(request);
 	table_oid = aws_table_name_readable(table_name);
-	rel = OidIsValid(table_oid) ? try_relation_open(table_oid, AccessShareLock) : NULL;
+	rel = OidIsValid(table_oid) ?
+		try_relation_open(table_oid, AccessShareLock) : NULL;
 	if (rel == NULL)
 		aws_table_name_not_found(table_name);
 	append_table(response, "Table", rel, GetActiveSnapshot());
@@ -276,14 +280,15 @@ compare_names(const ListCell *a, const ListCell *b)
 	return strcmp(lfirst(a), lfirst(b));
 }
 
-/* Returns the names of the tables with a key that the caller may read, sorted. */
+/* Returns the names of the tables with a key that the caller may read. */
 static List *
 readable_table_names(void)
 {
 	Oid			own_schema = get_namespace_oid(DDBSTREAMS_SCHEMA, true);
 	Oid			shard_schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, true);
 	Relation	indexes = table_open(IndexRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(indexes, InvalidOid, false, NULL, 0, NULL);
+	SysScanDesc scan = systable_beginscan(indexes, InvalidOid, false, NULL,
+										  0, NULL);
 	List	   *names = NIL;
 	HeapTuple	tuple;
 
@@ -310,9 +315,11 @@ readable_table_names(void)
 void
 aws_table_list(AwsRequest *request, StringInfo response)
 {
-	char	   *start = aws_table_name_member(request, "ExclusiveStartTableName",
+	char	   *start = aws_table_name_member(request,
+											  "ExclusiveStartTableName",
 											  AWS_OPTIONAL);
-	int			limit = aws_request_integer(request, "Limit", MAX_PAGE, 1, MAX_PAGE);
+	int			limit = aws_request_integer(request, "Limit", MAX_PAGE,
+											1, MAX_PAGE);
 	const char *last = start;
 	bool		has_more = false;
 	int			count = 0;
@@ -374,8 +381,10 @@ refuse_other_changes(AwsRequest *request)
 void
 aws_table_update(AwsRequest *request, StringInfo response)
 {
-	char	   *table_name = aws_table_name_member(request, "TableName", AWS_REQUIRED);
-	AwsRequest *specification = aws_request_object(request, "StreamSpecification",
+	char	   *table_name = aws_table_name_member(request, "TableName",
+												   AWS_REQUIRED);
+	AwsRequest *specification = aws_request_object(request,
+												   "StreamSpecification",
 												   AWS_REQUIRED);
 	char	   *view_type = NULL;
 	bool		enable = false;

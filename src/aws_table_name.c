@@ -2,9 +2,9 @@
  * aws_table_name.c
  *	  Finding the table that a member of AWS's names.
  *
- * The name is taken as it is, without case folding: first as that of a table of
- * schema public, then split at its first dot.  The search path plays no part,
- * so that a name means the same to everybody.
+ * The name is taken as it is, without case folding: first as that of a table
+ * of schema public, then split at its first dot.  The search path plays no
+ * part, so that a name means the same to everybody.
  */
 #include "postgres.h"
 
@@ -53,8 +53,8 @@ aws_table_name_find(const char *table_name)
 }
 
 /*
- * Could table_name mean the table that full_name, as in an ARN, stands for?  For
- * tables that are no more.
+ * Could table_name mean the table that full_name, as in an ARN, stands for?
+ * For tables that are no more.
  */
 bool
 aws_table_name_is_of(const char *table_name, const char *full_name)

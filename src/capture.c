@@ -40,9 +40,9 @@
 PG_FUNCTION_INFO_V1(ddbstreams_capture);
 PG_FUNCTION_INFO_V1(ddbstreams_capture_truncate);
 
-/* This transaction's buffer for the relation's stream */
+/* This transaction's buffer for the relation's stream, and its generation */
 static StreamBuffer *
-buffer_for(CapturedRelation *facts)
+buffer_for(CapturedRelation *facts, Relation rel)
 {
 	if (facts->buffer_serial != change_buffer_serial())
 	{
@@ -53,6 +53,12 @@ buffer_for(CapturedRelation *facts)
 		row_descriptor_use(facts->descriptor);
 		facts->buffer = buffer;
 		facts->buffer_serial = change_buffer_serial();
+		facts->file_number = InvalidOid;
+	}
+	if (facts->file_number != compat_file_number(rel))
+	{
+		facts->generation = change_buffer_generation(rel);
+		facts->file_number = compat_file_number(rel);
 	}
 	return facts->buffer;
 }
@@ -79,7 +85,9 @@ values_are_same(Form_pg_attribute att, Datum old, Datum new)
 			return true;
 		if (!VARATT_IS_EXTENDED(a) && !VARATT_IS_EXTENDED(b))
 			return false;
-		if (VARATT_IS_SHORT(a) && VARATT_IS_SHORT(b))
+		/* A pointer to a value out of line passes for short, too. */
+		if (VARATT_IS_SHORT(a) && !VARATT_IS_EXTERNAL(a) &&
+			VARATT_IS_SHORT(b) && !VARATT_IS_EXTERNAL(b))
 			return false;
 	}
 	return datum_image_eq(old, new, att->attbyval, att->attlen);
@@ -131,26 +139,28 @@ capture_update(CapturedRelation *facts, TriggerData *trigdata, bool disordered)
 
 	if (compare_versions(facts, tupdesc, old.slot, new.slot, same, &key_differs))
 	{
-		StreamBuffer *buffer = buffer_for(facts);
-		ItemPointer old_tid = &old.tuple->t_self;
-		ItemPointer new_tid = &new.tuple->t_self;
+		StreamBuffer *buffer = buffer_for(facts, trigdata->tg_relation);
 
 		if (key_differs)
 		{
-			record_build(facts, buffer, tupdesc, RECORD_REMOVE, &old, NULL,
-						 NULL, old_tid, NULL, disordered);
+			ChangeBucket *bucket = record_build(facts, buffer, tupdesc,
+												RECORD_REMOVE, &old, NULL,
+												NULL, NULL, disordered);
+
 			record_build(facts, buffer, tupdesc, RECORD_INSERT, NULL, &new,
-						 NULL, NULL, new_tid, disordered);
+						 NULL, bucket, disordered);
 		}
 		else
 			record_build(facts, buffer, tupdesc, RECORD_MODIFY, &old, &new,
-						 same, old_tid, new_tid, disordered);
+						 same, NULL, disordered);
 	}
 	else
-		record_build_unchanged(facts, disordered ? buffer_for(facts) :
-							   change_buffer_find(facts->stream_id), &new,
-							   &old.tuple->t_self, &new.tuple->t_self,
-							   disordered);
+	{
+		if (disordered || change_buffer_find(facts->stream_id) != NULL)
+			record_build_unchanged(facts,
+								   buffer_for(facts, trigdata->tg_relation),
+								   &old, &new, disordered);
+	}
 	pfree(same);
 }
 
@@ -221,15 +231,15 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 	{
 		RowVersion	version = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
 		TupleDesc	tupdesc = RelationGetDescr(trigdata->tg_relation);
-		StreamBuffer *buffer = buffer_for(facts);
+		StreamBuffer *buffer = buffer_for(facts, trigdata->tg_relation);
 
 		if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 			record_build(facts, buffer, tupdesc, RECORD_INSERT, NULL, &version,
-						 NULL, NULL, &version.tuple->t_self,
+						 NULL, NULL,
 						 disordered || is_superseded(version.tuple));
 		else
 			record_build(facts, buffer, tupdesc, RECORD_REMOVE, &version, NULL,
-						 NULL, &version.tuple->t_self, NULL, disordered);
+						 NULL, NULL, disordered);
 	}
 	transaction_changes_captured();
 	return PointerGetDatum(NULL);
@@ -279,12 +289,11 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		oldcontext = MemoryContextSwitchTo(row_context);
 		if (buffer == NULL)
-			buffer = buffer_for(facts);
+			buffer = buffer_for(facts, rel);
 		version.tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
 		version.slot = slot;
 		record_build(facts, buffer, RelationGetDescr(rel), RECORD_REMOVE,
-					 &version, NULL, NULL, &version.tuple->t_self, NULL,
-					 disordered);
+					 &version, NULL, NULL, NULL, disordered);
 		MemoryContextSwitchTo(oldcontext);
 		MemoryContextReset(row_context);
 	}
@@ -293,6 +302,11 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
 	MemoryContextDelete(row_context);
+	if (buffer != NULL)
+	{
+		change_buffer_new_generation(rel);
+		facts->file_number = InvalidOid;
+	}
 	transaction_changes_captured();
 	return PointerGetDatum(NULL);
 }

@@ -38,6 +38,18 @@ static MemoryContext buffer_context = NULL; /* child of TopTransactionContext */
 static StreamBuffer *stream_buffers = NULL;
 static Size memory_used = 0;	/* by all chunks, spare ones included */
 static ChangeChunk *spare_chunks = NULL;
+
+/* A file that a table had in this transaction, and its present generation */
+typedef struct TableFile
+{
+	struct TableFile *next;
+	Oid			relid;
+	Oid			file_number;
+	uint32		generation;
+} TableFile;
+
+static TableFile *table_files = NULL;
+static uint32 last_generation = 0;
 static uint32 last_ordinal = 0;
 static uint64 serial = 1;
 
@@ -165,6 +177,45 @@ change_buffer_next_ordinal(void)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many large values in one transaction")));
 	return ++last_ordinal;
+}
+
+static TableFile *
+find_table_file(Relation rel)
+{
+	TableFile  *file;
+
+	for (file = table_files; file != NULL; file = file->next)
+	{
+		if (file->relid == RelationGetRelid(rel) &&
+			file->file_number == compat_file_number(rel))
+			return file;
+	}
+	file = MemoryContextAlloc(change_buffer_context(), sizeof(TableFile));
+	file->relid = RelationGetRelid(rel);
+	file->file_number = compat_file_number(rel);
+	file->generation = ++last_generation;
+	file->next = table_files;
+	table_files = file;
+	return file;
+}
+
+/*
+ * Tells apart what has the same TIDs in one transaction: tables, and the files
+ * that a table has before and after TRUNCATE or a rewrite.  Generations rise
+ * with time.  Neither TRUNCATE nor ALTER TABLE runs while trigger events of the
+ * table are pending, so that all changes of a generation come before the next.
+ */
+uint32
+change_buffer_generation(Relation rel)
+{
+	return find_table_file(rel)->generation;
+}
+
+/* A table is about to be truncated, perhaps in the same file. */
+void
+change_buffer_new_generation(Relation rel)
+{
+	find_table_file(rel)->generation = ++last_generation;
 }
 
 static void
@@ -392,10 +443,11 @@ change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
 	}
 	item->hash = hash;
 	item->key_hash = 0;
-	item->relid = InvalidOid;
+	item->generation = 0;
 	item->ordinal = ordinal;
 	ItemPointerSetInvalid(&item->old_tid);
 	ItemPointerSetInvalid(&item->new_tid);
+	item->follows_remove = false;
 
 	if (item != &header)
 		change_buffer_commit(bucket, item);
@@ -649,6 +701,8 @@ change_buffer_forget(void)
 	stream_buffers = NULL;
 	memory_used = 0;
 	spare_chunks = NULL;
+	table_files = NULL;
+	last_generation = 0;
 	last_ordinal = 0;
 	serial++;
 }

@@ -10,6 +10,7 @@
 #include "lib/stringinfo.h"
 #include "storage/buffile.h"
 #include "storage/itemptr.h"
+#include "utils/rel.h"
 
 /*
  * One buffered thing: a change (the shard row, ready but for its number), a
@@ -22,10 +23,12 @@ typedef struct ChangeItem
 	uint32		body_length;	/* without */
 	uint64		hash;			/* of the partition key: which shard */
 	uint64		key_hash;		/* of the whole key */
-	Oid			relid;			/* whose TIDs the next two are */
+	uint32		generation;		/* of the table's file that the TIDs are in */
 	uint32		ordinal;		/* a value's; 0: this is not a value */
 	ItemPointerData old_tid;	/* invalid for an INSERT */
 	ItemPointerData new_tid;	/* invalid for a REMOVE */
+	bool		follows_remove; /* the INSERT half of a key change: the REMOVE
+								 * half is the item before, in this bucket */
 } ChangeItem;
 
 #define CHANGE_ITEM_HEADER	MAXALIGN(sizeof(ChangeItem))
@@ -108,6 +111,8 @@ extern uint64 change_buffer_serial(void);
 extern bool change_buffer_is_empty(void);
 extern bool change_buffer_has_changes(int64 stream_id);
 extern uint32 change_buffer_next_ordinal(void);
+extern uint32 change_buffer_generation(Relation rel);
+extern void change_buffer_new_generation(Relation rel);
 extern MemoryContext change_buffer_context(void);
 
 extern ChangeItem *change_buffer_reserve(ChangeBucket *bucket, Size body_length);

@@ -11,8 +11,12 @@
  * version comes first, the one that ends alive comes last, and the others stay
  * in the order in which they were captured.
  *
- * Changes of different keys are not moved against each other: the changes of
- * one key are dealt anew to the places that this key had.
+ * A new file of the table (TRUNCATE, a rewrite) begins a new generation of
+ * TIDs, and all chains of a generation come before those of the next.
+ *
+ * Changes of different keys are hardly moved against each other: the changes of
+ * one key are dealt anew to the places that this key had.  Only the INSERT of
+ * a changed key draws its REMOVE, and what must be before that, to the front.
  */
 #include "postgres.h"
 
@@ -26,7 +30,7 @@
 /* A version of a row */
 typedef struct VersionKey
 {
-	Oid			relid;
+	uint32		generation;
 	ItemPointerData tid;
 	uint16		padding;
 } VersionKey;
@@ -41,14 +45,19 @@ typedef struct OrderedChange
 {
 	uint64		position;
 	uint64		key_hash;
+	uint32		generation;
 	VersionKey	old;
 	VersionKey	new;
 	int64		next;			/* the change that follows in the chain */
 	bool		has_predecessor;
 	bool		is_change;		/* not an update that changed nothing */
+	bool		follows_remove; /* the REMOVE half is the change before */
+	bool		is_emitted;
 	uint8		chain_class;
 	int64		chain;			/* the first change of its chain */
 	int64		place_in_chain;
+	struct OrderedChange *dealt;	/* the change that gets this one's place */
+	struct OrderedChange *previous; /* of the same key, in version order */
 } OrderedChange;
 
 enum
@@ -59,10 +68,10 @@ enum
 };
 
 static void
-set_version(VersionKey *key, Oid relid, const ItemPointerData *tid)
+set_version(VersionKey *key, uint32 generation, const ItemPointerData *tid)
 {
 	memset(key, 0, sizeof(VersionKey));
-	key->relid = relid;
+	key->generation = generation;
 	key->tid = *tid;
 }
 
@@ -90,10 +99,12 @@ collect(ChangeBucket *bucket, int64 *count)
 		memset(change, 0, sizeof(OrderedChange));
 		change->position = scan.item_position;
 		change->key_hash = item->key_hash;
-		set_version(&change->old, item->relid, &item->old_tid);
-		set_version(&change->new, item->relid, &item->new_tid);
+		change->generation = item->generation;
+		set_version(&change->old, item->generation, &item->old_tid);
+		set_version(&change->new, item->generation, &item->new_tid);
 		change->next = NO_LINK;
 		change->is_change = ChangeItemIsChange(item);
+		change->follows_remove = item->follows_remove;
 	}
 	change_buffer_scan_end(&scan);
 	return changes;
@@ -180,6 +191,7 @@ compare_versions(const void *a, const void *b)
 	if (x->member != y->member) \
 		return x->member < y->member ? -1 : 1
 	COMPARE(key_hash);
+	COMPARE(generation);
 	COMPARE(chain_class);
 	COMPARE(chain);
 	COMPARE(place_in_chain);
@@ -199,29 +211,18 @@ compare_places(const void *a, const void *b)
 #undef COMPARE
 }
 
-/*
- * Returns the positions of a bucket's changes, palloc'd, in an order in which
- * each follows the change that made the version that it found.
- */
-uint64 *
-change_order_positions(ChangeBucket *bucket, uint64 *count)
+/* Gives the k-th place of each key to the k-th change in version order. */
+static void
+deal_places(OrderedChange *changes, int64 version_count, int64 count)
 {
-	int64		version_count;
-	OrderedChange *changes = collect(bucket, &version_count);
 	OrderedChange **by_version;
 	OrderedChange **by_place;
-	uint64	   *positions;
 	int64		n = 0;
 
-	link_chains(changes, version_count);
-	number_chains(changes, version_count);
-
 	by_version = MemoryContextAllocHuge(CurrentMemoryContext,
-										Max(version_count, 1) * sizeof(OrderedChange *));
+										count * sizeof(OrderedChange *));
 	by_place = MemoryContextAllocHuge(CurrentMemoryContext,
-									  Max(version_count, 1) * sizeof(OrderedChange *));
-	positions = MemoryContextAllocHuge(CurrentMemoryContext,
-									   Max(version_count, 1) * sizeof(uint64));
+									  count * sizeof(OrderedChange *));
 	for (int64 i = 0; i < version_count; i++)
 	{
 		if (changes[i].is_change)
@@ -232,19 +233,79 @@ change_order_positions(ChangeBucket *bucket, uint64 *count)
 	}
 	qsort(by_version, n, sizeof(OrderedChange *), compare_versions);
 	qsort(by_place, n, sizeof(OrderedChange *), compare_places);
-
-	/* The k-th version of a key goes to the k-th place that the key has. */
 	for (int64 i = 0; i < n; i++)
-		by_place[i]->chain = by_version[i]->position;
-	n = 0;
-	for (int64 i = 0; i < version_count; i++)
 	{
-		if (changes[i].is_change)
-			positions[n++] = (uint64) changes[i].chain;
+		by_place[i]->dealt = by_version[i];
+		if (i > 0 && by_version[i - 1]->key_hash == by_version[i]->key_hash)
+			by_version[i]->previous = by_version[i - 1];
 	}
-	*count = n;
 	pfree(by_version);
 	pfree(by_place);
+}
+
+/* What must come before a change and has not: NULL if there is nothing. */
+static OrderedChange *
+missing_before(OrderedChange *change)
+{
+	if (change->previous != NULL && !change->previous->is_emitted)
+		return change->previous;
+	if (change->follows_remove && !(change - 1)->is_emitted)
+		return change - 1;
+	return NULL;
+}
+
+/*
+ * Returns the positions of a bucket's changes, palloc'd, in an order in which
+ * each follows the change that made the version that it found.
+ */
+uint64 *
+change_order_positions(ChangeBucket *bucket, uint64 *count)
+{
+	int64		version_count;
+	OrderedChange *changes = collect(bucket, &version_count);
+	OrderedChange **pending;
+	uint64	   *positions;
+	int64		change_count = 0;
+	int64		n = 0;
+
+	for (int64 i = 0; i < version_count; i++)
+		change_count += changes[i].is_change ? 1 : 0;
+	link_chains(changes, version_count);
+	number_chains(changes, version_count);
+	if (change_count > 0)
+		deal_places(changes, version_count, change_count);
+
+	positions = MemoryContextAllocHuge(CurrentMemoryContext,
+									   Max(change_count, 1) * sizeof(uint64));
+	pending = MemoryContextAllocHuge(CurrentMemoryContext,
+									 Max(change_count, 1) * sizeof(OrderedChange *));
+	for (int64 i = 0; i < version_count; i++)
+	{
+		int64		depth = 0;
+
+		if (!changes[i].is_change || changes[i].dealt->is_emitted)
+			continue;
+		pending[depth++] = changes[i].dealt;
+		while (depth > 0)
+		{
+			OrderedChange *change = pending[depth - 1];
+			OrderedChange *before = missing_before(change);
+
+			/* Each change waits once at most, or versions would run in circles. */
+			if (before != NULL && depth < change_count)
+				pending[depth++] = before;
+			else
+			{
+				if (!change->is_emitted)
+					positions[n++] = change->position;
+				change->is_emitted = true;
+				depth--;
+			}
+		}
+	}
+	Assert(n == change_count);
+	*count = n;
+	pfree(pending);
 	pfree(changes);
 	return positions;
 }

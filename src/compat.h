@@ -75,6 +75,13 @@
 	EnableDisableTrigger(rel, name, fires_when, false, lockmode)
 #endif
 
+/* 16 renamed relfilenode to relfilenumber. */
+#if PG_VERSION_NUM >= 160000
+#define compat_file_number(rel) ((rel)->rd_locator.relNumber)
+#else
+#define compat_file_number(rel) ((rel)->rd_node.relNode)
+#endif
+
 /* 16 lets make_range report errors softly. */
 #if PG_VERSION_NUM >= 160000
 #define compat_make_range(typcache, lower, upper) \

@@ -176,7 +176,7 @@ plan_image(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 {
 	HeapTuple	tuple = version->tuple;
 
-	if (image->kind == IMAGE_FULL && plan->facts->plain && tuple != NULL &&
+	if (image->kind == IMAGE_FULL && plan->facts->plain &&
 		!HeapTupleHasExternal(tuple) &&
 		HeapTupleHeaderGetNatts(tuple->t_data) == plan->facts->descriptor->natts)
 	{
@@ -394,48 +394,52 @@ write_record(const RecordPlan *plan, RecordEvent event, char *out, Size length)
 }
 
 static void
-fill_item(ChangeItem *item, CapturedRelation *facts, const RowVersion *keyed,
-		  uint64 hash, ItemPointer old_tid, ItemPointer new_tid)
+set_tid(ItemPointer tid, const RowVersion *version)
 {
+	if (version != NULL)
+		*tid = version->tuple->t_self;
+	else
+		ItemPointerSetInvalid(tid);
+}
+
+static void
+fill_item(ChangeItem *item, CapturedRelation *facts, uint64 hash,
+		  const RowVersion *old, const RowVersion *new)
+{
+	const RowVersion *keyed = new ? new : old;
+
 	item->hash = hash;
 	item->key_hash = facts->partition_is_key ? hash :
 		captured_relation_hash(facts->key, facts->key_count, keyed->slot);
-	item->relid = facts->relid;
+	item->generation = facts->generation;
 	item->ordinal = 0;
-	if (old_tid != NULL)
-		item->old_tid = *old_tid;
-	else
-		ItemPointerSetInvalid(&item->old_tid);
-	if (new_tid != NULL)
-		item->new_tid = *new_tid;
-	else
-		ItemPointerSetInvalid(&item->new_tid);
+	item->follows_remove = false;
+	set_tid(&item->old_tid, old);
+	set_tid(&item->new_tid, new);
 }
 
 /*
  * Notes an update that changed nothing.  It makes no record, but it is a link
  * in the row's chain of versions, without which a later change would seem to
  * begin with a version from before this transaction.  Needed only where there
- * is something to order.  buffer may be NULL.
+ * is something to order.
  */
 void
 record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
-					   const RowVersion *version, ItemPointer old_tid,
-					   ItemPointer new_tid, bool disordered)
+					   const RowVersion *old, const RowVersion *new,
+					   bool disordered)
 {
 	ChangeBucket *bucket;
 	ChangeItem *item;
 	uint64		hash;
 
-	if (buffer == NULL)
-		return;
 	hash = captured_relation_hash(facts->partition, facts->partition_count,
-								  version->slot);
+								  new->slot);
 	bucket = change_buffer_bucket(buffer, hash);
 	if (bucket->end == 0 && !disordered)
 		return;
 	item = change_buffer_reserve(bucket, 0);
-	fill_item(item, facts, version, hash, old_tid, new_tid);
+	fill_item(item, facts, hash, old, new);
 	change_buffer_commit(bucket, item);
 	bucket->disordered |= disordered;
 }
@@ -443,13 +447,14 @@ record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
 /*
  * Adds the record of one change to the transaction's buffer.  old and new are
  * the row's versions, same tells which columns of a MODIFY have not changed;
- * those that the event does not have are NULL.  disordered: version order may
- * have to be restored at the append.
+ * those that the event does not have are NULL.  removed_from is the bucket of
+ * the REMOVE that this INSERT belongs to, if a key was changed.  disordered:
+ * version order may have to be restored at the append.  Returns the bucket.
  */
-void
+ChangeBucket *
 record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
 			 RecordEvent event, const RowVersion *old, const RowVersion *new,
-			 const bool *same, ItemPointer old_tid, ItemPointer new_tid,
+			 const bool *same, const ChangeBucket *removed_from,
 			 bool disordered)
 {
 	const RowVersion *keyed = event == RECORD_REMOVE ? old : new;
@@ -473,9 +478,11 @@ record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
 
 	length = record_length(&plan);
 	item = change_buffer_reserve(plan.bucket, length);
-	fill_item(item, facts, keyed, plan.hash, old_tid, new_tid);
+	fill_item(item, facts, plan.hash, old, new);
+	item->follows_remove = plan.bucket == removed_from;
 	write_record(&plan, event, CHANGE_ITEM_BODY(item), length);
 	change_buffer_commit(plan.bucket, item);
 	if (disordered)
 		plan.bucket->disordered = true;
+	return plan.bucket;
 }

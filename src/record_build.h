@@ -16,20 +16,20 @@
 /* A row version to be captured */
 typedef struct RowVersion
 {
-	HeapTuple	tuple;			/* NULL if the row is not stored like that */
+	HeapTuple	tuple;
 	TupleTableSlot *slot;		/* deformed as far as need be */
 } RowVersion;
 
-extern void record_build(CapturedRelation *facts, StreamBuffer *buffer,
-						 TupleDesc tupdesc,
-						 RecordEvent event, const RowVersion *old,
-						 const RowVersion *new, const bool *same,
-						 ItemPointer old_tid, ItemPointer new_tid,
-						 bool disordered);
+extern ChangeBucket *record_build(CapturedRelation *facts,
+								  StreamBuffer *buffer, TupleDesc tupdesc,
+								  RecordEvent event, const RowVersion *old,
+								  const RowVersion *new, const bool *same,
+								  const ChangeBucket *removed_from,
+								  bool disordered);
 extern void record_build_unchanged(CapturedRelation *facts,
 								   StreamBuffer *buffer,
-								   const RowVersion *version,
-								   ItemPointer old_tid, ItemPointer new_tid,
+								   const RowVersion *old,
+								   const RowVersion *new,
 								   bool disordered);
 
 #endif							/* RECORD_BUILD_H */

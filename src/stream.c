@@ -74,6 +74,12 @@ check_owner(Oid table_oid)
 					   get_rel_name(table_oid));
 }
 
+static char *
+root_name(Oid partition)
+{
+	return get_rel_name(llast_oid(get_partition_ancestors(partition)));
+}
+
 static int64
 check_retention(const Interval *retention)
 {
@@ -150,7 +156,7 @@ check_kind(Relation rel, bool is_root)
 	if (is_root && rel->rd_rel->relispartition)
 		refuse_relation(rel, "a partition",
 						psprintf("Name its root, \"%s\", instead.",
-								 get_rel_name(llast_oid(get_partition_ancestors(RelationGetRelid(rel))))));
+								 root_name(RelationGetRelid(rel))));
 }
 
 static TableKey *
@@ -375,7 +381,10 @@ stream_disable(Oid table_oid)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Table has no stream to disable: TableName: %s",
-						stream_table_name(table_oid))));
+						stream_table_name(table_oid)),
+				 get_rel_relispartition(table_oid) ?
+				 errhint("It is a partition: the stream would be on its root, \"%s\".",
+						 root_name(table_oid)) : 0));
 	if (change_buffer_has_changes(stream->stream_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
@@ -401,11 +410,13 @@ stream_disable(Oid table_oid)
 void
 stream_set_retention(const char *arn, const Interval *retention)
 {
-	StreamInfo *stream = stream_access_by_arn(arn, GetActiveSnapshot());
+	StreamInfo *stream = stream_access_find(arn, GetActiveSnapshot());
 
 	PreventCommandIfReadOnly("alter_stream()");
 	if (stream_access_table_exists(stream))
 		check_owner(stream->table_oid);
+	else
+		stream_access_check(stream);
 	check_retention(retention);
 	stream = stream_catalog_lock(stream->stream_id);
 	if (stream == NULL)

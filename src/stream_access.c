@@ -91,7 +91,7 @@ stream_access_check(const StreamInfo *stream)
  * expired and that the current user may read; else an error.
  */
 StreamInfo *
-stream_access_by_arn(const char *arn, Snapshot snapshot)
+stream_access_find(const char *arn, Snapshot snapshot)
 {
 	StreamInfo *stream;
 
@@ -109,6 +109,14 @@ stream_access_by_arn(const char *arn, Snapshot snapshot)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("Requested resource not found: Stream: %s not found", arn)));
+	return stream;
+}
+
+StreamInfo *
+stream_access_by_arn(const char *arn, Snapshot snapshot)
+{
+	StreamInfo *stream = stream_access_find(arn, snapshot);
+
 	stream_access_check(stream);
 	return stream;
 }

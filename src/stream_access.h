@@ -9,6 +9,7 @@
 
 #include "stream_catalog.h"
 
+extern StreamInfo *stream_access_find(const char *arn, Snapshot snapshot);
 extern StreamInfo *stream_access_by_arn(const char *arn, Snapshot snapshot);
 extern ShardInfo *stream_access_shard(const StreamInfo *stream,
 									  const char *shard_id, Snapshot snapshot);

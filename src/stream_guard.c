@@ -25,13 +25,17 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -125,11 +129,8 @@ note_trigger(Oid trigger)
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-
-		if (strcmp(NameStr(form->tgname), DDBSTREAMS_ROW_TRIGGER) == 0 ||
-			strcmp(NameStr(form->tgname), DDBSTREAMS_TRUNCATE_TRIGGER) == 0)
-			note_altered(form->tgrelid);
+		/* One of ours may just have got another name. */
+		note_altered(((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -174,13 +175,19 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
 }
 
 static void
-refuse(const char *action, const StreamInfo *stream)
+refuse_with_hint(const char *action, const StreamInfo *stream, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 errmsg("cannot %s while the stream of table \"%s\" is enabled",
 					action, stream->table_name),
-			 errhint("Call ddbstreams.disable_stream first.")));
+			 errhint("%s", hint)));
+}
+
+static void
+refuse(const char *action, const StreamInfo *stream)
+{
+	refuse_with_hint(action, stream, "Call ddbstreams.disable_stream first.");
 }
 
 /*
@@ -252,7 +259,21 @@ check_uncaptured(Relation rel)
 {
 	if (stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER) != TRIGGER_IS_MISSING &&
 		stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER) == TRIGGER_IS_MISSING)
-		stream_triggers_drop_truncate(rel);
+		stream_triggers_drop(RelationGetRelid(rel), DDBSTREAMS_TRUNCATE_TRIGGER);
+	else if (stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER) != TRIGGER_IS_MISSING)
+	{
+		/* A disabled stream's: ENABLE TRIGGER ALL does not bring them back. */
+		static const char *const names[] = {DDBSTREAMS_ROW_TRIGGER,
+		DDBSTREAMS_TRUNCATE_TRIGGER};
+
+		for (Size i = 0; i < lengthof(names); i++)
+		{
+			char		state = stream_triggers_state(rel, names[i]);
+
+			if (state != TRIGGER_IS_MISSING && state != TRIGGER_DISABLED)
+				stream_triggers_set_state(rel, names[i], TRIGGER_DISABLED);
+		}
+	}
 }
 
 static void
@@ -261,8 +282,11 @@ check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 	Relation	root;
 
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-		refuse(psprintf("keep rows in unlogged table \"%s\"",
-						RelationGetRelationName(rel)), stream);
+		refuse_with_hint(psprintf("keep rows in unlogged table \"%s\"",
+								  RelationGetRelationName(rel)), stream,
+						 rel->rd_rel->relispartition ?
+						 "Make the partition LOGGED, or call ddbstreams.disable_stream first." :
+						 "Call ddbstreams.disable_stream first.");
 	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 		refuse(psprintf("keep rows in foreign table \"%s\"",
 						RelationGetRelationName(rel)), stream);
@@ -418,6 +442,47 @@ ends_prepared_transaction(Node *command)
 	return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
 }
 
+/*
+ * A table is about to become a partition.  It may have triggers from an earlier
+ * stream of its own, which are dropped; one that is enabled is refused.
+ */
+static void
+prepare_attach(RangeVar *partition)
+{
+	Oid			relid = RangeVarGetRelid(partition, NoLock, true);
+	StreamInfo *stream;
+
+	/* What is wrong otherwise, ALTER TABLE says. */
+	if (!OidIsValid(relid) || !compat_owns_relation(relid, GetUserId()) ||
+		!OidIsValid(get_trigger_oid(relid, DDBSTREAMS_ROW_TRIGGER, true)) ||
+		!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return;
+
+	LockRelationOid(relid, AccessExclusiveLock);
+	stream = stream_catalog_enabled(relid, NULL);
+	if (stream != NULL)
+		refuse(psprintf("attach table \"%s\" as a partition", partition->relname),
+			   stream);
+	if (!get_rel_relispartition(relid))
+		stream_triggers_drop_leftovers(find_all_inheritors(relid,
+														   AccessExclusiveLock,
+														   NULL));
+}
+
+static void
+prepare_alter_table(AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, lc);
+
+		if (command->subtype == AT_AttachPartition)
+			prepare_attach(castNode(PartitionCmd, command->def)->name);
+	}
+}
+
 static void
 next_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 			 ProcessUtilityContext context, ParamListInfo params,
@@ -463,6 +528,9 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 {
 	/* A transaction command may free the statement. */
 	bool		wakes = ends_prepared_transaction(pstmt->utilityStmt);
+
+	if (IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade)
+		prepare_alter_table((AlterTableStmt *) pstmt->utilityStmt);
 
 	if (rewrites_in_place(pstmt->utilityStmt))
 		utility_in_heap_order(pstmt, query, read_only_tree, context, params,

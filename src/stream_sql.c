@@ -142,7 +142,7 @@ ddbstreams_list_streams(PG_FUNCTION_ARGS)
 	List	   *streams;
 	ListCell   *lc;
 
-	if (OidIsValid(table_oid))
+	if (!PG_ARGISNULL(0))
 		(void) stream_table_name(table_oid);
 	InitMaterializedSRF(fcinfo, 0);
 	streams = stream_catalog_list(table_oid, GetActiveSnapshot());

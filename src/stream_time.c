@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "pgtime.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "stream_time.h"
@@ -47,11 +48,11 @@ stream_time_label(TimestampTz time)
 void
 sequence_number_write(int64 number, char *out)
 {
-	for (int i = NUMBER_DIGITS - 1; i >= 0; i--)
-	{
-		out[i] = '0' + number % 10;
-		number /= 10;
-	}
+	char		digits[MAXINT8LEN + 1];
+	int			length = pg_ulltoa_n((uint64) number, digits);
+
+	memset(out, '0', NUMBER_DIGITS - length);
+	memcpy(out + NUMBER_DIGITS - length, digits, length);
 }
 
 /* Returns a number as clients see it, palloc'd. */

@@ -112,18 +112,36 @@ stream_triggers_require_truncate(Relation rel)
 								  TRIGGER_FIRES_ALWAYS);
 }
 
-/* Drops a relation's TRUNCATE trigger: it is no longer a part of the stream. */
+/* Drops a trigger of ours, if the relation has it. */
 void
-stream_triggers_drop_truncate(Relation rel)
+stream_triggers_drop(Oid relid, const char *name)
 {
-	Oid			trigger = get_trigger_oid(RelationGetRelid(rel),
-										  DDBSTREAMS_TRUNCATE_TRIGGER, true);
+	Oid			trigger = get_trigger_oid(relid, name, true);
 	ObjectAddress address;
 
 	if (!OidIsValid(trigger))
 		return;
 	ObjectAddressSet(address, TriggerRelationId, trigger);
 	performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	CommandCounterIncrement();
+}
+
+/*
+ * Drops the triggers that an earlier stream of their own has left on tables
+ * that become parts of a partitioned one: PostgreSQL would not clone a trigger
+ * to a table that has one of its name.  A partitioned table comes before its
+ * parts, whose clones go with its trigger.
+ */
+void
+stream_triggers_drop_leftovers(List *relids)
+{
+	ListCell   *lc;
+
+	foreach(lc, relids)
+	{
+		stream_triggers_drop(lfirst_oid(lc), DDBSTREAMS_ROW_TRIGGER);
+		stream_triggers_drop(lfirst_oid(lc), DDBSTREAMS_TRUNCATE_TRIGGER);
+	}
 }
 
 /*
@@ -135,6 +153,10 @@ void
 stream_triggers_enable(List *relids)
 {
 	ListCell   *lc;
+
+	if (!OidIsValid(get_trigger_oid(linitial_oid(relids), DDBSTREAMS_ROW_TRIGGER,
+									true)))
+		stream_triggers_drop_leftovers(relids);
 
 	foreach(lc, relids)
 	{

@@ -15,7 +15,8 @@
 extern void stream_triggers_enable(List *relids);
 extern void stream_triggers_disable(List *relids);
 extern void stream_triggers_require_truncate(Relation rel);
-extern void stream_triggers_drop_truncate(Relation rel);
+extern void stream_triggers_drop(Oid relid, const char *name);
+extern void stream_triggers_drop_leftovers(List *relids);
 extern char stream_triggers_state(Relation rel, const char *name);
 extern void stream_triggers_set_state(Relation rel, const char *name, char state);
 

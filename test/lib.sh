@@ -79,6 +79,10 @@ missing_packages()
 		[ ! -x /usr/bin/python3 ]; then
 		say python3
 	fi
+	if compgen -G "$root/test/stress/*.py" >/dev/null &&
+		! /usr/bin/python3 -c 'import psycopg2' 2>/dev/null; then
+		say python3-psycopg2
+	fi
 }
 
 # Install what is missing, as root or through sudo.

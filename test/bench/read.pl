@@ -3,9 +3,8 @@
 # Reads all changes of table items through one psql, page by page, as a client
 # would, and prints how many there were.
 #
-#   read.pl aws       ddbstreams, aws('GetRecords'): one JSON text for a page
-#   read.pl records   ddbstreams, get_records: rows
-#   read.pl pgq       PgQ, batch by batch
+#   read.pl aws   ddbstreams, aws('GetRecords'): one JSON text for a page
+#   read.pl pgq   PgQ, batch by batch
 
 use strict;
 use warnings;
@@ -67,21 +66,6 @@ if ($mode eq 'aws')
 		}
 	}
 }
-elsif ($mode eq 'records')
-{
-	foreach my $iterator (shard_iterators())
-	{
-		for (;;)
-		{
-			my @rows = ask("select * from ddbstreams.get_records('$iterator')");
-
-			last if @rows == 0;
-			$count += @rows;
-			($iterator) = $rows[-1] =~ /([^|]*\|1\|[^|]*)$/ or last;
-			chomp $iterator;
-		}
-	}
-}
 elsif ($mode eq 'pgq')
 {
 	ask("select pgq.force_tick('items')");
@@ -94,7 +78,7 @@ elsif ($mode eq 'pgq')
 }
 else
 {
-	die "usage: $0 aws|records|pgq\n";
+	die "usage: $0 aws|pgq\n";
 }
 print "$count\n";
 close $in;

@@ -54,11 +54,13 @@ sub shown
 	return thousands(sprintf "%.${digits}f", $value);
 }
 
-# A line of the table: medians of all methods, with ratios to one of them.
+# A line of the table: medians of all methods, with ratios to no capture, or of
+# reading, to wal2json's one statement.
 sub line
 {
-	my ($title, $figure, $digits, $base) = @_;
-	my $base_value = median($base, $figure);
+	my ($title, $figure, $digits) = @_;
+	my $base_value = $figure =~ /^read_/ ? median('wal2json', 'read_per_s') :
+	  median('none', $figure);
 	my @cells = ($title);
 
 	foreach my $method (@methods)
@@ -69,18 +71,6 @@ sub line
 		  . ($base_value ? sprintf ' (%.2f)', $value / $base_value : '');
 	}
 	push @table, \@cells;
-}
-
-# What a figure of wal2json is is told by its own line.
-sub lone_line
-{
-	my ($title, $method, $figure, $digits) = @_;
-	my $base_value = median('wal2json', 'read_per_s');
-	my $value = median($method, $figure);
-
-	return if !defined $value;
-	push @table, [ $title, map { $_ ne $method ? '-' : shown($value, $digits)
-		  . ($base_value ? sprintf ' (%.2f)', $value / $base_value : '') } @methods ];
 }
 
 sub print_table
@@ -137,20 +127,17 @@ printf "Medians of %d interleaved rounds, in brackets the ratio to no capture "
   . "fsync = off, shared_buffers 1 GB, autovacuum off.\n\n", $rounds;
 
 push @table, [ 'measure', map { $name{$_} } @methods ];
-line(thousands($rows) . '-row INSERT ... SELECT, s', 'insert_s', 2, 'none');
-line(thousands(int $rows / 2) . '-row UPDATE, s', 'update_s', 2, 'none');
-line('  the INSERT in processor time, s', 'insert_cpu', 2, 'none');
-line('  the UPDATE in processor time, s', 'update_cpu', 2, 'none');
-line("single-row UPDATEs, $clients clients, tps", 'tps', 0, 'none');
-line('WAL per row of the INSERT, bytes', 'insert_wal', 0, 'none');
-line('WAL per row of the UPDATE, bytes', 'update_wal', 0, 'none');
-line('WAL per single-row UPDATE, bytes', 'single_wal', 0, 'none');
-line('reading ' . thousands($rows + int $rows / 2) . ' changes, per s', 'read_per_s', 0, 'wal2json');
-foreach my $method (grep { /^ddbstreams/ } @methods)
-{
-	lone_line("  by get_records, rows per s", $method, 'read_rows_per_s', 0);
-}
-lone_line('  by pg_recvlogical, per s', 'wal2json', 'read_rows_per_s', 0);
+line(thousands($rows) . '-row INSERT ... SELECT, s', 'insert_s', 2);
+line(thousands(int $rows / 2) . '-row UPDATE, s', 'update_s', 2);
+line('  the INSERT in processor time, s', 'insert_cpu', 2);
+line('  the UPDATE in processor time, s', 'update_cpu', 2);
+line("single-row UPDATEs, $clients clients, tps", 'tps', 0);
+line('WAL per row of the INSERT, bytes', 'insert_wal', 0);
+line('WAL per row of the UPDATE, bytes', 'update_wal', 0);
+line('WAL per single-row UPDATE, bytes', 'single_wal', 0);
+line('reading ' . thousands($rows + int $rows / 2) . ' changes as JSON, per s', 'read_per_s', 0);
+line('  rows of get_records, per s', 'read_rows_per_s', 0);
+line('  by a client: GetRecords page by page; pg_recvlogical', 'read_client_per_s', 0);
 print_table();
 
 if (my $small = median('depth', 'small_ms'))

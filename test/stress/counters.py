@@ -4,6 +4,11 @@
 16 writers; backends of them are terminated now and then.  Followers: by polling
 with small limits, by wait_for_records, by aws('GetRecords'), and two that start
 in the middle again and again.
+
+Seen to fail without the append lock (shard_log_append); when a reader passes
+unresolved records (read_page); when LATEST's hint is used unchecked
+(hint_is_usable); without change_buffer_cut at a subtransaction's abort; without
+the append at PREPARE (xact_callback).
 """
 
 import random

@@ -5,6 +5,8 @@ wal_level = logical, a publication FOR ALL TABLES, and a live subscription in a
 second server that knows nothing of ddbstreams and has the tables made by hand.
 A stream is enabled, written to and disabled, twice; the subscriber must follow
 undisturbed: no error in its log, and in the end the same rows.
+
+Seen to fail without HEAP_INSERT_NO_LOGICAL.
 """
 
 import os
@@ -46,7 +48,7 @@ def stop_subscriber():
                    stdout=subprocess.DEVNULL, check=False)
 
 
-def wait_for_subscriber(session, seconds=60):
+def wait_for_subscriber(session, seconds=30):
     """Until the subscriber has confirmed all that there is now."""
     end = oracle.value(session, 'select pg_current_wal_flush_lsn()')
     until = time.monotonic() + seconds
@@ -64,6 +66,8 @@ def contents(session):
 
 
 def check_subscriber(run, session, subscriber):
+    if run.faults:
+        return
     if not wait_for_subscriber(session):
         run.fault('subscriber', 'does not catch up')
     elif contents(session) != contents(subscriber):
@@ -116,7 +120,8 @@ def main():
                           ('PGHOST', 'PGPORT', 'PGUSER', 'PGDATABASE')))
         oracle.rows(session, 'create extension ddbstreams')
         faults = write('logical, 1 shard', 1, session, subscriber)
-        faults += write('logical, 4 shards', 4, session, subscriber)
+        if not faults:
+            faults += write('logical, 4 shards', 4, session, subscriber)
     finally:
         stop_subscriber()
     oracle.exit_with(faults)

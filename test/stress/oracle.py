@@ -492,6 +492,27 @@ class Follower:
 
     def end(self):
         self.oracle.compare_with_tables(self.session)
+        self.read_all_again()
+
+    def read_all_again(self):
+        """From the start, the stream reads as it did while it was written."""
+        for shard in self.iterators:
+            iterator, again = self.iterator(shard, 'TRIM_HORIZON'), []
+            while True:
+                try:
+                    found, iterator = self.page(iterator, 1000)
+                except psycopg2.Error as error:
+                    if error.pgcode != LIMIT_EXCEEDED:
+                        raise
+                    time.sleep(0.001)
+                    continue
+                if not found:
+                    break
+                again += [(record[0], digest(record)) for record in found]
+            if again != self.oracle.history.get(shard, []):
+                self.fault('%s: reads otherwise at the end: %d records, not %d' %
+                           (shard, len(again),
+                            len(self.oracle.history.get(shard, []))))
 
     def after_crash(self):
         """The server has come back: the past must be as it was.
@@ -539,6 +560,17 @@ class Follower:
 
 class Poller(Follower):
     """get_records with small limits, next_shard_iterator on empty pages."""
+
+    def end(self):
+        super().end()
+        found = {}
+        for shard, number in rows(self.session, """
+                select shard_id, sequence_number from ddbstreams.changes(
+                    null::counters, stream_arn => %s)""", self.run.arn):
+            found.setdefault(shard, []).append(number)
+        if found != {shard: [number for number, _ in seen]
+                     for shard, seen in self.oracle.history.items() if seen}:
+            self.fault('changes() shows other records')
 
 
 class Waiter(Follower):
@@ -684,6 +716,9 @@ class SnapshotReader(Follower):
                 return True
 
     def after_crash(self):
+        pass
+
+    def read_all_again(self):
         pass
 
     def result(self):

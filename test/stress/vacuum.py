@@ -4,7 +4,13 @@
 VACUUM, VACUUM FULL and VACUUM FREEZE of the shard tables (and their side
 tables) run in a loop, two at a time.  Many transactions are prepared and rolled
 back: they have appended, so they leave dead records, whose line pointers are
-used again.
+used again.  Shared buffers are few, and scans of a part of a shard leave a
+place in the middle where a synchronized scan would begin.
+
+Seen to fail without HEAP_INSERT_SKIP_FSM; with synchronized scans in VACUUM FULL
+(utility_in_heap_order); when appends use line pointers that a vacuum has freed
+(VACUUM FULL then spreads a disordered page over two), and, if they do, when a
+page's records are not sorted (add_record).
 """
 
 import random
@@ -15,9 +21,8 @@ sys.path.insert(0, __file__.rpartition('/')[0])
 import oracle
 
 
-def vacuum(run, fault):
-    session = oracle.connect(lock_timeout='1s')
-    tables = [table for (table,) in oracle.rows(session, """
+def shard_tables(run, session):
+    return [table for (table,) in oracle.rows(session, """
         select oid::regclass::text from pg_class
         where relnamespace = 'ddbstreams_shards'::regnamespace
           and (oid in (select shard_table from ddbstreams.describe_stream(%s))
@@ -25,6 +30,19 @@ def vacuum(run, fault):
                           where shard_table in (select shard_table from
                                 ddbstreams.describe_stream(%s))))
         """, run.arn, run.arn)]
+
+
+def scan(run, fault):
+    session = oracle.connect()
+    tables = shard_tables(run, session)
+    while not run.stop.wait(random.uniform(0, 0.05)):
+        oracle.rows(session, 'select count(*) from (select from %s limit %d) t' %
+                    (random.choice(tables), random.choice([500, 3000, 100000])))
+
+
+def vacuum(run, fault):
+    session = oracle.connect(lock_timeout='1s')
+    tables = shard_tables(run, session)
     count = 0
     while not run.stop.wait(random.uniform(0, 0.05)):
         how = random.choice(['', '', '(full)', '(freeze)', '(full, freeze)',
@@ -39,6 +57,9 @@ def vacuum(run, fault):
 
 
 def main():
+    with oracle.contextlib.closing(oracle.connect()) as session:
+        oracle.rows(session, "alter system set shared_buffers = '4MB'")
+    oracle.server('restart')
     faults = 0
     for shards in 1, 4:
         run = oracle.Run('vacuum, %d shards' % shards, shards, prepares=30)
@@ -50,6 +71,7 @@ def main():
         for number in 1, 2:
             run.spawn(run.helpers, 'vacuum %d' % number,
                       lambda fault: vacuum(run, fault))
+        run.spawn(run.helpers, 'scanner', lambda fault: scan(run, fault))
         time.sleep(oracle.SECONDS / 2)
         faults += run.finish()
         print('%d vacuums' % sum(run.results.get('vacuum %d' % number) or 0

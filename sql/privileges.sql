@@ -1,0 +1,194 @@
+-- Who may do what: no function lets a role read what it may not.
+
+\pset format unaligned
+\pset tuples_only on
+create role regress_priv_owner;
+create role regress_priv_reader;
+create role regress_priv_other;
+create role regress_priv_member in role regress_priv_owner;
+create schema privileges authorization regress_priv_owner;
+grant usage on schema privileges to public;
+set search_path = privileges;
+
+set role regress_priv_owner;
+create table t (id int primary key, secret text);
+select ddbstreams.enable_stream('t', shard_count => 1) as arn \gset
+insert into t values (1, 'a'), (2, 'b');
+select shard_id as shard, shard_table::oid as shard_oid from ddbstreams.describe_stream(:'arn') \gset
+select ddbstreams.get_shard_iterator(:'arn', :'shard', 'TRIM_HORIZON') as iterator \gset
+select sequence_number as number from ddbstreams.get_records(:'iterator', 1) \gset
+grant select on t to regress_priv_reader;
+
+-- every call, by each role
+reset role;
+create function calls(arn text, shard text, iterator text, number text) returns table (call text)
+language sql security definer as $$
+    values (format('select ddbstreams.enable_stream(%L)', 'privileges.t')),
+           (format('select ddbstreams.disable_stream(%L)', 'privileges.t')),
+           (format('select ddbstreams.alter_stream(%L, %L)', arn, '1 day')),
+           (format('select ddbstreams.latest_stream_arn(%L)', 'privileges.t')),
+           (format('select ddbstreams.describe_stream(%L)', arn)),
+           (format('select ddbstreams.get_shard_iterator(%L, %L, %L)', arn, shard, 'LATEST')),
+           (format('select ddbstreams.get_shard_iterator(%L, %L, %L, %L)', arn, shard, 'AT_SEQUENCE_NUMBER', number)),
+           (format('select ddbstreams.get_shard_iterator(%L, %L, %L)', arn, 'shardId-00000000000000000000-00000000', 'LATEST')),
+           (format('select ddbstreams.next_shard_iterator(%L)', iterator)),
+           (format('select ddbstreams.get_records(%L)', iterator)),
+           (format('select ddbstreams.wait_for_records(%L, %L)', iterator, '1 s')),
+           (format('select ddbstreams.changes(null::privileges.t)')),
+           (format('select ddbstreams.changes(null::privileges.mine, stream_arn => %L)', arn)),
+           (format('select ddbstreams.aws(%L, %L)', 'DescribeStream', json_build_object('StreamArn', arn))),
+           (format('select ddbstreams.aws(%L, %L)', 'GetRecords', json_build_object('ShardIterator', iterator))),
+           (format('select ddbstreams.aws(%L, %L)', 'DescribeTable', json_build_object('TableName', 'privileges.t')))
+$$;
+grant execute on function calls(text, text, text, text) to public;
+create table mine (id int primary key, secret text);
+grant select on mine to public;
+
+-- The shape of a call without its arguments, and what comes of it
+create function outcome(call text) returns text language sql as $$
+    select substring(call from 'ddbstreams\.\w+') || ': ' || test.fails(call)
+$$;
+grant execute on function outcome(text) to public;
+select outcome(call) from calls(:'arn', :'shard', :'iterator', :'number') where call !~ 'able_stream';
+set role regress_priv_other;
+select outcome(call) from calls(:'arn', :'shard', :'iterator', :'number');
+select ddbstreams.aws('ListStreams', '{"TableName": "privileges.t"}')->'Streams';
+select count(*) from ddbstreams.list_streams() where table_name like 'privileges.%';
+set role regress_priv_reader;
+select outcome(call) from calls(:'arn', :'shard', :'iterator', :'number');
+set role regress_priv_member;
+select outcome(call) from calls(:'arn', :'shard', :'iterator', :'number') where call !~ 'able_stream';
+select test.fails($$ select ddbstreams.enable_stream('privileges.t') $$);
+reset role;
+
+-- the tables beneath
+set role regress_priv_owner;
+select test.fails(format('select * from ddbstreams_shards.%I', c.relname)) from pg_class as c
+where relnamespace = 'ddbstreams_shards'::regnamespace and relname in ('stream', 'shard', 'row_descriptor', 'secret', 'id_seq') order by relname;
+select test.fails(format('select * from ddbstreams_shards.%I', (select relname from pg_class where oid = :shard_oid)));
+select test.fails('select ddbstreams_shards.make_secret()');
+reset role;
+grant usage on schema ddbstreams_shards to regress_priv_other;
+set role regress_priv_other;
+select test.fails(format('select * from ddbstreams_shards.%I', c.relname)) from pg_class as c
+where relnamespace = 'ddbstreams_shards'::regnamespace and relname in ('stream', 'shard', 'row_descriptor', 'secret', 'id_seq') order by relname;
+select test.fails(format('select * from ddbstreams_shards.%I', (select relname from pg_class where oid = :shard_oid)));
+select test.fails('select ddbstreams_shards.make_secret()');
+select test.fails('select ddbstreams_shards.refuse_change()');
+select test.fails('create table ddbstreams_shards.mine (id int)');
+reset role;
+revoke usage on schema ddbstreams_shards from regress_priv_other;
+select distinct relowner::regrole = (select extowner::regrole from pg_extension where extname = 'ddbstreams') as owner, relacl is null as no_acl
+from pg_class where oid = :shard_oid;
+-- default privileges of the caller change nothing
+set role regress_priv_owner;
+alter default privileges grant all on tables to public;
+create table defaults (id int primary key);
+select ddbstreams.enable_stream('defaults', shard_count => 1) as arn_defaults \gset
+reset role;
+select distinct relacl is null as no_acl from pg_class where oid in (select shard_table from ddbstreams.describe_stream(:'arn_defaults'));
+set role regress_priv_owner;
+alter default privileges revoke all on tables from public;
+reset role;
+alter default privileges grant all on tables to public;
+set role regress_priv_owner;
+select ddbstreams.disable_stream('defaults') <> '';
+select ddbstreams.enable_stream('defaults', shard_count => 1) as arn_defaults \gset
+reset role;
+alter default privileges revoke all on tables from public;
+select distinct relacl is null as no_acl from pg_class where oid in (select shard_table from ddbstreams.describe_stream(:'arn_defaults'));
+
+-- a right on some columns is not enough
+grant select (id) on t to regress_priv_other;
+set role regress_priv_other;
+select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
+reset role;
+revoke select (id) on t from regress_priv_other;
+
+-- revoked: an iterator that was got in time is of no use
+revoke select on t from regress_priv_reader;
+set role regress_priv_reader;
+select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
+reset role;
+grant select on t to regress_priv_reader;
+
+--
+-- Row-level security
+--
+
+alter table t enable row level security;
+create policy first_row on t for select using (id = 1);
+set role regress_priv_reader;
+select count(*) from t;
+select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
+select test.fails('select ddbstreams.changes(null::privileges.t)');
+select test.fails(format('select ddbstreams.describe_stream(%L)', :'arn'));
+select count(*) from ddbstreams.list_streams('t');
+set row_security = off;
+select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
+reset row_security;
+set role regress_priv_owner;
+select count(*) from ddbstreams.get_records(:'iterator');
+alter table t force row level security;
+select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
+-- altering, disabling and enabling are the owner's, whatever he may read
+select test.fails(format('select ddbstreams.alter_stream(%L, %L)', :'arn', '2 days'));
+alter table t no force row level security;
+alter table t disable row level security;
+revoke select on t from regress_priv_owner;
+select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
+select test.fails(format('select ddbstreams.alter_stream(%L, %L)', :'arn', '3 days'));
+select test.fails($$ select ddbstreams.disable_stream('privileges.t') $$);
+grant select on t to regress_priv_owner;
+revoke trigger on t from regress_priv_owner;
+select test.fails($$ select ddbstreams.enable_stream('privileges.t', shard_count => 1) $$);
+select ddbstreams.latest_stream_arn('t') as arn \gset
+insert into t values (3, 'c');
+select shard_id as shard from ddbstreams.describe_stream(:'arn') \gset
+select ddbstreams.get_shard_iterator(:'arn', :'shard', 'TRIM_HORIZON') as iterator \gset
+reset role;
+
+--
+-- Owner and dropped table
+--
+
+create role regress_priv_new;
+alter table t owner to regress_priv_new;
+set role regress_priv_owner;
+select test.fails(format('select ddbstreams.describe_stream(%L)', :'arn'));
+reset role;
+grant usage on schema privileges to regress_priv_new;
+drop table t;
+set role regress_priv_new;
+select count(*) from ddbstreams.get_records(:'iterator');
+select table_name, stream_status from ddbstreams.list_streams() where stream_arn = :'arn';
+select ddbstreams.alter_stream(:'arn', '2 days') is null;
+set role regress_priv_owner;
+select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
+select count(*) from ddbstreams.list_streams() where stream_arn = :'arn';
+set role regress_priv_reader;
+select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
+select test.fails(format('select ddbstreams.alter_stream(%L, %L)', :'arn', '2 days'));
+reset role;
+-- a new table of the name gives no right to the old one's records
+set role regress_priv_owner;
+create table t (id int primary key, secret text);
+select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
+select test.fails(format('select ddbstreams.changes(null::privileges.t, stream_arn => %L)', :'arn'));
+reset role;
+-- nor does the role's name, once it is gone
+set client_min_messages = warning;
+drop owned by regress_priv_new;
+drop role regress_priv_new;
+create role regress_priv_new;
+set role regress_priv_new;
+select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
+reset role;
+select count(*) from ddbstreams.list_streams() where stream_arn = :'arn';
+select count(*) from ddbstreams.get_records(:'iterator');
+
+\set VERBOSITY terse
+drop schema privileges cascade;
+drop owned by regress_priv_owner, regress_priv_reader, regress_priv_other, regress_priv_member, regress_priv_new;
+drop role regress_priv_member;
+drop role regress_priv_owner, regress_priv_reader, regress_priv_other, regress_priv_new;
