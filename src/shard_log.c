@@ -5,7 +5,8 @@
  * A shard is a heap without an index.  Physical order is number order, page by
  * page, because records are appended and numbered under one lock, always at the
  * end of the heap: the free space map is not asked, the relation's target block
- * is forgotten first, and there is never a BulkInsertState, which from
+ * is forgotten first, free line pointers of the last page
+ * stay free, and there is never a BulkInsertState, which from
  * PostgreSQL 16 on fills pages that were added in advance.
  *
  * The append lock is an LWLock out of an array in shared memory, chosen by a
@@ -219,6 +220,32 @@ shard_log_now(void)
 	return number;
 }
 
+/*
+ * Pins the last page, if there is one, and sees to it that line pointers which a
+ * vacuum has freed are not used again: VACUUM FULL copies a page in the order of
+ * its line pointers and may spread it over two, which would no longer be in the
+ * order of numbers.  A vacuum frees line pointers under a cleanup lock only, so
+ * there will be no more of them while the pin is held.  The flag is but a hint,
+ * and is not logged.
+ */
+static Buffer
+pin_last_page(Relation shard)
+{
+	BlockNumber block_count = RelationGetNumberOfBlocks(shard);
+	Buffer		buffer;
+
+	if (block_count == 0)
+		return InvalidBuffer;
+	buffer = ReadBuffer(shard, block_count - 1);
+	if (PageHasFreeLinePointers(BufferGetPage(buffer)))
+	{
+		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+		PageClearHasFreeLinePointers(BufferGetPage(buffer));
+		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+	}
+	return buffer;
+}
+
 /* Numbers a batch.  The append lock is held. */
 static void
 number_records(ShardLogSlot *slot, Relation shard, int64 starting_number,
@@ -304,6 +331,7 @@ shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
 				 int count)
 {
 	ShardLogSlot *slot = slot_of(RelationGetRelid(shard));
+	Buffer		last_page;
 	bool		singly = count == 1 || XLogLogicalInfoActive();
 	CommandId	cid = GetCurrentCommandId(true);
 
@@ -318,11 +346,14 @@ shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
 	number_records(slot, shard, starting_number, shard_log_now(), tuples, count);
 	/* What this backend remembers may not be the last page any more. */
 	RelationSetTargetBlock(shard, InvalidBlockNumber);
+	last_page = pin_last_page(shard);
 	if (singly)
 		insert_singly(shard, tuples, count);
 	else
 		heap_multi_insert(shard, batch_slots, count, cid,
 						  HEAP_INSERT_SKIP_FSM, NULL);
+	if (BufferIsValid(last_page))
+		ReleaseBuffer(last_page);
 	LWLockRelease(&slot->append_lock);
 
 	if (!singly)

@@ -4,8 +4,8 @@
  *
  * There is no index.  Physical order is number order page by page, so a
  * position is found by binary search over the pages, and the walk goes forward
- * from there.  Inside a page, line pointers are reused after a vacuum: what a
- * page yields is sorted.
+ * from there.  Inside a page nothing is taken for granted: what a page yields is
+ * sorted.
  *
  * Under the reader's snapshot a record is visible, or aborted, or unresolved:
  * its transaction is in progress, or has committed after the snapshot.  The

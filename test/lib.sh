@@ -133,7 +133,9 @@ exec_as_owner()
 	exec "${become[@]}" env -i --default-signal=INT,QUIT \
 		PATH="$bindir:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
 		HOME="$tmp" TMPDIR="$tmp" LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" \
-		PG_CONFIG="$pg_config" PG_TEST_EXTRA="${PG_TEST_EXTRA:-}" "$@"
+		PG_CONFIG="$pg_config" PG_TEST_EXTRA="${PG_TEST_EXTRA:-}" \
+		${STRESS_SECONDS:+STRESS_SECONDS="$STRESS_SECONDS"} \
+		${STRESS_SEED:+STRESS_SEED="$STRESS_SEED"} "$@"
 }
 
 as_owner()
