@@ -39,22 +39,16 @@ typedef struct IteratorPayload
 StaticAssertDecl(PAYLOAD_LENGTH % 3 == 0, "base64 of a payload has padding");
 
 static void
-sign(bytea *secret, const char *arn, size_t arn_length,
+sign(pg_hmac_ctx *hmac, bytea *secret, const char *arn, size_t arn_length,
 	 const IteratorPayload *payload, uint8 *mac)
 {
-	pg_hmac_ctx *hmac = pg_hmac_create(PG_SHA256);
-
 	if (hmac == NULL ||
 		pg_hmac_init(hmac, (uint8 *) VARDATA_ANY(secret),
 					 VARSIZE_ANY_EXHDR(secret)) < 0 ||
 		pg_hmac_update(hmac, (const uint8 *) arn, arn_length) < 0 ||
 		pg_hmac_update(hmac, (const uint8 *) payload, SIGNED_LENGTH) < 0 ||
 		pg_hmac_final(hmac, mac, PG_SHA256_DIGEST_LENGTH) < 0)
-	{
-		pg_hmac_free(hmac);
 		elog(ERROR, "could not sign a shard iterator");
-	}
-	pg_hmac_free(hmac);
 }
 
 /* Prepares a writer for the iterators of one shard. */
@@ -68,6 +62,15 @@ iterator_writer(IteratorWriter *writer, const StreamInfo *stream,
 	writer->prefix_length = writer->text.len;
 	writer->shard_no = shard->shard_no;
 	writer->secret = catalog_secret();
+	writer->hmac = pg_hmac_create(PG_SHA256);
+}
+
+/* Frees what an error would leave to the resource owner. */
+void
+iterator_writer_end(IteratorWriter *writer)
+{
+	pg_hmac_free(writer->hmac);
+	writer->hmac = NULL;
 }
 
 /* Writes an iterator, issued now; the text is good until the next one. */
@@ -84,7 +87,7 @@ iterator_write(IteratorWriter *writer, IteratorKind kind, int64 position)
 	payload.shard_no = pg_hton64((uint64) writer->shard_no);
 	payload.position = pg_hton64((uint64) position);
 	payload.kind = kind;
-	sign(writer->secret, text->data,
+	sign(writer->hmac, writer->secret, text->data,
 		 writer->prefix_length - strlen(ITERATOR_SEPARATOR), &payload,
 		 payload.mac);
 
@@ -145,6 +148,7 @@ iterator_parse(const char *text, Snapshot snapshot)
 	const char *encoded;
 	size_t		length = strlen(text);
 	TimestampTz issued;
+	pg_hmac_ctx *hmac;
 
 	if (length == 0)
 		error_constraint(text, "shardIterator",
@@ -163,7 +167,9 @@ iterator_parse(const char *text, Snapshot snapshot)
 	memset(&payload, 0, sizeof(payload));
 	memcpy(&payload, decoded, PAYLOAD_LENGTH);
 
-	sign(catalog_secret(), text, separator - text, &payload, mac);
+	hmac = pg_hmac_create(PG_SHA256);
+	sign(hmac, catalog_secret(), text, separator - text, &payload, mac);
+	pg_hmac_free(hmac);
 	if (!macs_are_equal(mac, payload.mac))
 		invalid_iterator();
 

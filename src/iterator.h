@@ -7,6 +7,7 @@
 
 #include "ddbstreams.h"
 
+#include "common/hmac.h"
 #include "lib/stringinfo.h"
 #include "stream_catalog.h"
 
@@ -32,10 +33,12 @@ typedef struct IteratorWriter
 	int			prefix_length;
 	int64		shard_no;
 	bytea	   *secret;
+	pg_hmac_ctx *hmac;			/* made once: OpenSSL's look-ups cost more than the hash */
 } IteratorWriter;
 
 extern void iterator_writer(IteratorWriter *writer, const StreamInfo *stream,
 							const ShardInfo *shard);
+extern void iterator_writer_end(IteratorWriter *writer);
 extern const char *iterator_write(IteratorWriter *writer, IteratorKind kind,
 								  int64 position);
 extern ShardIterator *iterator_parse(const char *text, Snapshot snapshot);

@@ -142,6 +142,7 @@ iterator_for_type(StreamInfo *stream, ShardInfo *shard, const char *type_name,
 {
 	IteratorType type = parse_type(type_name, allow_at_timestamp);
 	IteratorWriter writer;
+	const char *text;
 	int64		position = -1;
 
 	check_arguments(type, sequence_number, at);
@@ -164,6 +165,9 @@ iterator_for_type(StreamInfo *stream, ShardInfo *shard, const char *type_name,
 	}
 	iterator_writer(&writer, stream, shard);
 	if (position < 0)
-		return iterator_write(&writer, ITERATOR_AT_HORIZON, 0);
-	return iterator_write(&writer, ITERATOR_AFTER, position);
+		text = iterator_write(&writer, ITERATOR_AT_HORIZON, 0);
+	else
+		text = iterator_write(&writer, ITERATOR_AFTER, position);
+	iterator_writer_end(&writer);
+	return text;
 }

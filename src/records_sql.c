@@ -83,6 +83,7 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 {
 	ShardIterator *iterator;
 	IteratorWriter writer;
+	const char *written;
 	int64		position;
 	bool		at_end;
 
@@ -106,8 +107,9 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 	if (at_end)
 		PG_RETURN_NULL();
 	iterator_writer(&writer, iterator->stream, iterator->shard);
-	PG_RETURN_TEXT_P(cstring_to_text(iterator_write(&writer, iterator->kind,
-													iterator->position)));
+	written = iterator_write(&writer, iterator->kind, iterator->position);
+	iterator_writer_end(&writer);
+	PG_RETURN_TEXT_P(cstring_to_text(written));
 }
 
 static Datum
