@@ -8,7 +8,7 @@
  * transaction first touched the stream.  Shards are split later, never merged,
  * so a bucket covers one or more whole shards at the append.
  *
- * Items are kept in chunks of memory; past ddbstreams.buffer_memory all chunks
+ * Everything lives in TopTransactionContext.  Items are kept in chunks of memory; past ddbstreams.buffer_memory all chunks
  * move to a temporary file, one per bucket.  The files belong to the top-level
  * transaction's resource owner: under the statement's they would be gone with
  * the statement.  A bucket's end is our own and moves only when an item is
@@ -34,7 +34,6 @@
 /* A value of this size goes to the file at once, unbuffered */
 #define LONG_VALUE			((Size) 512 * 1024)
 
-static MemoryContext buffer_context = NULL; /* child of TopTransactionContext */
 static StreamBuffer *stream_buffers = NULL;
 static Size memory_used = 0;	/* by all chunks, spare ones included */
 static ChangeChunk *spare_chunks = NULL;
@@ -52,17 +51,6 @@ static TableFile *table_files = NULL;
 static uint32 last_generation = 0;
 static uint32 last_ordinal = 0;
 static uint64 serial = 1;
-
-/* Returns the context for what lives as long as the transaction's buffer. */
-MemoryContext
-change_buffer_context(void)
-{
-	if (buffer_context == NULL)
-		buffer_context = AllocSetContextCreate(TopTransactionContext,
-											   "ddbstreams change buffer",
-											   ALLOCSET_DEFAULT_SIZES);
-	return buffer_context;
-}
 
 /* Returns all buffers of this transaction, linked by next. */
 StreamBuffer *
@@ -92,13 +80,13 @@ change_buffer_find(int64 stream_id)
 StreamBuffer *
 change_buffer_create(int64 stream_id, int bucket_count, const uint64 *hash_first)
 {
-	MemoryContext context = change_buffer_context();
-	StreamBuffer *buffer = MemoryContextAllocZero(context, sizeof(StreamBuffer));
+	StreamBuffer *buffer = MemoryContextAllocZero(TopTransactionContext,
+												  sizeof(StreamBuffer));
 
 	Assert(bucket_count > 0 && hash_first[0] == 0);
 	buffer->stream_id = stream_id;
 	buffer->bucket_count = bucket_count;
-	buffer->buckets = MemoryContextAllocZero(context,
+	buffer->buckets = MemoryContextAllocZero(TopTransactionContext,
 											 bucket_count * sizeof(ChangeBucket));
 	for (int i = 0; i < bucket_count; i++)
 	{
@@ -190,7 +178,7 @@ find_table_file(Relation rel)
 			file->file_number == compat_file_number(rel))
 			return file;
 	}
-	file = MemoryContextAlloc(change_buffer_context(), sizeof(TableFile));
+	file = MemoryContextAlloc(TopTransactionContext, sizeof(TableFile));
 	file->relid = RelationGetRelid(rel);
 	file->file_number = compat_file_number(rel);
 	file->generation = ++last_generation;
@@ -269,7 +257,7 @@ open_file(ChangeBucket *bucket)
 {
 	if (bucket->file == NULL)
 	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(change_buffer_context());
+		MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
 		ResourceOwner oldowner = CurrentResourceOwner;
 
 		CurrentResourceOwner = TopTransactionResourceOwner;
@@ -333,7 +321,7 @@ allocate_chunk(Size size)
 		free_chunk(chunk);
 	}
 
-	chunk = MemoryContextAllocHuge(change_buffer_context(),
+	chunk = MemoryContextAllocHuge(TopTransactionContext,
 								   offsetof(ChangeChunk, data) + size);
 	chunk->size = size;
 	memory_used += size;
@@ -377,7 +365,7 @@ stamp_run(ChangeBucket *bucket)
 		int			capacity = Max(4, bucket->run_capacity * 2);
 
 		if (bucket->runs == NULL)
-			bucket->runs = MemoryContextAlloc(change_buffer_context(),
+			bucket->runs = MemoryContextAlloc(TopTransactionContext,
 											  capacity * sizeof(ChangeRun));
 		else
 			bucket->runs = repalloc_huge(bucket->runs,
@@ -672,7 +660,10 @@ change_buffer_cut(SubTransactionId subid)
 	}
 }
 
-/* Closes the files, at the end of the append, and forgets everything. */
+/*
+ * Closes the files and gives up the chunks, at the end of the append, and
+ * forgets everything.
+ */
 void
 change_buffer_close(void)
 {
@@ -683,10 +674,16 @@ change_buffer_close(void)
 			if (buffer->buckets[i].file != NULL)
 				BufFileClose(buffer->buckets[i].file);
 			buffer->buckets[i].file = NULL;
+			release_all_chunks(&buffer->buckets[i]);
 		}
 	}
-	if (buffer_context != NULL)
-		MemoryContextDelete(buffer_context);
+	while (spare_chunks != NULL)
+	{
+		ChangeChunk *chunk = spare_chunks;
+
+		spare_chunks = chunk->next;
+		free_chunk(chunk);
+	}
 	change_buffer_forget();
 }
 
@@ -697,7 +694,6 @@ change_buffer_close(void)
 void
 change_buffer_forget(void)
 {
-	buffer_context = NULL;
 	stream_buffers = NULL;
 	memory_used = 0;
 	spare_chunks = NULL;

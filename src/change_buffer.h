@@ -76,6 +76,7 @@ typedef struct StreamBuffer
 {
 	struct StreamBuffer *next;
 	int64		stream_id;
+	struct OpenShards *open_shards; /* of open_shards.c */
 	int			bucket_count;
 	ChangeBucket *buckets;		/* in the order of their ranges, gapless */
 } StreamBuffer;
@@ -113,7 +114,6 @@ extern bool change_buffer_has_changes(int64 stream_id);
 extern uint32 change_buffer_next_ordinal(void);
 extern uint32 change_buffer_generation(Relation rel);
 extern void change_buffer_new_generation(Relation rel);
-extern MemoryContext change_buffer_context(void);
 
 extern ChangeItem *change_buffer_reserve(ChangeBucket *bucket, Size body_length);
 extern void change_buffer_commit(ChangeBucket *bucket, ChangeItem *item);

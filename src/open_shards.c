@@ -143,6 +143,25 @@ load(OpenShards *open)
 	MemoryContextDelete(context);
 }
 
+static void
+load_if_stale(OpenShards *open)
+{
+	while (open->stale)
+	{
+		PG_TRY();
+		{
+			load(open);
+		}
+		PG_CATCH();
+		{
+			open->stale = true;
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
+	}
+}
+
+/* Returns what is remembered of a stream; the entry stays for the session. */
 static OpenShards *
 get_open_shards(int64 stream_id)
 {
@@ -158,20 +177,15 @@ get_open_shards(int64 stream_id)
 		open->count = 0;
 		open->shards = NULL;
 	}
-	while (open->stale)
-	{
-		PG_TRY();
-		{
-			load(open);
-		}
-		PG_CATCH();
-		{
-			open->stale = true;
-			PG_RE_THROW();
-		}
-		PG_END_TRY();
-	}
+	load_if_stale(open);
 	return open;
+}
+
+/* Is what this session remembers of a buffer's stream not marked stale? */
+bool
+open_shards_are_known(const StreamBuffer *buffer)
+{
+	return !buffer->open_shards->stale;
 }
 
 /*
@@ -189,8 +203,43 @@ open_shards_make_buffer(int64 stream_id)
 	for (int i = 0; i < open->count; i++)
 		hash_first[i] = open->shards[i].hash_first;
 	buffer = change_buffer_create(stream_id, Max(open->count, 1), hash_first);
+	buffer->open_shards = open;
 	pfree(hash_first);
 	return buffer;
+}
+
+static OpenShard
+find_shard(const OpenShards *open, uint64 hash)
+{
+	for (int i = 0; i < open->count; i++)
+	{
+		if (open->shards[i].hash_first <= hash &&
+			hash <= open->shards[i].hash_last)
+			return open->shards[i];
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("no open shard takes the changes of stream " INT64_FORMAT,
+					open->stream_id)));
+}
+
+static void
+lock_ignoring_timeout(Oid relid)
+{
+	int			save_lock_timeout = LockTimeout;
+
+	LockTimeout = 0;
+	PG_TRY();
+	{
+		LockRelationOid(relid, RowExclusiveLock);
+	}
+	PG_CATCH();
+	{
+		LockTimeout = save_lock_timeout;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	LockTimeout = save_lock_timeout;
 }
 
 /*
@@ -202,41 +251,18 @@ open_shards_make_buffer(int64 stream_id)
  * so that is off meanwhile.
  */
 OpenShard
-open_shards_lock(int64 stream_id, uint64 hash)
+open_shards_lock(const StreamBuffer *buffer, uint64 hash)
 {
+	OpenShards *open = buffer->open_shards;
+
 	for (;;)
 	{
-		OpenShards *open = get_open_shards(stream_id);
 		OpenShard	shard;
-		int			i;
-		int			save_lock_timeout = LockTimeout;
 
-		for (i = 0; i < open->count; i++)
-		{
-			if (open->shards[i].hash_first <= hash &&
-				hash <= open->shards[i].hash_last)
-				break;
-		}
-		if (i == open->count)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("no open shard takes the changes of stream " INT64_FORMAT,
-							stream_id)));
-		shard = open->shards[i];
-
-		PG_TRY();
-		{
-			LockTimeout = 0;
-			LockRelationOid(shard.shard_table, RowExclusiveLock);
-		}
-		PG_FINALLY();
-		{
-			LockTimeout = save_lock_timeout;
-		}
-		PG_END_TRY();
-
-		open = hash_search(open_by_stream, &stream_id, HASH_FIND, NULL);
-		if (open != NULL && !open->stale)
+		load_if_stale(open);
+		shard = find_shard(open, hash);
+		lock_ignoring_timeout(shard.shard_table);
+		if (!open->stale)
 			return shard;
 		UnlockRelationOid(shard.shard_table, RowExclusiveLock);
 	}

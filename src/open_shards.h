@@ -19,6 +19,7 @@ typedef struct OpenShard
 } OpenShard;
 
 extern StreamBuffer *open_shards_make_buffer(int64 stream_id);
-extern OpenShard open_shards_lock(int64 stream_id, uint64 hash);
+extern bool open_shards_are_known(const StreamBuffer *buffer);
+extern OpenShard open_shards_lock(const StreamBuffer *buffer, uint64 hash);
 
 #endif							/* OPEN_SHARDS_H */

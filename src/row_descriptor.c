@@ -335,13 +335,13 @@ row_descriptor_is_stale(void)
 }
 
 /*
- * Notes that this transaction's changes need a descriptor.  Noting it for a
- * change that is rolled back later does no harm.
+ * Notes that this transaction's changes need a descriptor, which lives as long
+ * as the transaction.  Noting it for a change that is rolled back later does no
+ * harm.
  */
 void
 row_descriptor_use(const RowDescriptor *descriptor)
 {
-	MemoryContext context = change_buffer_context();
 	UsedDescriptor *used;
 
 	for (used = used_descriptors; used != NULL; used = used->next)
@@ -349,13 +349,32 @@ row_descriptor_use(const RowDescriptor *descriptor)
 		if (used->id == descriptor->id)
 			return;
 	}
-	used = MemoryContextAlloc(context, sizeof(UsedDescriptor));
+	used = MemoryContextAlloc(TopTransactionContext, sizeof(UsedDescriptor));
 	used->id = descriptor->id;
 	used->stored = false;
-	used->content = MemoryContextAlloc(context, VARSIZE(descriptor->content));
-	memcpy(used->content, descriptor->content, VARSIZE(descriptor->content));
+	used->content = descriptor->content;
 	used->next = used_descriptors;
 	used_descriptors = used;
+}
+
+static bool
+is_known_stored(const UsedDescriptor *used)
+{
+	return used->stored ||
+		(decoded != NULL && !decoded_stale &&
+		 hash_search(decoded, &used->id, HASH_FIND, NULL) != NULL);
+}
+
+/* Is it known that row_descriptor_store_used has nothing to do? */
+bool
+row_descriptor_all_stored(void)
+{
+	for (UsedDescriptor *used = used_descriptors; used; used = used->next)
+	{
+		if (!is_known_stored(used))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -373,8 +392,7 @@ row_descriptor_store_used(void)
 		bytea	   *content;
 
 		prepare_cache();
-		if (used->stored ||
-			hash_search(decoded, &used->id, HASH_FIND, NULL) != NULL)
+		if (is_known_stored(used))
 			continue;
 		content = stored_content(used->id);
 		if (content != NULL)
@@ -397,7 +415,7 @@ row_descriptor_store_used(void)
 	}
 }
 
-/* At the end of the transaction; the memory goes with the change buffer. */
+/* At the end of the transaction; the memory goes with its context. */
 void
 row_descriptor_forget_used(void)
 {

@@ -50,6 +50,7 @@ extern const RowDescriptor *row_descriptor_get(int64 id);
 extern bool row_descriptor_is_stale(void);
 
 extern void row_descriptor_use(const RowDescriptor *descriptor);
+extern bool row_descriptor_all_stored(void);
 extern void row_descriptor_store_used(void);
 extern void row_descriptor_forget_used(void);
 

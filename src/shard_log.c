@@ -4,8 +4,8 @@
  *
  * A shard is a heap without an index.  Physical order is number order, page by
  * page, because records are appended and numbered under one lock, always at the
- * end of the heap: the free space map is not asked, the relation's target block
- * is forgotten first, free line pointers of the last page
+ * end of the heap: the free space map is not asked, the last page is made the
+ * relation's target block first, free line pointers of the last page
  * stay free, and there is never a BulkInsertState, which from
  * PostgreSQL 16 on fills pages that were added in advance.
  *
@@ -221,7 +221,8 @@ shard_log_now(void)
 }
 
 /*
- * Pins the last page, if there is one, and sees to it that line pointers which a
+ * Makes the last page the one that the next insertion goes to, and pins it, if
+ * there is one.  Sees to it that line pointers which a
  * vacuum has freed are not used again: VACUUM FULL copies a page in the order of
  * its line pointers and may spread it over two, which would no longer be in the
  * order of numbers.  A vacuum frees line pointers under a cleanup lock only, so
@@ -234,6 +235,9 @@ pin_last_page(Relation shard)
 	BlockNumber block_count = RelationGetNumberOfBlocks(shard);
 	Buffer		buffer;
 
+	/* What this backend remembers as its target may not be the last page. */
+	RelationSetTargetBlock(shard, block_count > 0 ? block_count - 1 :
+						   InvalidBlockNumber);
 	if (block_count == 0)
 		return InvalidBuffer;
 	buffer = ReadBuffer(shard, block_count - 1);
@@ -339,13 +343,12 @@ shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
 	if (!singly)
 		fill_slots(tuples, count);
 
-	/* Opens the file, which must not happen under the lock. */
-	(void) RelationGetNumberOfBlocks(shard);
+	/* Opening the file must not happen under the lock. */
+	if (RelationGetSmgr(shard)->md_num_open_segs[MAIN_FORKNUM] == 0)
+		(void) RelationGetNumberOfBlocks(shard);
 
 	LWLockAcquire(&slot->append_lock, LW_EXCLUSIVE);
 	number_records(slot, shard, starting_number, shard_log_now(), tuples, count);
-	/* What this backend remembers may not be the last page any more. */
-	RelationSetTargetBlock(shard, InvalidBlockNumber);
 	last_page = pin_last_page(shard);
 	if (singly)
 		insert_singly(shard, tuples, count);

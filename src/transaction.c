@@ -199,13 +199,13 @@ write_values(Oid side_table, ChangeBucket *bucket, uint64 transaction_id,
 
 /* Appends a bucket to the shards that are open for its hash range now. */
 static void
-append_bucket(Batch *batch, int64 stream_id, ChangeBucket *bucket)
+append_bucket(Batch *batch, const StreamBuffer *buffer, ChangeBucket *bucket)
 {
 	uint64		first = bucket->hash_first;
 
 	for (;;)
 	{
-		OpenShard	shard = open_shards_lock(stream_id, first);
+		OpenShard	shard = open_shards_lock(buffer, first);
 		uint64		last = Min(bucket->hash_last, shard.hash_last);
 
 		if (bucket->has_values)
@@ -236,6 +236,33 @@ compare_stream_buffers(const void *a, const void *b)
 	return x->stream_id < y->stream_id ? -1 : x->stream_id > y->stream_id;
 }
 
+/* After DROP EXTENSION in this transaction there is nothing to append to. */
+static bool
+extension_is_gone(void)
+{
+	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
+	{
+		if (!open_shards_are_known(buffer))
+			return !OidIsValid(catalog_table_oid(CATALOG_SHARD, true));
+	}
+	return false;
+}
+
+/* Are there large values to be written to side tables? */
+static bool
+has_values(void)
+{
+	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
+	{
+		for (int i = 0; i < buffer->bucket_count; i++)
+		{
+			if (buffer->buckets[i].has_values)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Appends all that this transaction has captured, and empties the buffer. */
 static void
 append_changes(void)
@@ -243,17 +270,19 @@ append_changes(void)
 	static Batch batch;			/* too large for the stack */
 	StreamBuffer **buffers;
 	int			count = 0;
+	bool		needs_snapshot;
 
-	/* After DROP EXTENSION in this transaction there is nothing to append to. */
-	if (change_buffer_is_empty() ||
-		!OidIsValid(catalog_table_oid(CATALOG_SHARD, true)))
+	if (change_buffer_is_empty() || extension_is_gone())
 	{
 		change_buffer_close();
 		row_descriptor_forget_used();
 		return;
 	}
 
-	PushActiveSnapshot(GetTransactionSnapshot());
+	/* A snapshot is needed to write what may be toasted, and not cheap. */
+	needs_snapshot = !row_descriptor_all_stored() || has_values();
+	if (needs_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
 	row_descriptor_store_used();
 
 	batch.count = 0;
@@ -273,13 +302,13 @@ append_changes(void)
 		for (int b = 0; b < buffers[i]->bucket_count; b++)
 		{
 			if (buffers[i]->buckets[b].end > 0)
-				append_bucket(&batch, buffers[i]->stream_id,
-							  &buffers[i]->buckets[b]);
+				append_bucket(&batch, buffers[i], &buffers[i]->buckets[b]);
 		}
 	}
 
 	pfree(buffers);
-	PopActiveSnapshot();
+	if (needs_snapshot)
+		PopActiveSnapshot();
 	change_buffer_close();
 	row_descriptor_forget_used();
 }
