@@ -22,6 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/typcache.h"
 
 #include "image_convert.h"
 #include "rendered_value.h"
@@ -49,8 +50,12 @@ typedef struct ColumnConversion
 	Oid			source_output;	/* of a raw value that is converted by text */
 	FmgrInfo	function;
 	Oid			type_io_param;
-	int32		typmod;
+	int32		typmod;			/* of the base type */
 	int			cast_arguments;
+	FmgrInfo	length_function;	/* fits a value to typmod */
+	int			length_arguments;	/* 0: nothing to fit */
+	Oid			domain;			/* whose constraints to check, or invalid */
+	void	   *domain_cache;
 	bool		has_warned;
 } ColumnConversion;
 
@@ -94,17 +99,56 @@ use_input_function(ColumnConversion *conversion, Oid target_type)
 }
 
 static void
-plan_raw(ColumnConversion *conversion, Oid source_type, Form_pg_attribute target)
+convert_by_text(ColumnConversion *conversion, Oid source_type, Oid target_type)
 {
-	Oid			cast;
 	bool		is_varlena;
 
-	if (getBaseType(target->atttypid) == source_type)
+	getTypeOutputInfo(source_type, &conversion->source_output, &is_varlena);
+	use_input_function(conversion, target_type);
+}
+
+/* Plans what an assignment does after the cast: length and domain. */
+static void
+plan_constraints(ColumnConversion *conversion, const RowColumn *source,
+				 Form_pg_attribute target, Oid base_type)
+{
+	Oid			function;
+
+	if (conversion->kind != CONVERT_AS_IS && conversion->kind != CONVERT_CAST)
+		return;
+	if (conversion->typmod >= 0 && conversion->cast_arguments < 2 &&
+		(source->type != base_type || source->typmod != conversion->typmod))
+	{
+		switch (find_typmod_coercion_function(base_type, &function))
+		{
+			case COERCION_PATH_FUNC:
+				fmgr_info(function, &conversion->length_function);
+				conversion->length_arguments = conversion->length_function.fn_nargs;
+				break;
+			case COERCION_PATH_ARRAYCOERCE:
+				convert_by_text(conversion, source->type, target->atttypid);
+				return;
+			default:
+				break;
+		}
+	}
+	if (base_type != target->atttypid && DomainHasConstraints(target->atttypid))
+		conversion->domain = target->atttypid;
+}
+
+static void
+plan_raw(ColumnConversion *conversion, const RowColumn *source,
+		 Form_pg_attribute target, Oid base_type)
+{
+	Oid			source_type = source->type;
+	Oid			cast;
+
+	if (base_type == source_type)
 	{
 		conversion->kind = CONVERT_AS_IS;
 		return;
 	}
-	switch (find_coercion_pathway(getBaseType(target->atttypid), source_type,
+	switch (find_coercion_pathway(base_type, source_type,
 								  COERCION_ASSIGNMENT, &cast))
 	{
 		case COERCION_PATH_RELABELTYPE:
@@ -117,8 +161,7 @@ plan_raw(ColumnConversion *conversion, Oid source_type, Form_pg_attribute target
 			break;
 		case COERCION_PATH_COERCEVIAIO:
 		case COERCION_PATH_ARRAYCOERCE:
-			getTypeOutputInfo(source_type, &conversion->source_output, &is_varlena);
-			use_input_function(conversion, target->atttypid);
+			convert_by_text(conversion, source_type, target->atttypid);
 			break;
 		default:
 			conversion->kind = CONVERT_IMPOSSIBLE;
@@ -129,10 +172,13 @@ static void
 plan_column(const RowDescriptor *descriptor, Form_pg_attribute target,
 			ColumnConversion *conversion)
 {
+	Oid			base_type;
+
 	conversion->kind = CONVERT_NOTHING;
-	conversion->typmod = target->atttypmod;
 	if (target->attisdropped)
 		return;
+	conversion->typmod = target->atttypmod;
+	base_type = getBaseTypeAndTypmod(target->atttypid, &conversion->typmod);
 
 	conversion->kind = CONVERT_MISSING;
 	for (int i = 0; i < descriptor->natts; i++)
@@ -147,7 +193,10 @@ plan_column(const RowDescriptor *descriptor, Form_pg_attribute target,
 		if (conversion->is_rendered)
 			use_input_function(conversion, target->atttypid);
 		else
-			plan_raw(conversion, column->type, target);
+		{
+			plan_raw(conversion, column, target, base_type);
+			plan_constraints(conversion, column, target, base_type);
+		}
 		break;
 	}
 }
@@ -178,21 +227,37 @@ get_plan(ImageConverter *converter, const RowDescriptor *descriptor)
 	return plan;
 }
 
+/* Calls a cast or length function with as many arguments as it has. */
 static Datum
-call_conversion(ColumnConversion *conversion, Datum value)
+call_cast(FmgrInfo *function, int arguments, Datum value, int32 typmod)
+{
+	if (arguments == 1)
+		return FunctionCall1(function, value);
+	if (arguments == 2)
+		return FunctionCall2(function, value, Int32GetDatum(typmod));
+	return FunctionCall3(function, value, Int32GetDatum(typmod),
+						 BoolGetDatum(false));
+}
+
+static Datum
+call_conversion(ColumnConversion *conversion, Datum value,
+				MemoryContext context)
 {
 	char	   *text;
 
-	if (conversion->kind == CONVERT_CAST)
+	if (conversion->kind != CONVERT_INPUT)
 	{
-		if (conversion->cast_arguments == 1)
-			return FunctionCall1(&conversion->function, value);
-		if (conversion->cast_arguments == 2)
-			return FunctionCall2(&conversion->function, value,
-								 Int32GetDatum(conversion->typmod));
-		return FunctionCall3(&conversion->function, value,
-							 Int32GetDatum(conversion->typmod),
-							 BoolGetDatum(false));
+		if (conversion->kind == CONVERT_CAST)
+			value = call_cast(&conversion->function, conversion->cast_arguments,
+							  value, conversion->typmod);
+		if (conversion->length_arguments > 0)
+			value = call_cast(&conversion->length_function,
+							  conversion->length_arguments, value,
+							  conversion->typmod);
+		if (OidIsValid(conversion->domain))
+			domain_check(value, false, conversion->domain,
+						 &conversion->domain_cache, context);
+		return value;
 	}
 
 	if (conversion->is_rendered)
@@ -212,7 +277,7 @@ call_conversion(ColumnConversion *conversion, Datum value)
  * fails.  Only what any value of the type may raise is swallowed.
  */
 static bool
-try_conversion(ColumnConversion *conversion, Datum *value)
+try_conversion(ColumnConversion *conversion, Datum *value, MemoryContext context)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
 	ResourceOwner oldowner = CurrentResourceOwner;
@@ -222,7 +287,7 @@ try_conversion(ColumnConversion *conversion, Datum *value)
 	MemoryContextSwitchTo(oldcontext);
 	PG_TRY();
 	{
-		*value = call_conversion(conversion, *value);
+		*value = call_conversion(conversion, *value, context);
 		converted = true;
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(oldcontext);
@@ -264,6 +329,13 @@ warn(ImageConverter *converter, ColumnConversion *conversion, int column,
 					NameStr(att->attname), reason)));
 }
 
+static bool
+needs_call(const ColumnConversion *conversion)
+{
+	return conversion->kind != CONVERT_AS_IS ||
+		conversion->length_arguments > 0 || OidIsValid(conversion->domain);
+}
+
 /* Finds the value of one column of the row. */
 static Datum
 convert_column(ImageConverter *converter, RecordDecoder *decoder,
@@ -302,7 +374,8 @@ convert_column(ImageConverter *converter, RecordDecoder *decoder,
 	}
 
 	if (conversion->kind == CONVERT_IMPOSSIBLE ||
-		(conversion->kind != CONVERT_AS_IS && !try_conversion(conversion, &value)))
+		(needs_call(conversion) &&
+		 !try_conversion(conversion, &value, converter->context)))
 	{
 		warn(converter, conversion, column,
 			 psprintf("cannot be converted to type %s",

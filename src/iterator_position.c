@@ -122,7 +122,7 @@ position_of_number(const StreamInfo *stream, const ShardInfo *shard,
 static int64
 position_of_time(const StreamInfo *stream, const ShardInfo *shard, TimestampTz at)
 {
-	if (TIMESTAMP_NOT_FINITE(at) || at > GetCurrentTimestamp())
+	if (at > GetCurrentTimestamp())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("One or more parameter values were invalid: the time of an AT_TIMESTAMP iterator must not lie in the future")));

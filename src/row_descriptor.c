@@ -69,7 +69,9 @@ static void
 put_column(StringInfo buf, Form_pg_attribute att, AttrNumber root_attnum,
 		   int key_position)
 {
-	Oid			type = att->attisdropped ? InvalidOid : getBaseType(att->atttypid);
+	int32		typmod = att->atttypmod;
+	Oid			type = att->attisdropped ? InvalidOid :
+		getBaseTypeAndTypmod(att->atttypid, &typmod);
 	ColumnForm	form;
 
 	if (att->attisdropped)
@@ -82,6 +84,7 @@ put_column(StringInfo buf, Form_pg_attribute att, AttrNumber root_attnum,
 	pq_sendbyte(buf, form);
 	pq_sendstring(buf, form == COLUMN_DROPPED ? "" : NameStr(att->attname));
 	pq_sendint32(buf, form == COLUMN_RAW ? type : InvalidOid);
+	pq_sendint32(buf, form == COLUMN_RAW ? typmod : -1);
 	pq_sendint16(buf, form == COLUMN_RENDERED ? -1 : att->attlen);
 	pq_sendbyte(buf, form == COLUMN_RENDERED ? false : att->attbyval);
 	pq_sendbyte(buf, form == COLUMN_RENDERED ? TYPALIGN_INT : att->attalign);
@@ -135,6 +138,7 @@ parse_content(int64 id, bytea *content)
 		column->form = pq_getmsgbyte(&buf);
 		column->name = pstrdup(pq_getmsgrawstring(&buf));
 		column->type = pq_getmsgint(&buf, 4);
+		column->typmod = (int32) pq_getmsgint(&buf, 4);
 		memset(att, 0, ATTRIBUTE_FIXED_PART_SIZE);
 		namestrcpy(&att->attname, column->name);
 		att->attnum = i + 1;

@@ -25,6 +25,7 @@ typedef struct RowColumn
 	char	   *json_name;		/* "name": as JSON, with the colon */
 	int			json_name_length;
 	Oid			type;			/* base type, of raw columns only */
+	int32		typmod;			/* and its modifier */
 	AttrNumber	root_attnum;	/* the column's number in the stream's table */
 	int			key_position;	/* 1 for the key's first column; 0: no key */
 	ColumnForm	form;

@@ -52,6 +52,10 @@ partition_key_argument(FunctionCallInfo fcinfo, int n)
 	array = PG_GETARG_ARRAYTYPE_P(n);
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls,
 					  &count);
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("partition_key must have one dimension")));
 	if (count == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -1,0 +1,163 @@
+# What the TAP tests share: servers with the extension, SQL functions that read
+# streams as a client does, and kill -9 for a whole server.
+
+package StreamTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(usleep);
+
+our @EXPORT = qw(new_server create_helpers session send_query finish_query
+  kill_server);
+
+# Makes a server with further lines for postgresql.conf; starts it.  With
+# "streaming" it can have standbys.
+sub new_server
+{
+	my ($name, $conf, %params) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(allows_streaming => $params{streaming});
+	$node->append_conf('postgresql.conf', <<CONF);
+max_prepared_transactions = 20
+autovacuum = off
+max_wal_size = 4GB
+statement_timeout = 60s
+$conf
+CONF
+	$node->start;
+	create_helpers($node) unless $params{bare};
+	return $node;
+}
+
+sub create_helpers
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION IF NOT EXISTS ddbstreams;
+
+-- All that can be read now of a table's latest stream, page by page.
+CREATE FUNCTION follow(table_name regclass, page int DEFAULT 1000)
+	RETURNS TABLE (shard int, at bigint, number text, event text, id text, new json, old json)
+	LANGUAGE plpgsql AS $$
+DECLARE
+	d record;
+	r record;
+	iterator text;
+	found_one bool;
+BEGIN
+	shard := 0;
+	FOR d IN SELECT * FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn(table_name)) LOOP
+		shard := shard + 1;
+		at := 0;
+		iterator := ddbstreams.get_shard_iterator(ddbstreams.latest_stream_arn(table_name), d.shard_id, 'TRIM_HORIZON');
+		LOOP
+			found_one := false;
+			FOR r IN SELECT * FROM ddbstreams.get_records(iterator, page) LOOP
+				found_one := true;
+				iterator := r.next_shard_iterator;
+				at := at + 1;
+				number := r.sequence_number;
+				event := r.event_name;
+				id := r.keys->'id'->>'N';
+				new := r.new_image;
+				old := r.old_image;
+				RETURN NEXT;
+			END LOOP;
+			EXIT WHEN NOT found_one;
+		END LOOP;
+	END LOOP;
+END $$;
+
+-- The same in one line: "I1 M1 R2"
+CREATE FUNCTION story(table_name regclass, page int DEFAULT 1000) RETURNS text LANGUAGE sql AS $$
+	SELECT coalesce(string_agg(left(event, 1) || id, ' ' ORDER BY shard, at), '') FROM follow(table_name, page) $$;
+
+-- How many records do not have a higher number than the one before in their shard?
+CREATE FUNCTION disorder(table_name regclass) RETURNS bigint LANGUAGE sql AS $$
+	SELECT count(*) FROM (SELECT number > lag(number) OVER (PARTITION BY shard ORDER BY at) AS rises FROM follow(table_name)) f
+	WHERE NOT rises $$;
+
+-- What comes behind LATEST as this statement sees it
+CREATE FUNCTION latest(table_name regclass) RETURNS SETOF text LANGUAGE sql STABLE AS $$
+	SELECT ddbstreams.get_shard_iterator(ddbstreams.latest_stream_arn(table_name), d.shard_id, 'LATEST')
+	FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn(table_name)) d $$;
+CREATE FUNCTION behind(iterator text) RETURNS text LANGUAGE sql AS $$
+	SELECT coalesce(string_agg(left(event_name, 1) || (keys->'id'->>'N'), ' ' ORDER BY sequence_number), '')
+	FROM ddbstreams.get_records(iterator) $$;
+
+-- The log tables of a stream
+CREATE FUNCTION shards(table_name regclass) RETURNS SETOF regclass LANGUAGE sql AS $$
+	SELECT shard_table FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn(table_name)) $$;
+SQL
+	return;
+}
+
+# A session whose statements may fail.
+sub session
+{
+	my ($node) = @_;
+	return $node->background_psql('postgres', on_error_stop => 0);
+}
+
+# Sends a statement without waiting for its end.
+sub send_query
+{
+	my ($session, $query) = @_;
+
+	$session->query_until(qr/sent/, "\\echo sent\n$query;\n");
+	return;
+}
+
+# Waits for the end of a statement that was sent, and returns its output.
+sub finish_query
+{
+	my ($session) = @_;
+	my $output = $session->query_until(qr/finished/, "\\echo finished\n");
+
+	$output =~ s/\n?finished\n?//;
+	$output =~ s/^\n//;
+	return $output;
+}
+
+# kill -9 for postmaster and all its children.  They are stopped first, so that
+# none notices that another has gone and ends in an orderly way.
+sub kill_server
+{
+	my ($node) = @_;
+	my $postmaster = slurp_file($node->data_dir . '/postmaster.pid');
+	my @pids;
+
+	$postmaster =~ s/\n.*//s;
+	kill('STOP', $postmaster);
+	@pids = split(/\s+/, `ps -o pid= --ppid $postmaster`);
+	@pids = grep { /\d/ } @pids;
+	kill('STOP', @pids);
+	kill('KILL', @pids);
+	$node->kill9;
+	foreach my $pid ($postmaster, @pids)
+	{
+		usleep(10_000) while -d "/proc/$pid" && !is_zombie($pid);
+	}
+	# A container's init may be slow to bury the postmaster.
+	unlink($node->data_dir . "/postmaster.pid");
+	unlink($node->host . "/.s.PGSQL." . $node->port . ".lock");
+	return;
+}
+
+sub is_zombie
+{
+	my ($pid) = @_;
+
+	open(my $file, '<', "/proc/$pid/stat") or return 1;
+	my $line = <$file>;
+	close($file);
+	return !defined $line || $line =~ /\) Z /;
+}
+
+1;

@@ -1,0 +1,75 @@
+# A prepared transaction's records are in the stream after COMMIT PREPARED and
+# not before, whatever the server goes through in between.
+#
+# To see it fail: do not append at XACT_EVENT_PRE_PREPARE (transaction.c); or
+# let read_page (shard_reader.c) pass over unresolved records.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use StreamTest;
+
+my $node = new_server('twophase', '');
+my $iterator;
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE t (id int PRIMARY KEY, v int);
+	SELECT ddbstreams.enable_stream('t', shard_count => 1);
+	INSERT INTO t VALUES (1, 1)});
+
+sub story
+{
+	return $node->safe_psql('postgres', q{SELECT story('t')});
+}
+
+sub prepare
+{
+	my ($name, $id) = @_;
+	$node->safe_psql('postgres', qq{
+		BEGIN;
+		INSERT INTO t VALUES ($id, 1);
+		SAVEPOINT a;
+		INSERT INTO t VALUES (-$id, 1);
+		ROLLBACK TO a;
+		UPDATE t SET v = 2 WHERE id = $id;
+		PREPARE TRANSACTION '$name'});
+	return;
+}
+
+prepare('first', 2);
+prepare('second', 3);
+prepare('third', 4);
+$node->safe_psql('postgres', 'INSERT INTO t VALUES (5, 1)');
+is(story(), 'I1', 'readers stop at a prepared transaction');
+$iterator = $node->safe_psql('postgres', q{SELECT latest('t')});
+
+$node->restart;
+$node->safe_psql('postgres', 'INSERT INTO t VALUES (6, 1)');
+is(story(), 'I1', '... after a restart');
+is($node->safe_psql('postgres', qq{SELECT behind(latest('t')), behind('$iterator')}),
+	'|', 'LATEST is before it');
+
+$node->safe_psql('postgres', q{COMMIT PREPARED 'first'});
+is(story(), 'I1 I2 M2', 'the first is committed, the second is in the way');
+
+kill_server($node);
+$node->start;
+$node->safe_psql('postgres', 'INSERT INTO t VALUES (7, 1)');
+is(story(), 'I1 I2 M2', '... after a crash');
+$node->safe_psql('postgres', q{ROLLBACK PREPARED 'second'});
+is(story(), 'I1 I2 M2', 'the second is rolled back, the third is in the way');
+
+kill_server($node);
+$node->start;
+is(story(), 'I1 I2 M2', '... after another crash');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'third'; INSERT INTO t VALUES (8, 1)});
+is(story(), 'I1 I2 M2 I4 M4 I5 I6 I7 I8', 'the third is committed: all is there, in order');
+is($node->safe_psql('postgres', q{SELECT disorder('t')}), '0', 'numbers rise');
+is($node->safe_psql('postgres', qq{SELECT behind('$iterator')}),
+	'I2 M2 I4 M4 I5 I6 I7 I8', 'who took LATEST in between has missed nothing');
+
+$node->stop;
+done_testing();
