@@ -16,8 +16,8 @@ COMMENT ON SCHEMA ddbstreams_shards IS 'shards and catalogue tables of ddbstream
 ---------------------------------------------------------------------------
 -- Catalogue tables (stream_catalog.c)
 --
--- Rows are written by C code alone, unseen by logical decoding (heap_write.c);
--- hence REPLICA IDENTITY NOTHING.
+-- Rows are only inserted, by C code alone and unseen by logical decoding
+-- (heap_write.c): of a stream's or shard's rows the highest version counts.
 ---------------------------------------------------------------------------
 
 CREATE SEQUENCE ddbstreams_shards.id_seq;
@@ -25,7 +25,8 @@ COMMENT ON SEQUENCE ddbstreams_shards.id_seq IS 'numbers of streams and shards';
 
 -- stream_id			identity in this database
 -- stream_arn			name, unique; keeps what it was made with
--- table_oid			the table, 0 once it is dropped
+-- table_oid			the table, or what it was before it was dropped
+-- table_dropped		whether it was
 -- table_name			the table's name in the ARN
 -- stream_label			creation time in UTC, unique for a table name
 -- stream_view_type		what records hold
@@ -37,10 +38,12 @@ COMMENT ON SEQUENCE ddbstreams_shards.id_seq IS 'numbers of streams and shards';
 -- key_columns			their names, present or last
 -- partition_attnums	the columns whose hash chooses the shard
 -- hash_functions		how they are hashed, to notice a change
+-- version				rises with each change
 CREATE TABLE ddbstreams_shards.stream (
 	stream_id int8 NOT NULL,
 	stream_arn text COLLATE "C" NOT NULL,
 	table_oid regclass NOT NULL,
+	table_dropped boolean NOT NULL,
 	table_name text COLLATE "C" NOT NULL,
 	stream_label text COLLATE "C" NOT NULL,
 	stream_view_type text COLLATE "C" NOT NULL,
@@ -51,11 +54,12 @@ CREATE TABLE ddbstreams_shards.stream (
 	key_attnums int2[] NOT NULL,
 	key_columns text[] NOT NULL,
 	partition_attnums int2[] NOT NULL,
-	hash_functions text COLLATE "C" NOT NULL
+	hash_functions text COLLATE "C" NOT NULL,
+	version int8 NOT NULL
 );
 COMMENT ON TABLE ddbstreams_shards.stream IS 'streams; see ddbstreams.list_streams()';
-CREATE UNIQUE INDEX stream_pkey ON ddbstreams_shards.stream (stream_id);
-CREATE UNIQUE INDEX stream_arn_idx ON ddbstreams_shards.stream (stream_arn);
+CREATE UNIQUE INDEX stream_pkey ON ddbstreams_shards.stream (stream_id, version);
+CREATE UNIQUE INDEX stream_arn_idx ON ddbstreams_shards.stream (stream_arn, version);
 CREATE INDEX stream_table_oid_idx ON ddbstreams_shards.stream (table_oid);
 ALTER TABLE ddbstreams_shards.stream REPLICA IDENTITY NOTHING;
 
@@ -70,6 +74,7 @@ ALTER TABLE ddbstreams_shards.stream REPLICA IDENTITY NOTHING;
 -- shard_table			the log
 -- side_table			its large values
 -- created_at, closed_at	closed_at is null while the shard is open
+-- version				rises with each change
 CREATE TABLE ddbstreams_shards.shard (
 	shard_no int8 NOT NULL,
 	stream_id int8 NOT NULL,
@@ -82,11 +87,12 @@ CREATE TABLE ddbstreams_shards.shard (
 	shard_table regclass NOT NULL,
 	side_table regclass NOT NULL,
 	created_at timestamptz NOT NULL,
-	closed_at timestamptz
+	closed_at timestamptz,
+	version int8 NOT NULL
 );
 COMMENT ON TABLE ddbstreams_shards.shard IS 'shards; see ddbstreams.describe_stream()';
-CREATE UNIQUE INDEX shard_pkey ON ddbstreams_shards.shard (shard_no);
-CREATE UNIQUE INDEX shard_stream_id_idx ON ddbstreams_shards.shard (stream_id, shard_id);
+CREATE UNIQUE INDEX shard_pkey ON ddbstreams_shards.shard (shard_no, version);
+CREATE UNIQUE INDEX shard_stream_id_idx ON ddbstreams_shards.shard (stream_id, shard_id, version);
 ALTER TABLE ddbstreams_shards.shard REPLICA IDENTITY NOTHING;
 
 -- descriptor_id		hash of content; two rows of one id are alike

@@ -12,7 +12,9 @@
  * move to a temporary file, one per bucket.  The files belong to the top-level
  * transaction's resource owner: under the statement's they would be gone with
  * the statement.  A bucket's end is our own and moves only when an item is
- * complete, so that a failed write leaves nothing behind.
+ * complete, so that a failed write leaves nothing behind.  They are plain files,
+ * not BufFiles: what a BufFile could not write stays in its buffer, and would
+ * fail every later seek, the commit's too.
  *
  * Runs of items are stamped with the subtransaction that made them.  Ids rise,
  * and while a subtransaction is open nothing is stamped with a lower one, so
@@ -24,6 +26,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/wait_event.h"
 
 #include "change_buffer.h"
 
@@ -242,37 +245,49 @@ release_all_chunks(ChangeBucket *bucket)
 	bucket->first_chunk = bucket->last_chunk = NULL;
 }
 
-/* Puts the file's read and write position at the logical end of its part. */
+/* Writes to a bucket's file, behind what is there; advances the position. */
 static void
-seek_to(BufFile *file, uint64 position)
+write_file(ChangeBucket *bucket, uint64 *position, const void *data, Size length)
 {
-	if (BufFileSeek(file, 0, (off_t) position, SEEK_SET) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not seek in temporary file of the change buffer: %m")));
+	while (length > 0)
+	{
+		int			written;
+
+		errno = 0;
+		written = compat_file_write(bucket->file, data, Min(length, MaxAllocSize),
+									(off_t) *position);
+		if (written <= 0)
+		{
+			if (errno == 0)
+				errno = ENOSPC;
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not write to temporary file of the change buffer: %m")));
+		}
+		*position += written;
+		data = (const char *) data + written;
+		length -= written;
+	}
 }
 
 static void
 open_file(ChangeBucket *bucket)
 {
-	if (bucket->file == NULL)
+	if (bucket->file == NO_FILE)
 	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
 		ResourceOwner oldowner = CurrentResourceOwner;
 
 		CurrentResourceOwner = TopTransactionResourceOwner;
 		PG_TRY();
 		{
-			bucket->file = BufFileCreateTemp(false);
+			bucket->file = OpenTemporaryFile(false);
 		}
 		PG_FINALLY();
 		{
 			CurrentResourceOwner = oldowner;
-			MemoryContextSwitchTo(oldcontext);
 		}
 		PG_END_TRY();
 	}
-	seek_to(bucket->file, bucket->memory_start);
 }
 
 /* Moves a bucket's items from memory to its file. */
@@ -281,9 +296,11 @@ spill_bucket(ChangeBucket *bucket)
 {
 	if (bucket->end > bucket->memory_start)
 	{
+		uint64		position = bucket->memory_start;
+
 		open_file(bucket);
 		for (ChangeChunk *chunk = bucket->first_chunk; chunk; chunk = chunk->next)
-			BufFileWrite(bucket->file, chunk->data, chunk->used);
+			write_file(bucket, &position, chunk->data, chunk->used);
 		bucket->memory_start = bucket->end;
 	}
 	release_all_chunks(bucket);
@@ -441,15 +458,16 @@ change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
 		change_buffer_commit(bucket, item);
 	else
 	{
+		char		start[CHANGE_ITEM_HEADER] = {0};
 		char		padding[MAXIMUM_ALIGNOF] = {0};
+		uint64		position = bucket->end;
 
+		memcpy(start, item, sizeof(ChangeItem));
 		spill_bucket(bucket);
 		open_file(bucket);
-		BufFileWrite(bucket->file, item, sizeof(ChangeItem));
-		BufFileWrite(bucket->file, padding,
-					 CHANGE_ITEM_HEADER - sizeof(ChangeItem));
-		compat_buffile_write(bucket->file, value, length);
-		BufFileWrite(bucket->file, padding, MAXALIGN(length) - length);
+		write_file(bucket, &position, start, CHANGE_ITEM_HEADER);
+		write_file(bucket, &position, value, length);
+		write_file(bucket, &position, padding, MAXALIGN(length) - length);
 		stamp_run(bucket);
 		bucket->end += item->length;
 		bucket->memory_start = bucket->end;
@@ -489,11 +507,20 @@ read_window(ChangeScan *scan, uint64 position, Size length)
 		scan->window_capacity = length;
 	}
 	scan->window_length = 0;
-	seek_to(scan->bucket->file, position);
-	if (BufFileRead(scan->bucket->file, scan->window, length) != length)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read temporary file of the change buffer: %m")));
+	for (Size done = 0; done < length;)
+	{
+		int			got;
+
+		errno = 0;
+		got = FileRead(scan->bucket->file, scan->window + done,
+					   Min(length - done, MaxAllocSize),
+					   (off_t) (position + done), WAIT_EVENT_BUFFILE_READ);
+		if (got <= 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not read temporary file of the change buffer: %m")));
+		done += got;
+	}
 	scan->window_start = position;
 	scan->window_length = length;
 }
@@ -671,9 +698,9 @@ change_buffer_close(void)
 	{
 		for (int i = 0; i < buffer->bucket_count; i++)
 		{
-			if (buffer->buckets[i].file != NULL)
-				BufFileClose(buffer->buckets[i].file);
-			buffer->buckets[i].file = NULL;
+			if (buffer->buckets[i].file != NO_FILE)
+				FileClose(buffer->buckets[i].file);
+			buffer->buckets[i].file = NO_FILE;
 			release_all_chunks(&buffer->buckets[i]);
 		}
 	}

@@ -8,9 +8,11 @@
 #include "ddbstreams.h"
 
 #include "lib/stringinfo.h"
-#include "storage/buffile.h"
+#include "storage/fd.h"
 #include "storage/itemptr.h"
 #include "utils/rel.h"
+
+#define NO_FILE	((File) 0)	/* fd.c gives no such number */
 
 /*
  * One buffered thing: a change (the shard row, ready but for its number), a
@@ -64,7 +66,7 @@ typedef struct ChangeBucket
 	uint64		memory_start;
 	ChangeChunk *first_chunk;
 	ChangeChunk *last_chunk;
-	BufFile    *file;
+	File		file;			/* or NO_FILE */
 	ChangeRun  *runs;
 	int			run_count;
 	int			run_capacity;

@@ -32,12 +32,14 @@
 	pg_class_ownercheck(relid, roleid)
 #endif
 
-/* 16 made reading less than was asked for an error of its own function. */
+/* 16 let FileWrite take constant data. */
 #if PG_VERSION_NUM < 160000
-#define compat_buffile_write(file, ptr, size) \
-	BufFileWrite(file, unconstify(void *, ptr), size)
+#define compat_file_write(file, data, size, offset) \
+	FileWrite(file, unconstify(char *, (const char *) (data)), size, offset, \
+			  WAIT_EVENT_BUFFILE_WRITE)
 #else
-#define compat_buffile_write(file, ptr, size) BufFileWrite(file, ptr, size)
+#define compat_file_write(file, data, size, offset) \
+	FileWrite(file, data, size, offset, WAIT_EVENT_BUFFILE_WRITE)
 #endif
 
 /* 18 keeps a compact copy of each attribute and has virtual columns. */

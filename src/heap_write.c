@@ -5,10 +5,7 @@
  * A subscriber of a publication FOR ALL TABLES knows nothing of ddbstreams;
  * the first decoded row of one of its tables would stop the subscription.  So
  * rows are inserted with HEAP_INSERT_NO_LOGICAL (their TOAST chunks and all),
- * and never updated, for an update cannot be kept out of decoding: a new
- * version is inserted and the old one deleted.  A delete is decoded without an
- * old row, because these tables have REPLICA IDENTITY NOTHING, and output
- * plugins pass over it.
+ * and neither updated nor deleted, for that cannot be kept out of decoding.
  *
  * The executor is not used: these writes must not depend on privileges, rules,
  * row-level security or triggers, and must work at pre-commit.
@@ -76,13 +73,4 @@ heap_write_insert(Relation rel, Datum *values, bool *nulls)
 				HEAP_INSERT_NO_LOGICAL, NULL);
 	insert_index_entries(rel, tuple);
 	heap_freetuple(tuple);
-}
-
-/*
- * Deletes the row at tid, which the caller has kept others from changing.
- */
-void
-heap_write_delete(Relation rel, ItemPointer tid)
-{
-	simple_heap_delete(rel, tid);
 }

@@ -11,6 +11,5 @@
 #include "utils/rel.h"
 
 extern void heap_write_insert(Relation rel, Datum *values, bool *nulls);
-extern void heap_write_delete(Relation rel, ItemPointer tid);
 
 #endif							/* HEAP_WRITE_H */

@@ -25,7 +25,7 @@
 bool
 stream_access_table_exists(const StreamInfo *stream)
 {
-	return OidIsValid(stream->table_oid) &&
+	return !stream->table_dropped &&
 		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(stream->table_oid));
 }
 

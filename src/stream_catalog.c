@@ -8,6 +8,10 @@
  * show them closed shards as open.  Readers pass their statement's snapshot, so
  * that what they see of streams, shards and records is of one moment.
  *
+ * Rows are only ever inserted (heap_write.c says why): a stream or shard that
+ * changes gets a new row with a higher version, and of the versions that a
+ * snapshot shows the highest counts.
+ *
  * Who changes a stream or its shards holds the stream's lock
  * (stream_catalog_lock) to the end of its transaction.  Every row that these
  * functions return is palloc'd in the caller's memory context.
@@ -40,6 +44,7 @@ enum
 	Anum_stream_id = 1,
 	Anum_stream_arn,
 	Anum_stream_table_oid,
+	Anum_stream_table_dropped,
 	Anum_stream_table_name,
 	Anum_stream_label,
 	Anum_stream_view_type,
@@ -51,7 +56,8 @@ enum
 	Anum_stream_key_columns,
 	Anum_stream_partition_attnums,
 	Anum_stream_hash_functions,
-	Natts_stream = Anum_stream_hash_functions
+	Anum_stream_version,
+	Natts_stream = Anum_stream_version
 };
 
 enum
@@ -68,7 +74,8 @@ enum
 	Anum_shard_side_table,
 	Anum_shard_created_at,
 	Anum_shard_closed_at,
-	Natts_shard = Anum_shard_closed_at
+	Anum_shard_version,
+	Natts_shard = Anum_shard_version
 };
 
 #define MAX_CATALOG_ATTS	16
@@ -212,6 +219,7 @@ stream_from_tuple(HeapTuple tuple, TupleDesc desc)
 	stream->stream_id = DatumGetInt64(ROW_DATUM(&row, Anum_stream_id));
 	stream->arn = row_text(&row, Anum_stream_arn);
 	stream->table_oid = DatumGetObjectId(ROW_DATUM(&row, Anum_stream_table_oid));
+	stream->table_dropped = DatumGetBool(ROW_DATUM(&row, Anum_stream_table_dropped));
 	stream->table_name = row_text(&row, Anum_stream_table_name);
 	stream->label = row_text(&row, Anum_stream_label);
 	if (!view_type_parse(row_text(&row, Anum_stream_view_type),
@@ -229,7 +237,7 @@ stream_from_tuple(HeapTuple tuple, TupleDesc desc)
 	stream->partition_attnums = row_attnums(&row, Anum_stream_partition_attnums,
 											&stream->partition_count);
 	stream->hash_functions = row_text(&row, Anum_stream_hash_functions);
-	stream->tid = tuple->t_self;
+	stream->version = DatumGetInt64(ROW_DATUM(&row, Anum_stream_version));
 	return stream;
 }
 
@@ -253,13 +261,85 @@ shard_from_tuple(HeapTuple tuple, TupleDesc desc)
 	shard->side_table = DatumGetObjectId(ROW_DATUM(&row, Anum_shard_side_table));
 	shard->created_at = row_time(&row, Anum_shard_created_at);
 	shard->closed_at = row_time(&row, Anum_shard_closed_at);
-	shard->tid = tuple->t_self;
+	shard->version = DatumGetInt64(ROW_DATUM(&row, Anum_shard_version));
 	return shard;
 }
 
+/* What a row is a version of, and which one */
+typedef struct RowVersionKey
+{
+	int64		id;
+	int64		version;
+} RowVersionKey;
+
+static RowVersionKey
+row_version(CatalogTable table, const void *row)
+{
+	RowVersionKey key;
+
+	if (table == CATALOG_STREAM)
+	{
+		key.id = ((const StreamInfo *) row)->stream_id;
+		key.version = ((const StreamInfo *) row)->version;
+	}
+	else
+	{
+		key.id = ((const ShardInfo *) row)->shard_no;
+		key.version = ((const ShardInfo *) row)->version;
+	}
+	return key;
+}
+
+static int
+compare_versions(CatalogTable table, const ListCell *a, const ListCell *b)
+{
+	RowVersionKey x = row_version(table, lfirst(a));
+	RowVersionKey y = row_version(table, lfirst(b));
+
+	if (x.id != y.id)
+		return x.id < y.id ? -1 : 1;
+	return x.version < y.version ? -1 : x.version > y.version;
+}
+
+static int
+compare_stream_versions(const ListCell *a, const ListCell *b)
+{
+	return compare_versions(CATALOG_STREAM, a, b);
+}
+
+static int
+compare_shard_versions(const ListCell *a, const ListCell *b)
+{
+	return compare_versions(CATALOG_SHARD, a, b);
+}
+
+/* Leaves the highest version of each row. */
+static List *
+highest_versions(CatalogTable table, List *rows)
+{
+	List	   *result = NIL;
+	void	   *previous = NULL;
+	ListCell   *lc;
+
+	list_sort(rows, table == CATALOG_STREAM ?
+			  compare_stream_versions : compare_shard_versions);
+	foreach(lc, rows)
+	{
+		void	   *row = lfirst(lc);
+
+		if (previous != NULL &&
+			row_version(table, previous).id == row_version(table, row).id)
+			llast(result) = row;
+		else
+			result = lappend(result, row);
+		previous = row;
+	}
+	return result;
+}
+
 /*
- * Reads all rows of a catalogue table that one index finds, as a list of
- * StreamInfo or ShardInfo.
+ * Reads all rows of a catalogue table that one index finds, in their highest
+ * versions, as a list of StreamInfo or ShardInfo.
  */
 static List *
 catalog_scan(CatalogTable table, const char *index_suffix, int nkeys,
@@ -285,7 +365,7 @@ catalog_scan(CatalogTable table, const char *index_suffix, int nkeys,
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	return result;
+	return highest_versions(table, result);
 }
 
 /* Streams in the order of their creation */
@@ -316,12 +396,19 @@ stream_catalog_list(Oid table_oid, Snapshot snapshot)
 {
 	ScanKeyData key;
 	List	   *streams;
+	ListCell   *lc;
 
 	if (OidIsValid(table_oid))
 	{
 		ScanKeyInit(&key, Anum_stream_table_oid, BTEqualStrategyNumber,
 					F_OIDEQ, ObjectIdGetDatum(table_oid));
 		streams = catalog_scan(CATALOG_STREAM, "table_oid_idx", 1, &key, snapshot);
+		foreach(lc, streams)
+		{
+			/* The OID may be another table's by now. */
+			if (((StreamInfo *) lfirst(lc))->table_dropped)
+				streams = foreach_delete_current(streams, lc);
+		}
 	}
 	else
 		streams = catalog_scan(CATALOG_STREAM, NULL, 0, NULL, snapshot);
@@ -412,17 +499,6 @@ catalog_insert(CatalogTable table, CatalogRow *row)
 }
 
 static void
-catalog_delete(CatalogTable table, ItemPointer tid)
-{
-	Relation	rel = table_open(catalog_table_oid(table, false),
-								 RowExclusiveLock);
-
-	heap_write_delete(rel, tid);
-	table_close(rel, NoLock);
-	CommandCounterIncrement();
-}
-
-static void
 row_set(CatalogRow *row, int anum, Datum value)
 {
 	row->values[anum - 1] = value;
@@ -477,6 +553,7 @@ stream_catalog_insert(StreamInfo *stream)
 	row_set(&row, Anum_stream_id, Int64GetDatum(stream->stream_id));
 	row_set_text(&row, Anum_stream_arn, stream->arn);
 	row_set(&row, Anum_stream_table_oid, ObjectIdGetDatum(stream->table_oid));
+	row_set(&row, Anum_stream_table_dropped, BoolGetDatum(stream->table_dropped));
 	row_set_text(&row, Anum_stream_table_name, stream->table_name);
 	row_set_text(&row, Anum_stream_label, stream->label);
 	row_set_text(&row, Anum_stream_view_type, view_type_name(stream->view_type));
@@ -491,6 +568,7 @@ stream_catalog_insert(StreamInfo *stream)
 	row_set_attnums(&row, Anum_stream_partition_attnums,
 					stream->partition_attnums, stream->partition_count);
 	row_set_text(&row, Anum_stream_hash_functions, stream->hash_functions);
+	row_set(&row, Anum_stream_version, Int64GetDatum(stream->version));
 	catalog_insert(CATALOG_STREAM, &row);
 }
 
@@ -501,7 +579,7 @@ stream_catalog_insert(StreamInfo *stream)
 void
 stream_catalog_replace(StreamInfo *stream)
 {
-	catalog_delete(CATALOG_STREAM, &stream->tid);
+	stream->version++;
 	stream_catalog_insert(stream);
 }
 
@@ -566,6 +644,7 @@ shard_catalog_insert(ShardInfo *shard)
 	row_set(&row, Anum_shard_side_table, ObjectIdGetDatum(shard->side_table));
 	row_set_time(&row, Anum_shard_created_at, shard->created_at);
 	row_set_time(&row, Anum_shard_closed_at, shard->closed_at);
+	row_set(&row, Anum_shard_version, Int64GetDatum(shard->version));
 	catalog_insert(CATALOG_SHARD, &row);
 }
 
@@ -577,7 +656,7 @@ shard_catalog_insert(ShardInfo *shard)
 void
 shard_catalog_replace(ShardInfo *shard)
 {
-	catalog_delete(CATALOG_SHARD, &shard->tid);
+	shard->version++;
 	shard_catalog_insert(shard);
 	CacheInvalidateRelcacheByRelid(shard->shard_table);
 }

@@ -10,7 +10,6 @@
 #include "access/attnum.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
-#include "storage/itemptr.h"
 #include "storage/lockdefs.h"
 #include "utils/snapshot.h"
 
@@ -39,7 +38,8 @@ typedef struct StreamInfo
 {
 	int64		stream_id;
 	char	   *arn;
-	Oid			table_oid;		/* stays after the table is dropped */
+	Oid			table_oid;		/* what it was, if the table is dropped */
+	bool		table_dropped;
 	char	   *table_name;		/* as in the ARN */
 	char	   *label;
 	StreamViewType view_type;
@@ -54,7 +54,7 @@ typedef struct StreamInfo
 	int			partition_count;
 	AttrNumber *partition_attnums;
 	char	   *hash_functions; /* names, to notice a key that hashes anew */
-	ItemPointerData tid;
+	int64		version;		/* of this row */
 } StreamInfo;
 
 typedef struct ShardInfo
@@ -71,7 +71,7 @@ typedef struct ShardInfo
 	Oid			side_table;
 	TimestampTz created_at;
 	TimestampTz closed_at;		/* 0 while the shard is open */
-	ItemPointerData tid;
+	int64		version;		/* of this row */
 } ShardInfo;
 
 #define StreamIsEnabled(stream) ((stream)->disabled_at == 0)

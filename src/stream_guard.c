@@ -397,7 +397,7 @@ stream_guard_close_dropped(void)
 				shard_close(shard);
 		}
 		stream->disabled_at = GetCurrentTimestamp();
-		stream->table_oid = InvalidOid;
+		stream->table_dropped = true;
 		stream->owner = entry->owner;
 		stream_catalog_replace(stream);
 	}

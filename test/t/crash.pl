@@ -3,8 +3,9 @@
 #
 # That state is made so: PreCommit_Notify runs behind the append and takes a
 # lock that is held to the end of the transaction.  Session X writes something,
-# notifies, commits, and waits for a synchronous standby that does not exist; session Y, which has
-# captured a change and notifies too, waits for X's lock in its COMMIT.
+# notifies, commits, and waits for a synchronous standby that does not exist;
+# session Y, which has captured a change and notifies too, waits for X's lock in
+# its COMMIT.
 #
 # To see it fail: invariant 3: pass over unresolved records in read_page
 # (shard_reader.c; it does not reach its end); invariant 5: no floor in
