@@ -20,7 +20,11 @@ COMMENT ON SCHEMA ddbstreams_shards IS 'shards and catalogue tables of ddbstream
 -- (heap_write.c): of a stream's or shard's rows the highest version counts.
 ---------------------------------------------------------------------------
 
+-- The numbers begin with the milliseconds since 2026, so that an extension that
+-- is dropped and created again does not use a number for another stream.
 CREATE SEQUENCE ddbstreams_shards.id_seq;
+SELECT pg_catalog.setval('ddbstreams_shards.id_seq',
+	(1000 * extract(epoch FROM pg_catalog.clock_timestamp() - '2026-01-01 00:00:00+00'))::int8);
 COMMENT ON SEQUENCE ddbstreams_shards.id_seq IS 'numbers of streams and shards';
 
 -- stream_id			identity in this database
@@ -118,6 +122,29 @@ CREATE FUNCTION ddbstreams_shards.make_secret() RETURNS void
 COMMENT ON FUNCTION ddbstreams_shards.make_secret() IS 'makes the secret; called by CREATE EXTENSION alone';
 REVOKE ALL ON FUNCTION ddbstreams_shards.make_secret() FROM PUBLIC;
 SELECT ddbstreams_shards.make_secret();
+
+-- Default privileges of whoever creates the extension do not reach in here.
+DO $$
+DECLARE
+	grant_ record;
+BEGIN
+	FOR grant_ IN
+		SELECT DISTINCT relkind, oid::regclass AS name,
+			CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) END AS role
+		FROM pg_catalog.pg_class, pg_catalog.aclexplode(relacl)
+		WHERE relnamespace = 'ddbstreams_shards'::pg_catalog.regnamespace AND grantee <> relowner
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s CASCADE',
+			CASE grant_.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, grant_.name, grant_.role);
+	END LOOP;
+	FOR grant_ IN
+		SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) END AS role
+		FROM pg_catalog.pg_namespace, pg_catalog.aclexplode(nspacl)
+		WHERE nspname = 'ddbstreams_shards' AND grantee <> nspowner
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA ddbstreams_shards FROM %s CASCADE', grant_.role);
+	END LOOP;
+END $$;
 
 ---------------------------------------------------------------------------
 -- Trigger functions (capture.c, shard_tables.c)

@@ -8,8 +8,8 @@
  *
  * Firing order is not always version order.  An AFTER trigger of the user's
  * that changes rows of the statement that fired it has its changes captured
- * before the statement's own.  So what fires nested, and a version that this
- * transaction has already superseded when the trigger sees it, are marked, and
+ * before the statement's own, and so has a function that a statement calls.
+ * Each change is kept with the command that made it; where these do not rise,
  * the append restores the order (change_order.c).
  *
  * TRUNCATE fires once for a table, before it: every row that is there is
@@ -129,13 +129,14 @@ compare_versions(CapturedRelation *facts, TupleDesc tupdesc,
 }
 
 static void
-capture_update(CapturedRelation *facts, TriggerData *trigdata, bool disordered)
+capture_update(CapturedRelation *facts, TriggerData *trigdata)
 {
 	TupleDesc	tupdesc = RelationGetDescr(trigdata->tg_relation);
 	RowVersion	old = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
 	RowVersion	new = {trigdata->tg_newtuple, trigdata->tg_newslot};
 	bool	   *same = palloc(tupdesc->natts * sizeof(bool));
 	bool		key_differs;
+	CommandId	cid = HeapTupleHeaderGetCmin(new.tuple->t_data);
 
 	if (compare_versions(facts, tupdesc, old.slot, new.slot, same, &key_differs))
 	{
@@ -145,43 +146,23 @@ capture_update(CapturedRelation *facts, TriggerData *trigdata, bool disordered)
 		{
 			ChangeBucket *bucket = record_build(facts, buffer, tupdesc,
 												RECORD_REMOVE, &old, NULL,
-												NULL, NULL, disordered);
+												NULL, NULL, cid);
 
 			record_build(facts, buffer, tupdesc, RECORD_INSERT, NULL, &new,
-						 NULL, bucket, disordered);
+						 NULL, bucket, cid);
 		}
 		else
 			record_build(facts, buffer, tupdesc, RECORD_MODIFY, &old, &new,
-						 same, NULL, disordered);
+						 same, NULL, cid);
 	}
 	else
 	{
-		if (disordered || change_buffer_find(facts->stream_id) != NULL)
+		if (change_buffer_find(facts->stream_id) != NULL)
 			record_build_unchanged(facts,
 								   buffer_for(facts, trigdata->tg_relation),
-								   &old, &new, disordered);
+								   &old, &new, cid);
 	}
 	pfree(same);
-}
-
-/* Is this version of a row no longer the newest, by a change of our own? */
-static bool
-is_superseded(HeapTuple tuple)
-{
-	uint16		infomask = tuple->t_data->t_infomask;
-
-	return (infomask & HEAP_XMAX_INVALID) == 0 &&
-		!HEAP_XMAX_IS_LOCKED_ONLY(infomask);
-}
-
-/* Does this trigger fire inside another one? */
-static bool
-fires_nested(void)
-{
-	LOCAL_FCINFO(fcinfo, 0);
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
-	return DatumGetInt32(pg_trigger_depth(fcinfo)) > 1;
 }
 
 static void
@@ -218,15 +199,12 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	CapturedRelation *facts;
-	bool		disordered = false;
 
 	require_own_trigger(fcinfo, "capture", DDBSTREAMS_ROW_TRIGGER, true);
 	facts = captured_relation_get(trigdata->tg_relation);
-	disordered = fires_nested();
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
-		capture_update(facts, trigdata,
-					   disordered || is_superseded(trigdata->tg_newtuple));
+		capture_update(facts, trigdata);
 	else
 	{
 		RowVersion	version = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
@@ -236,10 +214,11 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 		if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 			record_build(facts, buffer, tupdesc, RECORD_INSERT, NULL, &version,
 						 NULL, NULL,
-						 disordered || is_superseded(version.tuple));
+						 HeapTupleHeaderGetCmin(version.tuple->t_data));
 		else
 			record_build(facts, buffer, tupdesc, RECORD_REMOVE, &version, NULL,
-						 NULL, NULL, disordered);
+						 NULL, NULL,
+						 HeapTupleHeaderGetCmax(version.tuple->t_data));
 	}
 	transaction_changes_captured();
 	return PointerGetDatum(NULL);
@@ -264,7 +243,6 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 	Snapshot	snapshot;
 	MemoryContext row_context;
 	MemoryContext oldcontext;
-	bool		disordered = fires_nested();
 
 	require_own_trigger(fcinfo, "capture_truncate", DDBSTREAMS_TRUNCATE_TRIGGER,
 						false);
@@ -293,7 +271,8 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 		version.tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
 		version.slot = slot;
 		record_build(facts, buffer, RelationGetDescr(rel), RECORD_REMOVE,
-					 &version, NULL, NULL, NULL, disordered);
+					 &version, NULL, NULL, NULL,
+					 GetCurrentCommandId(false));
 		MemoryContextSwitchTo(oldcontext);
 		MemoryContextReset(row_context);
 	}

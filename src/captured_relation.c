@@ -64,18 +64,12 @@ captured_relation_stream(Oid relid, Oid *root)
 	StreamInfo *stream = stream_catalog_enabled(relid, NULL);
 
 	*root = relid;
-	if (stream == NULL && get_rel_relispartition(relid))
-	{
-		List	   *ancestors = get_partition_ancestors(relid);
-		ListCell   *lc;
 
-		foreach(lc, ancestors)
-		{
-			stream = stream_catalog_enabled(lfirst_oid(lc), NULL);
-			*root = lfirst_oid(lc);
-			if (stream != NULL)
-				break;
-		}
+	/* A partition that is being detached keeps its triggers to the end. */
+	while (stream == NULL && get_rel_relispartition(*root))
+	{
+		*root = get_partition_parent(*root, true);
+		stream = stream_catalog_enabled(*root, NULL);
 	}
 	return stream;
 }

@@ -131,20 +131,6 @@ change_buffer_serial(void)
 	return serial;
 }
 
-bool
-change_buffer_is_empty(void)
-{
-	for (StreamBuffer *buffer = stream_buffers; buffer; buffer = buffer->next)
-	{
-		for (int i = 0; i < buffer->bucket_count; i++)
-		{
-			if (buffer->buckets[i].end > 0)
-				return false;
-		}
-	}
-	return true;
-}
-
 /* Has this transaction changed rows of the stream's table? */
 bool
 change_buffer_has_changes(int64 stream_id)
@@ -449,6 +435,7 @@ change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
 	item->hash = hash;
 	item->key_hash = 0;
 	item->generation = 0;
+	item->cid = 0;
 	item->ordinal = ordinal;
 	ItemPointerSetInvalid(&item->old_tid);
 	ItemPointerSetInvalid(&item->new_tid);

@@ -26,6 +26,7 @@ typedef struct ChangeItem
 	uint64		hash;			/* of the partition key: which shard */
 	uint64		key_hash;		/* of the whole key */
 	uint32		generation;		/* of the table's file that the TIDs are in */
+	CommandId	cid;			/* the command that changed the row */
 	uint32		ordinal;		/* a value's; 0: this is not a value */
 	ItemPointerData old_tid;	/* invalid for an INSERT */
 	ItemPointerData new_tid;	/* invalid for a REMOVE */
@@ -71,6 +72,7 @@ typedef struct ChangeBucket
 	int			run_count;
 	int			run_capacity;
 	bool		has_values;
+	CommandId	highest_cid;	/* of the changes so far */
 	bool		disordered;		/* capture order may not be version order */
 } ChangeBucket;
 
@@ -111,7 +113,6 @@ extern StreamBuffer *change_buffer_create(int64 stream_id, int bucket_count,
 extern StreamBuffer *change_buffer_streams(void);
 extern ChangeBucket *change_buffer_bucket(StreamBuffer *buffer, uint64 hash);
 extern uint64 change_buffer_serial(void);
-extern bool change_buffer_is_empty(void);
 extern bool change_buffer_has_changes(int64 stream_id);
 extern uint32 change_buffer_next_ordinal(void);
 extern uint32 change_buffer_generation(Relation rel);

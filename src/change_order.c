@@ -8,8 +8,8 @@
  * before the transaction or with an INSERT, and ends with a REMOVE or with a
  * version that is alive at the end.  A key may have several chains: the row
  * was removed, and inserted anew.  Of those, the one that begins with an older
- * version comes first, the one that ends alive comes last, and the others stay
- * in the order in which they were captured.
+ * version comes first, the one that ends alive comes last, and the others are
+ * in the order of the commands that began them.
  *
  * A new file of the table (TRUNCATE, a rewrite) begins a new generation of
  * TIDs, and all chains of a generation come before those of the next.
@@ -46,6 +46,8 @@ typedef struct OrderedChange
 	uint64		position;
 	uint64		key_hash;
 	uint32		generation;
+	CommandId	cid;
+	CommandId	chain_cid;		/* of the first change of its chain */
 	VersionKey	old;
 	VersionKey	new;
 	int64		next;			/* the change that follows in the chain */
@@ -100,6 +102,7 @@ collect(ChangeBucket *bucket, int64 *count)
 		change->position = scan.item_position;
 		change->key_hash = item->key_hash;
 		change->generation = item->generation;
+		change->cid = item->cid;
 		set_version(&change->old, item->generation, &item->old_tid);
 		set_version(&change->new, item->generation, &item->new_tid);
 		change->next = NO_LINK;
@@ -174,6 +177,7 @@ number_chains(OrderedChange *changes, int64 count)
 		for (int64 i = first; i != NO_LINK; i = changes[i].next)
 		{
 			changes[i].chain = first;
+			changes[i].chain_cid = changes[first].cid;
 			changes[i].place_in_chain = place++;
 			changes[i].chain_class = chain_class;
 		}
@@ -193,6 +197,7 @@ compare_versions(const void *a, const void *b)
 	COMPARE(key_hash);
 	COMPARE(generation);
 	COMPARE(chain_class);
+	COMPARE(chain_cid);
 	COMPARE(chain);
 	COMPARE(place_in_chain);
 	return 0;

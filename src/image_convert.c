@@ -17,13 +17,16 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/typcache.h"
 
+#include "fixed_settings.h"
 #include "image_convert.h"
 #include "rendered_value.h"
 #include "side_table.h"
@@ -69,19 +72,24 @@ typedef struct ConversionPlan
 struct ImageConverter
 {
 	TupleDesc	target;
+	Oid			owner;			/* whose functions casts and domains may call */
 	MemoryContext context;
 	List	   *plans;			/* of ConversionPlan * */
 	Datum	   *values;
 	bool	   *nulls;
 };
 
-/* Makes a converter in CurrentMemoryContext; target is a composite type's. */
+/*
+ * Makes a converter in CurrentMemoryContext; target is a composite type's, owner
+ * that of its table.
+ */
 ImageConverter *
-image_converter_create(TupleDesc target)
+image_converter_create(TupleDesc target, Oid owner)
 {
 	ImageConverter *converter = palloc0(sizeof(ImageConverter));
 
 	converter->target = target;
+	converter->owner = owner;
 	converter->context = CurrentMemoryContext;
 	converter->values = palloc(target->natts * sizeof(Datum));
 	converter->nulls = palloc(target->natts * sizeof(bool));
@@ -277,17 +285,31 @@ call_conversion(ColumnConversion *conversion, Datum value,
  * fails.  Only what any value of the type may raise is swallowed.
  */
 static bool
-try_conversion(ColumnConversion *conversion, Datum *value, MemoryContext context)
+try_conversion(Oid owner, ColumnConversion *conversion, Datum *value,
+			   MemoryContext context)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
 	ResourceOwner oldowner = CurrentResourceOwner;
 	volatile bool converted = false;
+	Oid			save_userid;
+	int			save_sec_context;
 
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(oldcontext);
 	PG_TRY();
 	{
+		int			guc_level = fixed_settings_begin();
+
+		/*
+		 * Casts and domains call what the table's owner has chosen, and must
+		 * not depend on the session.
+		 */
+		SetUserIdAndSecContext(owner,
+							   save_sec_context | SECURITY_RESTRICTED_OPERATION);
 		*value = call_conversion(conversion, *value, context);
+		fixed_settings_end(guc_level);
+		SetUserIdAndSecContext(save_userid, save_sec_context);
 		converted = true;
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(oldcontext);
@@ -375,7 +397,8 @@ convert_column(ImageConverter *converter, RecordDecoder *decoder,
 
 	if (conversion->kind == CONVERT_IMPOSSIBLE ||
 		(needs_call(conversion) &&
-		 !try_conversion(conversion, &value, converter->context)))
+		 !try_conversion(converter->owner, conversion, &value,
+						 converter->context)))
 	{
 		warn(converter, conversion, column,
 			 psprintf("cannot be converted to type %s",

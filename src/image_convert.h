@@ -11,7 +11,7 @@
 
 typedef struct ImageConverter ImageConverter;
 
-extern ImageConverter *image_converter_create(TupleDesc target);
+extern ImageConverter *image_converter_create(TupleDesc target, Oid owner);
 extern Datum image_convert(ImageConverter *converter, RecordDecoder *decoder,
 						   const DecodedImage *image);
 

@@ -4,10 +4,12 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "utils/timestamp.h"
 
 #include "iterator.h"
 #include "iterator_position.h"
+#include "shard_log.h"
 #include "shard_reader.h"
 #include "stream_time.h"
 
@@ -97,19 +99,36 @@ trimmed(int64 number)
 			 errhint("Start at TRIM_HORIZON.")));
 }
 
+/*
+ * Is a number higher than the last one of an open shard can be?  That may be
+ * ahead of the clock, which may have been set back.
+ */
+static bool
+is_past_end(const ShardInfo *shard, int64 number)
+{
+	Relation	rel;
+	int64		last;
+
+	if (!ShardIsOpen(shard))
+		return number > shard->ending_number;
+	if (number <= NUMBER_AT_TIME(GetCurrentTimestamp() + FUTURE_TOLERANCE))
+		return false;
+	rel = relation_open(shard->shard_table, AccessShareLock);
+	last = shard_log_last_number(rel);
+	relation_close(rel, AccessShareLock);
+	return number > last;
+}
+
 /* Returns the position for reading at (or, if after, behind) a number. */
 static int64
 position_of_number(const StreamInfo *stream, const ShardInfo *shard,
 				   const char *sequence_number, bool after)
 {
 	int64		number = sequence_number_parse(sequence_number);
-	int64		past = ShardIsOpen(shard) ?
-		NUMBER_AT_TIME(GetCurrentTimestamp() + FUTURE_TOLERANCE) :
-		shard->ending_number;
 
 	if (number < stream_horizon(stream))
 		trimmed(number);
-	if (number < shard->starting_number || number > past)
+	if (number < shard->starting_number || is_past_end(shard, number))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Invalid SequenceNumber: %s is not in the range of shard %s",

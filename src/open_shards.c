@@ -12,11 +12,9 @@
 #include "postgres.h"
 
 #include "storage/lmgr.h"
-#include "storage/proc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/timeout.h"
 
 #include "open_shards.h"
 #include "stream_catalog.h"
@@ -223,32 +221,10 @@ find_shard(const OpenShards *open, uint64 hash)
 					open->stream_id)));
 }
 
-static void
-lock_ignoring_timeout(Oid relid)
-{
-	int			save_lock_timeout = LockTimeout;
-
-	LockTimeout = 0;
-	PG_TRY();
-	{
-		LockRelationOid(relid, RowExclusiveLock);
-	}
-	PG_CATCH();
-	{
-		LockTimeout = save_lock_timeout;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	LockTimeout = save_lock_timeout;
-}
-
 /*
  * Takes the writers' lock on the shard that is open for a hash, and returns the
  * shard.  It stays open as long as the lock is held, that is to the end of the
  * transaction.
- *
- * This runs at pre-commit.  A COMMIT must not fail by the user's lock_timeout,
- * so that is off meanwhile.
  */
 OpenShard
 open_shards_lock(const StreamBuffer *buffer, uint64 hash)
@@ -261,7 +237,7 @@ open_shards_lock(const StreamBuffer *buffer, uint64 hash)
 
 		load_if_stale(open);
 		shard = find_shard(open, hash);
-		lock_ignoring_timeout(shard.shard_table);
+		LockRelationOid(shard.shard_table, RowExclusiveLock);
 		if (!open->stale)
 			return shard;
 		UnlockRelationOid(shard.shard_table, RowExclusiveLock);

@@ -404,11 +404,12 @@ set_tid(ItemPointer tid, const RowVersion *version)
 
 static void
 fill_item(ChangeItem *item, CapturedRelation *facts, uint64 hash,
-		  const RowVersion *old, const RowVersion *new)
+		  const RowVersion *old, const RowVersion *new, CommandId cid)
 {
 	const RowVersion *keyed = new ? new : old;
 
 	item->hash = hash;
+	item->cid = cid;
 	item->key_hash = facts->partition_is_key ? hash :
 		captured_relation_hash(facts->key, facts->key_count, keyed->slot);
 	item->generation = facts->generation;
@@ -416,6 +417,19 @@ fill_item(ChangeItem *item, CapturedRelation *facts, uint64 hash,
 	item->follows_remove = false;
 	set_tid(&item->old_tid, old);
 	set_tid(&item->new_tid, new);
+}
+
+/*
+ * Changes of one command are captured in the order in which it made them.  What
+ * an earlier command did, captured behind what a later one did, is out of order.
+ */
+static void
+note_command(ChangeBucket *bucket, CommandId cid)
+{
+	if (cid < bucket->highest_cid)
+		bucket->disordered = true;
+	else
+		bucket->highest_cid = cid;
 }
 
 /*
@@ -427,7 +441,7 @@ fill_item(ChangeItem *item, CapturedRelation *facts, uint64 hash,
 void
 record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
 					   const RowVersion *old, const RowVersion *new,
-					   bool disordered)
+					   CommandId cid)
 {
 	ChangeBucket *bucket;
 	ChangeItem *item;
@@ -436,26 +450,26 @@ record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
 	hash = captured_relation_hash(facts->partition, facts->partition_count,
 								  new->slot);
 	bucket = change_buffer_bucket(buffer, hash);
-	if (bucket->end == 0 && !disordered)
+	note_command(bucket, cid);
+	if (bucket->end == 0)
 		return;
 	item = change_buffer_reserve(bucket, 0);
-	fill_item(item, facts, hash, old, new);
+	fill_item(item, facts, hash, old, new, cid);
 	change_buffer_commit(bucket, item);
-	bucket->disordered |= disordered;
 }
 
 /*
  * Adds the record of one change to the transaction's buffer.  old and new are
  * the row's versions, same tells which columns of a MODIFY have not changed;
  * those that the event does not have are NULL.  removed_from is the bucket of
- * the REMOVE that this INSERT belongs to, if a key was changed.  disordered:
- * version order may have to be restored at the append.  Returns the bucket.
+ * the REMOVE that this INSERT belongs to, if a key was changed.  cid is the
+ * command that changed the row.  Returns the bucket.
  */
 ChangeBucket *
 record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
 			 RecordEvent event, const RowVersion *old, const RowVersion *new,
 			 const bool *same, const ChangeBucket *removed_from,
-			 bool disordered)
+			 CommandId cid)
 {
 	const RowVersion *keyed = event == RECORD_REMOVE ? old : new;
 	RecordPlan	plan;
@@ -478,11 +492,10 @@ record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
 
 	length = record_length(&plan);
 	item = change_buffer_reserve(plan.bucket, length);
-	fill_item(item, facts, plan.hash, old, new);
+	fill_item(item, facts, plan.hash, old, new, cid);
 	item->follows_remove = plan.bucket == removed_from;
 	write_record(&plan, event, CHANGE_ITEM_BODY(item), length);
 	change_buffer_commit(plan.bucket, item);
-	if (disordered)
-		plan.bucket->disordered = true;
+	note_command(plan.bucket, cid);
 	return plan.bucket;
 }

@@ -25,11 +25,11 @@ extern ChangeBucket *record_build(CapturedRelation *facts,
 								  RecordEvent event, const RowVersion *old,
 								  const RowVersion *new, const bool *same,
 								  const ChangeBucket *removed_from,
-								  bool disordered);
+								  CommandId cid);
 extern void record_build_unchanged(CapturedRelation *facts,
 								   StreamBuffer *buffer,
 								   const RowVersion *old,
 								   const RowVersion *new,
-								   bool disordered);
+								   CommandId cid);
 
 #endif							/* RECORD_BUILD_H */

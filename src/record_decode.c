@@ -157,9 +157,12 @@ record_decode(RecordDecoder *decoder, const ShardRecord *record)
 	decoder->transaction_id = data->transaction_id;
 	decoder->event = data->event;
 	if (decoder->descriptor == NULL ||
-		decoder->descriptor->id != data->descriptor_id ||
-		row_descriptor_is_stale())
+		row_descriptor_is_stale(decoder->generation) ||
+		decoder->descriptor->id != data->descriptor_id)
+	{
 		decoder->descriptor = row_descriptor_get(data->descriptor_id);
+		decoder->generation = row_descriptor_generation();
+	}
 
 	decoder->old.values = decoder->new.values = NULL;
 	if (flags & RECORD_HAS_OLD)

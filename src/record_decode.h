@@ -25,6 +25,7 @@ typedef struct RecordDecoder
 	MemoryContext context;		/* of what one record needs; reset for the next */
 	Relation	side;			/* opened when a value is there */
 	const RowDescriptor *descriptor;
+	uint64		generation;		/* of the descriptor */
 	uint64		transaction_id;
 	RecordEvent event;
 	bool		has_old;		/* there is an old image to be shown */

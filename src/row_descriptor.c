@@ -51,6 +51,7 @@ static HTAB *decoded = NULL;
 static MemoryContext decoded_context = NULL;
 static Oid	decoded_table = InvalidOid; /* whose rows they are */
 static bool decoded_stale = false;
+static uint64 decoded_generation = 0;	/* tells one such cache from the next */
 
 #define MAX_DECODED 1000
 
@@ -73,6 +74,7 @@ put_column(StringInfo buf, Form_pg_attribute att, AttrNumber root_attnum,
 	Oid			type = att->attisdropped ? InvalidOid :
 		getBaseTypeAndTypmod(att->atttypid, &typmod);
 	ColumnForm	form;
+	const char *name = att->attisdropped ? "" : NameStr(att->attname);
 
 	if (att->attisdropped)
 		form = COLUMN_DROPPED;
@@ -82,7 +84,8 @@ put_column(StringInfo buf, Form_pg_attribute att, AttrNumber root_attnum,
 		form = COLUMN_RENDERED;
 
 	pq_sendbyte(buf, form);
-	pq_sendstring(buf, form == COLUMN_DROPPED ? "" : NameStr(att->attname));
+	/* not pq_sendstring, which would convert it to the client's encoding */
+	appendBinaryStringInfo(buf, name, strlen(name) + 1);
 	pq_sendint32(buf, form == COLUMN_RAW ? type : InvalidOid);
 	pq_sendint32(buf, form == COLUMN_RAW ? typmod : -1);
 	pq_sendint16(buf, form == COLUMN_RENDERED ? -1 : att->attlen);
@@ -102,8 +105,9 @@ finish_column(RowColumn *column)
 	typed_json_append_string(&buf, column->name, strlen(column->name));
 	appendStringInfoChar(&buf, ':');
 	column->name_length = strlen(column->name);
-	column->json_name = buf.data;
+	column->json_name = pnstrdup(buf.data, buf.len);
 	column->json_name_length = buf.len;
+	pfree(buf.data);
 }
 
 /* Makes a descriptor from its content, in CurrentMemoryContext. */
@@ -289,6 +293,7 @@ prepare_cache(void)
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 		decoded_table = catalog_table_oid(CATALOG_ROW_DESCRIPTOR, false);
 		decoded_stale = false;
+		decoded_generation++;
 	}
 }
 
@@ -309,7 +314,7 @@ remember_decoded(int64 id, bytea *content)
 
 /*
  * Returns the descriptor of that number, or raises an error.  The result is
- * good until the next call.
+ * good until row_descriptor_is_stale.
  */
 const RowDescriptor *
 row_descriptor_get(int64 id)
@@ -330,11 +335,18 @@ row_descriptor_get(int64 id)
 	return remember_decoded(id, content);
 }
 
-/* Is what row_descriptor_get has returned not to be used any more? */
-bool
-row_descriptor_is_stale(void)
+/* Tells what was returned before the cache was emptied from what came later. */
+uint64
+row_descriptor_generation(void)
 {
-	return decoded == NULL || decoded_stale ||
+	return decoded_generation;
+}
+
+/* Is what row_descriptor_get returned in a generation not to be used any more? */
+bool
+row_descriptor_is_stale(uint64 generation)
+{
+	return decoded == NULL || decoded_stale || generation != decoded_generation ||
 		hash_get_num_entries(decoded) >= MAX_DECODED;
 }
 

@@ -48,7 +48,8 @@ typedef struct RowDescriptor
 extern RowDescriptor *row_descriptor_build(Relation rel, Oid root, int key_count,
 										   const AttrNumber *key_attnums);
 extern const RowDescriptor *row_descriptor_get(int64 id);
-extern bool row_descriptor_is_stale(void);
+extern uint64 row_descriptor_generation(void);
+extern bool row_descriptor_is_stale(uint64 generation);
 
 extern void row_descriptor_use(const RowDescriptor *descriptor);
 extern bool row_descriptor_all_stored(void);

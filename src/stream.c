@@ -77,7 +77,9 @@ check_owner(Oid table_oid)
 static char *
 root_name(Oid partition)
 {
-	return get_rel_name(llast_oid(get_partition_ancestors(partition)));
+	while (get_rel_relispartition(partition))
+		partition = get_partition_parent(partition, true);
+	return get_rel_name(partition);
 }
 
 static int64
@@ -108,6 +110,29 @@ lock_table(Oid table_oid)
 	relids = find_all_inheritors(table_oid, ShareRowExclusiveLock, NULL);
 	Assert(linitial_oid(relids) == table_oid);
 	return relids;
+}
+
+/*
+ * A statement of this session that has one of the tables open has looked at its
+ * triggers already: what it changes from here on would go by unseen.  opened is
+ * the one that the caller has open, or NULL.
+ */
+static void
+check_not_in_use(List *relids, Relation opened, const char *action)
+{
+	ListCell   *lc;
+
+	foreach(lc, relids)
+	{
+		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+
+		if (rel->rd_refcnt > (rel == opened ? 2 : 1))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("cannot %s the stream of table \"%s\" because it is being used by active queries in this session",
+							action, RelationGetRelationName(rel))));
+		table_close(rel, NoLock);
+	}
 }
 
 static void
@@ -334,6 +359,7 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	check_kind(rel, true);
 	key = check_key(rel);
 	check_partitions(relids);
+	check_not_in_use(relids, rel, "enable");
 
 	stream->table_oid = table_oid;
 	stream->table_name = stream_table_name(table_oid);
@@ -374,6 +400,7 @@ stream_disable(Oid table_oid)
 	PreventCommandIfReadOnly("disable_stream()");
 	check_owner(table_oid);
 	relids = lock_table(table_oid);
+	check_not_in_use(relids, NULL, "disable");
 	stream = stream_catalog_enabled(table_oid, NULL);
 	if (stream != NULL)
 		stream = stream_catalog_lock(stream->stream_id);

@@ -207,6 +207,9 @@ check_trigger(Relation rel, const char *name, const StreamInfo *stream)
 		case TRIGGER_IS_MISSING:
 			refuse(psprintf("drop trigger \"%s\"", name), stream);
 			break;
+		case TRIGGER_IS_FOREIGN:
+			refuse(psprintf("replace trigger \"%s\"", name), stream);
+			break;
 		default:
 			refuse(psprintf("disable trigger \"%s\"", name), stream);
 	}
@@ -270,7 +273,8 @@ check_uncaptured(Relation rel)
 		{
 			char		state = stream_triggers_state(rel, names[i]);
 
-			if (state != TRIGGER_IS_MISSING && state != TRIGGER_DISABLED)
+			if (state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN &&
+				state != TRIGGER_DISABLED)
 				stream_triggers_set_state(rel, names[i], TRIGGER_DISABLED);
 		}
 	}

@@ -34,8 +34,28 @@
 #include "stream_triggers.h"
 
 /*
- * Returns when a trigger of a relation fires, a TRIGGER_* of trigger.h, or
- * TRIGGER_IS_MISSING.
+ * Is this trigger what enable_stream makes?  Another one of its name would
+ * capture nothing, or not everything.
+ */
+static bool
+is_ours(const Trigger *trigger)
+{
+	bool		is_row = strcmp(trigger->tgname, DDBSTREAMS_ROW_TRIGGER) == 0;
+	List	   *function = list_make2(makeString(DDBSTREAMS_SCHEMA),
+									  makeString(is_row ? "capture" : "capture_truncate"));
+	int16		type = is_row ?
+		TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT |
+		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE :
+		TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE;
+
+	return trigger->tgtype == type && trigger->tgqual == NULL &&
+		trigger->tgnattr == 0 && !trigger->tgdeferrable &&
+		trigger->tgfoid == LookupFuncName(function, 0, NULL, true);
+}
+
+/*
+ * Returns when a trigger of a relation fires, a TRIGGER_* of trigger.h,
+ * TRIGGER_IS_MISSING, or TRIGGER_IS_FOREIGN if it has only the name of ours.
  */
 char
 stream_triggers_state(Relation rel, const char *name)
@@ -45,7 +65,8 @@ stream_triggers_state(Relation rel, const char *name)
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		if (strcmp(triggers->triggers[i].tgname, name) == 0)
-			return triggers->triggers[i].tgenabled;
+			return is_ours(&triggers->triggers[i]) ?
+				triggers->triggers[i].tgenabled : TRIGGER_IS_FOREIGN;
 	}
 	return TRIGGER_IS_MISSING;
 }
@@ -53,6 +74,12 @@ stream_triggers_state(Relation rel, const char *name)
 void
 stream_triggers_set_state(Relation rel, const char *name, char state)
 {
+	if (stream_triggers_state(rel, name) == TRIGGER_IS_FOREIGN)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("trigger \"%s\" of table \"%s\" is not the one that enable_stream makes",
+						name, RelationGetRelationName(rel)),
+				 errhint("Drop or rename the trigger.")));
 	compat_enable_disable_trigger(rel, name, state, ShareRowExclusiveLock);
 	CommandCounterIncrement();
 }
@@ -194,7 +221,8 @@ stream_triggers_disable(List *relids)
 		{
 			char		state = stream_triggers_state(rel, names[i]);
 
-			if (state != TRIGGER_IS_MISSING && state != TRIGGER_DISABLED)
+			if (state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN &&
+				state != TRIGGER_DISABLED)
 				stream_triggers_set_state(rel, names[i], TRIGGER_DISABLED);
 		}
 		table_close(rel, NoLock);

@@ -11,6 +11,7 @@
 
 /* How a trigger of ours fires; TRIGGER_* of commands/trigger.h, or: */
 #define TRIGGER_IS_MISSING	'\0'
+#define TRIGGER_IS_FOREIGN	'f'	/* another trigger has its name */
 
 extern void stream_triggers_enable(List *relids);
 extern void stream_triggers_disable(List *relids);

@@ -18,7 +18,9 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -236,16 +238,18 @@ compare_stream_buffers(const void *a, const void *b)
 	return x->stream_id < y->stream_id ? -1 : x->stream_id > y->stream_id;
 }
 
-/* After DROP EXTENSION in this transaction there is nothing to append to. */
+/*
+ * Has this transaction dropped the extension, and with it the stream?  Then
+ * there is nothing to append to.
+ */
 static bool
-extension_is_gone(void)
+stream_is_gone(const StreamBuffer *buffer)
 {
-	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
-	{
-		if (!open_shards_are_known(buffer))
-			return !OidIsValid(catalog_table_oid(CATALOG_SHARD, true));
-	}
-	return false;
+	if (open_shards_are_known(buffer))
+		return false;
+	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return !OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true));
+	return stream_catalog_by_id(buffer->stream_id, NULL) == NULL;
 }
 
 /* Are there large values to be written to side tables? */
@@ -265,19 +269,30 @@ has_values(void)
 
 /* Appends all that this transaction has captured, and empties the buffer. */
 static void
-append_changes(void)
+append_all(void)
 {
 	static Batch batch;			/* too large for the stack */
 	StreamBuffer **buffers;
 	int			count = 0;
 	bool		needs_snapshot;
 
-	if (change_buffer_is_empty() || extension_is_gone())
+	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
+		count++;
+	buffers = palloc(Max(count, 1) * sizeof(StreamBuffer *));
+	count = 0;
+	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
 	{
+		if (change_buffer_has_changes(buffer->stream_id) &&
+			!stream_is_gone(buffer))
+			buffers[count++] = buffer;
+	}
+	if (count == 0)
+	{
+		pfree(buffers);
 		change_buffer_close();
-		row_descriptor_forget_used();
 		return;
 	}
+	qsort(buffers, count, sizeof(StreamBuffer *), compare_stream_buffers);
 
 	/* A snapshot is needed to write what may be toasted, and not cheap. */
 	needs_snapshot = !row_descriptor_all_stored() || has_values();
@@ -289,14 +304,6 @@ append_changes(void)
 	batch.bytes = 0;
 	batch.transaction_id =
 		U64FromFullTransactionId(GetTopFullTransactionId());
-	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
-		count++;
-	buffers = palloc(count * sizeof(StreamBuffer *));
-	count = 0;
-	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
-		buffers[count++] = buffer;
-	qsort(buffers, count, sizeof(StreamBuffer *), compare_stream_buffers);
-
 	for (int i = 0; i < count; i++)
 	{
 		for (int b = 0; b < buffers[i]->bucket_count; b++)
@@ -310,7 +317,29 @@ append_changes(void)
 	if (needs_snapshot)
 		PopActiveSnapshot();
 	change_buffer_close();
-	row_descriptor_forget_used();
+}
+
+/*
+ * A COMMIT must not fail by the user's lock_timeout, so that is off for all
+ * locks that the append takes.
+ */
+static void
+append_changes(void)
+{
+	int			save_lock_timeout = LockTimeout;
+
+	if (change_buffer_streams() == NULL)
+		return;
+	PG_TRY();
+	{
+		LockTimeout = 0;
+		append_all();
+	}
+	PG_FINALLY();
+	{
+		LockTimeout = save_lock_timeout;
+	}
+	PG_END_TRY();
 }
 
 /*
