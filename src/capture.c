@@ -49,7 +49,8 @@ buffer_for(CapturedRelation *facts, Relation rel)
 		StreamBuffer *buffer = change_buffer_find(facts->stream_id);
 
 		if (buffer == NULL)
-			buffer = open_shards_make_buffer(facts->stream_id);
+			buffer = open_shards_make_buffer(facts->stream_id,
+											 &facts->open_shards);
 		row_descriptor_use(facts->descriptor);
 		facts->buffer = buffer;
 		facts->buffer_serial = change_buffer_serial();

@@ -188,14 +188,19 @@ open_shards_are_known(const StreamBuffer *buffer)
 
 /*
  * Makes this transaction's buffer for a stream, a bucket for each shard that is
- * open now.
+ * open now.  known is where the caller keeps what was found, NULL at first.
  */
 StreamBuffer *
-open_shards_make_buffer(int64 stream_id)
+open_shards_make_buffer(int64 stream_id, OpenShards **known)
 {
-	OpenShards *open = get_open_shards(stream_id);
-	uint64	   *hash_first = palloc(Max(open->count, 1) * sizeof(uint64));
+	OpenShards *open = *known;
+	uint64	   *hash_first;
 	StreamBuffer *buffer;
+
+	if (open == NULL)
+		open = *known = get_open_shards(stream_id);
+	load_if_stale(open);
+	hash_first = palloc(Max(open->count, 1) * sizeof(uint64));
 
 	hash_first[0] = 0;
 	for (int i = 0; i < open->count; i++)

@@ -18,7 +18,8 @@ typedef struct OpenShard
 	uint64		hash_last;		/* inclusive */
 } OpenShard;
 
-extern StreamBuffer *open_shards_make_buffer(int64 stream_id);
+extern StreamBuffer *open_shards_make_buffer(int64 stream_id,
+											 struct OpenShards **known);
 extern bool open_shards_are_known(const StreamBuffer *buffer);
 extern OpenShard open_shards_lock(const StreamBuffer *buffer, uint64 hash);
 

@@ -274,6 +274,7 @@ append_all(void)
 	static Batch batch;			/* too large for the stack */
 	StreamBuffer **buffers;
 	int			count = 0;
+	bool		stores_descriptors;
 	bool		needs_snapshot;
 
 	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
@@ -295,10 +296,12 @@ append_all(void)
 	qsort(buffers, count, sizeof(StreamBuffer *), compare_stream_buffers);
 
 	/* A snapshot is needed to write what may be toasted, and not cheap. */
-	needs_snapshot = !row_descriptor_all_stored() || has_values();
+	stores_descriptors = !row_descriptor_all_stored();
+	needs_snapshot = stores_descriptors || has_values();
 	if (needs_snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	row_descriptor_store_used();
+	if (stores_descriptors)
+		row_descriptor_store_used();
 
 	batch.count = 0;
 	batch.bytes = 0;
