@@ -10,7 +10,6 @@
 #include "aws_record.h"
 #include "stream_time.h"
 
-#define ARN_BEFORE_REGION	"arn:aws:dynamodb:"
 
 /* More than what a record has besides its keys, its images and the region */
 #define FRAME_LENGTH	512
@@ -76,9 +75,8 @@ put_stream_record(char *out, const RecordPage *page)
 void
 aws_append_record_members(StringInfo buf, RecordPage *page)
 {
-	const char *arn = page->iterator->stream->arn;
-	const char *region = arn + strlen(ARN_BEFORE_REGION);
-	int			region_length = strchr(region, ':') - region;
+	int			region_length;
+	const char *region = record_region(page->iterator->stream, &region_length);
 	char	   *out;
 
 	enlargeStringInfo(buf, FRAME_LENGTH + region_length + page->keys.len +

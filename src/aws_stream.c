@@ -41,17 +41,10 @@ arn_label(const char *arn)
 {
 	const char *label = NULL;
 
+	stream_access_check_arn(arn);
 	for (const char *next = strstr(arn, "/stream/"); next != NULL;
 		 next = strstr(next + 1, "/stream/"))
 		label = next + strlen("/stream/");
-	if (label == NULL || strstr(arn, ":table/") == NULL ||
-		strncmp(arn, "arn:aws:dynamodb:", strlen("arn:aws:dynamodb:")) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("Invalid StreamArn"),
-				 errdetail("\"%s\" does not read arn:aws:dynamodb:<region>:<account>:table/<name>/stream/<label>.",
-						   arn),
-				 errhint("Hand in the LastEvaluatedStreamArn of the page before.")));
 	return label;
 }
 

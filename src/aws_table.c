@@ -214,7 +214,7 @@ append_table(StringInfo response, const char *member, Relation rel,
 			 Snapshot snapshot)
 {
 	Oid			table_oid = RelationGetRelid(rel);
-	char	   *table_name = stream_table_name(table_oid);
+	char	   *table_name = stream_table_name(table_oid, false);
 	TableKey   *key = table_key(rel);
 	StreamInfo *latest = stream_latest(table_oid, snapshot);
 	bool		is_enabled = latest != NULL && stream_access_is_enabled(latest);
@@ -302,7 +302,7 @@ readable_table_names(void)
 			index->indrelid < FirstNormalObjectId ||
 			!is_listed(index->indrelid, own_schema, shard_schema))
 			continue;
-		name = aws_table_name_of(index->indrelid);
+		name = stream_table_name(index->indrelid, true);
 		if (name != NULL)
 			names = lappend(names, name);
 	}

@@ -89,20 +89,6 @@ aws_table_name_readable(const char *table_name)
 	return table_oid;
 }
 
-/* As stream_table_name(), but NULL if the table has just gone. */
-char *
-aws_table_name_of(Oid table_oid)
-{
-	char	   *schema = get_namespace_name(get_rel_namespace(table_oid));
-	char	   *name = get_rel_name(table_oid);
-
-	if (schema == NULL || name == NULL)
-		return NULL;
-	if (strcmp(schema, DEFAULT_SCHEMA) == 0)
-		return name;
-	return psprintf("%s.%s", schema, name);
-}
-
 void
 aws_table_name_not_found(const char *table_name)
 {

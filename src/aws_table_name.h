@@ -15,7 +15,6 @@ extern Oid	aws_table_name_find(const char *table_name);
 extern bool aws_table_name_is_of(const char *table_name,
 								 const char *full_name);
 extern Oid	aws_table_name_readable(const char *table_name);
-extern char *aws_table_name_of(Oid table_oid);
 extern void aws_table_name_not_found(const char *table_name)
 			pg_attribute_noreturn();
 

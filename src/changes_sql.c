@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -19,7 +18,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
@@ -185,7 +183,7 @@ find_stream(FunctionCallInfo fcinfo, Oid *row_type)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("Requested resource not found: Table %s has no stream",
-						stream_table_name(table_oid)),
+						stream_table_name(table_oid, false)),
 				 errhint("Enable one with ddbstreams.enable_stream, or name a stream by its ARN.")));
 	stream_access_check(stream);
 	return stream;
@@ -209,21 +207,6 @@ fill_row(ImageConverter *converter, ShardCursor *cursor, Datum *values, bool *nu
 	values[6] = nulls[6] ? (Datum) 0 : image_convert(converter, decoder, &decoder->new);
 }
 
-/* The owner of the table, or composite type, that has this row type */
-static Oid
-row_type_owner(Oid row_type)
-{
-	Oid			relid = get_typ_typrelid(row_type);
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 /*
  * changes(row_type anyelement, since timestamptz, until timestamptz,
  *		   stream_arn text) returns setof record
@@ -243,7 +226,7 @@ ddbstreams_changes(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	row_desc = lookup_rowtype_tupdesc_copy(row_type, -1);
-	converter = image_converter_create(row_desc, row_type_owner(row_type));
+	converter = image_converter_create(row_desc, relation_owner(get_typ_typrelid(row_type)));
 	begin(&scan, stream, PG_ARGISNULL(1) ? NULL : &since,
 		  PG_ARGISNULL(2) ? NULL : &until);
 

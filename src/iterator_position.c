@@ -42,6 +42,19 @@ stream_horizon(const StreamInfo *stream)
 	return horizon < 0 ? 0 : NUMBER_AT_TIME(horizon);
 }
 
+/*
+ * Returns the number behind which an iterator reads: its own, or where the
+ * horizon is now.
+ */
+int64
+iterator_start(const ShardIterator *iterator)
+{
+	if (iterator->kind == ITERATOR_AFTER)
+		return iterator->position;
+	return Max(iterator->shard->starting_number,
+			   stream_horizon(iterator->stream)) - 1;
+}
+
 static IteratorType
 parse_type(const char *type, bool allow_at_timestamp)
 {

@@ -7,6 +7,7 @@
 
 #include "ddbstreams.h"
 
+#include "iterator.h"
 #include "stream_catalog.h"
 
 extern const char *iterator_for_type(StreamInfo *stream, ShardInfo *shard,
@@ -15,6 +16,9 @@ extern const char *iterator_for_type(StreamInfo *stream, ShardInfo *shard,
 									 const TimestampTz *at,
 									 bool allow_at_timestamp,
 									 Snapshot snapshot);
+
+/* Behind which number an iterator reads now */
+extern int64 iterator_start(const ShardIterator *iterator);
 
 /* The lowest number that is within a stream's retention */
 extern int64 stream_horizon(const StreamInfo *stream);

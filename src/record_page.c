@@ -26,7 +26,6 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 				  Snapshot snapshot)
 {
 	ShardInfo  *shard;
-	int64		position;
 
 	if (max_records < 1)
 		error_constraint(psprintf("%d", max_records), "limit",
@@ -40,13 +39,11 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 	page->max_records = max_records;
 	page->horizon = stream_horizon(page->iterator->stream);
 	shard = page->iterator->shard;
-	position = page->iterator->position;
-	if (page->iterator->kind == ITERATOR_AT_HORIZON)
-		position = Max(shard->starting_number, page->horizon) - 1;
 
 	page->has_reader_slot = reader_slots_take(shard->shard_table, false,
 											  &page->reader_slot);
-	page->reader = shard_reader_open(shard, snapshot, position);
+	page->reader = shard_reader_open(shard, snapshot,
+									 iterator_start(page->iterator));
 	page->decoder = record_decoder_create(shard, snapshot);
 	iterator_writer(&page->writer, page->iterator->stream, shard);
 	initStringInfo(&page->keys);
@@ -160,11 +157,12 @@ record_event_id(const ShardInfo *shard, int64 number, char *out)
 	}
 }
 
-/* Returns the region that a stream's ARN has, palloc'd. */
-char *
-record_region(const StreamInfo *stream)
+/* Finds the region that a stream's ARN has; it is not terminated. */
+const char *
+record_region(const StreamInfo *stream, int *length)
 {
 	const char *start = stream->arn + strlen("arn:aws:dynamodb:");
 
-	return pnstrdup(start, strchr(start, ':') - start);
+	*length = strchr(start, ':') - start;
+	return start;
 }

@@ -46,6 +46,6 @@ extern void record_page_end(RecordPage *page);
 /* 32 hexadecimal digits, unique over all streams */
 #define EVENT_ID_LENGTH 32
 extern void record_event_id(const ShardInfo *shard, int64 number, char *out);
-extern char *record_region(const StreamInfo *stream);
+extern const char *record_region(const StreamInfo *stream, int *length);
 
 #endif							/* RECORD_PAGE_H */

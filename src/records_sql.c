@@ -84,20 +84,18 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 	ShardIterator *iterator;
 	IteratorWriter writer;
 	const char *written;
-	int64		position;
 	bool		at_end;
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("shardIterator");
 	iterator = iterator_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 							  GetActiveSnapshot());
-	position = iterator->kind == ITERATOR_AFTER ? iterator->position :
-		stream_horizon(iterator->stream) - 1;
 	at_end = !ShardIsOpen(iterator->shard);
 	if (at_end)
 	{
 		ShardReader *reader = shard_reader_open(iterator->shard,
-												GetActiveSnapshot(), position);
+												GetActiveSnapshot(),
+												iterator_start(iterator));
 		ShardRecord record;
 
 		at_end = !shard_reader_next(reader, &record) &&
@@ -171,6 +169,8 @@ ddbstreams_get_records(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	RecordPage	page;
 	ConstantColumns constants;
+	const char *region;
+	int			region_length;
 	MemoryContext row_context;
 	MemoryContext oldcontext;
 
@@ -184,7 +184,8 @@ ddbstreams_get_records(PG_FUNCTION_ARGS)
 					  PG_GETARG_INT32(1), GetActiveSnapshot());
 	constants.version = CStringGetTextDatum("1.1");
 	constants.source = CStringGetTextDatum("aws:dynamodb");
-	constants.region = CStringGetTextDatum(record_region(page.iterator->stream));
+	region = record_region(page.iterator->stream, &region_length);
+	constants.region = PointerGetDatum(cstring_to_text_with_len(region, region_length));
 	constants.view_type =
 		CStringGetTextDatum(view_type_name(page.iterator->stream->view_type));
 

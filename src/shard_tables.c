@@ -36,13 +36,13 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "record.h"
 #include "shard_log.h"
 #include "shard_reader.h"
 #include "shard_tables.h"
+#include "stream_access.h"
 #include "stream_triggers.h"
 #include "transaction.h"
 
@@ -71,20 +71,6 @@ ddbstreams_refuse_change(PG_FUNCTION_ARGS)
 			 errmsg("shard table \"%s\" cannot be changed by SQL",
 					RelationGetRelationName(trigdata->tg_relation)),
 			 errdetail("Its records are appended by capture, and dropped with the table when they expire.")));
-}
-
-static Oid
-extension_owner(void)
-{
-	Oid			relid = catalog_table_oid(CATALOG_STREAM, false);
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
 }
 
 static void
@@ -217,7 +203,7 @@ shard_create(const StreamInfo *stream, const ShardInfo *parent,
 			 uint64 hash_last)
 {
 	ShardInfo  *shard = palloc0(sizeof(ShardInfo));
-	Oid			owner = extension_owner();
+	Oid			owner = relation_owner(catalog_table_oid(CATALOG_STREAM, false));
 	int64		epoch_ms = (created_at / 1000) +
 		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * INT64CONST(1000);
 	Oid			save_userid;
@@ -258,4 +244,19 @@ shard_close(ShardInfo *shard)
 	shard->closed_at = GetCurrentTimestamp();
 	shard_catalog_replace(shard);
 	transaction_wakes_readers(shard->shard_table);
+}
+
+/* Closes all open shards of a stream, in the order of their ids. */
+void
+shard_close_all(int64 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, shard_catalog_list(stream_id, NULL))
+	{
+		ShardInfo  *shard = lfirst(lc);
+
+		if (ShardIsOpen(shard))
+			shard_close(shard);
+	}
 }

@@ -38,13 +38,18 @@
 #define MIN_RETENTION	USECS_PER_MINUTE
 #define MAX_RETENTION	(100 * (int64) (DAYS_PER_YEAR * 4) * (USECS_PER_DAY / 4))
 
-/* Returns the name that AWS's members give a table, palloc'd. */
+/*
+ * Returns the name that AWS's members give a table, palloc'd; if it is not
+ * there, NULL or an error.
+ */
 char *
-stream_table_name(Oid table_oid)
+stream_table_name(Oid table_oid, bool missing_ok)
 {
 	char	   *schema = get_namespace_name(get_rel_namespace(table_oid));
 	char	   *name = get_rel_name(table_oid);
 
+	if ((schema == NULL || name == NULL) && missing_ok)
+		return NULL;
 	if (schema == NULL || name == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -67,7 +72,7 @@ stream_latest(Oid table_oid, Snapshot snapshot)
 static void
 check_owner(Oid table_oid)
 {
-	(void) stream_table_name(table_oid);	/* it exists */
+	(void) stream_table_name(table_oid, false);	/* it exists */
 	if (!compat_owns_relation(table_oid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER,
 					   get_relkind_objtype(get_rel_relkind(table_oid)),
@@ -362,7 +367,7 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	check_not_in_use(relids, rel, "enable");
 
 	stream->table_oid = table_oid;
-	stream->table_name = stream_table_name(table_oid);
+	stream->table_name = stream_table_name(table_oid, false);
 	if (stream_catalog_enabled(table_oid, NULL) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -395,7 +400,6 @@ stream_disable(Oid table_oid)
 {
 	StreamInfo *stream;
 	List	   *relids;
-	ListCell   *lc;
 
 	PreventCommandIfReadOnly("disable_stream()");
 	check_owner(table_oid);
@@ -408,7 +412,7 @@ stream_disable(Oid table_oid)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Table has no stream to disable: TableName: %s",
-						stream_table_name(table_oid)),
+						stream_table_name(table_oid, false)),
 				 get_rel_relispartition(table_oid) ?
 				 errhint("It is a partition: the stream would be on its root, \"%s\".",
 						 root_name(table_oid)) : 0));
@@ -419,13 +423,7 @@ stream_disable(Oid table_oid)
 						stream->table_name),
 				 errhint("Commit the changes first.")));
 
-	foreach(lc, shard_catalog_list(stream->stream_id, NULL))
-	{
-		ShardInfo  *shard = lfirst(lc);
-
-		if (ShardIsOpen(shard))
-			shard_close(shard);
-	}
+	shard_close_all(stream->stream_id);
 	stream->disabled_at = GetCurrentTimestamp();
 	stream_catalog_replace(stream);
 	stream_triggers_disable(relids);

@@ -22,7 +22,7 @@ extern char *stream_disable(Oid table_oid);
 extern void stream_set_retention(const char *arn, const Interval *retention);
 
 /* The name that AWS's members give a table, palloc'd: see SPEC.md on ARNs */
-extern char *stream_table_name(Oid table_oid);
+extern char *stream_table_name(Oid table_oid, bool missing_ok);
 
 /* The latest stream of a table that has not expired, or NULL */
 extern StreamInfo *stream_latest(Oid table_oid, Snapshot snapshot);

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
@@ -53,7 +54,21 @@ is_hidden_by_rls(const StreamInfo *stream)
 	return check_enable_rls(stream->table_oid, InvalidOid, true) == RLS_ENABLED;
 }
 
-/* May the current user read the stream? */
+/* Returns the owner of a relation, which exists. */
+Oid
+relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/* SELECT on the table, or having owned it; and no row-level security */
 bool
 stream_access_may_read(const StreamInfo *stream)
 {
@@ -86,15 +101,10 @@ stream_access_check(const StreamInfo *stream)
 			 errhint("Read it as a role that bypasses row-level security.")));
 }
 
-/*
- * Returns the stream of an ARN, if there is one in the snapshot that has not
- * expired and that the current user may read; else an error.
- */
-StreamInfo *
-stream_access_find(const char *arn, Snapshot snapshot)
+/* Raises an error if a text cannot be the ARN of a stream. */
+void
+stream_access_check_arn(const char *arn)
 {
-	StreamInfo *stream;
-
 	if (strncmp(arn, ARN_PREFIX, strlen(ARN_PREFIX)) != 0 ||
 		strstr(arn, ":table/") == NULL || strstr(arn, "/stream/") == NULL)
 		ereport(ERROR,
@@ -103,7 +113,18 @@ stream_access_find(const char *arn, Snapshot snapshot)
 				 errdetail("\"%s\" does not read arn:aws:dynamodb:<region>:<account>:table/<name>/stream/<label>.",
 						   arn),
 				 errhint("ddbstreams.list_streams() shows the ARNs.")));
+}
 
+/*
+ * Returns the stream of an ARN, if there is one in the snapshot that has not
+ * expired; else an error.
+ */
+StreamInfo *
+stream_access_find(const char *arn, Snapshot snapshot)
+{
+	StreamInfo *stream;
+
+	stream_access_check_arn(arn);
 	stream = stream_catalog_by_arn(arn, snapshot);
 	if (stream == NULL || stream_access_is_expired(stream))
 		ereport(ERROR,
@@ -112,6 +133,7 @@ stream_access_find(const char *arn, Snapshot snapshot)
 	return stream;
 }
 
+/* The same, if the current user may read it; else an error. */
 StreamInfo *
 stream_access_by_arn(const char *arn, Snapshot snapshot)
 {

@@ -9,6 +9,7 @@
 
 #include "stream_catalog.h"
 
+extern void stream_access_check_arn(const char *arn);
 extern StreamInfo *stream_access_find(const char *arn, Snapshot snapshot);
 extern StreamInfo *stream_access_by_arn(const char *arn, Snapshot snapshot);
 extern ShardInfo *stream_access_shard(const StreamInfo *stream,
@@ -16,6 +17,7 @@ extern ShardInfo *stream_access_shard(const StreamInfo *stream,
 extern ShardInfo *stream_access_shard_by_no(const StreamInfo *stream,
 											int64 shard_no, Snapshot snapshot);
 
+extern Oid	relation_owner(Oid relid);
 extern bool stream_access_may_read(const StreamInfo *stream);
 extern void stream_access_check(const StreamInfo *stream);
 extern bool stream_access_table_exists(const StreamInfo *stream);

@@ -263,20 +263,10 @@ check_uncaptured(Relation rel)
 	if (stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER) != TRIGGER_IS_MISSING &&
 		stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER) == TRIGGER_IS_MISSING)
 		stream_triggers_drop(RelationGetRelid(rel), DDBSTREAMS_TRUNCATE_TRIGGER);
-	else if (stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER) != TRIGGER_IS_MISSING)
+	else
 	{
 		/* A disabled stream's: ENABLE TRIGGER ALL does not bring them back. */
-		static const char *const names[] = {DDBSTREAMS_ROW_TRIGGER,
-		DDBSTREAMS_TRUNCATE_TRIGGER};
-
-		for (Size i = 0; i < lengthof(names); i++)
-		{
-			char		state = stream_triggers_state(rel, names[i]);
-
-			if (state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN &&
-				state != TRIGGER_DISABLED)
-				stream_triggers_set_state(rel, names[i], TRIGGER_DISABLED);
-		}
+		stream_triggers_disable_on(rel);
 	}
 }
 
@@ -376,7 +366,6 @@ void
 stream_guard_close_dropped(void)
 {
 	ListCell   *lc;
-	ListCell   *lc2;
 
 	if (notes == NIL || !OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
 		return;
@@ -393,13 +382,7 @@ stream_guard_close_dropped(void)
 			stream = stream_catalog_lock(stream->stream_id);
 		if (stream == NULL)
 			continue;
-		foreach(lc2, shard_catalog_list(stream->stream_id, NULL))
-		{
-			ShardInfo  *shard = lfirst(lc2);
-
-			if (ShardIsOpen(shard))
-				shard_close(shard);
-		}
+		shard_close_all(stream->stream_id);
 		stream->disabled_at = GetCurrentTimestamp();
 		stream->table_dropped = true;
 		stream->owner = entry->owner;

@@ -125,7 +125,7 @@ ddbstreams_latest_stream_arn(PG_FUNCTION_ARGS)
 	StreamInfo *stream;
 
 	require_argument(fcinfo, 0, "tableName");
-	(void) stream_table_name(PG_GETARG_OID(0));
+	(void) stream_table_name(PG_GETARG_OID(0), false);
 	stream = stream_latest(PG_GETARG_OID(0), GetActiveSnapshot());
 	if (stream == NULL)
 		PG_RETURN_NULL();
@@ -147,7 +147,7 @@ ddbstreams_list_streams(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	if (!PG_ARGISNULL(0))
-		(void) stream_table_name(table_oid);
+		(void) stream_table_name(table_oid, false);
 	InitMaterializedSRF(fcinfo, 0);
 	streams = stream_catalog_list(table_oid, GetActiveSnapshot());
 	foreach(lc, streams)

@@ -205,26 +205,34 @@ stream_triggers_enable(List *relids)
 	}
 }
 
+/* Disables the triggers of ours that a relation has. */
+void
+stream_triggers_disable_on(Relation rel)
+{
+	static const char *const names[] = {DDBSTREAMS_ROW_TRIGGER,
+	DDBSTREAMS_TRUNCATE_TRIGGER};
+
+	for (Size i = 0; i < lengthof(names); i++)
+	{
+		char		state = stream_triggers_state(rel, names[i]);
+
+		if (state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN &&
+			state != TRIGGER_DISABLED)
+			stream_triggers_set_state(rel, names[i], TRIGGER_DISABLED);
+	}
+}
+
 /* Disables a stream's triggers; relids as for stream_triggers_enable. */
 void
 stream_triggers_disable(List *relids)
 {
-	static const char *const names[] = {DDBSTREAMS_ROW_TRIGGER,
-	DDBSTREAMS_TRUNCATE_TRIGGER};
 	ListCell   *lc;
 
 	foreach(lc, relids)
 	{
 		Relation	rel = table_open(lfirst_oid(lc), NoLock);
 
-		for (Size i = 0; i < lengthof(names); i++)
-		{
-			char		state = stream_triggers_state(rel, names[i]);
-
-			if (state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN &&
-				state != TRIGGER_DISABLED)
-				stream_triggers_set_state(rel, names[i], TRIGGER_DISABLED);
-		}
+		stream_triggers_disable_on(rel);
 		table_close(rel, NoLock);
 	}
 }

@@ -15,6 +15,7 @@
 
 extern void stream_triggers_enable(List *relids);
 extern void stream_triggers_disable(List *relids);
+extern void stream_triggers_disable_on(Relation rel);
 extern void stream_triggers_require_truncate(Relation rel);
 extern void stream_triggers_drop(Oid relid, const char *name);
 extern void stream_triggers_drop_leftovers(List *relids);

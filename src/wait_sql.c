@@ -46,15 +46,12 @@ has_record(const ShardIterator *iterator)
 	ShardInfo  *shard;
 	ShardReader *reader;
 	ShardRecord record;
-	int64		position;
 	bool		found;
 
 	PushActiveSnapshot(snapshot);
 	shard = stream_access_shard_by_no(iterator->stream,
 									  iterator->shard->shard_no, snapshot);
-	position = iterator->kind == ITERATOR_AFTER ? iterator->position :
-		stream_horizon(iterator->stream) - 1;
-	reader = shard_reader_open(shard, snapshot, position);
+	reader = shard_reader_open(shard, snapshot, iterator_start(iterator));
 	found = shard_reader_next(reader, &record) ||
 		(!ShardIsOpen(shard) && reader->end == READER_AT_HEAP_END);
 	shard_reader_close(reader);
