@@ -13,15 +13,15 @@
 
 PG_FUNCTION_INFO_V1(ddbstreams_aws);
 
-#define STREAMS_TARGET	"DynamoDBStreams_20120810."
-#define TABLES_TARGET	"DynamoDB_20120810."
+#define STREAMS_TARGET "DynamoDBStreams_20120810."
+#define TABLES_TARGET  "DynamoDB_20120810."
 
 static const struct OperationRow
 {
-	const char *target;			/* may stand before the name */
-	const char *name;
+	const char	*target; /* may stand before the name */
+	const char	*name;
 	AwsOperation run;
-}			operations[] = {
+} operations[] = {
 	{STREAMS_TARGET, "ListStreams", aws_stream_list},
 	{STREAMS_TARGET, "DescribeStream", aws_stream_describe},
 	{STREAMS_TARGET, "GetShardIterator", aws_stream_get_shard_iterator},
@@ -62,15 +62,15 @@ find_operation(const char *operation)
 			return operations[i].run;
 	}
 	unknown_operation(operation);
-	return NULL;				/* keep compiler quiet */
+	return NULL; /* keep compiler quiet */
 }
 
 /* aws(operation text, request json) returns json */
 Datum
 ddbstreams_aws(PG_FUNCTION_ARGS)
 {
-	AwsOperation run;
-	AwsRequest *request;
+	AwsOperation   run;
+	AwsRequest	  *request;
 	StringInfoData response;
 
 	if (PG_ARGISNULL(0))

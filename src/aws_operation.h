@@ -12,13 +12,13 @@
 #include "aws_request.h"
 #include "lib/stringinfo.h"
 
-typedef void (*AwsOperation) (AwsRequest *request, StringInfo response);
+typedef void (*AwsOperation)(AwsRequest *request, StringInfo response);
 
 /* aws_stream.c */
 extern void aws_stream_list(AwsRequest *request, StringInfo response);
 extern void aws_stream_describe(AwsRequest *request, StringInfo response);
 extern void aws_stream_get_shard_iterator(AwsRequest *request,
-										  StringInfo response);
+										  StringInfo  response);
 extern void aws_stream_get_records(AwsRequest *request, StringInfo response);
 
 /* aws_table.c */
@@ -26,4 +26,4 @@ extern void aws_table_describe(AwsRequest *request, StringInfo response);
 extern void aws_table_list(AwsRequest *request, StringInfo response);
 extern void aws_table_update(AwsRequest *request, StringInfo response);
 
-#endif							/* AWS_OPERATION_H */
+#endif /* AWS_OPERATION_H */

@@ -12,7 +12,7 @@
 
 
 /* More than what a record has besides its keys, its images and the region */
-#define FRAME_LENGTH	512
+#define FRAME_LENGTH 512
 
 #define EPOCH_DIFFERENCE \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
@@ -42,7 +42,7 @@ creation_time(int64 number)
 static char *
 put_stream_record(char *out, const RecordPage *page)
 {
-	int64		number = page->record.number;
+	int64 number = page->record.number;
 
 	out = put_literal(out, "{\"ApproximateCreationDateTime\":");
 	out += pg_lltoa(creation_time(number), out);
@@ -80,7 +80,7 @@ aws_append_record_members(StringInfo buf, RecordPage *page)
 	char	   *out;
 
 	enlargeStringInfo(buf, FRAME_LENGTH + region_length + page->keys.len +
-					  page->new_image.len + page->old_image.len);
+							   page->new_image.len + page->old_image.len);
 	out = buf->data + buf->len;
 	out = put_literal(out, "\"eventID\":\"");
 	record_event_id(page->iterator->shard, page->record.number, out);

@@ -13,4 +13,4 @@
 extern void aws_append_record(StringInfo buf, RecordPage *page);
 extern void aws_append_record_members(StringInfo buf, RecordPage *page);
 
-#endif							/* AWS_RECORD_H */
+#endif /* AWS_RECORD_H */

@@ -17,7 +17,7 @@
 #include "aws_request.h"
 
 /* A message shows at most this many bytes of a value. */
-#define SHOWN_LENGTH	1100
+#define SHOWN_LENGTH 1100
 
 /* What jsonb cannot hold, like \u0000 or 1e999999, is the caller's fault. */
 static void
@@ -31,10 +31,10 @@ parse_error_callback(void *arg)
 AwsRequest *
 aws_request_parse(text *json)
 {
-	AwsRequest *request = palloc(sizeof(AwsRequest));
+	AwsRequest			*request = palloc(sizeof(AwsRequest));
 	ErrorContextCallback callback;
-	char	   *string = text_to_cstring(json);
-	Jsonb	   *jsonb;
+	char				*string = text_to_cstring(json);
+	Jsonb				*jsonb;
 
 	callback.callback = parse_error_callback;
 	callback.arg = NULL;
@@ -80,7 +80,7 @@ static void
 violate(AwsRequest *request, const char *name, const char *value,
 		const char *rule)
 {
-	StringInfo	text = &request->violations->text;
+	StringInfo text = &request->violations->text;
 
 	if (request->violations->count++ > 0)
 		appendStringInfoString(text, "; ");
@@ -107,7 +107,7 @@ require(AwsRequest *request, const char *name, AwsPresence presence)
 void
 aws_request_check(AwsRequest *request)
 {
-	int			count = request->violations->count;
+	int count = request->violations->count;
 
 	if (count > 0)
 		ereport(ERROR,
@@ -130,7 +130,8 @@ type_name(const JsonbValue *value)
 			return value->val.boolean ? "TRUE_VALUE" : "FALSE_VALUE";
 		default:
 			return JsonContainerIsObject(value->val.binary.data) ?
-				"OBJECT_VALUE" : "ARRAY_VALUE";
+					   "OBJECT_VALUE" :
+					   "ARRAY_VALUE";
 	}
 }
 
@@ -149,7 +150,7 @@ wrong_type(AwsRequest *request, const char *name, const JsonbValue *value,
 bool
 aws_request_has(AwsRequest *request, const char *name)
 {
-	JsonbValue	value;
+	JsonbValue value;
 
 	return find_member(request, name, &value) != NULL;
 }
@@ -158,7 +159,7 @@ aws_request_has(AwsRequest *request, const char *name)
 static char *
 string_member(AwsRequest *request, const char *name, AwsPresence presence)
 {
-	JsonbValue	value;
+	JsonbValue value;
 
 	if (find_member(request, name, &value) == NULL)
 	{
@@ -175,8 +176,8 @@ char *
 aws_request_string(AwsRequest *request, const char *name,
 				   AwsPresence presence, int min_length, int max_length)
 {
-	char	   *string = string_member(request, name, presence);
-	int			length;
+	char *string = string_member(request, name, presence);
+	int	  length;
 
 	if (string == NULL)
 		return NULL;
@@ -197,7 +198,7 @@ char *
 aws_request_enum(AwsRequest *request, const char *name, AwsPresence presence,
 				 const char *const *values, int count)
 {
-	char	   *string = string_member(request, name, presence);
+	char		  *string = string_member(request, name, presence);
 	StringInfoData rule;
 
 	if (string == NULL)
@@ -218,7 +219,7 @@ aws_request_enum(AwsRequest *request, const char *name, AwsPresence presence,
 static int
 compare_with(Datum number, int bound)
 {
-	Datum		other = NumericGetDatum(int64_to_numeric(bound));
+	Datum other = NumericGetDatum(int64_to_numeric(bound));
 
 	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, number, other));
 }
@@ -261,7 +262,7 @@ bool
 aws_request_boolean(AwsRequest *request, const char *name,
 					AwsPresence presence, bool default_value)
 {
-	JsonbValue	value;
+	JsonbValue value;
 
 	if (find_member(request, name, &value) == NULL)
 	{

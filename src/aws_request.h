@@ -19,7 +19,7 @@ typedef enum AwsPresence
 /* The constraints that a request has been found to violate so far */
 typedef struct AwsViolations
 {
-	int			count;
+	int			   count;
 	StringInfoData text;
 } AwsViolations;
 
@@ -27,8 +27,8 @@ typedef struct AwsViolations
 typedef struct AwsRequest
 {
 	JsonbContainer *members;
-	const char *path;			/* before a member's name in messages */
-	AwsViolations *violations;	/* shared by a request and its objects */
+	const char	   *path;		/* before a member's name in messages */
+	AwsViolations  *violations; /* shared by a request and its objects */
 } AwsRequest;
 
 extern AwsRequest *aws_request_parse(text *json);
@@ -38,19 +38,19 @@ extern AwsRequest *aws_request_parse(text *json);
  * is remembered, and the result may then be of no use.  After the last member
  * aws_request_check raises what was remembered.
  */
-extern bool aws_request_has(AwsRequest *request, const char *name);
-extern char *aws_request_string(AwsRequest *request, const char *name,
-								AwsPresence presence, int min_length,
-								int max_length);
-extern char *aws_request_enum(AwsRequest *request, const char *name,
-							  AwsPresence presence,
-							  const char *const *values, int count);
-extern int	aws_request_integer(AwsRequest *request, const char *name,
-								int default_value, int min, int max);
-extern bool aws_request_boolean(AwsRequest *request, const char *name,
-								AwsPresence presence, bool default_value);
+extern bool		   aws_request_has(AwsRequest *request, const char *name);
+extern char		  *aws_request_string(AwsRequest *request, const char *name,
+									  AwsPresence presence, int min_length,
+									  int max_length);
+extern char		  *aws_request_enum(AwsRequest *request, const char *name,
+									AwsPresence		   presence,
+									const char *const *values, int count);
+extern int		   aws_request_integer(AwsRequest *request, const char *name,
+									   int default_value, int min, int max);
+extern bool		   aws_request_boolean(AwsRequest *request, const char *name,
+									   AwsPresence presence, bool default_value);
 extern AwsRequest *aws_request_object(AwsRequest *request, const char *name,
 									  AwsPresence presence);
-extern void aws_request_check(AwsRequest *request);
+extern void		   aws_request_check(AwsRequest *request);
 
-#endif							/* AWS_REQUEST_H */
+#endif /* AWS_REQUEST_H */

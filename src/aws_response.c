@@ -12,7 +12,7 @@
 static void
 separate(StringInfo buf)
 {
-	char		last = buf->data[buf->len - 1];
+	char last = buf->data[buf->len - 1];
 
 	if (last != '{' && last != '[')
 		appendStringInfoChar(buf, ',');

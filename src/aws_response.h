@@ -30,4 +30,4 @@ typedef struct AwsKey
 
 extern void aws_response_key_schema(StringInfo buf, const AwsKey *key);
 
-#endif							/* AWS_RESPONSE_H */
+#endif /* AWS_RESPONSE_H */

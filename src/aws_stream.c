@@ -21,7 +21,7 @@
 #include "stream_access.h"
 #include "stream_time.h"
 
-#define MAX_PAGE	100			/* of streams or shards; the default, too */
+#define MAX_PAGE 100 /* of streams or shards; the default, too */
 
 static char *
 stream_arn_member(AwsRequest *request, const char *name, AwsPresence presence)
@@ -55,7 +55,7 @@ arn_label(const char *arn)
 static int
 compare_arns(const char *a, const char *b)
 {
-	int			order = strcmp(arn_label(a), arn_label(b));
+	int order = strcmp(arn_label(a), arn_label(b));
 
 	return order != 0 ? order : strcmp(a, b);
 }
@@ -83,13 +83,13 @@ is_of_table(const StreamInfo *stream, Oid table_oid, const char *table_name)
 static List *
 readable_streams(const char *table_name)
 {
-	Oid			table_oid = InvalidOid;
-	List	   *streams = NIL;
-	ListCell   *lc;
+	Oid		  table_oid = InvalidOid;
+	List	 *streams = NIL;
+	ListCell *lc;
 
 	if (table_name != NULL)
 		table_oid = aws_table_name_readable(table_name);
-	foreach(lc, stream_catalog_list(InvalidOid, GetActiveSnapshot()))
+	foreach (lc, stream_catalog_list(InvalidOid, GetActiveSnapshot()))
 	{
 		StreamInfo *stream = lfirst(lc);
 
@@ -108,23 +108,23 @@ readable_streams(const char *table_name)
 void
 aws_stream_list(AwsRequest *request, StringInfo response)
 {
-	char	   *table_name = aws_table_name_member(request, "TableName",
-												   AWS_OPTIONAL);
-	int			limit = aws_request_integer(request, "Limit", MAX_PAGE,
-											1, MAX_PAGE);
-	char	   *start = stream_arn_member(request, "ExclusiveStartStreamArn",
-										  AWS_OPTIONAL);
+	char			 *table_name = aws_table_name_member(request, "TableName",
+														 AWS_OPTIONAL);
+	int				  limit = aws_request_integer(request, "Limit", MAX_PAGE,
+												  1, MAX_PAGE);
+	char			 *start = stream_arn_member(request, "ExclusiveStartStreamArn",
+												AWS_OPTIONAL);
 	const StreamInfo *last = NULL;
-	bool		has_more = false;
-	int			count = 0;
-	ListCell   *lc;
+	bool			  has_more = false;
+	int				  count = 0;
+	ListCell		 *lc;
 
 	aws_request_check(request);
 	if (start != NULL)
-		(void) arn_label(start);	/* it is well-formed */
+		(void) arn_label(start); /* it is well-formed */
 
 	aws_response_open(response, "Streams", '[');
-	foreach(lc, readable_streams(table_name))
+	foreach (lc, readable_streams(table_name))
 	{
 		const StreamInfo *stream = lfirst(lc);
 
@@ -152,9 +152,9 @@ aws_stream_list(AwsRequest *request, StringInfo response)
 static char *
 column_name(const StreamInfo *stream, int i)
 {
-	HeapTuple	tuple = SearchSysCacheAttNum(stream->table_oid,
-											 stream->key_attnums[i]);
-	char	   *name;
+	HeapTuple tuple = SearchSysCacheAttNum(stream->table_oid,
+										   stream->key_attnums[i]);
+	char	 *name;
 
 	if (!HeapTupleIsValid(tuple))
 		return stream->key_columns[i];
@@ -166,7 +166,7 @@ column_name(const StreamInfo *stream, int i)
 static void
 append_key_schema(StringInfo response, const StreamInfo *stream)
 {
-	AwsKey		key;
+	AwsKey key;
 
 	key.count = stream->key_count;
 	key.attnums = stream->key_attnums;
@@ -182,8 +182,8 @@ append_key_schema(StringInfo response, const StreamInfo *stream)
 static void
 append_time(StringInfo response, const char *name, TimestampTz time)
 {
-	int64		days = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
-	int64		milliseconds = (time + days * USECS_PER_DAY) / 1000;
+	int64 days = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
+	int64 milliseconds = (time + days * USECS_PER_DAY) / 1000;
 
 	aws_response_name(response, name);
 	appendStringInfo(response, INT64_FORMAT ".%03d", milliseconds / 1000,
@@ -216,12 +216,12 @@ append_shards(StringInfo response, const StreamInfo *stream, const char *start,
 			  const char *parent, int limit)
 {
 	const ShardInfo *last = NULL;
-	bool		has_more = false;
-	int			count = 0;
-	ListCell   *lc;
+	bool			 has_more = false;
+	int				 count = 0;
+	ListCell		*lc;
 
 	aws_response_open(response, "Shards", '[');
-	foreach(lc, shard_catalog_list(stream->stream_id, GetActiveSnapshot()))
+	foreach (lc, shard_catalog_list(stream->stream_id, GetActiveSnapshot()))
 	{
 		const ShardInfo *shard = lfirst(lc);
 
@@ -248,15 +248,15 @@ void
 aws_stream_describe(AwsRequest *request, StringInfo response)
 {
 	static const char *const filter_types[] = {"CHILD_SHARDS"};
-	char	   *arn = stream_arn_member(request, "StreamArn", AWS_REQUIRED);
-	int			limit = aws_request_integer(request, "Limit", MAX_PAGE,
-											1, MAX_PAGE);
-	char	   *start = shard_id_member(request, "ExclusiveStartShardId",
-										AWS_OPTIONAL);
-	AwsRequest *filter = aws_request_object(request, "ShardFilter",
-											AWS_OPTIONAL);
-	char	   *parent = NULL;
-	StreamInfo *stream;
+	char					*arn = stream_arn_member(request, "StreamArn", AWS_REQUIRED);
+	int						 limit = aws_request_integer(request, "Limit", MAX_PAGE,
+														 1, MAX_PAGE);
+	char					*start = shard_id_member(request, "ExclusiveStartShardId",
+													 AWS_OPTIONAL);
+	AwsRequest				*filter = aws_request_object(request, "ShardFilter",
+														 AWS_OPTIONAL);
+	char					*parent = NULL;
+	StreamInfo				*stream;
 
 	if (filter != NULL)
 	{
@@ -272,7 +272,8 @@ aws_stream_describe(AwsRequest *request, StringInfo response)
 	aws_response_string(response, "StreamLabel", stream->label);
 	aws_response_string(response, "StreamStatus",
 						stream_access_is_enabled(stream) ?
-						"ENABLED" : "DISABLED");
+							"ENABLED" :
+							"DISABLED");
 	aws_response_string(response, "StreamViewType",
 						view_type_name(stream->view_type));
 	append_time(response, "CreationRequestDateTime", stream->created_at);
@@ -286,8 +287,7 @@ void
 aws_stream_get_shard_iterator(AwsRequest *request, StringInfo response)
 {
 	static const char *const types[] = {
-		"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"
-	};
+		"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"};
 	Snapshot	snapshot = GetActiveSnapshot();
 	char	   *arn = stream_arn_member(request, "StreamArn", AWS_REQUIRED);
 	char	   *shard_id = shard_id_member(request, "ShardId", AWS_REQUIRED);

@@ -32,13 +32,12 @@
 #include "stream_access.h"
 #include "stream_key.h"
 
-#define MAX_PAGE	100			/* of tables; the default, too */
+#define MAX_PAGE 100 /* of tables; the default, too */
 
-#define INVALID_VALUES	"One or more parameter values were invalid: "
+#define INVALID_VALUES "One or more parameter values were invalid: "
 
 static const char *const view_types[] = {
-	"NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY"
-};
+	"NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY"};
 
 /* What else UpdateTable changes in DynamoDB */
 static const char *const other_changes[] = {
@@ -46,19 +45,18 @@ static const char *const other_changes[] = {
 	"GlobalSecondaryIndexUpdates", "GlobalTableSettingsReplicationMode",
 	"GlobalTableWitnessUpdates", "MultiRegionConsistency",
 	"OnDemandThroughput", "ProvisionedThroughput", "ReplicaUpdates",
-	"SSESpecification", "TableClass", "WarmThroughput"
-};
+	"SSESpecification", "TableClass", "WarmThroughput"};
 
 /* The stored relations of a table: itself, or its partitions */
 static List *
 stored_relations(Relation rel)
 {
-	List	   *stored = NIL;
-	ListCell   *lc;
+	List	 *stored = NIL;
+	ListCell *lc;
 
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		return list_make1_oid(RelationGetRelid(rel));
-	foreach(lc, find_all_inheritors(RelationGetRelid(rel), NoLock, NULL))
+	foreach (lc, find_all_inheritors(RelationGetRelid(rel), NoLock, NULL))
 	{
 		if (get_rel_relkind(lfirst_oid(lc)) != RELKIND_PARTITIONED_TABLE)
 			stored = lappend_oid(stored, lfirst_oid(lc));
@@ -70,8 +68,8 @@ stored_relations(Relation rel)
 static int64
 estimated_rows(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	double		rows = 0;
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	double	  rows = 0;
 
 	if (HeapTupleIsValid(tuple))
 	{
@@ -86,7 +84,7 @@ static int64
 size_in_bytes(Oid relid)
 {
 	LOCAL_FCINFO(fcinfo, 1);
-	Datum		size;
+	Datum size;
 
 	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = ObjectIdGetDatum(relid);
@@ -138,26 +136,28 @@ static void
 append_key_schema(StringInfo response, const TableKey *key,
 				  const StreamInfo *enabled)
 {
-	AwsKey		aws_key;
+	AwsKey aws_key;
 
 	aws_key.count = key->count;
 	aws_key.attnums = key->attnums;
 	aws_key.names = key->names;
 	aws_key.partition_count = enabled ?
-		enabled->partition_count : key->count;
+								  enabled->partition_count :
+								  key->count;
 	aws_key.partition_attnums = enabled ?
-		enabled->partition_attnums : key->attnums;
+									enabled->partition_attnums :
+									key->attnums;
 	aws_response_key_schema(response, &aws_key);
 }
 
 static void
 append_sizes(StringInfo response, Relation rel)
 {
-	int64		rows = 0;
-	int64		bytes = 0;
-	ListCell   *lc;
+	int64	  rows = 0;
+	int64	  bytes = 0;
+	ListCell *lc;
 
-	foreach(lc, stored_relations(rel))
+	foreach (lc, stored_relations(rel))
 	{
 		rows += estimated_rows(lfirst_oid(lc));
 		bytes += size_in_bytes(lfirst_oid(lc));
@@ -187,8 +187,8 @@ append_stream(StringInfo response, const StreamInfo *latest, bool is_enabled)
 static TableKey *
 table_key(Relation rel)
 {
-	char		relkind = rel->rd_rel->relkind;
-	TableKey   *key;
+	char	  relkind = rel->rd_rel->relkind;
+	TableKey *key;
 
 	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
@@ -235,15 +235,16 @@ append_table(StringInfo response, const char *member, Relation rel,
 void
 aws_table_describe(AwsRequest *request, StringInfo response)
 {
-	char	   *table_name = aws_table_name_member(request, "TableName",
-												   AWS_REQUIRED);
-	Oid			table_oid;
-	Relation	rel;
+	char	*table_name = aws_table_name_member(request, "TableName",
+												AWS_REQUIRED);
+	Oid		 table_oid;
+	Relation rel;
 
 	aws_request_check(request);
 	table_oid = aws_table_name_readable(table_name);
 	rel = OidIsValid(table_oid) ?
-		try_relation_open(table_oid, AccessShareLock) : NULL;
+			  try_relation_open(table_oid, AccessShareLock) :
+			  NULL;
 	if (rel == NULL)
 		aws_table_name_not_found(table_name);
 	append_table(response, "Table", rel, GetActiveSnapshot());
@@ -254,24 +255,24 @@ aws_table_describe(AwsRequest *request, StringInfo response)
 static bool
 is_listed(Oid table_oid, Oid own_schema, Oid shard_schema)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table_oid));
+	HeapTuple	  tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table_oid));
 	Form_pg_class form;
-	bool		is_listed;
-	bool		is_missing = false;
+	bool		  is_listed;
+	bool		  is_missing = false;
 
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_class) GETSTRUCT(tuple);
 	is_listed = (form->relkind == RELKIND_RELATION ||
 				 form->relkind == RELKIND_PARTITIONED_TABLE) &&
-		!form->relispartition &&
-		form->relpersistence != RELPERSISTENCE_TEMP &&
-		form->relnamespace != own_schema &&
-		form->relnamespace != shard_schema;
+				!form->relispartition &&
+				form->relpersistence != RELPERSISTENCE_TEMP &&
+				form->relnamespace != own_schema &&
+				form->relnamespace != shard_schema;
 	ReleaseSysCache(tuple);
 	return is_listed &&
-		pg_class_aclcheck_ext(table_oid, GetUserId(), ACL_SELECT,
-							  &is_missing) == ACLCHECK_OK;
+		   pg_class_aclcheck_ext(table_oid, GetUserId(), ACL_SELECT,
+								 &is_missing) == ACLCHECK_OK;
 }
 
 static int
@@ -295,7 +296,7 @@ readable_table_names(void)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
-		char	   *name;
+		char		 *name;
 
 		/* The system's own tables have keys, too. */
 		if (!index->indisprimary || !index->indisvalid ||
@@ -327,7 +328,7 @@ aws_table_list(AwsRequest *request, StringInfo response)
 
 	aws_request_check(request);
 	aws_response_open(response, "TableNames", '[');
-	foreach(lc, readable_table_names())
+	foreach (lc, readable_table_names())
 	{
 		const char *name = lfirst(lc);
 

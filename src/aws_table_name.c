@@ -16,7 +16,7 @@
 
 #include "aws_table_name.h"
 
-#define DEFAULT_SCHEMA	"public"
+#define DEFAULT_SCHEMA "public"
 
 /* Reads a member that names a table. */
 char *
@@ -29,7 +29,7 @@ aws_table_name_member(AwsRequest *request, const char *name,
 static Oid
 find_in_schema(const char *schema, const char *relname)
 {
-	Oid			schema_oid;
+	Oid schema_oid;
 
 	if (strlen(schema) >= NAMEDATALEN || strlen(relname) >= NAMEDATALEN)
 		return InvalidOid;
@@ -62,8 +62,8 @@ aws_table_name_is_of(const char *table_name, const char *full_name)
 	const char *prefix = DEFAULT_SCHEMA ".";
 
 	return strcmp(table_name, full_name) == 0 ||
-		(strncmp(table_name, prefix, strlen(prefix)) == 0 &&
-		 strcmp(table_name + strlen(prefix), full_name) == 0);
+		   (strncmp(table_name, prefix, strlen(prefix)) == 0 &&
+			strcmp(table_name + strlen(prefix), full_name) == 0);
 }
 
 /*
@@ -73,9 +73,9 @@ aws_table_name_is_of(const char *table_name, const char *full_name)
 Oid
 aws_table_name_readable(const char *table_name)
 {
-	Oid			table_oid = aws_table_name_find(table_name);
-	bool		is_missing = false;
-	AclResult	result;
+	Oid		  table_oid = aws_table_name_find(table_name);
+	bool	  is_missing = false;
+	AclResult result;
 
 	if (!OidIsValid(table_oid))
 		return InvalidOid;

@@ -67,8 +67,8 @@ buffer_for(CapturedRelation *facts, Relation rel)
 static bool
 values_are_same(Form_pg_attribute att, Datum old, Datum new)
 {
-	Pointer		a,
-				b;
+	Pointer a,
+		b;
 
 	if (att->attbyval)
 		return old == new;
@@ -80,7 +80,7 @@ values_are_same(Form_pg_attribute att, Datum old, Datum new)
 	if (att->attlen == -1)
 	{
 		/* An unchanged value is the same to the bit, out of line or not. */
-		Size		size = VARSIZE_ANY(a);
+		Size size = VARSIZE_ANY(a);
 
 		if (size == VARSIZE_ANY(b) && memcmp(a, b, size) == 0)
 			return true;
@@ -103,7 +103,7 @@ compare_versions(CapturedRelation *facts, TupleDesc tupdesc,
 				 TupleTableSlot *old, TupleTableSlot *new,
 				 bool *same, bool *key_differs)
 {
-	bool		differs = false;
+	bool differs = false;
 
 	slot_getallattrs(old);
 	slot_getallattrs(new);
@@ -132,12 +132,12 @@ compare_versions(CapturedRelation *facts, TupleDesc tupdesc,
 static void
 capture_update(CapturedRelation *facts, TriggerData *trigdata)
 {
-	TupleDesc	tupdesc = RelationGetDescr(trigdata->tg_relation);
-	RowVersion	old = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
-	RowVersion	new = {trigdata->tg_newtuple, trigdata->tg_newslot};
-	bool	   *same = palloc(tupdesc->natts * sizeof(bool));
-	bool		key_differs;
-	CommandId	cid = HeapTupleHeaderGetCmin(new.tuple->t_data);
+	TupleDesc  tupdesc = RelationGetDescr(trigdata->tg_relation);
+	RowVersion old = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
+	RowVersion new = {trigdata->tg_newtuple, trigdata->tg_newslot};
+	bool	 *same = palloc(tupdesc->natts * sizeof(bool));
+	bool	  key_differs;
+	CommandId cid = HeapTupleHeaderGetCmin(new.tuple->t_data);
 
 	if (compare_versions(facts, tupdesc, old.slot, new.slot, same, &key_differs))
 	{
@@ -198,7 +198,7 @@ require_own_trigger(FunctionCallInfo fcinfo, const char *function,
 Datum
 ddbstreams_capture(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	TriggerData		 *trigdata = (TriggerData *) fcinfo->context;
 	CapturedRelation *facts;
 
 	require_own_trigger(fcinfo, "capture", DDBSTREAMS_ROW_TRIGGER, true);
@@ -208,8 +208,8 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 		capture_update(facts, trigdata);
 	else
 	{
-		RowVersion	version = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
-		TupleDesc	tupdesc = RelationGetDescr(trigdata->tg_relation);
+		RowVersion	  version = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
+		TupleDesc	  tupdesc = RelationGetDescr(trigdata->tg_relation);
 		StreamBuffer *buffer = buffer_for(facts, trigdata->tg_relation);
 
 		if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
@@ -235,15 +235,15 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 Datum
 ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = (TriggerData *) fcinfo->context;
-	Relation	rel;
+	TriggerData		 *trigdata = (TriggerData *) fcinfo->context;
+	Relation		  rel;
 	CapturedRelation *facts;
-	StreamBuffer *buffer = NULL;
-	TupleTableSlot *slot;
-	TableScanDesc scan;
-	Snapshot	snapshot;
-	MemoryContext row_context;
-	MemoryContext oldcontext;
+	StreamBuffer	 *buffer = NULL;
+	TupleTableSlot	 *slot;
+	TableScanDesc	  scan;
+	Snapshot		  snapshot;
+	MemoryContext	  row_context;
+	MemoryContext	  oldcontext;
 
 	require_own_trigger(fcinfo, "capture_truncate", DDBSTREAMS_TRUNCATE_TRIGGER,
 						false);
@@ -262,8 +262,8 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 	scan = table_beginscan(rel, snapshot, 0, NULL);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
-		RowVersion	version;
-		bool		should_free;
+		RowVersion version;
+		bool	   should_free;
 
 		CHECK_FOR_INTERRUPTS();
 		oldcontext = MemoryContextSwitchTo(row_context);

@@ -23,20 +23,20 @@
 
 typedef struct FactsEntry
 {
-	Oid			relid;
+	Oid				  relid;
 	CapturedRelation *facts;
 } FactsEntry;
 
-static HTAB *facts_by_relid = NULL;
+static HTAB				*facts_by_relid = NULL;
 static CapturedRelation *last_facts = NULL;
-static List *retired = NIL;		/* memory contexts, in TopMemoryContext */
+static List				*retired = NIL; /* memory contexts, in TopMemoryContext */
 
 /* Relcache callback: only marks. */
 static void
 invalidate_facts(Datum arg, Oid relid)
 {
 	HASH_SEQ_STATUS status;
-	FactsEntry *entry;
+	FactsEntry	   *entry;
 
 	if (OidIsValid(relid))
 	{
@@ -94,8 +94,8 @@ captured_relation_hash_function(Oid type, FmgrInfo *finfo, MemoryContext context
 static AttrNumber
 local_attnum(Relation rel, Oid root, AttrNumber root_attnum)
 {
-	char	   *name;
-	AttrNumber	attnum;
+	char	  *name;
+	AttrNumber attnum;
 
 	if (RelationGetRelid(rel) == root)
 		return root_attnum;
@@ -111,11 +111,11 @@ local_attnum(Relation rel, Oid root, AttrNumber root_attnum)
 static KeyColumn *
 build_key(Relation rel, Oid root, int count, const AttrNumber *root_attnums)
 {
-	KeyColumn  *columns = palloc0(count * sizeof(KeyColumn));
+	KeyColumn *columns = palloc0(count * sizeof(KeyColumn));
 
 	for (int i = 0; i < count; i++)
 	{
-		AttrNumber	attnum = local_attnum(rel, root, root_attnums[i]);
+		AttrNumber		  attnum = local_attnum(rel, root, root_attnums[i]);
 		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
 
 		columns[i].attnum = attnum;
@@ -130,12 +130,12 @@ build_key(Relation rel, Oid root, int count, const AttrNumber *root_attnums)
 static CapturedRelation *
 build_facts(Relation rel)
 {
-	Oid			root;
-	StreamInfo *stream = captured_relation_stream(RelationGetRelid(rel), &root);
-	MemoryContext context;
-	MemoryContext oldcontext;
+	Oid				  root;
+	StreamInfo		 *stream = captured_relation_stream(RelationGetRelid(rel), &root);
+	MemoryContext	  context;
+	MemoryContext	  oldcontext;
 	CapturedRelation *facts;
-	AttrNumber *key_attnums;
+	AttrNumber		 *key_attnums;
 
 	if (stream == NULL)
 		ereport(ERROR,
@@ -174,7 +174,7 @@ build_facts(Relation rel)
 		key_attnums[i] = facts->key[i].attnum;
 	facts->descriptor = row_descriptor_build(rel, root, facts->key_count, key_attnums);
 	facts->plain = !facts->descriptor->has_rendered &&
-		!facts->descriptor->has_virtual;
+				   !facts->descriptor->has_virtual;
 
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextSetParent(context, TopMemoryContext);
@@ -197,17 +197,17 @@ retire_facts(CapturedRelation *facts)
 CapturedRelation *
 captured_relation_get(Relation rel)
 {
-	Oid			relid = RelationGetRelid(rel);
-	FactsEntry *entry;
+	Oid				  relid = RelationGetRelid(rel);
+	FactsEntry		 *entry;
 	CapturedRelation *facts;
-	bool		found;
+	bool			  found;
 
 	if (last_facts != NULL && last_facts->relid == relid && !last_facts->stale)
 		return last_facts;
 
 	if (facts_by_relid == NULL)
 	{
-		HASHCTL		ctl;
+		HASHCTL ctl;
 
 		ctl.keysize = sizeof(Oid);
 		ctl.entrysize = sizeof(FactsEntry);
@@ -246,12 +246,12 @@ captured_relation_get(Relation rel)
 uint64
 captured_relation_hash(KeyColumn *columns, int count, TupleTableSlot *slot)
 {
-	uint64		result = 0;
+	uint64 result = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		bool		isnull;
-		Datum		value = slot_getattr(slot, columns[i].attnum, &isnull);
+		bool  isnull;
+		Datum value = slot_getattr(slot, columns[i].attnum, &isnull);
 
 		/* A key that cannot be hashed orders as if all keys were equal. */
 		if (isnull || !OidIsValid(columns[i].hash.fn_oid))

@@ -15,39 +15,39 @@
 
 typedef struct KeyColumn
 {
-	AttrNumber	attnum;			/* the relation's own */
-	FmgrInfo	hash;			/* the type's extended hash function */
-	Oid			collation;
+	AttrNumber attnum; /* the relation's own */
+	FmgrInfo   hash;   /* the type's extended hash function */
+	Oid		   collation;
 } KeyColumn;
 
 typedef struct CapturedRelation
 {
-	Oid			relid;
-	bool		stale;			/* set by the relcache callback, nothing else */
-	int64		stream_id;
-	StreamViewType view_type;
-	RowDescriptor *descriptor;
-	int			key_count;
-	KeyColumn  *key;
-	int			partition_count;
-	KeyColumn  *partition;		/* the partition key */
-	bool		partition_is_key;	/* both hash the same columns alike */
-	uint64		buffer_serial;	/* of the buffer that the next is in */
+	Oid					 relid;
+	bool				 stale; /* set by the relcache callback, nothing else */
+	int64				 stream_id;
+	StreamViewType		 view_type;
+	RowDescriptor		*descriptor;
+	int					 key_count;
+	KeyColumn			*key;
+	int					 partition_count;
+	KeyColumn			*partition;		   /* the partition key */
+	bool				 partition_is_key; /* both hash the same columns alike */
+	uint64				 buffer_serial;	   /* of the buffer that the next is in */
 	struct StreamBuffer *buffer;
-	struct OpenShards *open_shards; /* see open_shards_make_buffer */
-	Oid			file_number;	/* of the table, with this generation */
-	uint32		generation;		/* see change_buffer_generation */
-	bool		plain;			/* images may be copied from tuples as they are */
+	struct OpenShards	*open_shards; /* see open_shards_make_buffer */
+	Oid					 file_number; /* of the table, with this generation */
+	uint32				 generation;  /* see change_buffer_generation */
+	bool				 plain;		  /* images may be copied from tuples as they are */
 } CapturedRelation;
 
 extern CapturedRelation *captured_relation_get(Relation rel);
-extern uint64 captured_relation_hash(KeyColumn *columns, int count,
-									 TupleTableSlot *slot);
-extern void captured_relation_end_transaction(void);
+extern uint64			 captured_relation_hash(KeyColumn *columns, int count,
+												TupleTableSlot *slot);
+extern void				 captured_relation_end_transaction(void);
 
 /* Also used when a stream is enabled */
 extern StreamInfo *captured_relation_stream(Oid relid, Oid *root);
-extern bool captured_relation_hash_function(Oid type, FmgrInfo *finfo,
-											MemoryContext context);
+extern bool		   captured_relation_hash_function(Oid type, FmgrInfo *finfo,
+												   MemoryContext context);
 
-#endif							/* CAPTURED_RELATION_H */
+#endif /* CAPTURED_RELATION_H */

@@ -30,30 +30,30 @@
 
 #include "change_buffer.h"
 
-#define FIRST_CHUNK_SIZE	((Size) 1024)
-#define LAST_CHUNK_SIZE		((Size) 256 * 1024)
-#define WINDOW_SIZE			((Size) 256 * 1024)
+#define FIRST_CHUNK_SIZE ((Size) 1024)
+#define LAST_CHUNK_SIZE	 ((Size) 256 * 1024)
+#define WINDOW_SIZE		 ((Size) 256 * 1024)
 
 /* A value of this size goes to the file at once, unbuffered */
-#define LONG_VALUE			((Size) 512 * 1024)
+#define LONG_VALUE ((Size) 512 * 1024)
 
 static StreamBuffer *stream_buffers = NULL;
-static Size memory_used = 0;	/* by all chunks, spare ones included */
-static ChangeChunk *spare_chunks = NULL;
+static Size			 memory_used = 0; /* by all chunks, spare ones included */
+static ChangeChunk	*spare_chunks = NULL;
 
 /* A file that a table had in this transaction, and its present generation */
 typedef struct TableFile
 {
 	struct TableFile *next;
-	Oid			relid;
-	Oid			file_number;
-	uint32		generation;
+	Oid				  relid;
+	Oid				  file_number;
+	uint32			  generation;
 } TableFile;
 
 static TableFile *table_files = NULL;
-static uint32 last_generation = 0;
-static uint32 last_ordinal = 0;
-static uint64 serial = 1;
+static uint32	  last_generation = 0;
+static uint32	  last_ordinal = 0;
+static uint64	  serial = 1;
 
 /* Returns all buffers of this transaction, linked by next. */
 StreamBuffer *
@@ -106,12 +106,12 @@ change_buffer_create(int64 stream_id, int bucket_count, const uint64 *hash_first
 ChangeBucket *
 change_buffer_bucket(StreamBuffer *buffer, uint64 hash)
 {
-	int			low = 0;
-	int			high = buffer->bucket_count - 1;
+	int low = 0;
+	int high = buffer->bucket_count - 1;
 
 	while (low < high)
 	{
-		int			middle = (low + high + 1) / 2;
+		int middle = (low + high + 1) / 2;
 
 		if (buffer->buckets[middle].hash_first <= hash)
 			low = middle;
@@ -159,7 +159,7 @@ change_buffer_next_ordinal(void)
 static TableFile *
 find_table_file(Relation rel)
 {
-	TableFile  *file;
+	TableFile *file;
 
 	for (file = table_files; file != NULL; file = file->next)
 	{
@@ -237,7 +237,7 @@ write_file(ChangeBucket *bucket, uint64 *position, const void *data, Size length
 {
 	while (length > 0)
 	{
-		int			written;
+		int written;
 
 		errno = 0;
 		written = compat_file_write(bucket->file, data, Min(length, MaxAllocSize),
@@ -282,7 +282,7 @@ spill_bucket(ChangeBucket *bucket)
 {
 	if (bucket->end > bucket->memory_start)
 	{
-		uint64		position = bucket->memory_start;
+		uint64 position = bucket->memory_start;
 
 		open_file(bucket);
 		for (ChangeChunk *chunk = bucket->first_chunk; chunk; chunk = chunk->next)
@@ -306,7 +306,7 @@ spill_all(void)
 static ChangeChunk *
 allocate_chunk(Size size)
 {
-	Size		limit = (Size) setting_buffer_memory * 1024;
+	Size		 limit = (Size) setting_buffer_memory * 1024;
 	ChangeChunk *chunk;
 
 	if (spare_chunks == NULL && memory_used + size > limit)
@@ -335,7 +335,7 @@ static ChangeChunk *
 add_chunk(ChangeBucket *bucket, Size needed)
 {
 	ChangeChunk *chunk;
-	Size		size = FIRST_CHUNK_SIZE;
+	Size		 size = FIRST_CHUNK_SIZE;
 
 	if (bucket->last_chunk != NULL)
 		size = Min(bucket->last_chunk->size * 2, LAST_CHUNK_SIZE);
@@ -365,7 +365,7 @@ stamp_run(ChangeBucket *bucket)
 
 	if (bucket->run_count == bucket->run_capacity)
 	{
-		int			capacity = Max(4, bucket->run_capacity * 2);
+		int capacity = Max(4, bucket->run_capacity * 2);
 
 		if (bucket->runs == NULL)
 			bucket->runs = MemoryContextAlloc(TopTransactionContext,
@@ -388,9 +388,9 @@ stamp_run(ChangeBucket *bucket)
 ChangeItem *
 change_buffer_reserve(ChangeBucket *bucket, Size body_length)
 {
-	Size		length = CHANGE_ITEM_HEADER + MAXALIGN(body_length);
+	Size		 length = CHANGE_ITEM_HEADER + MAXALIGN(body_length);
 	ChangeChunk *chunk = bucket->last_chunk;
-	ChangeItem *item;
+	ChangeItem	*item;
 
 	if (chunk == NULL || chunk->size - chunk->used < length)
 		chunk = add_chunk(bucket, length);
@@ -445,9 +445,9 @@ change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
 		change_buffer_commit(bucket, item);
 	else
 	{
-		char		start[CHANGE_ITEM_HEADER] = {0};
-		char		padding[MAXIMUM_ALIGNOF] = {0};
-		uint64		position = bucket->end;
+		char   start[CHANGE_ITEM_HEADER] = {0};
+		char   padding[MAXIMUM_ALIGNOF] = {0};
+		uint64 position = bucket->end;
 
 		memcpy(start, item, sizeof(ChangeItem));
 		spill_bucket(bucket);
@@ -496,7 +496,7 @@ read_window(ChangeScan *scan, uint64 position, Size length)
 	scan->window_length = 0;
 	for (Size done = 0; done < length;)
 	{
-		int			got;
+		int got;
 
 		errno = 0;
 		got = FileRead(scan->bucket->file, scan->window + done,
@@ -516,7 +516,7 @@ static bool
 window_holds(ChangeScan *scan, uint64 position, Size length)
 {
 	return position >= scan->window_start &&
-		position + length <= scan->window_start + scan->window_length;
+		   position + length <= scan->window_start + scan->window_length;
 }
 
 /*
@@ -661,7 +661,7 @@ change_buffer_cut(SubTransactionId subid)
 		{
 			ChangeBucket *bucket = &buffer->buckets[i];
 
-			int			run = bucket->run_count;
+			int run = bucket->run_count;
 
 			while (run > 0 && bucket->runs[run - 1].subid >= subid)
 				run--;

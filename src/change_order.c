@@ -25,39 +25,39 @@
 
 #include "change_order.h"
 
-#define NO_LINK	(-1)
+#define NO_LINK (-1)
 
 /* A version of a row */
 typedef struct VersionKey
 {
-	uint32		generation;
+	uint32			generation;
 	ItemPointerData tid;
-	uint16		padding;
+	uint16			padding;
 } VersionKey;
 
 typedef struct VersionEntry
 {
-	VersionKey	key;
-	int64		maker;			/* the change that made it */
+	VersionKey key;
+	int64	   maker; /* the change that made it */
 } VersionEntry;
 
 typedef struct OrderedChange
 {
-	uint64		position;
-	uint64		key_hash;
-	uint32		generation;
-	CommandId	cid;
-	CommandId	chain_cid;		/* of the first change of its chain */
-	VersionKey	old;
-	VersionKey	new;
-	int64		next;			/* the change that follows in the chain */
-	bool		has_predecessor;
-	bool		is_change;		/* not an update that changed nothing */
-	bool		follows_remove; /* the REMOVE half is the change before */
-	bool		is_emitted;
-	uint8		chain_class;
-	int64		chain;			/* the first change of its chain */
-	int64		place_in_chain;
+	uint64	   position;
+	uint64	   key_hash;
+	uint32	   generation;
+	CommandId  cid;
+	CommandId  chain_cid; /* of the first change of its chain */
+	VersionKey old;
+	VersionKey new;
+	int64				  next; /* the change that follows in the chain */
+	bool				  has_predecessor;
+	bool				  is_change;	  /* not an update that changed nothing */
+	bool				  follows_remove; /* the REMOVE half is the change before */
+	bool				  is_emitted;
+	uint8				  chain_class;
+	int64				  chain; /* the first change of its chain */
+	int64				  place_in_chain;
 	struct OrderedChange *dealt;	/* the change that gets this one's place */
 	struct OrderedChange *previous; /* of the same key, in version order */
 } OrderedChange;
@@ -80,10 +80,10 @@ set_version(VersionKey *key, uint32 generation, const ItemPointerData *tid)
 static OrderedChange *
 collect(ChangeBucket *bucket, int64 *count)
 {
-	int64		capacity = 1024;
+	int64		   capacity = 1024;
 	OrderedChange *changes = palloc(capacity * sizeof(OrderedChange));
-	ChangeScan	scan;
-	ChangeItem *item;
+	ChangeScan	   scan;
+	ChangeItem	  *item;
 
 	*count = 0;
 	change_buffer_scan_begin(&scan, bucket, SCAN_VERSIONS);
@@ -117,8 +117,8 @@ collect(ChangeBucket *bucket, int64 *count)
 static void
 link_chains(OrderedChange *changes, int64 count)
 {
-	HASHCTL		ctl;
-	HTAB	   *versions;
+	HASHCTL ctl;
+	HTAB   *versions;
 
 	ctl.keysize = sizeof(VersionKey);
 	ctl.entrysize = sizeof(VersionEntry);
@@ -158,10 +158,10 @@ number_chains(OrderedChange *changes, int64 count)
 {
 	for (int64 first = 0; first < count; first++)
 	{
-		bool		older_start = ItemPointerIsValid(&changes[first].old.tid);
-		int64		last = first;
-		int64		place = 0;
-		uint8		chain_class;
+		bool  older_start = ItemPointerIsValid(&changes[first].old.tid);
+		int64 last = first;
+		int64 place = 0;
+		uint8 chain_class;
 
 		if (changes[first].has_predecessor)
 			continue;
@@ -191,9 +191,9 @@ compare_versions(const void *a, const void *b)
 	const OrderedChange *x = *(OrderedChange *const *) a;
 	const OrderedChange *y = *(OrderedChange *const *) b;
 
-#define COMPARE(member) \
+#define COMPARE(member)         \
 	if (x->member != y->member) \
-		return x->member < y->member ? -1 : 1
+	return x->member < y->member ? -1 : 1
 	COMPARE(key_hash);
 	COMPARE(generation);
 	COMPARE(chain_class);
@@ -222,7 +222,7 @@ deal_places(OrderedChange *changes, int64 version_count, int64 count)
 {
 	OrderedChange **by_version;
 	OrderedChange **by_place;
-	int64		n = 0;
+	int64			n = 0;
 
 	by_version = MemoryContextAllocHuge(CurrentMemoryContext,
 										count * sizeof(OrderedChange *));
@@ -266,12 +266,12 @@ missing_before(OrderedChange *change)
 uint64 *
 change_order_positions(ChangeBucket *bucket, uint64 *count)
 {
-	int64		version_count;
-	OrderedChange *changes = collect(bucket, &version_count);
+	int64			version_count;
+	OrderedChange  *changes = collect(bucket, &version_count);
 	OrderedChange **pending;
-	uint64	   *positions;
-	int64		change_count = 0;
-	int64		n = 0;
+	uint64		   *positions;
+	int64			change_count = 0;
+	int64			n = 0;
 
 	for (int64 i = 0; i < version_count; i++)
 		change_count += changes[i].is_change ? 1 : 0;
@@ -286,7 +286,7 @@ change_order_positions(ChangeBucket *bucket, uint64 *count)
 									 Max(change_count, 1) * sizeof(OrderedChange *));
 	for (int64 i = 0; i < version_count; i++)
 	{
-		int64		depth = 0;
+		int64 depth = 0;
 
 		if (!changes[i].is_change || changes[i].dealt->is_emitted)
 			continue;

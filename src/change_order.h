@@ -11,4 +11,4 @@
 
 extern uint64 *change_order_positions(ChangeBucket *bucket, uint64 *count);
 
-#endif							/* CHANGE_ORDER_H */
+#endif /* CHANGE_ORDER_H */

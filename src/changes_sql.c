@@ -34,21 +34,21 @@ PG_FUNCTION_INFO_V1(ddbstreams_changes);
 /* One shard being read, standing at a record */
 typedef struct ShardCursor
 {
-	ShardInfo  *shard;
-	ShardReader *reader;
+	ShardInfo	  *shard;
+	ShardReader	  *reader;
 	RecordDecoder *decoder;
-	ShardRecord record;
-	LOCKTAG		slot;
-	bool		has_slot;
+	ShardRecord	   record;
+	LOCKTAG		   slot;
+	bool		   has_slot;
 } ShardCursor;
 
 typedef struct ChangesScan
 {
 	Snapshot	snapshot;
-	int64		first;			/* numbers from here on */
-	int64		end;			/* and below this one */
-	List	   *shards;			/* of ShardInfo * */
-	binaryheap *cursors;		/* the lowest number on top */
+	int64		first;	 /* numbers from here on */
+	int64		end;	 /* and below this one */
+	List	   *shards;	 /* of ShardInfo * */
+	binaryheap *cursors; /* the lowest number on top */
 } ChangesScan;
 
 static int
@@ -67,7 +67,7 @@ static bool
 advance(ChangesScan *scan, ShardCursor *cursor)
 {
 	return shard_reader_next(cursor->reader, &cursor->record) &&
-		cursor->record.number < scan->end;
+		   cursor->record.number < scan->end;
 }
 
 static void start_children(ChangesScan *scan, const char *parent_shard_id);
@@ -102,11 +102,11 @@ start(ChangesScan *scan, ShardInfo *shard)
 static void
 start_children(ChangesScan *scan, const char *parent_shard_id)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
-	foreach(lc, scan->shards)
+	foreach (lc, scan->shards)
 	{
-		ShardInfo  *shard = lfirst(lc);
+		ShardInfo *shard = lfirst(lc);
 
 		if (shard->parent_shard_id != NULL &&
 			strcmp(shard->parent_shard_id, parent_shard_id) == 0)
@@ -117,9 +117,9 @@ start_children(ChangesScan *scan, const char *parent_shard_id)
 static bool
 is_listed(ChangesScan *scan, const char *shard_id)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
-	foreach(lc, scan->shards)
+	foreach (lc, scan->shards)
 	{
 		if (strcmp(((ShardInfo *) lfirst(lc))->shard_id, shard_id) == 0)
 			return true;
@@ -131,7 +131,7 @@ static void
 begin(ChangesScan *scan, const StreamInfo *stream, const TimestampTz *since,
 	  const TimestampTz *until)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	scan->snapshot = GetActiveSnapshot();
 	scan->first = stream_horizon(stream);
@@ -145,9 +145,9 @@ begin(ChangesScan *scan, const StreamInfo *stream, const TimestampTz *since,
 	scan->shards = shard_catalog_list(stream->stream_id, scan->snapshot);
 	scan->cursors = binaryheap_allocate(Max(list_length(scan->shards), 1),
 										compare_cursors, NULL);
-	foreach(lc, scan->shards)
+	foreach (lc, scan->shards)
 	{
-		ShardInfo  *shard = lfirst(lc);
+		ShardInfo *shard = lfirst(lc);
 
 		if (shard->parent_shard_id == NULL ||
 			!is_listed(scan, shard->parent_shard_id))
@@ -193,7 +193,7 @@ static void
 fill_row(ImageConverter *converter, ShardCursor *cursor, Datum *values, bool *nulls)
 {
 	RecordDecoder *decoder = cursor->decoder;
-	int64		number = cursor->record.number;
+	int64		   number = cursor->record.number;
 
 	record_decode(decoder, &cursor->record);
 	values[0] = CStringGetTextDatum(record_event_name(decoder->event));
@@ -214,15 +214,15 @@ fill_row(ImageConverter *converter, ShardCursor *cursor, Datum *values, bool *nu
 Datum
 ddbstreams_changes(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	TimestampTz since = PG_ARGISNULL(1) ? 0 : PG_GETARG_TIMESTAMPTZ(1);
-	TimestampTz until = PG_ARGISNULL(2) ? 0 : PG_GETARG_TIMESTAMPTZ(2);
-	Oid			row_type;
-	StreamInfo *stream = find_stream(fcinfo, &row_type);
-	TupleDesc	row_desc;
+	ReturnSetInfo  *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	TimestampTz		since = PG_ARGISNULL(1) ? 0 : PG_GETARG_TIMESTAMPTZ(1);
+	TimestampTz		until = PG_ARGISNULL(2) ? 0 : PG_GETARG_TIMESTAMPTZ(2);
+	Oid				row_type;
+	StreamInfo	   *stream = find_stream(fcinfo, &row_type);
+	TupleDesc		row_desc;
 	ImageConverter *converter;
-	ChangesScan scan;
-	MemoryContext row_context;
+	ChangesScan		scan;
+	MemoryContext	row_context;
 
 	InitMaterializedSRF(fcinfo, 0);
 	row_desc = lookup_rowtype_tupdesc_copy(row_type, -1);
@@ -238,8 +238,8 @@ ddbstreams_changes(PG_FUNCTION_ARGS)
 		ShardCursor *cursor =
 			(ShardCursor *) DatumGetPointer(binaryheap_first(scan.cursors));
 		MemoryContext oldcontext = MemoryContextSwitchTo(row_context);
-		Datum		values[7];
-		bool		nulls[7] = {false};
+		Datum		  values[7];
+		bool		  nulls[7] = {false};
 
 		CHECK_FOR_INTERRUPTS();
 		fill_row(converter, cursor, values, nulls);

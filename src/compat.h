@@ -34,7 +34,7 @@
 
 /* 16 let FileWrite take constant data. */
 #if PG_VERSION_NUM < 160000
-#define compat_file_write(file, data, size, offset) \
+#define compat_file_write(file, data, size, offset)                          \
 	FileWrite(file, unconstify(char *, (const char *) (data)), size, offset, \
 			  WAIT_EVENT_BUFFILE_WRITE)
 #else
@@ -45,18 +45,18 @@
 /* 18 keeps a compact copy of each attribute and has virtual columns. */
 #if PG_VERSION_NUM >= 180000
 #define compat_finish_attribute(tupdesc, i) populate_compact_attribute(tupdesc, i)
-#define COMPAT_GENERATED_VIRTUAL	'v'
+#define COMPAT_GENERATED_VIRTUAL			'v'
 #else
 #define compat_finish_attribute(tupdesc, i) \
 	(TupleDescAttr(tupdesc, i)->attcacheoff = -1)
-#define COMPAT_GENERATED_VIRTUAL	(-1)
+#define COMPAT_GENERATED_VIRTUAL (-1)
 #endif
 
 /* 16 added an argument to makeIndexInfo (summarizing), 18 another (overlaps). */
 #if PG_VERSION_NUM >= 180000
-#define COMPAT_INDEX_INFO_TAIL	, false, false
+#define COMPAT_INDEX_INFO_TAIL , false, false
 #elif PG_VERSION_NUM >= 160000
-#define COMPAT_INDEX_INFO_TAIL	, false
+#define COMPAT_INDEX_INFO_TAIL , false
 #else
 #define COMPAT_INDEX_INFO_TAIL
 #endif
@@ -93,4 +93,4 @@
 	make_range(typcache, lower, upper, false)
 #endif
 
-#endif							/* DDBSTREAMS_COMPAT_H */
+#endif /* DDBSTREAMS_COMPAT_H */

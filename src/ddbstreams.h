@@ -21,16 +21,16 @@
 
 #define DDBSTREAMS_EXTENSION	"ddbstreams"
 #define DDBSTREAMS_SCHEMA		"ddbstreams"
-#define DDBSTREAMS_SHARD_SCHEMA	"ddbstreams_shards"
+#define DDBSTREAMS_SHARD_SCHEMA "ddbstreams_shards"
 
 /* Triggers on a captured table, and on each of its partitions */
 #define DDBSTREAMS_ROW_TRIGGER		"ddbstreams_capture"
-#define DDBSTREAMS_TRUNCATE_TRIGGER	"ddbstreams_capture_truncate"
+#define DDBSTREAMS_TRUNCATE_TRIGGER "ddbstreams_capture_truncate"
 
 /* SQLSTATEs of our own; the names in comments are AWS's */
-#define ERRCODE_EXPIRED_ITERATOR	MAKE_SQLSTATE('Z', 'S', '0', '0', '1')	/* ExpiredIteratorException */
-#define ERRCODE_TRIMMED_DATA_ACCESS MAKE_SQLSTATE('Z', 'S', '0', '0', '2')	/* TrimmedDataAccessException */
-#define ERRCODE_LIMIT_EXCEEDED		MAKE_SQLSTATE('Z', 'S', '0', '0', '3')	/* LimitExceededException */
+#define ERRCODE_EXPIRED_ITERATOR	MAKE_SQLSTATE('Z', 'S', '0', '0', '1') /* ExpiredIteratorException */
+#define ERRCODE_TRIMMED_DATA_ACCESS MAKE_SQLSTATE('Z', 'S', '0', '0', '2') /* TrimmedDataAccessException */
+#define ERRCODE_LIMIT_EXCEEDED		MAKE_SQLSTATE('Z', 'S', '0', '0', '3') /* LimitExceededException */
 
 /* A number holds microseconds since 2000-01-01 above this many bits */
 #define NUMBER_TIME_SHIFT	11
@@ -38,17 +38,17 @@
 #define NUMBER_TIME(number) ((TimestampTz) ((number) >> NUMBER_TIME_SHIFT))
 
 /* Sequence numbers are printed with this many digits */
-#define NUMBER_DIGITS		21
+#define NUMBER_DIGITS 21
 
-#define MAX_SHARD_COUNT		1024
+#define MAX_SHARD_COUNT 1024
 
 /* settings.c */
 extern char *setting_region;
 extern char *setting_account_id;
-extern int	setting_default_shard_count;
-extern int	setting_iterator_lifetime;	/* s */
-extern int	setting_max_readers_per_shard;
-extern int	setting_buffer_memory;	/* kB */
+extern int	 setting_default_shard_count;
+extern int	 setting_iterator_lifetime; /* s */
+extern int	 setting_max_readers_per_shard;
+extern int	 setting_buffer_memory; /* kB */
 
 extern void settings_define(void);
 
@@ -57,4 +57,4 @@ extern void error_null_argument(const char *member) pg_attribute_noreturn();
 extern void error_constraint(const char *value, const char *member,
 							 const char *rule) pg_attribute_noreturn();
 
-#endif							/* DDBSTREAMS_H */
+#endif /* DDBSTREAMS_H */

@@ -31,9 +31,9 @@
 static void
 insert_index_entries(Relation rel, HeapTuple tuple)
 {
-	List	   *indexes = RelationGetIndexList(rel);
+	List		   *indexes = RelationGetIndexList(rel);
 	TupleTableSlot *slot;
-	ListCell   *lc;
+	ListCell	   *lc;
 
 	if (indexes == NIL)
 		return;
@@ -41,17 +41,18 @@ insert_index_entries(Relation rel, HeapTuple tuple)
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
 	ExecStoreHeapTuple(tuple, slot, false);
 
-	foreach(lc, indexes)
+	foreach (lc, indexes)
 	{
-		Relation	index = index_open(lfirst_oid(lc), RowExclusiveLock);
-		IndexInfo  *info = BuildIndexInfo(index);
-		Datum		values[INDEX_MAX_KEYS];
-		bool		nulls[INDEX_MAX_KEYS];
+		Relation   index = index_open(lfirst_oid(lc), RowExclusiveLock);
+		IndexInfo *info = BuildIndexInfo(index);
+		Datum	   values[INDEX_MAX_KEYS];
+		bool	   nulls[INDEX_MAX_KEYS];
 
 		FormIndexDatum(info, slot, NULL, values, nulls);
 		index_insert(index, values, nulls, &tuple->t_self, rel,
 					 index->rd_index->indisunique ?
-					 UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+						 UNIQUE_CHECK_YES :
+						 UNIQUE_CHECK_NO,
 					 false, info);
 		index_close(index, NoLock);
 	}
@@ -67,7 +68,7 @@ insert_index_entries(Relation rel, HeapTuple tuple)
 void
 heap_write_insert(Relation rel, Datum *values, bool *nulls)
 {
-	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+	HeapTuple tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
 
 	heap_insert(rel, tuple, GetCurrentCommandId(true),
 				HEAP_INSERT_NO_LOGICAL, NULL);

@@ -12,4 +12,4 @@
 
 extern void heap_write_insert(Relation rel, Datum *values, bool *nulls);
 
-#endif							/* HEAP_WRITE_H */
+#endif /* HEAP_WRITE_H */

@@ -32,51 +32,51 @@
 #include "side_table.h"
 
 /* A row's values are not larger than this together: a datum has to hold them */
-#define ROW_SIZE_LIMIT	((Size) 480 * 1024 * 1024)
+#define ROW_SIZE_LIMIT ((Size) 480 * 1024 * 1024)
 
 typedef enum ConversionKind
 {
-	CONVERT_NOTHING,			/* the column is gone now */
-	CONVERT_MISSING,			/* the column was not there then */
+	CONVERT_NOTHING, /* the column is gone now */
+	CONVERT_MISSING, /* the column was not there then */
 	CONVERT_AS_IS,
-	CONVERT_INPUT,				/* by the input function, from text */
-	CONVERT_CAST,				/* by a cast function */
+	CONVERT_INPUT, /* by the input function, from text */
+	CONVERT_CAST,  /* by a cast function */
 	CONVERT_IMPOSSIBLE
 } ConversionKind;
 
 typedef struct ColumnConversion
 {
 	ConversionKind kind;
-	int			source;			/* the descriptor's column */
-	int16		source_length;
-	bool		is_rendered;
-	Oid			source_output;	/* of a raw value that is converted by text */
-	FmgrInfo	function;
-	Oid			type_io_param;
-	int32		typmod;			/* of the base type */
-	int			cast_arguments;
-	FmgrInfo	length_function;	/* fits a value to typmod */
-	int			length_arguments;	/* 0: nothing to fit */
-	Oid			domain;			/* whose constraints to check, or invalid */
-	void	   *domain_cache;
-	bool		has_warned;
+	int			   source; /* the descriptor's column */
+	int16		   source_length;
+	bool		   is_rendered;
+	Oid			   source_output; /* of a raw value that is converted by text */
+	FmgrInfo	   function;
+	Oid			   type_io_param;
+	int32		   typmod; /* of the base type */
+	int			   cast_arguments;
+	FmgrInfo	   length_function;	 /* fits a value to typmod */
+	int			   length_arguments; /* 0: nothing to fit */
+	Oid			   domain;			 /* whose constraints to check, or invalid */
+	void		  *domain_cache;
+	bool		   has_warned;
 } ColumnConversion;
 
 /* How images of one descriptor are converted */
 typedef struct ConversionPlan
 {
-	int64		descriptor_id;
+	int64			 descriptor_id;
 	ColumnConversion columns[FLEXIBLE_ARRAY_MEMBER];
 } ConversionPlan;
 
 struct ImageConverter
 {
-	TupleDesc	target;
-	Oid			owner;			/* whose functions casts and domains may call */
+	TupleDesc	  target;
+	Oid			  owner; /* whose functions casts and domains may call */
 	MemoryContext context;
-	List	   *plans;			/* of ConversionPlan * */
-	Datum	   *values;
-	bool	   *nulls;
+	List		 *plans; /* of ConversionPlan * */
+	Datum		 *values;
+	bool		 *nulls;
 };
 
 /*
@@ -99,7 +99,7 @@ image_converter_create(TupleDesc target, Oid owner)
 static void
 use_input_function(ColumnConversion *conversion, Oid target_type)
 {
-	Oid			function;
+	Oid function;
 
 	getTypeInputInfo(target_type, &function, &conversion->type_io_param);
 	fmgr_info(function, &conversion->function);
@@ -109,7 +109,7 @@ use_input_function(ColumnConversion *conversion, Oid target_type)
 static void
 convert_by_text(ColumnConversion *conversion, Oid source_type, Oid target_type)
 {
-	bool		is_varlena;
+	bool is_varlena;
 
 	getTypeOutputInfo(source_type, &conversion->source_output, &is_varlena);
 	use_input_function(conversion, target_type);
@@ -120,7 +120,7 @@ static void
 plan_constraints(ColumnConversion *conversion, const RowColumn *source,
 				 Form_pg_attribute target, Oid base_type)
 {
-	Oid			function;
+	Oid function;
 
 	if (conversion->kind != CONVERT_AS_IS && conversion->kind != CONVERT_CAST)
 		return;
@@ -148,8 +148,8 @@ static void
 plan_raw(ColumnConversion *conversion, const RowColumn *source,
 		 Form_pg_attribute target, Oid base_type)
 {
-	Oid			source_type = source->type;
-	Oid			cast;
+	Oid source_type = source->type;
+	Oid cast;
 
 	if (base_type == source_type)
 	{
@@ -180,7 +180,7 @@ static void
 plan_column(const RowDescriptor *descriptor, Form_pg_attribute target,
 			ColumnConversion *conversion)
 {
-	Oid			base_type;
+	Oid base_type;
 
 	conversion->kind = CONVERT_NOTHING;
 	if (target->attisdropped)
@@ -213,10 +213,10 @@ static ConversionPlan *
 get_plan(ImageConverter *converter, const RowDescriptor *descriptor)
 {
 	ConversionPlan *plan;
-	MemoryContext oldcontext;
-	ListCell   *lc;
+	MemoryContext	oldcontext;
+	ListCell	   *lc;
 
-	foreach(lc, converter->plans)
+	foreach (lc, converter->plans)
 	{
 		plan = lfirst(lc);
 		if (plan->descriptor_id == descriptor->id)
@@ -251,7 +251,7 @@ static Datum
 call_conversion(ColumnConversion *conversion, Datum value,
 				MemoryContext context)
 {
-	char	   *text;
+	char *text;
 
 	if (conversion->kind != CONVERT_INPUT)
 	{
@@ -291,15 +291,15 @@ try_conversion(Oid owner, ColumnConversion *conversion, Datum *value,
 	MemoryContext oldcontext = CurrentMemoryContext;
 	ResourceOwner oldowner = CurrentResourceOwner;
 	volatile bool converted = false;
-	Oid			save_userid;
-	int			save_sec_context;
+	Oid			  save_userid;
+	int			  save_sec_context;
 
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(oldcontext);
 	PG_TRY();
 	{
-		int			guc_level = fixed_settings_begin();
+		int guc_level = fixed_settings_begin();
 
 		/*
 		 * Casts and domains call what the table's owner has chosen, and must
@@ -317,8 +317,8 @@ try_conversion(Oid owner, ColumnConversion *conversion, Datum *value,
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-		int			category;
+		ErrorData *error;
+		int		   category;
 
 		MemoryContextSwitchTo(oldcontext);
 		error = CopyErrorData();
@@ -355,7 +355,7 @@ static bool
 needs_call(const ColumnConversion *conversion)
 {
 	return conversion->kind != CONVERT_AS_IS ||
-		conversion->length_arguments > 0 || OidIsValid(conversion->domain);
+		   conversion->length_arguments > 0 || OidIsValid(conversion->domain);
 }
 
 /* Finds the value of one column of the row. */
@@ -364,7 +364,7 @@ convert_column(ImageConverter *converter, RecordDecoder *decoder,
 			   ColumnConversion *conversion, int column,
 			   const DecodedImage *image, Size *row_size, bool *isnull)
 {
-	Datum		value;
+	Datum value;
 
 	*isnull = true;
 	switch (conversion->kind)
@@ -382,9 +382,10 @@ convert_column(ImageConverter *converter, RecordDecoder *decoder,
 	value = image->values[conversion->source];
 	if (conversion->source_length == -1)
 	{
-		Pointer		pointer = DatumGetPointer(value);
-		Size		size = VARATT_IS_EXTERNAL(pointer) ?
-			side_reference_raw_size(value) : VARSIZE_ANY(pointer);
+		Pointer pointer = DatumGetPointer(value);
+		Size	size = VARATT_IS_EXTERNAL(pointer) ?
+						   side_reference_raw_size(value) :
+						   VARSIZE_ANY(pointer);
 
 		if (*row_size + size > ROW_SIZE_LIMIT)
 		{
@@ -415,7 +416,7 @@ image_convert(ImageConverter *converter, RecordDecoder *decoder,
 			  const DecodedImage *image)
 {
 	ConversionPlan *plan = get_plan(converter, decoder->descriptor);
-	Size		row_size = 0;
+	Size			row_size = 0;
 
 	for (int i = 0; i < converter->target->natts; i++)
 		converter->values[i] = convert_column(converter, decoder,

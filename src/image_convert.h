@@ -12,7 +12,7 @@
 typedef struct ImageConverter ImageConverter;
 
 extern ImageConverter *image_converter_create(TupleDesc target, Oid owner);
-extern Datum image_convert(ImageConverter *converter, RecordDecoder *decoder,
-						   const DecodedImage *image);
+extern Datum		   image_convert(ImageConverter *converter, RecordDecoder *decoder,
+									 const DecodedImage *image);
 
-#endif							/* IMAGE_CONVERT_H */
+#endif /* IMAGE_CONVERT_H */

@@ -24,16 +24,16 @@
 /* Numbers are in network byte order; there is no padding */
 typedef struct IteratorPayload
 {
-	uint64		issued;			/* microseconds since 2000-01-01 */
-	uint64		shard_no;
-	uint64		position;
-	uint8		kind;
-	uint8		mac[PG_SHA256_DIGEST_LENGTH];
+	uint64 issued; /* microseconds since 2000-01-01 */
+	uint64 shard_no;
+	uint64 position;
+	uint8  kind;
+	uint8  mac[PG_SHA256_DIGEST_LENGTH];
 } IteratorPayload;
 
-#define SIGNED_LENGTH	offsetof(IteratorPayload, mac)
-#define PAYLOAD_LENGTH	(offsetof(IteratorPayload, mac) + PG_SHA256_DIGEST_LENGTH)
-#define ENCODED_LENGTH	(PAYLOAD_LENGTH / 3 * 4)
+#define SIGNED_LENGTH  offsetof(IteratorPayload, mac)
+#define PAYLOAD_LENGTH (offsetof(IteratorPayload, mac) + PG_SHA256_DIGEST_LENGTH)
+#define ENCODED_LENGTH (PAYLOAD_LENGTH / 3 * 4)
 
 /* Without padding, each payload has one encoding, and an altered one is found */
 StaticAssertDecl(PAYLOAD_LENGTH % 3 == 0, "base64 of a payload has padding");
@@ -77,10 +77,10 @@ iterator_writer_end(IteratorWriter *writer)
 const char *
 iterator_write(IteratorWriter *writer, IteratorKind kind, int64 position)
 {
-	StringInfo	text = &writer->text;
+	StringInfo		text = &writer->text;
 	IteratorPayload payload;
-	int			room = pg_b64_enc_len(PAYLOAD_LENGTH);
-	int			length;
+	int				room = pg_b64_enc_len(PAYLOAD_LENGTH);
+	int				length;
 
 	memset(&payload, 0, sizeof(payload));
 	payload.issued = pg_hton64((uint64) GetCurrentTimestamp());
@@ -126,7 +126,7 @@ find_separator(const char *text)
 static bool
 macs_are_equal(const uint8 *a, const uint8 *b)
 {
-	uint8		difference = 0;
+	uint8 difference = 0;
 
 	for (int i = 0; i < PG_SHA256_DIGEST_LENGTH; i++)
 		difference |= a[i] ^ b[i];
@@ -140,15 +140,15 @@ macs_are_equal(const uint8 *a, const uint8 *b)
 ShardIterator *
 iterator_parse(const char *text, Snapshot snapshot)
 {
-	ShardIterator *iterator;
+	ShardIterator  *iterator;
 	IteratorPayload payload;
-	uint8		mac[PG_SHA256_DIGEST_LENGTH];
-	uint8		decoded[PAYLOAD_LENGTH + 4];
-	const char *separator;
-	const char *encoded;
-	size_t		length = strlen(text);
-	TimestampTz issued;
-	pg_hmac_ctx *hmac;
+	uint8			mac[PG_SHA256_DIGEST_LENGTH];
+	uint8			decoded[PAYLOAD_LENGTH + 4];
+	const char	   *separator;
+	const char	   *encoded;
+	size_t			length = strlen(text);
+	TimestampTz		issued;
+	pg_hmac_ctx	   *hmac;
 
 	if (length == 0)
 		error_constraint(text, "shardIterator",

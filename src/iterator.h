@@ -13,34 +13,34 @@
 
 typedef enum IteratorKind
 {
-	ITERATOR_AT_HORIZON = 'h',	/* wherever the horizon is when it is used */
-	ITERATOR_AFTER = 'a'		/* behind position */
+	ITERATOR_AT_HORIZON = 'h', /* wherever the horizon is when it is used */
+	ITERATOR_AFTER = 'a'	   /* behind position */
 } IteratorKind;
 
 /* An iterator that a client has handed in, found to be good */
 typedef struct ShardIterator
 {
-	StreamInfo *stream;
-	ShardInfo  *shard;
+	StreamInfo	*stream;
+	ShardInfo	*shard;
 	IteratorKind kind;
-	int64		position;		/* of ITERATOR_AFTER */
+	int64		 position; /* of ITERATOR_AFTER */
 } ShardIterator;
 
 /* Makes the iterators of one shard, one after another; see iterator_writer */
 typedef struct IteratorWriter
 {
-	StringInfoData text;		/* the part that all share, then the present one */
-	int			prefix_length;
-	int64		shard_no;
-	bytea	   *secret;
-	pg_hmac_ctx *hmac;			/* made once: OpenSSL's look-ups cost more than the hash */
+	StringInfoData text; /* the part that all share, then the present one */
+	int			   prefix_length;
+	int64		   shard_no;
+	bytea		  *secret;
+	pg_hmac_ctx	  *hmac; /* made once: OpenSSL's look-ups cost more than the hash */
 } IteratorWriter;
 
-extern void iterator_writer(IteratorWriter *writer, const StreamInfo *stream,
-							const ShardInfo *shard);
-extern void iterator_writer_end(IteratorWriter *writer);
-extern const char *iterator_write(IteratorWriter *writer, IteratorKind kind,
-								  int64 position);
+extern void			  iterator_writer(IteratorWriter *writer, const StreamInfo *stream,
+									  const ShardInfo *shard);
+extern void			  iterator_writer_end(IteratorWriter *writer);
+extern const char	 *iterator_write(IteratorWriter *writer, IteratorKind kind,
+									 int64 position);
 extern ShardIterator *iterator_parse(const char *text, Snapshot snapshot);
 
-#endif							/* ITERATOR_H */
+#endif /* ITERATOR_H */

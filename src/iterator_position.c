@@ -27,11 +27,10 @@ static const char *const type_names[] = {
 	[TYPE_LATEST] = "LATEST",
 	[TYPE_AT_SEQUENCE_NUMBER] = "AT_SEQUENCE_NUMBER",
 	[TYPE_AFTER_SEQUENCE_NUMBER] = "AFTER_SEQUENCE_NUMBER",
-	[TYPE_AT_TIMESTAMP] = "AT_TIMESTAMP"
-};
+	[TYPE_AT_TIMESTAMP] = "AT_TIMESTAMP"};
 
 /* A number may lie this far in the future: clocks differ a little */
-#define FUTURE_TOLERANCE	(USECS_PER_MINUTE)
+#define FUTURE_TOLERANCE (USECS_PER_MINUTE)
 
 /* Returns the lowest number that is within a stream's retention now. */
 int64
@@ -52,13 +51,14 @@ iterator_start(const ShardIterator *iterator)
 	if (iterator->kind == ITERATOR_AFTER)
 		return iterator->position;
 	return Max(iterator->shard->starting_number,
-			   stream_horizon(iterator->stream)) - 1;
+			   stream_horizon(iterator->stream)) -
+		   1;
 }
 
 static IteratorType
 parse_type(const char *type, bool allow_at_timestamp)
 {
-	int			count = allow_at_timestamp ? lengthof(type_names) : TYPE_AT_TIMESTAMP;
+	int count = allow_at_timestamp ? lengthof(type_names) : TYPE_AT_TIMESTAMP;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -67,16 +67,16 @@ parse_type(const char *type, bool allow_at_timestamp)
 	}
 	error_constraint(type, "shardIteratorType",
 					 allow_at_timestamp ?
-					 "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, AT_TIMESTAMP, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]" :
-					 "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]");
+						 "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, AT_TIMESTAMP, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]" :
+						 "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]");
 }
 
 static void
 check_arguments(IteratorType type, const char *sequence_number,
 				const TimestampTz *at)
 {
-	bool		wants_number = type == TYPE_AT_SEQUENCE_NUMBER ||
-		type == TYPE_AFTER_SEQUENCE_NUMBER;
+	bool wants_number = type == TYPE_AT_SEQUENCE_NUMBER ||
+						type == TYPE_AFTER_SEQUENCE_NUMBER;
 
 	if (wants_number && sequence_number == NULL)
 		ereport(ERROR,
@@ -119,8 +119,8 @@ trimmed(int64 number)
 static bool
 is_past_end(const ShardInfo *shard, int64 number)
 {
-	Relation	rel;
-	int64		last;
+	Relation rel;
+	int64	 last;
 
 	if (!ShardIsOpen(shard))
 		return number > shard->ending_number;
@@ -137,7 +137,7 @@ static int64
 position_of_number(const StreamInfo *stream, const ShardInfo *shard,
 				   const char *sequence_number, bool after)
 {
-	int64		number = sequence_number_parse(sequence_number);
+	int64 number = sequence_number_parse(sequence_number);
 
 	if (number < stream_horizon(stream))
 		trimmed(number);
@@ -172,10 +172,10 @@ iterator_for_type(StreamInfo *stream, ShardInfo *shard, const char *type_name,
 				  const char *sequence_number, const TimestampTz *at,
 				  bool allow_at_timestamp, Snapshot snapshot)
 {
-	IteratorType type = parse_type(type_name, allow_at_timestamp);
+	IteratorType   type = parse_type(type_name, allow_at_timestamp);
 	IteratorWriter writer;
-	const char *text;
-	int64		position = -1;
+	const char	  *text;
+	int64		   position = -1;
 
 	check_arguments(type, sequence_number, at);
 	switch (type)

@@ -11,11 +11,11 @@
 #include "stream_catalog.h"
 
 extern const char *iterator_for_type(StreamInfo *stream, ShardInfo *shard,
-									 const char *type,
-									 const char *sequence_number,
+									 const char		   *type,
+									 const char		   *sequence_number,
 									 const TimestampTz *at,
-									 bool allow_at_timestamp,
-									 Snapshot snapshot);
+									 bool				allow_at_timestamp,
+									 Snapshot			snapshot);
 
 /* Behind which number an iterator reads now */
 extern int64 iterator_start(const ShardIterator *iterator);
@@ -23,4 +23,4 @@ extern int64 iterator_start(const ShardIterator *iterator);
 /* The lowest number that is within a stream's retention */
 extern int64 stream_horizon(const StreamInfo *stream);
 
-#endif							/* ITERATOR_POSITION_H */
+#endif /* ITERATOR_POSITION_H */

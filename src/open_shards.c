@@ -21,16 +21,16 @@
 
 typedef struct OpenShards
 {
-	int64		stream_id;
-	bool		stale;
-	int			count;
-	OpenShard  *shards;			/* by hash range; malloc'd by TopMemoryContext */
+	int64	   stream_id;
+	bool	   stale;
+	int		   count;
+	OpenShard *shards; /* by hash range; malloc'd by TopMemoryContext */
 } OpenShards;
 
 typedef struct ShardTableEntry
 {
-	Oid			shard_table;
-	int64		stream_id;
+	Oid	  shard_table;
+	int64 stream_id;
 } ShardTableEntry;
 
 static HTAB *open_by_stream = NULL;
@@ -66,7 +66,7 @@ invalidate_open_shards(Datum arg, Oid relid)
 static void
 make_tables(void)
 {
-	HASHCTL		ctl;
+	HASHCTL ctl;
 
 	ctl.keysize = sizeof(int64);
 	ctl.entrysize = sizeof(OpenShards);
@@ -96,10 +96,10 @@ load(OpenShards *open)
 												  "ddbstreams shard look-up",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext oldcontext = MemoryContextSwitchTo(context);
-	List	   *shards;
-	ListCell   *lc;
-	int			count = 0;
-	OpenShard  *ranges;
+	List		 *shards;
+	ListCell	 *lc;
+	int			  count = 0;
+	OpenShard	 *ranges;
 
 	/*
 	 * Not stale from here on: a message that comes while we look must not be
@@ -110,9 +110,9 @@ load(OpenShards *open)
 
 	ranges = MemoryContextAlloc(TopMemoryContext,
 								Max(list_length(shards), 1) * sizeof(OpenShard));
-	foreach(lc, shards)
+	foreach (lc, shards)
 	{
-		ShardInfo  *shard = lfirst(lc);
+		ShardInfo *shard = lfirst(lc);
 
 		if (!ShardIsOpen(shard))
 			continue;
@@ -193,8 +193,8 @@ open_shards_are_known(const StreamBuffer *buffer)
 StreamBuffer *
 open_shards_make_buffer(int64 stream_id, OpenShards **known)
 {
-	OpenShards *open = *known;
-	uint64	   *hash_first;
+	OpenShards	 *open = *known;
+	uint64		 *hash_first;
 	StreamBuffer *buffer;
 
 	if (open == NULL)
@@ -238,7 +238,7 @@ open_shards_lock(const StreamBuffer *buffer, uint64 hash)
 
 	for (;;)
 	{
-		OpenShard	shard;
+		OpenShard shard;
 
 		load_if_stale(open);
 		shard = find_shard(open, hash);

@@ -11,16 +11,16 @@
 
 typedef struct OpenShard
 {
-	Oid			shard_table;
-	Oid			side_table;
-	int64		starting_number;
-	uint64		hash_first;		/* inclusive */
-	uint64		hash_last;		/* inclusive */
+	Oid	   shard_table;
+	Oid	   side_table;
+	int64  starting_number;
+	uint64 hash_first; /* inclusive */
+	uint64 hash_last;  /* inclusive */
 } OpenShard;
 
-extern StreamBuffer *open_shards_make_buffer(int64 stream_id,
+extern StreamBuffer *open_shards_make_buffer(int64				 stream_id,
 											 struct OpenShards **known);
-extern bool open_shards_are_known(const StreamBuffer *buffer);
-extern OpenShard open_shards_lock(const StreamBuffer *buffer, uint64 hash);
+extern bool			 open_shards_are_known(const StreamBuffer *buffer);
+extern OpenShard	 open_shards_lock(const StreamBuffer *buffer, uint64 hash);
 
-#endif							/* OPEN_SHARDS_H */
+#endif /* OPEN_SHARDS_H */

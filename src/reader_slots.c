@@ -15,7 +15,7 @@
 
 #include "reader_slots.h"
 
-#define READER_SLOT_CLASS	57
+#define READER_SLOT_CLASS 57
 
 /*
  * Takes a reader's slot of a shard.  Returns false if there is no limit, and
@@ -25,7 +25,7 @@
 bool
 reader_slots_take(Oid shard_table, bool wait, LOCKTAG *slot)
 {
-	int			count = setting_max_readers_per_shard;
+	int count = setting_max_readers_per_shard;
 
 	if (count == 0)
 		return false;

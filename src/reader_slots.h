@@ -12,4 +12,4 @@
 extern bool reader_slots_take(Oid shard_table, bool wait, LOCKTAG *slot);
 extern void reader_slots_release(const LOCKTAG *slot);
 
-#endif							/* READER_SLOTS_H */
+#endif /* READER_SLOTS_H */

@@ -22,10 +22,10 @@
 #include "side_table.h"
 
 /* A value that was out of line goes to the side table from this size on */
-#define ASIDE_SIZE			1024
+#define ASIDE_SIZE 1024
 
 /* Smaller values are not worth a reference when a record must shrink */
-#define MIN_ASIDE_SIZE		128
+#define MIN_ASIDE_SIZE 128
 
 typedef enum ImageKind
 {
@@ -38,26 +38,26 @@ typedef enum ImageKind
 /* An image on its way into a record */
 typedef struct ImagePlan
 {
-	ImageKind	kind;
-	bool		is_copy;		/* of tuple; else of values and nulls */
-	HeapTuple	tuple;
-	Datum	   *values;
-	bool	   *nulls;
-	bool		has_nulls;
-	Size		data_size;
-	bool		is_aside;		/* the whole image, under ordinal */
-	uint32		ordinal;
+	ImageKind kind;
+	bool	  is_copy; /* of tuple; else of values and nulls */
+	HeapTuple tuple;
+	Datum	 *values;
+	bool	 *nulls;
+	bool	  has_nulls;
+	Size	  data_size;
+	bool	  is_aside; /* the whole image, under ordinal */
+	uint32	  ordinal;
 } ImagePlan;
 
 /* What the steps below share */
 typedef struct RecordPlan
 {
 	CapturedRelation *facts;
-	ChangeBucket *bucket;
-	uint64		hash;
-	const bool *same;
-	ImagePlan	old;
-	ImagePlan	new;
+	ChangeBucket	 *bucket;
+	uint64			  hash;
+	const bool		 *same;
+	ImagePlan		  old;
+	ImagePlan new;
 } RecordPlan;
 
 static void
@@ -103,7 +103,7 @@ wants_column(const RecordPlan *plan, ImageKind kind, int column)
 static void
 measure_values(const RecordPlan *plan, ImagePlan *image)
 {
-	TupleDesc	desc = plan->facts->descriptor->stored_desc;
+	TupleDesc desc = plan->facts->descriptor->stored_desc;
 
 	image->has_nulls = false;
 	for (int i = 0; i < desc->natts && !image->has_nulls; i++)
@@ -115,7 +115,7 @@ measure_values(const RecordPlan *plan, ImagePlan *image)
 static Datum
 put_aside(RecordPlan *plan, Datum value)
 {
-	uint32		ordinal = change_buffer_next_ordinal();
+	uint32 ordinal = change_buffer_next_ordinal();
 
 	change_buffer_add_value(plan->bucket, plan->hash, ordinal,
 							DatumGetPointer(value),
@@ -128,7 +128,7 @@ static Datum
 stored_value(RecordPlan *plan, Oid type, ColumnForm form, Datum value)
 {
 	struct varlena *pointer;
-	Datum		reference;
+	Datum			reference;
 
 	if (form == COLUMN_RENDERED)
 		pointer = rendered_value_make(type, value);
@@ -156,11 +156,11 @@ plan_values(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 	image->nulls = palloc(descriptor->natts * sizeof(bool));
 	for (int i = 0; i < descriptor->natts; i++)
 	{
-		RowColumn  *column = &descriptor->columns[i];
+		RowColumn		 *column = &descriptor->columns[i];
 		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
 
 		image->nulls[i] = version->slot->tts_isnull[i] || column->form == COLUMN_DROPPED ||
-			!wants_column(plan, image->kind, i);
+						  !wants_column(plan, image->kind, i);
 		image->values[i] = image->nulls[i] ? (Datum) 0 : version->slot->tts_values[i];
 		if (!image->nulls[i] &&
 			(column->form == COLUMN_RENDERED || att->attlen == -1))
@@ -174,7 +174,7 @@ static void
 plan_image(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 		   ImagePlan *image)
 {
-	HeapTuple	tuple = version->tuple;
+	HeapTuple tuple = version->tuple;
 
 	if (image->kind == IMAGE_FULL && plan->facts->plain &&
 		!HeapTupleHasExternal(tuple) &&
@@ -192,7 +192,7 @@ plan_image(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 static Size
 bitmaps_size(const RecordPlan *plan, const ImagePlan *image)
 {
-	Size		one = BITMAPLEN(plan->facts->descriptor->natts);
+	Size one = BITMAPLEN(plan->facts->descriptor->natts);
 
 	return MAXALIGN((image->has_nulls ? one : 0) +
 					(image->kind == IMAGE_DELTA ? one : 0));
@@ -217,16 +217,16 @@ static Size
 record_length(const RecordPlan *plan)
 {
 	return RECORD_IMAGES + MAXALIGN(inline_size(plan, &plan->old)) +
-		inline_size(plan, &plan->new);
+		   inline_size(plan, &plan->new);
 }
 
 static void
 write_image(const RecordPlan *plan, const ImagePlan *image, char *out)
 {
 	RowDescriptor *descriptor = plan->facts->descriptor;
-	Size		one = BITMAPLEN(descriptor->natts);
-	Size		bitmaps = bitmaps_size(plan, image);
-	bits8	   *null_bits = NULL;
+	Size		   one = BITMAPLEN(descriptor->natts);
+	Size		   bitmaps = bitmaps_size(plan, image);
+	bits8		  *null_bits = NULL;
 
 	memset(out, 0, bitmaps);
 	if (image->kind == IMAGE_DELTA)
@@ -250,7 +250,7 @@ write_image(const RecordPlan *plan, const ImagePlan *image, char *out)
 	}
 	else
 	{
-		uint16		infomask;
+		uint16 infomask;
 
 		/* heap_fill_tuple does not write the padding between values. */
 		memset(out + bitmaps, 0, image->data_size);
@@ -263,9 +263,9 @@ write_image(const RecordPlan *plan, const ImagePlan *image, char *out)
 static bool
 find_largest(RecordPlan *plan, ImagePlan **image, int *column)
 {
-	ImagePlan  *images[] = {&plan->old, &plan->new};
-	TupleDesc	desc = plan->facts->descriptor->stored_desc;
-	Size		largest = MIN_ASIDE_SIZE - 1;
+	ImagePlan *images[] = {&plan->old, &plan->new};
+	TupleDesc  desc = plan->facts->descriptor->stored_desc;
+	Size	   largest = MIN_ASIDE_SIZE - 1;
 
 	for (int n = 0; n < 2; n++)
 	{
@@ -273,7 +273,7 @@ find_largest(RecordPlan *plan, ImagePlan **image, int *column)
 			continue;
 		for (int i = 0; i < desc->natts; i++)
 		{
-			Pointer		value = DatumGetPointer(images[n]->values[i]);
+			Pointer value = DatumGetPointer(images[n]->values[i]);
 
 			if (images[n]->nulls[i] || TupleDescAttr(desc, i)->attlen != -1 ||
 				VARATT_IS_EXTERNAL(value) || VARSIZE_ANY(value) <= largest)
@@ -289,9 +289,9 @@ find_largest(RecordPlan *plan, ImagePlan **image, int *column)
 static void
 put_image_aside(RecordPlan *plan, ImagePlan *image)
 {
-	Size		size = image_size(plan, image);
-	bytea	   *bytes = palloc(VARHDRSZ + size);
-	char	   *aligned = palloc(size);
+	Size   size = image_size(plan, image);
+	bytea *bytes = palloc(VARHDRSZ + size);
+	char  *aligned = palloc(size);
 
 	write_image(plan, image, aligned);
 	SET_VARSIZE(bytes, VARHDRSZ + size);
@@ -312,8 +312,8 @@ static void
 shrink_record(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *old,
 			  const RowVersion *new)
 {
-	ImagePlan  *image = NULL;
-	int			column = 0;
+	ImagePlan *image = NULL;
+	int		   column = 0;
 
 	if (plan->old.kind != IMAGE_NONE && plan->old.is_copy)
 		plan_values(plan, tupdesc, old, &plan->old);
@@ -345,17 +345,17 @@ put_image(const RecordPlan *plan, const ImagePlan *image, char *out)
 static uint8
 record_flags(const RecordPlan *plan)
 {
-	uint8		flags = 0;
+	uint8 flags = 0;
 
 	if (plan->old.kind != IMAGE_NONE)
 		flags |= RECORD_HAS_OLD |
-			(plan->old.has_nulls ? RECORD_OLD_NULLS : 0) |
-			(plan->old.is_aside ? RECORD_OLD_ASIDE : 0);
+				 (plan->old.has_nulls ? RECORD_OLD_NULLS : 0) |
+				 (plan->old.is_aside ? RECORD_OLD_ASIDE : 0);
 	if (plan->new.kind != IMAGE_NONE)
 		flags |= RECORD_HAS_NEW |
-			(plan->new.has_nulls ? RECORD_NEW_NULLS : 0) |
-			(plan->new.is_aside ? RECORD_NEW_ASIDE : 0) |
-			(plan->new.kind == IMAGE_DELTA ? RECORD_NEW_DELTA : 0);
+				 (plan->new.has_nulls ? RECORD_NEW_NULLS : 0) |
+				 (plan->new.is_aside ? RECORD_NEW_ASIDE : 0) |
+				 (plan->new.kind == IMAGE_DELTA ? RECORD_NEW_DELTA : 0);
 	if (plan->old.kind == IMAGE_KEYS || plan->new.kind == IMAGE_KEYS)
 		flags |= RECORD_KEYS_ONLY;
 	return flags;
@@ -366,8 +366,8 @@ static void
 write_record(const RecordPlan *plan, RecordEvent event, char *out, Size length)
 {
 	HeapTupleHeader header = (HeapTupleHeader) out;
-	RecordData *record = RECORD_DATA(header);
-	Size		old_size = MAXALIGN(inline_size(plan, &plan->old));
+	RecordData	   *record = RECORD_DATA(header);
+	Size			old_size = MAXALIGN(inline_size(plan, &plan->old));
 
 	memset(header, 0, RECORD_HOFF);
 	header->t_hoff = RECORD_HOFF;
@@ -411,7 +411,7 @@ fill_item(ChangeItem *item, CapturedRelation *facts, uint64 hash,
 	item->hash = hash;
 	item->cid = cid;
 	item->key_hash = facts->partition_is_key ? hash :
-		captured_relation_hash(facts->key, facts->key_count, keyed->slot);
+											   captured_relation_hash(facts->key, facts->key_count, keyed->slot);
 	item->generation = facts->generation;
 	item->ordinal = 0;
 	item->follows_remove = false;
@@ -441,11 +441,11 @@ note_command(ChangeBucket *bucket, CommandId cid)
 void
 record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
 					   const RowVersion *old, const RowVersion *new,
-					   CommandId cid)
+					   CommandId		 cid)
 {
 	ChangeBucket *bucket;
-	ChangeItem *item;
-	uint64		hash;
+	ChangeItem	 *item;
+	uint64		  hash;
 
 	hash = captured_relation_hash(facts->partition, facts->partition_count,
 								  new->slot);
@@ -472,9 +472,9 @@ record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
 			 CommandId cid)
 {
 	const RowVersion *keyed = event == RECORD_REMOVE ? old : new;
-	RecordPlan	plan;
-	ChangeItem *item;
-	Size		length;
+	RecordPlan		  plan;
+	ChangeItem		 *item;
+	Size			  length;
 
 	memset(&plan, 0, sizeof(plan));
 	plan.facts = facts;

@@ -16,20 +16,20 @@
 /* A row version to be captured */
 typedef struct RowVersion
 {
-	HeapTuple	tuple;
-	TupleTableSlot *slot;		/* deformed as far as need be */
+	HeapTuple		tuple;
+	TupleTableSlot *slot; /* deformed as far as need be */
 } RowVersion;
 
 extern ChangeBucket *record_build(CapturedRelation *facts,
 								  StreamBuffer *buffer, TupleDesc tupdesc,
 								  RecordEvent event, const RowVersion *old,
-								  const RowVersion *new, const bool *same,
+								  const RowVersion *new, const bool	  *same,
 								  const ChangeBucket *removed_from,
-								  CommandId cid);
-extern void record_build_unchanged(CapturedRelation *facts,
-								   StreamBuffer *buffer,
-								   const RowVersion *old,
-								   const RowVersion *new,
-								   CommandId cid);
+								  CommandId			  cid);
+extern void			 record_build_unchanged(CapturedRelation *facts,
+											StreamBuffer	 *buffer,
+											const RowVersion *old,
+											const RowVersion *new,
+											CommandId cid);
 
-#endif							/* RECORD_BUILD_H */
+#endif /* RECORD_BUILD_H */

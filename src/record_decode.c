@@ -19,7 +19,7 @@
 #include "typed_json.h"
 
 /* An image's JSON is not longer than this: three of them must fit a message */
-#define IMAGE_TEXT_LIMIT	((Size) 480 * 1024 * 1024)
+#define IMAGE_TEXT_LIMIT ((Size) 480 * 1024 * 1024)
 
 /*
  * Makes a decoder for the records of one shard, in CurrentMemoryContext.  The
@@ -84,13 +84,14 @@ static void
 deform_image(RecordDecoder *decoder, const char *bytes, bool has_nulls,
 			 bool is_delta, DecodedImage *image)
 {
-	TupleDesc	desc = decoder->descriptor->stored_desc;
-	Size		one = BITMAPLEN(desc->natts);
+	TupleDesc	 desc = decoder->descriptor->stored_desc;
+	Size		 one = BITMAPLEN(desc->natts);
 	const bits8 *same = is_delta ? (const bits8 *) bytes : NULL;
 	const bits8 *not_null = has_nulls ?
-		(const bits8 *) bytes + (is_delta ? one : 0) : NULL;
-	const char *data = bytes + MAXALIGN((is_delta ? one : 0) + (has_nulls ? one : 0));
-	Size		offset = 0;
+								(const bits8 *) bytes + (is_delta ? one : 0) :
+								NULL;
+	const char	*data = bytes + MAXALIGN((is_delta ? one : 0) + (has_nulls ? one : 0));
+	Size		 offset = 0;
 
 	image->values = palloc(desc->natts * sizeof(Datum));
 	image->nulls = palloc(desc->natts * sizeof(bool));
@@ -126,13 +127,13 @@ decode_image(RecordDecoder *decoder, const char *bytes, bool is_aside,
 {
 	if (is_aside)
 	{
-		uint32		ordinal;
-		bytea	   *stored;
-		char	   *aligned;
+		uint32 ordinal;
+		bytea *stored;
+		char  *aligned;
 
 		memcpy(&ordinal, bytes, sizeof(ordinal));
 		stored = (bytea *) detoast_attr((struct varlena *)
-										DatumGetPointer(fetch_aside(decoder, ordinal)));
+											DatumGetPointer(fetch_aside(decoder, ordinal)));
 		aligned = palloc(VARSIZE_ANY_EXHDR(stored));
 		memcpy(aligned, VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored));
 		bytes = aligned;
@@ -148,8 +149,8 @@ void
 record_decode(RecordDecoder *decoder, const ShardRecord *record)
 {
 	const RecordData *data = record->data;
-	uint8		flags = data->flags;
-	MemoryContext oldcontext;
+	uint8			  flags = data->flags;
+	MemoryContext	  oldcontext;
 
 	MemoryContextReset(decoder->context);
 	oldcontext = MemoryContextSwitchTo(decoder->context);
@@ -219,23 +220,23 @@ append_column(RecordDecoder *decoder, const DecodedImage *image, int i,
 			  StringInfo buf, Size limit)
 {
 	const RowColumn *column = &decoder->descriptor->columns[i];
-	int			attlen = TupleDescAttr(decoder->descriptor->stored_desc, i)->attlen;
+	int				 attlen = TupleDescAttr(decoder->descriptor->stored_desc, i)->attlen;
 
 	appendBinaryStringInfo(buf, column->json_name, column->json_name_length);
 	if (image->nulls[i])
 		return column->name_length + typed_json_append_null(buf);
 	return column->name_length +
-		append_value(decoder, column, buf, image->values[i], attlen, limit);
+		   append_value(decoder, column, buf, image->values[i], attlen, limit);
 }
 
 static int64
 append_image(RecordDecoder *decoder, const DecodedImage *image, StringInfo buf)
 {
 	const RowDescriptor *descriptor = decoder->descriptor;
-	Size		limit = buf->len + IMAGE_TEXT_LIMIT;
-	MemoryContext oldcontext = MemoryContextSwitchTo(decoder->context);
-	char		separator = '{';
-	int64		size = 0;
+	Size				 limit = buf->len + IMAGE_TEXT_LIMIT;
+	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
+	char				 separator = '{';
+	int64				 size = 0;
 
 	for (int i = 0; i < descriptor->natts; i++)
 	{
@@ -266,9 +267,9 @@ int64
 record_append_keys(RecordDecoder *decoder, StringInfo buf)
 {
 	const RowDescriptor *descriptor = decoder->descriptor;
-	Size		limit = buf->len + IMAGE_TEXT_LIMIT;
-	MemoryContext oldcontext = MemoryContextSwitchTo(decoder->context);
-	int64		size = 0;
+	Size				 limit = buf->len + IMAGE_TEXT_LIMIT;
+	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
+	int64				 size = 0;
 
 	for (int k = 0; k < descriptor->key_count; k++)
 	{

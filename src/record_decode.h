@@ -14,32 +14,32 @@
 /* The values of one image; NULL values if the record does not have it */
 typedef struct DecodedImage
 {
-	Datum	   *values;
-	bool	   *nulls;
+	Datum *values;
+	bool  *nulls;
 } DecodedImage;
 
 typedef struct RecordDecoder
 {
-	const ShardInfo *shard;
-	Snapshot	snapshot;
-	MemoryContext context;		/* of what one record needs; reset for the next */
-	Relation	side;			/* opened when a value is there */
+	const ShardInfo		*shard;
+	Snapshot			 snapshot;
+	MemoryContext		 context; /* of what one record needs; reset for the next */
+	Relation			 side;	  /* opened when a value is there */
 	const RowDescriptor *descriptor;
-	uint64		generation;		/* of the descriptor */
-	uint64		transaction_id;
-	RecordEvent event;
-	bool		has_old;		/* there is an old image to be shown */
-	bool		has_new;
-	DecodedImage old;
+	uint64				 generation; /* of the descriptor */
+	uint64				 transaction_id;
+	RecordEvent			 event;
+	bool				 has_old; /* there is an old image to be shown */
+	bool				 has_new;
+	DecodedImage		 old;
 	DecodedImage new;
-	DecodedImage *keyed;		/* the image that has the key */
+	DecodedImage *keyed; /* the image that has the key */
 } RecordDecoder;
 
 extern RecordDecoder *record_decoder_create(const ShardInfo *shard,
-											Snapshot snapshot);
-extern void record_decode(RecordDecoder *decoder, const ShardRecord *record);
-extern Datum record_decoder_value(RecordDecoder *decoder, Datum value);
-extern void record_decoder_close(RecordDecoder *decoder);
+											Snapshot		 snapshot);
+extern void			  record_decode(RecordDecoder *decoder, const ShardRecord *record);
+extern Datum		  record_decoder_value(RecordDecoder *decoder, Datum value);
+extern void			  record_decoder_close(RecordDecoder *decoder);
 
 extern const char *record_event_name(RecordEvent event);
 
@@ -48,4 +48,4 @@ extern int64 record_append_keys(RecordDecoder *decoder, StringInfo buf);
 extern int64 record_append_old_image(RecordDecoder *decoder, StringInfo buf);
 extern int64 record_append_new_image(RecordDecoder *decoder, StringInfo buf);
 
-#endif							/* RECORD_DECODE_H */
+#endif /* RECORD_DECODE_H */

@@ -25,7 +25,7 @@ void
 record_page_begin(RecordPage *page, const char *iterator, int max_records,
 				  Snapshot snapshot)
 {
-	ShardInfo  *shard;
+	ShardInfo *shard;
 
 	if (max_records < 1)
 		error_constraint(psprintf("%d", max_records), "limit",
@@ -74,7 +74,7 @@ decode_texts(RecordPage *page)
 bool
 record_page_next(RecordPage *page)
 {
-	int64		position = page->reader->position;
+	int64 position = page->reader->position;
 
 	if (page->is_done)
 		return false;
@@ -114,7 +114,7 @@ const char *
 record_page_next_iterator(RecordPage *page)
 {
 	const ShardInfo *shard = page->iterator->shard;
-	int64		position = page->reader->position;
+	int64			 position = page->reader->position;
 
 	if (!ShardIsOpen(shard) &&
 		(page->reader->end == READER_AT_HEAP_END ||
@@ -144,7 +144,7 @@ void
 record_event_id(const ShardInfo *shard, int64 number, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
-	uint64		parts[2];
+	uint64			  parts[2];
 
 	parts[0] = hash_bytes_extended((const unsigned char *) shard->shard_id,
 								   strlen(shard->shard_id),

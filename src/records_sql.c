@@ -68,7 +68,7 @@ ddbstreams_get_shard_iterator(PG_FUNCTION_ARGS)
 	iterator = iterator_for_type(stream, shard,
 								 text_to_cstring(PG_GETARG_TEXT_PP(2)),
 								 PG_ARGISNULL(3) ? NULL :
-								 text_to_cstring(PG_GETARG_TEXT_PP(3)),
+												   text_to_cstring(PG_GETARG_TEXT_PP(3)),
 								 PG_ARGISNULL(4) ? NULL : &at, true, snapshot);
 	PG_RETURN_TEXT_P(cstring_to_text(iterator));
 }
@@ -83,8 +83,8 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 {
 	ShardIterator *iterator;
 	IteratorWriter writer;
-	const char *written;
-	bool		at_end;
+	const char	  *written;
+	bool		   at_end;
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("shardIterator");
@@ -96,10 +96,10 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 		ShardReader *reader = shard_reader_open(iterator->shard,
 												GetActiveSnapshot(),
 												iterator_start(iterator));
-		ShardRecord record;
+		ShardRecord	 record;
 
 		at_end = !shard_reader_next(reader, &record) &&
-			reader->end == READER_AT_HEAP_END;
+				 reader->end == READER_AT_HEAP_END;
 		shard_reader_close(reader);
 	}
 	if (at_end)
@@ -119,10 +119,10 @@ text_of(StringInfo buf)
 /* What all rows of a call share */
 typedef struct ConstantColumns
 {
-	Datum		version;
-	Datum		source;
-	Datum		region;
-	Datum		view_type;
+	Datum version;
+	Datum source;
+	Datum region;
+	Datum view_type;
 } ConstantColumns;
 
 static void
@@ -130,9 +130,9 @@ fill_row(RecordPage *page, const ConstantColumns *constants, Datum *values,
 		 bool *nulls)
 {
 	const ShardRecord *record = &page->record;
-	const char *next_iterator = record_page_next_iterator(page);
-	char		event_id[EVENT_ID_LENGTH];
-	char		number[NUMBER_DIGITS];
+	const char		  *next_iterator = record_page_next_iterator(page);
+	char			   event_id[EVENT_ID_LENGTH];
+	char			   number[NUMBER_DIGITS];
 
 	record_event_id(page->iterator->shard, record->number, event_id);
 	sequence_number_write(record->number, number);
@@ -157,7 +157,7 @@ fill_row(RecordPage *page, const ConstantColumns *constants, Datum *values,
 	values[OUT_TRANSACTION_ID] = UInt64GetDatum(record->data->transaction_id);
 	nulls[OUT_NEXT_ITERATOR] = next_iterator == NULL;
 	values[OUT_NEXT_ITERATOR] = nulls[OUT_NEXT_ITERATOR] ? (Datum) 0 :
-		CStringGetTextDatum(next_iterator);
+														   CStringGetTextDatum(next_iterator);
 }
 
 /*
@@ -166,13 +166,13 @@ fill_row(RecordPage *page, const ConstantColumns *constants, Datum *values,
 Datum
 ddbstreams_get_records(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	RecordPage	page;
+	ReturnSetInfo  *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	RecordPage		page;
 	ConstantColumns constants;
-	const char *region;
-	int			region_length;
-	MemoryContext row_context;
-	MemoryContext oldcontext;
+	const char	   *region;
+	int				region_length;
+	MemoryContext	row_context;
+	MemoryContext	oldcontext;
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("shardIterator");
@@ -194,8 +194,8 @@ ddbstreams_get_records(PG_FUNCTION_ARGS)
 										ALLOCSET_DEFAULT_SIZES);
 	while (record_page_next(&page))
 	{
-		Datum		values[OUT_COUNT];
-		bool		nulls[OUT_COUNT] = {false};
+		Datum values[OUT_COUNT];
+		bool  nulls[OUT_COUNT] = {false};
 
 		oldcontext = MemoryContextSwitchTo(row_context);
 		fill_row(&page, &constants, values, nulls);

@@ -43,15 +43,15 @@
 /* Descriptors that were decoded in this session, by id */
 typedef struct DecodedEntry
 {
-	int64		id;
+	int64		   id;
 	RowDescriptor *descriptor;
 } DecodedEntry;
 
-static HTAB *decoded = NULL;
+static HTAB			*decoded = NULL;
 static MemoryContext decoded_context = NULL;
-static Oid	decoded_table = InvalidOid; /* whose rows they are */
-static bool decoded_stale = false;
-static uint64 decoded_generation = 0;	/* tells one such cache from the next */
+static Oid			 decoded_table = InvalidOid; /* whose rows they are */
+static bool			 decoded_stale = false;
+static uint64		 decoded_generation = 0; /* tells one such cache from the next */
 
 #define MAX_DECODED 1000
 
@@ -59,9 +59,9 @@ static uint64 decoded_generation = 0;	/* tells one such cache from the next */
 typedef struct UsedDescriptor
 {
 	struct UsedDescriptor *next;
-	int64		id;
-	bytea	   *content;
-	bool		stored;			/* by this transaction */
+	int64				   id;
+	bytea				  *content;
+	bool				   stored; /* by this transaction */
 } UsedDescriptor;
 
 static UsedDescriptor *used_descriptors = NULL;
@@ -72,7 +72,7 @@ put_column(StringInfo buf, Form_pg_attribute att, AttrNumber root_attnum,
 {
 	int32		typmod = att->atttypmod;
 	Oid			type = att->attisdropped ? InvalidOid :
-		getBaseTypeAndTypmod(att->atttypid, &typmod);
+										   getBaseTypeAndTypmod(att->atttypid, &typmod);
 	ColumnForm	form;
 	const char *name = att->attisdropped ? "" : NameStr(att->attname);
 
@@ -115,7 +115,7 @@ static RowDescriptor *
 parse_content(int64 id, bytea *content)
 {
 	StringInfoData buf;
-	int			natts;
+	int			   natts;
 	RowDescriptor *descriptor;
 
 	buf.data = VARDATA_ANY(content);
@@ -136,7 +136,7 @@ parse_content(int64 id, bytea *content)
 
 	for (int i = 0; i < natts; i++)
 	{
-		RowColumn  *column = &descriptor->columns[i];
+		RowColumn		 *column = &descriptor->columns[i];
 		Form_pg_attribute att = TupleDescAttr(descriptor->stored_desc, i);
 
 		column->form = pq_getmsgbyte(&buf);
@@ -189,9 +189,9 @@ RowDescriptor *
 row_descriptor_build(Relation rel, Oid root, int key_count,
 					 const AttrNumber *key_attnums)
 {
-	TupleDesc	tupdesc = RelationGetDescr(rel);
+	TupleDesc	   tupdesc = RelationGetDescr(rel);
 	StringInfoData buf;
-	bytea	   *content;
+	bytea		  *content;
 
 	initStringInfo(&buf);
 	pq_sendbyte(&buf, CONTENT_VERSION);
@@ -199,7 +199,7 @@ row_descriptor_build(Relation rel, Oid root, int key_count,
 	pq_sendint16(&buf, key_count);
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
-		int			key_position = 0;
+		int key_position = 0;
 
 		for (int k = 0; k < key_count; k++)
 		{
@@ -241,7 +241,7 @@ stored_content(int64 id)
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
-		bool		isnull;
+		bool isnull;
 
 		content = DatumGetByteaPCopy(heap_getattr(tuple,
 												  Anum_row_descriptor_content,
@@ -301,9 +301,9 @@ prepare_cache(void)
 static RowDescriptor *
 remember_decoded(int64 id, bytea *content)
 {
-	MemoryContext oldcontext = MemoryContextSwitchTo(decoded_context);
+	MemoryContext  oldcontext = MemoryContextSwitchTo(decoded_context);
 	RowDescriptor *descriptor = parse_content(id, content);
-	DecodedEntry *entry;
+	DecodedEntry  *entry;
 
 	MemoryContextSwitchTo(oldcontext);
 	descriptor->content = NULL; /* the caller's */
@@ -320,7 +320,7 @@ const RowDescriptor *
 row_descriptor_get(int64 id)
 {
 	DecodedEntry *entry;
-	bytea	   *content;
+	bytea		 *content;
 
 	prepare_cache();
 	entry = hash_search(decoded, &id, HASH_FIND, NULL);
@@ -347,7 +347,7 @@ bool
 row_descriptor_is_stale(uint64 generation)
 {
 	return decoded == NULL || decoded_stale || generation != decoded_generation ||
-		hash_get_num_entries(decoded) >= MAX_DECODED;
+		   hash_get_num_entries(decoded) >= MAX_DECODED;
 }
 
 /*
@@ -377,8 +377,8 @@ static bool
 is_known_stored(const UsedDescriptor *used)
 {
 	return used->stored ||
-		(decoded != NULL && !decoded_stale &&
-		 hash_search(decoded, &used->id, HASH_FIND, NULL) != NULL);
+		   (decoded != NULL && !decoded_stale &&
+			hash_search(decoded, &used->id, HASH_FIND, NULL) != NULL);
 }
 
 /* Is it known that row_descriptor_store_used has nothing to do? */
@@ -402,10 +402,10 @@ row_descriptor_store_used(void)
 {
 	for (UsedDescriptor *used = used_descriptors; used; used = used->next)
 	{
-		Relation	rel;
-		Datum		values[2];
-		bool		nulls[2] = {false, false};
-		bytea	   *content;
+		Relation rel;
+		Datum	 values[2];
+		bool	 nulls[2] = {false, false};
+		bytea	*content;
 
 		prepare_cache();
 		if (is_known_stored(used))

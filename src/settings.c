@@ -10,18 +10,18 @@
 
 #include "ddbstreams.h"
 
-char	   *setting_region = NULL;
-char	   *setting_account_id = NULL;
-int			setting_default_shard_count = 4;
-int			setting_iterator_lifetime = 900;
-int			setting_max_readers_per_shard = 2;
-int			setting_buffer_memory = 65536;
+char *setting_region = NULL;
+char *setting_account_id = NULL;
+int	  setting_default_shard_count = 4;
+int	  setting_iterator_lifetime = 900;
+int	  setting_max_readers_per_shard = 2;
+int	  setting_buffer_memory = 65536;
 
 /* A region is a part of ARNs: letters, digits and hyphens, as AWS's are. */
 static bool
 check_region(char **value, void **extra, GucSource source)
 {
-	size_t		length = strlen(*value);
+	size_t length = strlen(*value);
 
 	if (length == 0 || length > 64 ||
 		strspn(*value, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)

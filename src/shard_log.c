@@ -49,35 +49,35 @@
 #include "record.h"
 #include "shard_log.h"
 
-#define SLOT_COUNT	1024		/* a power of two */
+#define SLOT_COUNT 1024 /* a power of two */
 
 /* What one append lock guards, and what is kept per shard beside it */
 typedef struct ShardLogSlot
 {
-	LWLock		append_lock;
-	Oid			database;		/* whose last number this is */
-	Oid			shard_table;
-	int64		last_number;
+	LWLock append_lock;
+	Oid	   database; /* whose last number this is */
+	Oid	   shard_table;
+	int64  last_number;
 
-	slock_t		hint_mutex;
-	Oid			hint_database;
-	Oid			hint_shard_table;
-	LatestHint	hint;
+	slock_t	   hint_mutex;
+	Oid		   hint_database;
+	Oid		   hint_shard_table;
+	LatestHint hint;
 
-	ConditionVariable waiters;	/* readers that wait for a record */
+	ConditionVariable waiters; /* readers that wait for a record */
 } ShardLogSlot;
 
 typedef union ShardLogSlotPadded
 {
 	ShardLogSlot slot;
-	char		pad[TYPEALIGN(PG_CACHE_LINE_SIZE, sizeof(ShardLogSlot))];
+	char		 pad[TYPEALIGN(PG_CACHE_LINE_SIZE, sizeof(ShardLogSlot))];
 } ShardLogSlotPadded;
 
 typedef struct ShardLogShared
 {
-	int			tranche_id;
-	bool		recovers;		/* the server starts with a recovery */
-	pg_atomic_uint64 floor;		/* no number below, once it is set */
+	int				   tranche_id;
+	bool			   recovers; /* the server starts with a recovery */
+	pg_atomic_uint64   floor;	 /* no number below, once it is set */
 	ShardLogSlotPadded slots[FLEXIBLE_ARRAY_MEMBER];
 } ShardLogShared;
 
@@ -99,21 +99,21 @@ shard_log_shmem_size(void)
 static bool
 starts_with_recovery(void)
 {
-	struct stat st;
-	bool		crc_ok;
+	struct stat		 st;
+	bool			 crc_ok;
 	ControlFileData *control = get_controlfile(DataDir, &crc_ok);
-	bool		unclean = !crc_ok || control->state != DB_SHUTDOWNED;
+	bool			 unclean = !crc_ok || control->state != DB_SHUTDOWNED;
 
 	pfree(control);
 	return unclean || stat(STANDBY_SIGNAL_FILE, &st) == 0 ||
-		stat(RECOVERY_SIGNAL_FILE, &st) == 0;
+		   stat(RECOVERY_SIGNAL_FILE, &st) == 0;
 }
 
 /* Called in the postmaster, at its start and after a crash of a backend. */
 void
 shard_log_shmem_init(void)
 {
-	bool		found;
+	bool found;
 
 	shared = ShmemInitStruct("ddbstreams shard log", shard_log_shmem_size(),
 							 &found);
@@ -140,7 +140,7 @@ int
 shard_log_slot_number(Oid shard_table)
 {
 	return hash_combine(murmurhash32(MyDatabaseId), murmurhash32(shard_table)) &
-		(SLOT_COUNT - 1);
+		   (SLOT_COUNT - 1);
 }
 
 static ShardLogSlot *
@@ -156,21 +156,21 @@ slot_of(Oid shard_table)
 static int64
 highest_number(Relation shard, BlockNumber block)
 {
-	Buffer		buffer = ReadBuffer(shard, block);
-	Page		page;
+	Buffer		 buffer = ReadBuffer(shard, block);
+	Page		 page;
 	OffsetNumber last;
-	int64		highest = 0;
+	int64		 highest = 0;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	page = BufferGetPage(buffer);
 	last = PageIsNew(page) ? 0 : PageGetMaxOffsetNumber(page);
 	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
 	{
-		ItemId		item = PageGetItemId(page, offset);
+		ItemId item = PageGetItemId(page, offset);
 
 		if (ItemIdIsNormal(item))
 		{
-			int64		number = RECORD_DATA(PageGetItem(page, item))->number;
+			int64 number = RECORD_DATA(PageGetItem(page, item))->number;
 
 			highest = Max(highest, number);
 		}
@@ -190,7 +190,7 @@ shard_log_last_number(Relation shard)
 
 	while (block > 0)
 	{
-		int64		number = highest_number(shard, --block);
+		int64 number = highest_number(shard, --block);
 
 		if (number > 0)
 			return number;
@@ -202,15 +202,15 @@ shard_log_last_number(Relation shard)
 int64
 shard_log_now(void)
 {
-	int64		number = NUMBER_AT_TIME(GetCurrentTimestamp());
+	int64 number = NUMBER_AT_TIME(GetCurrentTimestamp());
 
 	if (shared->recovers)
 	{
-		uint64		floor = pg_atomic_read_u64(&shared->floor);
+		uint64 floor = pg_atomic_read_u64(&shared->floor);
 
 		if (floor == 0)
 		{
-			uint64		first = NUMBER_AT_TIME(GetCurrentTimestamp() + USECS_PER_SEC);
+			uint64 first = NUMBER_AT_TIME(GetCurrentTimestamp() + USECS_PER_SEC);
 
 			if (pg_atomic_compare_exchange_u64(&shared->floor, &floor, first))
 				floor = first;
@@ -237,7 +237,7 @@ pin_last_page(Relation shard)
 
 	/* What this backend remembers as its target may not be the last page. */
 	RelationSetTargetBlock(shard, block_count > 0 ? block_count - 1 :
-						   InvalidBlockNumber);
+													InvalidBlockNumber);
 	if (block_count == 0)
 		return InvalidBuffer;
 	buffer = ReadBuffer(shard, block_count - 1);
@@ -255,7 +255,7 @@ static void
 number_records(ShardLogSlot *slot, Relation shard, int64 starting_number,
 			   int64 now, HeapTuple *tuples, int count)
 {
-	int64		number;
+	int64 number;
 
 	if (slot->database != MyDatabaseId ||
 		slot->shard_table != RelationGetRelid(shard))
@@ -276,7 +276,7 @@ number_records(ShardLogSlot *slot, Relation shard, int64 starting_number,
 static void
 insert_singly(Relation shard, HeapTuple *tuples, int count)
 {
-	CommandId	cid = GetCurrentCommandId(true);
+	CommandId cid = GetCurrentCommandId(true);
 
 	for (int i = 0; i < count; i++)
 		heap_insert(shard, tuples[i], cid,
@@ -293,8 +293,8 @@ fill_slots(HeapTuple *tuples, int count)
 {
 	if (batch_slots == NULL)
 	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
-		TupleDesc	desc = CreateTemplateTupleDesc(RECORD_NATTS);
+		MemoryContext	 oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+		TupleDesc		 desc = CreateTemplateTupleDesc(RECORD_NATTS);
 		TupleTableSlot **slots = palloc0(SHARD_LOG_BATCH_RECORDS *
 										 sizeof(TupleTableSlot *));
 
@@ -335,9 +335,9 @@ shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
 				 int count)
 {
 	ShardLogSlot *slot = slot_of(RelationGetRelid(shard));
-	Buffer		last_page;
-	bool		singly = count == 1 || XLogLogicalInfoActive();
-	CommandId	cid = GetCurrentCommandId(true);
+	Buffer		  last_page;
+	bool		  singly = count == 1 || XLogLogicalInfoActive();
+	CommandId	  cid = GetCurrentCommandId(true);
 
 	Assert(count > 0 && count <= SHARD_LOG_BATCH_RECORDS);
 	if (!singly)
@@ -368,11 +368,11 @@ bool
 shard_log_get_hint(Oid shard_table, LatestHint *hint)
 {
 	ShardLogSlot *slot = slot_of(shard_table);
-	bool		found;
+	bool		  found;
 
 	SpinLockAcquire(&slot->hint_mutex);
 	found = slot->hint_database == MyDatabaseId &&
-		slot->hint_shard_table == shard_table;
+			slot->hint_shard_table == shard_table;
 	if (found)
 		*hint = slot->hint;
 	SpinLockRelease(&slot->hint_mutex);

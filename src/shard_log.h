@@ -13,7 +13,7 @@
 #include "utils/snapshot.h"
 
 /* A batch under one acquisition of the append lock */
-#define SHARD_LOG_BATCH_RECORDS	512
+#define SHARD_LOG_BATCH_RECORDS 512
 #define SHARD_LOG_BATCH_BYTES	(64 * 1024)
 
 /*
@@ -24,26 +24,26 @@
 
 typedef struct LatestHint
 {
-	int64		position;		/* a visible record's number, or the start */
+	int64		  position; /* a visible record's number, or the start */
 	TransactionId xmax;
-	int			xid_count;
+	int			  xid_count;
 	TransactionId xids[LATEST_HINT_XIDS];
 } LatestHint;
 
 extern Size shard_log_shmem_size(void);
 extern void shard_log_shmem_init(void);
 
-extern void shard_log_append(Relation shard, int64 starting_number,
-							 HeapTuple *tuples, int count);
+extern void	 shard_log_append(Relation shard, int64 starting_number,
+							  HeapTuple *tuples, int count);
 extern int64 shard_log_last_number(Relation shard);
 extern int64 shard_log_now(void);
 
 extern bool shard_log_get_hint(Oid shard_table, LatestHint *hint);
 extern void shard_log_put_hint(Oid shard_table, const LatestHint *hint);
 
-extern int	shard_log_slot_number(Oid shard_table);
+extern int				  shard_log_slot_number(Oid shard_table);
 extern ConditionVariable *shard_log_waiters(Oid shard_table);
-extern void shard_log_wake(int slot_number);
-extern void shard_log_wake_all(void);
+extern void				  shard_log_wake(int slot_number);
+extern void				  shard_log_wake_all(void);
 
-#endif							/* SHARD_LOG_H */
+#endif /* SHARD_LOG_H */

@@ -45,9 +45,9 @@ typedef enum PageNumbers
 static PageNumbers
 first_number(Relation rel, BlockNumber block, int64 *number)
 {
-	Buffer		buffer = ReadBuffer(rel, block);
-	PageNumbers result = PAGE_EMPTY;
-	Page		page;
+	Buffer		 buffer = ReadBuffer(rel, block);
+	PageNumbers	 result = PAGE_EMPTY;
+	Page		 page;
 	OffsetNumber last;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
@@ -55,8 +55,8 @@ first_number(Relation rel, BlockNumber block, int64 *number)
 	last = PageIsNew(page) ? 0 : PageGetMaxOffsetNumber(page);
 	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
 	{
-		ItemId		item = PageGetItemId(page, offset);
-		int64		found;
+		ItemId item = PageGetItemId(page, offset);
+		int64  found;
 
 		if (!ItemIdIsNormal(item))
 			continue;
@@ -76,7 +76,7 @@ first_number(Relation rel, BlockNumber block, int64 *number)
 static BlockNumber
 seek_block(Relation rel, BlockNumber block_count, int64 position)
 {
-	BlockNumber low = 0;		/* begins at or below the position, or is first */
+	BlockNumber low = 0;			/* begins at or below the position, or is first */
 	BlockNumber high = block_count; /* begins above it, or is the end */
 
 	while (high - low > 1)
@@ -91,7 +91,7 @@ seek_block(Relation rel, BlockNumber block_count, int64 position)
 			   first_number(rel, probe, &number) == PAGE_EMPTY)
 			probe++;
 		if (probe == high)
-			high = middle;		/* nothing from here to high */
+			high = middle; /* nothing from here to high */
 		else if (number <= position)
 			low = probe;
 		else
@@ -123,7 +123,7 @@ shard_reader_open(const ShardInfo *shard, Snapshot snapshot, int64 position)
 	reader->end = READER_NOT_AT_END;
 	reader->block_count = RelationGetNumberOfBlocks(reader->rel);
 	reader->block = reader->block_count == 0 ? 0 :
-		seek_block(reader->rel, reader->block_count, position);
+											   seek_block(reader->rel, reader->block_count, position);
 	reader->count = 0;
 	reader->next = 0;
 	reader->stop_behind = false;
@@ -148,14 +148,14 @@ static bool
 is_own(HeapTupleHeader tuple)
 {
 	return !HeapTupleHeaderXminCommitted(tuple) &&
-		!HeapTupleHeaderXminInvalid(tuple) &&
-		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(tuple));
+		   !HeapTupleHeaderXminInvalid(tuple) &&
+		   TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(tuple));
 }
 
 static void
 add_record(ShardReader *reader, int64 number, OffsetNumber offset)
 {
-	int			i = reader->count++;
+	int i = reader->count++;
 
 	/* Nearly always in order already */
 	while (i > 0 && reader->records[i - 1].number > number)
@@ -174,9 +174,9 @@ add_record(ShardReader *reader, int64 number, OffsetNumber offset)
 static bool
 read_page(ShardReader *reader)
 {
-	int64		stop = PG_INT64_MAX;
-	Buffer		buffer;
-	Page		page;
+	int64		 stop = PG_INT64_MAX;
+	Buffer		 buffer;
+	Page		 page;
 	OffsetNumber last;
 
 	if (reader->block >= reader->block_count)
@@ -191,9 +191,9 @@ read_page(ShardReader *reader)
 	reader->next = 0;
 	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
 	{
-		ItemId		item = PageGetItemId(page, offset);
+		ItemId		  item = PageGetItemId(page, offset);
 		HeapTupleData tuple;
-		int64		number;
+		int64		  number;
 
 		if (!ItemIdIsNormal(item))
 			continue;
@@ -230,7 +230,7 @@ bool
 shard_reader_next(ShardReader *reader, ShardRecord *record)
 {
 	HeapTupleHeader tuple;
-	ItemId		item;
+	ItemId			item;
 
 	while (reader->next >= reader->count)
 	{
@@ -270,7 +270,7 @@ int64
 shard_reader_last_number(const ShardInfo *shard)
 {
 	ShardReader *reader = shard_reader_open(shard, SnapshotSelf, -1);
-	int64		number = shard->starting_number;
+	int64		 number = shard->starting_number;
 
 	for (BlockNumber block = reader->block_count; block > 0; block--)
 	{
@@ -316,7 +316,7 @@ is_among(TransactionId xid, const TransactionId *xids, int count)
 static bool
 hint_is_usable(const LatestHint *hint, Snapshot snapshot)
 {
-	int			count;
+	int					 count;
 	const TransactionId *xids = running_xids(snapshot, &count);
 
 	if (snapshot->snapshot_type != SNAPSHOT_MVCC ||
@@ -335,8 +335,8 @@ hint_is_usable(const LatestHint *hint, Snapshot snapshot)
 static void
 leave_hint(Oid shard_table, Snapshot snapshot, int64 position)
 {
-	LatestHint	hint;
-	int			count;
+	LatestHint			 hint;
+	int					 count;
 	const TransactionId *xids = running_xids(snapshot, &count);
 
 	if (snapshot->snapshot_type != SNAPSHOT_MVCC ||
@@ -363,10 +363,10 @@ leave_hint(Oid shard_table, Snapshot snapshot, int64 position)
 int64
 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot)
 {
-	int64		position = shard->starting_number - 1;
-	LatestHint	hint;
+	int64		 position = shard->starting_number - 1;
+	LatestHint	 hint;
 	ShardReader *reader;
-	ShardRecord record;
+	ShardRecord	 record;
 
 	if (shard_log_get_hint(shard->shard_table, &hint) &&
 		hint_is_usable(&hint, snapshot))

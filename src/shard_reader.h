@@ -18,7 +18,7 @@
 typedef enum ShardReaderEnd
 {
 	READER_NOT_AT_END,
-	READER_AT_UNRESOLVED,		/* a record that is still in flight */
+	READER_AT_UNRESOLVED, /* a record that is still in flight */
 	READER_AT_HEAP_END
 } ShardReaderEnd;
 
@@ -27,35 +27,35 @@ typedef struct ShardRecord
 {
 	int64		number;
 	RecordData *data;
-	Size		images_size;	/* of data->images */
+	Size		images_size; /* of data->images */
 } ShardRecord;
 
 typedef struct ShardReader
 {
 	const ShardInfo *shard;
-	Relation	rel;
-	Snapshot	snapshot;
-	int64		position;		/* records after this number are to be read */
-	ShardReaderEnd end;
-	BlockNumber block;			/* the next page to read */
-	BlockNumber block_count;	/* when the walk began */
-	PGAlignedBlock page;		/* a copy of the present page */
-	int			count;			/* readable records of it, in number order */
-	int			next;
-	bool		stop_behind;	/* an unresolved record follows them */
+	Relation		 rel;
+	Snapshot		 snapshot;
+	int64			 position; /* records after this number are to be read */
+	ShardReaderEnd	 end;
+	BlockNumber		 block;		  /* the next page to read */
+	BlockNumber		 block_count; /* when the walk began */
+	PGAlignedBlock	 page;		  /* a copy of the present page */
+	int				 count;		  /* readable records of it, in number order */
+	int				 next;
+	bool			 stop_behind; /* an unresolved record follows them */
 	struct
 	{
-		int64		number;
+		int64		 number;
 		OffsetNumber offset;
-	}			records[MaxHeapTuplesPerPage];
+	} records[MaxHeapTuplesPerPage];
 } ShardReader;
 
 extern ShardReader *shard_reader_open(const ShardInfo *shard, Snapshot snapshot,
 									  int64 position);
-extern bool shard_reader_next(ShardReader *reader, ShardRecord *record);
-extern void shard_reader_close(ShardReader *reader);
+extern bool			shard_reader_next(ShardReader *reader, ShardRecord *record);
+extern void			shard_reader_close(ShardReader *reader);
 
 extern int64 shard_reader_last_number(const ShardInfo *shard);
 extern int64 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot);
 
-#endif							/* SHARD_READER_H */
+#endif /* SHARD_READER_H */

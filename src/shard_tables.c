@@ -46,8 +46,8 @@
 #include "stream_triggers.h"
 #include "transaction.h"
 
-#define GUARD_TRIGGER	"ddbstreams_append_only"
-#define GUARD_FUNCTION	"refuse_change"
+#define GUARD_TRIGGER  "ddbstreams_append_only"
+#define GUARD_FUNCTION "refuse_change"
 
 PG_FUNCTION_INFO_V1(ddbstreams_refuse_change);
 
@@ -98,7 +98,7 @@ define_column(TupleDesc desc, AttrNumber attnum, const char *name, Oid type,
 static Datum
 without_autovacuum(void)
 {
-	Datum		option = CStringGetTextDatum("autovacuum_enabled=off");
+	Datum option = CStringGetTextDatum("autovacuum_enabled=off");
 
 	return PointerGetDatum(construct_array(&option, 1, TEXTOID, -1, false,
 										   TYPALIGN_INT));
@@ -107,8 +107,8 @@ without_autovacuum(void)
 static Oid
 create_table(const char *name, Oid owner, TupleDesc desc, Datum reloptions)
 {
-	Oid			schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
-	Oid			relid;
+	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
+	Oid relid;
 
 	relid = heap_create_with_catalog(name, schema, InvalidOid, InvalidOid,
 									 InvalidOid, InvalidOid, owner,
@@ -124,15 +124,15 @@ create_table(const char *name, Oid owner, TupleDesc desc, Datum reloptions)
 static void
 create_guard(Oid relid)
 {
-	List	   *name = list_make2(makeString(DDBSTREAMS_SHARD_SCHEMA),
-								  makeString(GUARD_FUNCTION));
+	List		   *name = list_make2(makeString(DDBSTREAMS_SHARD_SCHEMA),
+									  makeString(GUARD_FUNCTION));
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
 
 	stmt->trigname = GUARD_TRIGGER;
 	stmt->row = false;
 	stmt->timing = TRIGGER_TYPE_BEFORE;
 	stmt->events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
-		TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE;
+				   TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE;
 	CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid, InvalidOid,
 						  LookupFuncName(name, 0, NULL, false), InvalidOid, NULL,
 						  false, false, TRIGGER_FIRES_ALWAYS);
@@ -142,7 +142,7 @@ create_guard(Oid relid)
 static Oid
 create_log_table(int64 shard_no, Oid owner)
 {
-	TupleDesc	desc = CreateTemplateTupleDesc(RECORD_NATTS);
+	TupleDesc desc = CreateTemplateTupleDesc(RECORD_NATTS);
 
 	define_column(desc, Anum_record_number, "sequence_number", INT8OID,
 				  TYPSTORAGE_PLAIN);
@@ -156,12 +156,12 @@ create_log_table(int64 shard_no, Oid owner)
 static void
 create_side_index(Oid side_table, int64 shard_no)
 {
-	Relation	side = table_open(side_table, ShareLock);
-	IndexInfo  *info = makeIndexInfo(2, 2, BTREE_AM_OID, NIL, NIL, false, false,
-									 true, false COMPAT_INDEX_INFO_TAIL);
-	Oid			collations[2] = {InvalidOid, InvalidOid};
-	Oid			opclasses[2] = {INT8_BTREE_OPS_OID, INT8_BTREE_OPS_OID};
-	int16		options[2] = {0, 0};
+	Relation   side = table_open(side_table, ShareLock);
+	IndexInfo *info = makeIndexInfo(2, 2, BTREE_AM_OID, NIL, NIL, false, false,
+									true, false COMPAT_INDEX_INFO_TAIL);
+	Oid		   collations[2] = {InvalidOid, InvalidOid};
+	Oid		   opclasses[2] = {INT8_BTREE_OPS_OID, INT8_BTREE_OPS_OID};
+	int16	   options[2] = {0, 0};
 
 	info->ii_IndexAttrNumbers[0] = 1;
 	info->ii_IndexAttrNumbers[1] = 2;
@@ -178,8 +178,8 @@ create_side_index(Oid side_table, int64 shard_no)
 static Oid
 create_side_table(int64 shard_no, Oid owner)
 {
-	TupleDesc	desc = CreateTemplateTupleDesc(3);
-	Oid			relid;
+	TupleDesc desc = CreateTemplateTupleDesc(3);
+	Oid		  relid;
 
 	define_column(desc, 1, "transaction_id", INT8OID, TYPSTORAGE_PLAIN);
 	define_column(desc, 2, "ordinal", INT8OID, TYPSTORAGE_PLAIN);
@@ -202,12 +202,12 @@ shard_create(const StreamInfo *stream, const ShardInfo *parent,
 			 TimestampTz created_at, int64 starting_number, uint64 hash_first,
 			 uint64 hash_last)
 {
-	ShardInfo  *shard = palloc0(sizeof(ShardInfo));
-	Oid			owner = relation_owner(catalog_table_oid(CATALOG_STREAM, false));
-	int64		epoch_ms = (created_at / 1000) +
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * INT64CONST(1000);
-	Oid			save_userid;
-	int			save_sec_context;
+	ShardInfo *shard = palloc0(sizeof(ShardInfo));
+	Oid		   owner = relation_owner(catalog_table_oid(CATALOG_STREAM, false));
+	int64	   epoch_ms = (created_at / 1000) +
+					 (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * INT64CONST(1000);
+	Oid save_userid;
+	int save_sec_context;
 
 	shard->shard_no = catalog_next_id();
 	shard->stream_id = stream->stream_id;
@@ -250,11 +250,11 @@ shard_close(ShardInfo *shard)
 void
 shard_close_all(int64 stream_id)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
-	foreach(lc, shard_catalog_list(stream_id, NULL))
+	foreach (lc, shard_catalog_list(stream_id, NULL))
 	{
-		ShardInfo  *shard = lfirst(lc);
+		ShardInfo *shard = lfirst(lc);
 
 		if (ShardIsOpen(shard))
 			shard_close(shard);

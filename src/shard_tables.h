@@ -12,7 +12,7 @@
 extern ShardInfo *shard_create(const StreamInfo *stream, const ShardInfo *parent,
 							   TimestampTz created_at, int64 starting_number,
 							   uint64 hash_first, uint64 hash_last);
-extern void shard_close(ShardInfo *shard);
-extern void shard_close_all(int64 stream_id);
+extern void		  shard_close(ShardInfo *shard);
+extern void		  shard_close_all(int64 stream_id);
 
-#endif							/* SHARD_TABLES_H */
+#endif /* SHARD_TABLES_H */

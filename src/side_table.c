@@ -22,10 +22,10 @@
 #include "heap_write.h"
 #include "side_table.h"
 
-#define Anum_side_transaction_id	1
-#define Anum_side_ordinal			2
-#define Anum_side_value				3
-#define Natts_side					3
+#define Anum_side_transaction_id 1
+#define Anum_side_ordinal		 2
+#define Anum_side_value			 3
+#define Natts_side				 3
 
 /*
  * Returns a reference, palloc'd, to the large value (a varlena) that is stored
@@ -34,7 +34,7 @@
 Datum
 side_reference_make(uint32 ordinal, Datum value)
 {
-	char	   *reference = palloc(TOAST_POINTER_SIZE);
+	char				  *reference = palloc(TOAST_POINTER_SIZE);
 	struct varatt_external pointer;
 
 	memset(&pointer, 0, sizeof(pointer));
@@ -77,8 +77,8 @@ void
 side_table_insert(Relation side, uint64 transaction_id, uint32 ordinal,
 				  const void *value)
 {
-	Datum		values[Natts_side];
-	bool		nulls[Natts_side] = {false};
+	Datum values[Natts_side];
+	bool  nulls[Natts_side] = {false};
 
 	values[Anum_side_transaction_id - 1] = Int64GetDatum((int64) transaction_id);
 	values[Anum_side_ordinal - 1] = Int64GetDatum(ordinal);
@@ -118,8 +118,8 @@ side_table_fetch(Relation side, uint64 transaction_id, uint32 ordinal,
 		value = PointerGetDatum(detoast_external_attr((struct varlena *) DatumGetPointer(value)));
 	else
 	{
-		Size		size = VARSIZE_ANY(DatumGetPointer(value));
-		char	   *copy = palloc(size);
+		Size  size = VARSIZE_ANY(DatumGetPointer(value));
+		char *copy = palloc(size);
 
 		memcpy(copy, DatumGetPointer(value), size);
 		value = PointerGetDatum(copy);

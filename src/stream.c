@@ -35,8 +35,8 @@
 #include "stream_time.h"
 #include "stream_triggers.h"
 
-#define MIN_RETENTION	USECS_PER_MINUTE
-#define MAX_RETENTION	(100 * (int64) (DAYS_PER_YEAR * 4) * (USECS_PER_DAY / 4))
+#define MIN_RETENTION USECS_PER_MINUTE
+#define MAX_RETENTION (100 * (int64) (DAYS_PER_YEAR * 4) * (USECS_PER_DAY / 4))
 
 /*
  * Returns the name that AWS's members give a table, palloc'd; if it is not
@@ -45,8 +45,8 @@
 char *
 stream_table_name(Oid table_oid, bool missing_ok)
 {
-	char	   *schema = get_namespace_name(get_rel_namespace(table_oid));
-	char	   *name = get_rel_name(table_oid);
+	char *schema = get_namespace_name(get_rel_namespace(table_oid));
+	char *name = get_rel_name(table_oid);
 
 	if ((schema == NULL || name == NULL) && missing_ok)
 		return NULL;
@@ -72,7 +72,7 @@ stream_latest(Oid table_oid, Snapshot snapshot)
 static void
 check_owner(Oid table_oid)
 {
-	(void) stream_table_name(table_oid, false);	/* it exists */
+	(void) stream_table_name(table_oid, false); /* it exists */
 	if (!compat_owns_relation(table_oid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER,
 					   get_relkind_objtype(get_rel_relkind(table_oid)),
@@ -90,7 +90,7 @@ root_name(Oid partition)
 static int64
 check_retention(const Interval *retention)
 {
-	int64		usec = stream_time_interval_usec(retention);
+	int64 usec = stream_time_interval_usec(retention);
 
 	if (usec < MIN_RETENTION || usec > MAX_RETENTION)
 		ereport(ERROR,
@@ -106,10 +106,10 @@ check_retention(const Interval *retention)
 static List *
 lock_table(Oid table_oid)
 {
-	List	   *relids;
+	List *relids;
 
 	LockRelationOid(table_oid, ShareRowExclusiveLock);
-	check_owner(table_oid);		/* it may have gone while we waited */
+	check_owner(table_oid); /* it may have gone while we waited */
 	if (get_rel_relkind(table_oid) != RELKIND_PARTITIONED_TABLE)
 		return list_make1_oid(table_oid);
 	relids = find_all_inheritors(table_oid, ShareRowExclusiveLock, NULL);
@@ -125,11 +125,11 @@ lock_table(Oid table_oid)
 static void
 check_not_in_use(List *relids, Relation opened, const char *action)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
-	foreach(lc, relids)
+	foreach (lc, relids)
 	{
-		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+		Relation rel = table_open(lfirst_oid(lc), NoLock);
 
 		if (rel->rd_refcnt > (rel == opened ? 2 : 1))
 			ereport(ERROR,
@@ -192,7 +192,7 @@ check_kind(Relation rel, bool is_root)
 static TableKey *
 check_key(Relation rel)
 {
-	TableKey   *key = stream_key_of(rel);
+	TableKey *key = stream_key_of(rel);
 
 	if (key == NULL)
 		refuse_relation(rel, "a table without a primary key",
@@ -207,11 +207,11 @@ check_key(Relation rel)
 static void
 check_partitions(List *relids)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
-	for_each_from(lc, relids, 1)
+	for_each_from (lc, relids, 1)
 	{
-		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+		Relation rel = table_open(lfirst_oid(lc), NoLock);
 
 		check_kind(rel, false);
 		if (stream_catalog_enabled(RelationGetRelid(rel), NULL) != NULL)
@@ -224,10 +224,10 @@ check_partitions(List *relids)
 static int
 count_leaves(List *relids)
 {
-	ListCell   *lc;
-	int			count = 0;
+	ListCell *lc;
+	int		  count = 0;
 
-	foreach(lc, relids)
+	foreach (lc, relids)
 	{
 		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
 			count++;
@@ -248,7 +248,7 @@ choose_shard_count(int shard_count, Relation rel, List *relids)
 static void
 set_partition_key(StreamInfo *stream, const TableKey *key, List *partition_key)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	if (partition_key == NIL)
 	{
@@ -257,10 +257,10 @@ set_partition_key(StreamInfo *stream, const TableKey *key, List *partition_key)
 		return;
 	}
 	stream->partition_attnums = palloc(list_length(partition_key) * sizeof(AttrNumber));
-	foreach(lc, partition_key)
+	foreach (lc, partition_key)
 	{
-		char	   *name = lfirst(lc);
-		int			i;
+		char *name = lfirst(lc);
+		int	  i;
 
 		for (i = 0; i < key->count && strcmp(key->names[i], name) != 0; i++)
 			;
@@ -308,13 +308,13 @@ static void
 create_shards(const StreamInfo *stream, int count)
 {
 	/* PG_UINT64_MAX is 2^64 - 1: the rest of 2^64 by count is one more. */
-	uint64		width = PG_UINT64_MAX / count;
-	int			rest = (int) (PG_UINT64_MAX % count) + 1;
-	uint64		first = 0;
+	uint64 width = PG_UINT64_MAX / count;
+	int	   rest = (int) (PG_UINT64_MAX % count) + 1;
+	uint64 first = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		uint64		last = first + (width - 1) + (i < rest ? 1 : 0);
+		uint64 last = first + (width - 1) + (i < rest ? 1 : 0);
 
 		shard_create(stream, NULL, stream->created_at,
 					 NUMBER_AT_TIME(stream->created_at), first, last);
@@ -325,9 +325,9 @@ create_shards(const StreamInfo *stream, int count)
 static void
 invalidate_relations(List *relids)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
-	foreach(lc, relids)
+	foreach (lc, relids)
 		CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
 	CommandCounterIncrement();
 }
@@ -342,10 +342,10 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 			  List *partition_key, const Interval *retention)
 {
 	static const Interval one_day = {.time = 24 * USECS_PER_HOUR};
-	StreamInfo *stream = palloc0(sizeof(StreamInfo));
-	TableKey   *key;
-	List	   *relids;
-	Relation	rel;
+	StreamInfo			 *stream = palloc0(sizeof(StreamInfo));
+	TableKey			 *key;
+	List				 *relids;
+	Relation			  rel;
 
 	PreventCommandIfReadOnly("enable_stream()");
 	if (!view_type_parse(view_type, &stream->view_type))
@@ -414,8 +414,9 @@ stream_disable(Oid table_oid)
 				 errmsg("Table has no stream to disable: TableName: %s",
 						stream_table_name(table_oid, false)),
 				 get_rel_relispartition(table_oid) ?
-				 errhint("It is a partition: the stream would be on its root, \"%s\".",
-						 root_name(table_oid)) : 0));
+					 errhint("It is a partition: the stream would be on its root, \"%s\".",
+							 root_name(table_oid)) :
+					 0));
 	if (change_buffer_has_changes(stream->stream_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),

@@ -19,7 +19,7 @@
 extern char *stream_enable(Oid table_oid, const char *view_type, int shard_count,
 						   List *partition_key, const Interval *retention);
 extern char *stream_disable(Oid table_oid);
-extern void stream_set_retention(const char *arn, const Interval *retention);
+extern void	 stream_set_retention(const char *arn, const Interval *retention);
 
 /* The name that AWS's members give a table, palloc'd: see SPEC.md on ARNs */
 extern char *stream_table_name(Oid table_oid, bool missing_ok);
@@ -27,4 +27,4 @@ extern char *stream_table_name(Oid table_oid, bool missing_ok);
 /* The latest stream of a table that has not expired, or NULL */
 extern StreamInfo *stream_latest(Oid table_oid, Snapshot snapshot);
 
-#endif							/* STREAM_H */
+#endif /* STREAM_H */

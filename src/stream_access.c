@@ -20,14 +20,14 @@
 
 #include "stream_access.h"
 
-#define ARN_PREFIX	"arn:aws:dynamodb:"
+#define ARN_PREFIX "arn:aws:dynamodb:"
 
 /* Is the table that the stream was made on still there? */
 bool
 stream_access_table_exists(const StreamInfo *stream)
 {
 	return !stream->table_dropped &&
-		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(stream->table_oid));
+		   SearchSysCacheExists1(RELOID, ObjectIdGetDatum(stream->table_oid));
 }
 
 /*
@@ -45,7 +45,7 @@ bool
 stream_access_is_expired(const StreamInfo *stream)
 {
 	return !StreamIsEnabled(stream) &&
-		GetCurrentTimestamp() - stream->disabled_at > stream->retention_usec;
+		   GetCurrentTimestamp() - stream->disabled_at > stream->retention_usec;
 }
 
 static bool
@@ -58,8 +58,8 @@ is_hidden_by_rls(const StreamInfo *stream)
 Oid
 relation_owner(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid		  owner;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
@@ -75,7 +75,7 @@ stream_access_may_read(const StreamInfo *stream)
 	if (!stream_access_table_exists(stream))
 		return has_privs_of_role(GetUserId(), stream->owner);
 	return pg_class_aclcheck(stream->table_oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-		!is_hidden_by_rls(stream);
+		   !is_hidden_by_rls(stream);
 }
 
 /* Raises an error unless the current user may read the stream. */
@@ -157,7 +157,7 @@ ShardInfo *
 stream_access_shard(const StreamInfo *stream, const char *shard_id,
 					Snapshot snapshot)
 {
-	ShardInfo  *shard = shard_catalog_find(stream->stream_id, shard_id, snapshot);
+	ShardInfo *shard = shard_catalog_find(stream->stream_id, shard_id, snapshot);
 
 	if (shard == NULL)
 		shard_not_found();
@@ -168,7 +168,7 @@ ShardInfo *
 stream_access_shard_by_no(const StreamInfo *stream, int64 shard_no,
 						  Snapshot snapshot)
 {
-	ShardInfo  *shard = shard_catalog_by_no(shard_no, snapshot);
+	ShardInfo *shard = shard_catalog_by_no(shard_no, snapshot);
 
 	if (shard == NULL || shard->stream_id != stream->stream_id)
 		shard_not_found();

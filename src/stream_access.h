@@ -9,13 +9,13 @@
 
 #include "stream_catalog.h"
 
-extern void stream_access_check_arn(const char *arn);
+extern void		   stream_access_check_arn(const char *arn);
 extern StreamInfo *stream_access_find(const char *arn, Snapshot snapshot);
 extern StreamInfo *stream_access_by_arn(const char *arn, Snapshot snapshot);
-extern ShardInfo *stream_access_shard(const StreamInfo *stream,
-									  const char *shard_id, Snapshot snapshot);
-extern ShardInfo *stream_access_shard_by_no(const StreamInfo *stream,
-											int64 shard_no, Snapshot snapshot);
+extern ShardInfo  *stream_access_shard(const StreamInfo *stream,
+									   const char *shard_id, Snapshot snapshot);
+extern ShardInfo  *stream_access_shard_by_no(const StreamInfo *stream,
+											 int64 shard_no, Snapshot snapshot);
 
 extern Oid	relation_owner(Oid relid);
 extern bool stream_access_may_read(const StreamInfo *stream);
@@ -24,4 +24,4 @@ extern bool stream_access_table_exists(const StreamInfo *stream);
 extern bool stream_access_is_expired(const StreamInfo *stream);
 extern bool stream_access_is_enabled(const StreamInfo *stream);
 
-#endif							/* STREAM_ACCESS_H */
+#endif /* STREAM_ACCESS_H */

@@ -78,25 +78,23 @@ enum
 	Natts_shard = Anum_shard_version
 };
 
-#define MAX_CATALOG_ATTS	16
+#define MAX_CATALOG_ATTS 16
 
 StaticAssertDecl((int) Natts_stream <= MAX_CATALOG_ATTS &&
-				 (int) Natts_shard <= MAX_CATALOG_ATTS,
+					 (int) Natts_shard <= MAX_CATALOG_ATTS,
 				 "MAX_CATALOG_ATTS is too small");
 
 static const char *const table_names[] = {
 	[CATALOG_STREAM] = "stream",
 	[CATALOG_SHARD] = "shard",
 	[CATALOG_ROW_DESCRIPTOR] = "row_descriptor",
-	[CATALOG_SECRET] = "secret"
-};
+	[CATALOG_SECRET] = "secret"};
 
 static const char *const view_type_names[] = {
 	[VIEW_KEYS_ONLY] = "KEYS_ONLY",
 	[VIEW_NEW_IMAGE] = "NEW_IMAGE",
 	[VIEW_OLD_IMAGE] = "OLD_IMAGE",
-	[VIEW_NEW_AND_OLD_IMAGES] = "NEW_AND_OLD_IMAGES"
-};
+	[VIEW_NEW_AND_OLD_IMAGES] = "NEW_AND_OLD_IMAGES"};
 
 const char *
 view_type_name(StreamViewType view_type)
@@ -126,8 +124,8 @@ view_type_parse(const char *name, StreamViewType *view_type)
 Oid
 catalog_table_oid(CatalogTable table, bool missing_ok)
 {
-	Oid			schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, true);
-	Oid			relid = InvalidOid;
+	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, true);
+	Oid relid = InvalidOid;
 
 	if (OidIsValid(schema))
 		relid = get_relname_relid(table_names[table], schema);
@@ -147,9 +145,9 @@ catalog_table_oid(CatalogTable table, bool missing_ok)
 static Oid
 catalog_index_oid(CatalogTable table, const char *suffix)
 {
-	char	   *name = psprintf("%s_%s", table_names[table], suffix);
-	Oid			schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
-	Oid			relid = get_relname_relid(name, schema);
+	char *name = psprintf("%s_%s", table_names[table], suffix);
+	Oid	  schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
+	Oid	  relid = get_relname_relid(name, schema);
 
 	pfree(name);
 	return relid;
@@ -158,12 +156,12 @@ catalog_index_oid(CatalogTable table, const char *suffix)
 /* A row being read: stops the code below from passing four things around */
 typedef struct CatalogRow
 {
-	Datum		values[MAX_CATALOG_ATTS];
-	bool		nulls[MAX_CATALOG_ATTS];
+	Datum values[MAX_CATALOG_ATTS];
+	bool  nulls[MAX_CATALOG_ATTS];
 } CatalogRow;
 
-#define ROW_DATUM(row, anum)	((row)->values[(anum) - 1])
-#define ROW_IS_NULL(row, anum)	((row)->nulls[(anum) - 1])
+#define ROW_DATUM(row, anum)   ((row)->values[(anum) -1])
+#define ROW_IS_NULL(row, anum) ((row)->nulls[(anum) -1])
 
 static char *
 row_text(CatalogRow *row, int anum)
@@ -177,7 +175,7 @@ static TimestampTz
 row_time(CatalogRow *row, int anum)
 {
 	return ROW_IS_NULL(row, anum) ? 0 :
-		DatumGetTimestampTz(ROW_DATUM(row, anum));
+									DatumGetTimestampTz(ROW_DATUM(row, anum));
 }
 
 static AttrNumber *
@@ -197,9 +195,9 @@ row_attnums(CatalogRow *row, int anum, int *count)
 static char **
 row_texts(CatalogRow *row, int anum)
 {
-	Datum	   *elems;
-	int			count;
-	char	  **texts;
+	Datum *elems;
+	int	   count;
+	char **texts;
 
 	deconstruct_array(DatumGetArrayTypeP(ROW_DATUM(row, anum)), TEXTOID,
 					  -1, false, TYPALIGN_INT, &elems, NULL, &count);
@@ -244,8 +242,8 @@ stream_from_tuple(HeapTuple tuple, TupleDesc desc)
 static ShardInfo *
 shard_from_tuple(HeapTuple tuple, TupleDesc desc)
 {
-	ShardInfo  *shard = palloc0(sizeof(ShardInfo));
-	CatalogRow	row;
+	ShardInfo *shard = palloc0(sizeof(ShardInfo));
+	CatalogRow row;
 
 	heap_deform_tuple(tuple, desc, row.values, row.nulls);
 	shard->shard_no = DatumGetInt64(ROW_DATUM(&row, Anum_shard_no));
@@ -268,8 +266,8 @@ shard_from_tuple(HeapTuple tuple, TupleDesc desc)
 /* What a row is a version of, and which one */
 typedef struct RowVersionKey
 {
-	int64		id;
-	int64		version;
+	int64 id;
+	int64 version;
 } RowVersionKey;
 
 static RowVersionKey
@@ -317,15 +315,16 @@ compare_shard_versions(const ListCell *a, const ListCell *b)
 static List *
 highest_versions(CatalogTable table, List *rows)
 {
-	List	   *result = NIL;
-	void	   *previous = NULL;
-	ListCell   *lc;
+	List	 *result = NIL;
+	void	 *previous = NULL;
+	ListCell *lc;
 
 	list_sort(rows, table == CATALOG_STREAM ?
-			  compare_stream_versions : compare_shard_versions);
-	foreach(lc, rows)
+						compare_stream_versions :
+						compare_shard_versions);
+	foreach (lc, rows)
 	{
-		void	   *row = lfirst(lc);
+		void *row = lfirst(lc);
 
 		if (previous != NULL &&
 			row_version(table, previous).id == row_version(table, row).id)
@@ -348,14 +347,15 @@ catalog_scan(CatalogTable table, const char *index_suffix, int nkeys,
 	List	   *result = NIL;
 	Relation	rel = table_open(catalog_table_oid(table, false), AccessShareLock);
 	Oid			index = index_suffix ?
-		catalog_index_oid(table, index_suffix) : InvalidOid;
+							catalog_index_oid(table, index_suffix) :
+							InvalidOid;
 	SysScanDesc scan = systable_beginscan(rel, index, OidIsValid(index),
 										  snapshot, nkeys, keys);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		void	   *row;
+		void *row;
 
 		if (table == CATALOG_STREAM)
 			row = stream_from_tuple(tuple, RelationGetDescr(rel));
@@ -403,7 +403,7 @@ stream_catalog_list(Oid table_oid, Snapshot snapshot)
 		ScanKeyInit(&key, Anum_stream_table_oid, BTEqualStrategyNumber,
 					F_OIDEQ, ObjectIdGetDatum(table_oid));
 		streams = catalog_scan(CATALOG_STREAM, "table_oid_idx", 1, &key, snapshot);
-		foreach(lc, streams)
+		foreach (lc, streams)
 		{
 			/* The OID may be another table's by now. */
 			if (((StreamInfo *) lfirst(lc))->table_dropped)
@@ -420,10 +420,10 @@ stream_catalog_list(Oid table_oid, Snapshot snapshot)
 StreamInfo *
 stream_catalog_enabled(Oid table_oid, Snapshot snapshot)
 {
-	List	   *streams = stream_catalog_list(table_oid, snapshot);
-	ListCell   *lc;
+	List	 *streams = stream_catalog_list(table_oid, snapshot);
+	ListCell *lc;
 
-	foreach(lc, streams)
+	foreach (lc, streams)
 	{
 		StreamInfo *stream = lfirst(lc);
 
@@ -437,7 +437,7 @@ stream_catalog_enabled(Oid table_oid, Snapshot snapshot)
 StreamInfo *
 stream_catalog_latest(Oid table_oid, Snapshot snapshot)
 {
-	List	   *streams = stream_catalog_list(table_oid, snapshot);
+	List *streams = stream_catalog_list(table_oid, snapshot);
 
 	return streams == NIL ? NULL : llast(streams);
 }
@@ -445,8 +445,8 @@ stream_catalog_latest(Oid table_oid, Snapshot snapshot)
 static StreamInfo *
 only_stream(const char *index_suffix, ScanKey key, Snapshot snapshot)
 {
-	List	   *streams = catalog_scan(CATALOG_STREAM, index_suffix, 1, key,
-									   snapshot);
+	List *streams = catalog_scan(CATALOG_STREAM, index_suffix, 1, key,
+								 snapshot);
 
 	return streams == NIL ? NULL : linitial(streams);
 }
@@ -488,8 +488,8 @@ stream_catalog_lock(int64 stream_id)
 static void
 catalog_insert(CatalogTable table, CatalogRow *row)
 {
-	Relation	rel = table_open(catalog_table_oid(table, false),
-								 RowExclusiveLock);
+	Relation rel = table_open(catalog_table_oid(table, false),
+							  RowExclusiveLock);
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	heap_write_insert(rel, row->values, row->nulls);
@@ -522,7 +522,7 @@ row_set_time(CatalogRow *row, int anum, TimestampTz value)
 static void
 row_set_attnums(CatalogRow *row, int anum, AttrNumber *attnums, int count)
 {
-	Datum	   *elems = palloc(count * sizeof(Datum));
+	Datum *elems = palloc(count * sizeof(Datum));
 
 	for (int i = 0; i < count; i++)
 		elems[i] = Int16GetDatum(attnums[i]);
@@ -535,7 +535,7 @@ row_set_attnums(CatalogRow *row, int anum, AttrNumber *attnums, int count)
 static void
 row_set_texts(CatalogRow *row, int anum, char **texts, int count)
 {
-	Datum	   *elems = palloc(count * sizeof(Datum));
+	Datum *elems = palloc(count * sizeof(Datum));
 
 	for (int i = 0; i < count; i++)
 		elems[i] = CStringGetTextDatum(texts[i]);
@@ -547,7 +547,7 @@ row_set_texts(CatalogRow *row, int anum, char **texts, int count)
 void
 stream_catalog_insert(StreamInfo *stream)
 {
-	CatalogRow	row;
+	CatalogRow row;
 
 	memset(row.nulls, true, sizeof(row.nulls));
 	row_set(&row, Anum_stream_id, Int64GetDatum(stream->stream_id));
@@ -628,7 +628,7 @@ shard_catalog_by_no(int64 shard_no, Snapshot snapshot)
 void
 shard_catalog_insert(ShardInfo *shard)
 {
-	CatalogRow	row;
+	CatalogRow row;
 
 	memset(row.nulls, true, sizeof(row.nulls));
 	row_set(&row, Anum_shard_no, Int64GetDatum(shard->shard_no));
@@ -665,8 +665,8 @@ shard_catalog_replace(ShardInfo *shard)
 int64
 catalog_next_id(void)
 {
-	Oid			schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
-	Oid			sequence = get_relname_relid("id_seq", schema);
+	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
+	Oid sequence = get_relname_relid("id_seq", schema);
 
 	if (!OidIsValid(sequence))
 		elog(ERROR, "sequence \"id_seq\" of extension \"%s\" is missing",

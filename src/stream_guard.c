@@ -56,21 +56,21 @@
 typedef struct Note
 {
 	SubTransactionId subid;
-	Oid			relid;
-	bool		dropped;
-	Oid			owner;			/* of a dropped table */
+	Oid				 relid;
+	bool			 dropped;
+	Oid				 owner; /* of a dropped table */
 } Note;
 
-static List *notes = NIL;		/* of Note *, in TopTransactionContext */
+static List *notes = NIL; /* of Note *, in TopTransactionContext */
 
-static object_access_hook_type next_object_access_hook = NULL;
+static object_access_hook_type	next_object_access_hook = NULL;
 static ProcessUtility_hook_type next_utility_hook = NULL;
 
 static void
 note(Oid relid, bool dropped, Oid owner)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
-	Note	   *entry = palloc(sizeof(Note));
+	Note		 *entry = palloc(sizeof(Note));
 
 	entry->subid = GetCurrentSubTransactionId();
 	entry->relid = relid;
@@ -85,7 +85,7 @@ note_altered(Oid relid)
 {
 	if (notes != NIL)
 	{
-		Note	   *last = llast(notes);
+		Note *last = llast(notes);
 
 		if (last->relid == relid && !last->dropped &&
 			last->subid == GetCurrentSubTransactionId())
@@ -98,7 +98,7 @@ note_altered(Oid relid)
 static void
 note_dropped(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	HeapTuple	  tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Form_pg_class form;
 
 	if (!HeapTupleIsValid(tuple))
@@ -139,7 +139,7 @@ note_trigger(Oid trigger)
 static void
 note_dropped_constraint(Oid constraint)
 {
-	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	HeapTuple		   tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
 	Form_pg_constraint form;
 
 	if (!HeapTupleIsValid(tuple))
@@ -231,8 +231,8 @@ key_has_changed(const TableKey *key, const StreamInfo *stream)
 static void
 check_key(Relation root, StreamInfo *stream)
 {
-	TableKey   *key = stream_key_of(root);
-	bool		renamed = false;
+	TableKey *key = stream_key_of(root);
+	bool	  renamed = false;
 
 	if (key_has_changed(key, stream))
 		refuse("drop or change the primary key", stream);
@@ -273,17 +273,19 @@ check_uncaptured(Relation rel)
 static void
 check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 {
-	Relation	root;
+	Relation root;
 
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		refuse_with_hint(psprintf("keep rows in unlogged table \"%s\"",
-								  RelationGetRelationName(rel)), stream,
+								  RelationGetRelationName(rel)),
+						 stream,
 						 rel->rd_rel->relispartition ?
-						 "Make the partition LOGGED, or call ddbstreams.disable_stream first." :
-						 "Call ddbstreams.disable_stream first.");
+							 "Make the partition LOGGED, or call ddbstreams.disable_stream first." :
+							 "Call ddbstreams.disable_stream first.");
 	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 		refuse(psprintf("keep rows in foreign table \"%s\"",
-						RelationGetRelationName(rel)), stream);
+						RelationGetRelationName(rel)),
+			   stream);
 	check_trigger(rel, DDBSTREAMS_ROW_TRIGGER, stream);
 	if (rel->rd_rel->relkind == RELKIND_RELATION)
 	{
@@ -307,7 +309,7 @@ check_relation(Oid relid)
 	StreamInfo *stream;
 	Oid			root;
 
-	char		relkind = get_rel_relkind(relid);	/* 0 if it is gone */
+	char relkind = get_rel_relkind(relid); /* 0 if it is gone */
 
 	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
 		relkind != RELKIND_FOREIGN_TABLE)
@@ -328,12 +330,12 @@ check_relation(Oid relid)
 void
 stream_guard_check(void)
 {
-	List	   *altered = NIL;
-	ListCell   *lc;
+	List	 *altered = NIL;
+	ListCell *lc;
 
-	foreach(lc, notes)
+	foreach (lc, notes)
 	{
-		Note	   *entry = lfirst(lc);
+		Note *entry = lfirst(lc);
 
 		if (!entry->dropped)
 		{
@@ -348,12 +350,12 @@ stream_guard_check(void)
 	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach(lc, altered)
+	foreach (lc, altered)
 		check_relation(lfirst_oid(lc));
 	PopActiveSnapshot();
 
 	/* What we have mended ourselves was noted, too. */
-	foreach(lc, notes)
+	foreach (lc, notes)
 	{
 		if (!((Note *) lfirst(lc))->dropped)
 			notes = foreach_delete_current(notes, lc);
@@ -365,12 +367,12 @@ stream_guard_check(void)
 void
 stream_guard_close_dropped(void)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	if (notes == NIL || !OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach(lc, notes)
+	foreach (lc, notes)
 	{
 		Note	   *entry = lfirst(lc);
 		StreamInfo *stream = NULL;
@@ -395,9 +397,9 @@ stream_guard_close_dropped(void)
 void
 stream_guard_cut(SubTransactionId subid)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
-	foreach(lc, notes)
+	foreach (lc, notes)
 	{
 		if (((Note *) lfirst(lc))->subid >= subid)
 			notes = foreach_delete_current(notes, lc);
@@ -415,7 +417,7 @@ static bool
 rewrites_in_place(Node *command)
 {
 	return IsA(command, VacuumStmt) || IsA(command, ClusterStmt) ||
-		IsA(command, AlterTableStmt);
+		   IsA(command, AlterTableStmt);
 }
 
 static bool
@@ -459,9 +461,9 @@ prepare_attach(RangeVar *partition)
 static void
 prepare_alter_table(AlterTableStmt *stmt)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
-	foreach(lc, stmt->cmds)
+	foreach (lc, stmt->cmds)
 	{
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, lc);
 
@@ -514,7 +516,7 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		QueryCompletion *completion)
 {
 	/* A transaction command may free the statement. */
-	bool		wakes = ends_prepared_transaction(pstmt->utilityStmt);
+	bool wakes = ends_prepared_transaction(pstmt->utilityStmt);
 
 	if (IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade)
 		prepare_alter_table((AlterTableStmt *) pstmt->utilityStmt);

@@ -13,4 +13,4 @@ extern void stream_guard_close_dropped(void);
 extern void stream_guard_cut(SubTransactionId subid);
 extern void stream_guard_forget(void);
 
-#endif							/* STREAM_GUARD_H */
+#endif /* STREAM_GUARD_H */

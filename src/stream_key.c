@@ -18,7 +18,7 @@
 static TableKey *
 key_from_index(Relation rel, Form_pg_index index)
 {
-	TableKey   *key = palloc(sizeof(TableKey));
+	TableKey *key = palloc(sizeof(TableKey));
 
 	key->count = index->indnkeyatts;
 	key->attnums = palloc(key->count * sizeof(AttrNumber));
@@ -36,14 +36,14 @@ key_from_index(Relation rel, Form_pg_index index)
 TableKey *
 stream_key_of(Relation rel)
 {
-	List	   *indexes = RelationGetIndexList(rel);
-	TableKey   *key = NULL;
-	ListCell   *lc;
+	List	 *indexes = RelationGetIndexList(rel);
+	TableKey *key = NULL;
+	ListCell *lc;
 
-	foreach(lc, indexes)
+	foreach (lc, indexes)
 	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID,
-											ObjectIdGetDatum(lfirst_oid(lc)));
+		HeapTuple	  tuple = SearchSysCache1(INDEXRELID,
+											  ObjectIdGetDatum(lfirst_oid(lc)));
 		Form_pg_index index;
 
 		if (!HeapTupleIsValid(tuple))
@@ -72,7 +72,7 @@ stream_key_hash_functions(Relation rel, int count, const AttrNumber *attnums)
 	{
 		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel),
 											  attnums[i] - 1);
-		FmgrInfo	hash;
+		FmgrInfo		  hash;
 
 		if (!captured_relation_hash_function(att->atttypid, &hash,
 											 CurrentMemoryContext))

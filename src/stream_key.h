@@ -20,7 +20,7 @@ typedef struct TableKey
 } TableKey;
 
 extern TableKey *stream_key_of(Relation rel);
-extern char *stream_key_hash_functions(Relation rel, int count,
-									   const AttrNumber *attnums);
+extern char		*stream_key_hash_functions(Relation rel, int count,
+										   const AttrNumber *attnums);
 
-#endif							/* STREAM_KEY_H */
+#endif /* STREAM_KEY_H */

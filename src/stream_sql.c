@@ -41,11 +41,11 @@ require_argument(FunctionCallInfo fcinfo, int n, const char *member)
 static List *
 partition_key_argument(FunctionCallInfo fcinfo, int n)
 {
-	List	   *names = NIL;
-	ArrayType  *array;
-	Datum	   *elems;
-	bool	   *nulls;
-	int			count;
+	List	  *names = NIL;
+	ArrayType *array;
+	Datum	  *elems;
+	bool	  *nulls;
+	int		   count;
 
 	if (PG_ARGISNULL(n))
 		return NIL;
@@ -77,8 +77,8 @@ partition_key_argument(FunctionCallInfo fcinfo, int n)
 Datum
 ddbstreams_enable_stream(PG_FUNCTION_ARGS)
 {
-	int			shard_count = 0;
-	char	   *arn;
+	int	  shard_count = 0;
+	char *arn;
 
 	require_argument(fcinfo, 0, "tableName");
 	require_argument(fcinfo, 1, "streamViewType");
@@ -142,15 +142,15 @@ Datum
 ddbstreams_list_streams(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Oid			table_oid = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
-	List	   *streams;
-	ListCell   *lc;
+	Oid			   table_oid = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
+	List		  *streams;
+	ListCell	  *lc;
 
 	if (!PG_ARGISNULL(0))
 		(void) stream_table_name(table_oid, false);
 	InitMaterializedSRF(fcinfo, 0);
 	streams = stream_catalog_list(table_oid, GetActiveSnapshot());
-	foreach(lc, streams)
+	foreach (lc, streams)
 	{
 		StreamInfo *stream = lfirst(lc);
 		Datum		values[7];
@@ -162,7 +162,8 @@ ddbstreams_list_streams(PG_FUNCTION_ARGS)
 		values[1] = CStringGetTextDatum(stream->table_name);
 		values[2] = CStringGetTextDatum(stream->label);
 		values[3] = CStringGetTextDatum(stream_access_is_enabled(stream) ?
-										"ENABLED" : "DISABLED");
+											"ENABLED" :
+											"DISABLED");
 		values[4] = CStringGetTextDatum(view_type_name(stream->view_type));
 		values[5] = TimestampTzGetDatum(stream->created_at);
 		values[6] = IntervalPGetDatum(&stream->retention);
@@ -174,7 +175,7 @@ ddbstreams_list_streams(PG_FUNCTION_ARGS)
 static Datum
 uint64_numeric(uint64 value)
 {
-	char	   *text = psprintf(UINT64_FORMAT, value);
+	char *text = psprintf(UINT64_FORMAT, value);
 
 	return DirectFunctionCall3(numeric_in, CStringGetDatum(text),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
@@ -185,8 +186,8 @@ static Datum
 hash_range_datum(const ShardInfo *shard)
 {
 	TypeCacheEntry *typcache = lookup_type_cache(NUMRANGEOID, TYPECACHE_RANGE_INFO);
-	RangeBound	lower = {0};
-	RangeBound	upper = {0};
+	RangeBound		lower = {0};
+	RangeBound		upper = {0};
 
 	lower.val = uint64_numeric(shard->hash_first);
 	lower.inclusive = true;
@@ -205,18 +206,18 @@ Datum
 ddbstreams_describe_stream(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	StreamInfo *stream;
-	ListCell   *lc;
+	StreamInfo	  *stream;
+	ListCell	  *lc;
 
 	require_argument(fcinfo, 0, "streamArn");
 	InitMaterializedSRF(fcinfo, 0);
 	stream = stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 								  GetActiveSnapshot());
-	foreach(lc, shard_catalog_list(stream->stream_id, GetActiveSnapshot()))
+	foreach (lc, shard_catalog_list(stream->stream_id, GetActiveSnapshot()))
 	{
-		ShardInfo  *shard = lfirst(lc);
-		Datum		values[6];
-		bool		nulls[6] = {false};
+		ShardInfo *shard = lfirst(lc);
+		Datum	   values[6];
+		bool	   nulls[6] = {false};
 
 		values[0] = CStringGetTextDatum(shard->shard_id);
 		nulls[1] = shard->parent_shard_id == NULL;
@@ -224,7 +225,7 @@ ddbstreams_describe_stream(PG_FUNCTION_ARGS)
 		values[2] = CStringGetTextDatum(sequence_number_text(shard->starting_number));
 		nulls[3] = ShardIsOpen(shard);
 		values[3] = nulls[3] ? (Datum) 0 :
-			CStringGetTextDatum(sequence_number_text(shard->ending_number));
+							   CStringGetTextDatum(sequence_number_text(shard->ending_number));
 		values[4] = ObjectIdGetDatum(shard->shard_table);
 		values[5] = hash_range_datum(shard);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
@@ -240,10 +241,10 @@ ddbstreams_describe_stream(PG_FUNCTION_ARGS)
 Datum
 ddbstreams_make_secret(PG_FUNCTION_ARGS)
 {
-	char		bytes[VARHDRSZ + 32];
-	Relation	rel;
-	Datum		value = PointerGetDatum(bytes);
-	bool		isnull = false;
+	char	 bytes[VARHDRSZ + 32];
+	Relation rel;
+	Datum	 value = PointerGetDatum(bytes);
+	bool	 isnull = false;
 
 	if (!creating_extension)
 		ereport(ERROR,

@@ -17,11 +17,11 @@
 int64
 stream_time_interval_usec(const Interval *interval)
 {
-	int64		years = interval->month / MONTHS_PER_YEAR;
-	int64		months = interval->month % MONTHS_PER_YEAR;
-	double		days = years * DAYS_PER_YEAR + months * (double) DAYS_PER_MONTH +
-		interval->day;
-	double		usec = days * USECS_PER_DAY + (double) interval->time;
+	int64  years = interval->month / MONTHS_PER_YEAR;
+	int64  months = interval->month % MONTHS_PER_YEAR;
+	double days = years * DAYS_PER_YEAR + months * (double) DAYS_PER_MONTH +
+				  interval->day;
+	double usec = days * USECS_PER_DAY + (double) interval->time;
 
 	if (usec > (double) PG_INT64_MAX / 2)
 		return PG_INT64_MAX / 2;
@@ -35,7 +35,7 @@ char *
 stream_time_label(TimestampTz time)
 {
 	struct pg_tm tm;
-	fsec_t		fsec;
+	fsec_t		 fsec;
 
 	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
 		elog(ERROR, "time of a stream is out of range");
@@ -48,8 +48,8 @@ stream_time_label(TimestampTz time)
 void
 sequence_number_write(int64 number, char *out)
 {
-	char		digits[MAXINT8LEN + 1];
-	int			length = pg_ulltoa_n((uint64) number, digits);
+	char digits[MAXINT8LEN + 1];
+	int	 length = pg_ulltoa_n((uint64) number, digits);
 
 	memset(out, '0', NUMBER_DIGITS - length);
 	memcpy(out + NUMBER_DIGITS - length, digits, length);
@@ -59,7 +59,7 @@ sequence_number_write(int64 number, char *out)
 char *
 sequence_number_text(int64 number)
 {
-	char	   *text = palloc(NUMBER_DIGITS + 1);
+	char *text = palloc(NUMBER_DIGITS + 1);
 
 	sequence_number_write(number, text);
 	text[NUMBER_DIGITS] = '\0';
@@ -73,8 +73,8 @@ sequence_number_text(int64 number)
 int64
 sequence_number_parse(const char *text)
 {
-	size_t		length = strlen(text);
-	int64		number = 0;
+	size_t length = strlen(text);
+	int64  number = 0;
 
 	if (length < 21)
 		error_constraint(text, "sequenceNumber",

@@ -13,7 +13,7 @@ extern int64 stream_time_interval_usec(const Interval *interval);
 extern char *stream_time_label(TimestampTz time);
 
 extern char *sequence_number_text(int64 number);
-extern void sequence_number_write(int64 number, char *out);
+extern void	 sequence_number_write(int64 number, char *out);
 extern int64 sequence_number_parse(const char *text);
 
-#endif							/* STREAM_TIME_H */
+#endif /* STREAM_TIME_H */

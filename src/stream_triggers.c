@@ -40,17 +40,17 @@
 static bool
 is_ours(const Trigger *trigger)
 {
-	bool		is_row = strcmp(trigger->tgname, DDBSTREAMS_ROW_TRIGGER) == 0;
-	List	   *function = list_make2(makeString(DDBSTREAMS_SCHEMA),
-									  makeString(is_row ? "capture" : "capture_truncate"));
-	int16		type = is_row ?
-		TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT |
-		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE :
-		TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE;
+	bool  is_row = strcmp(trigger->tgname, DDBSTREAMS_ROW_TRIGGER) == 0;
+	List *function = list_make2(makeString(DDBSTREAMS_SCHEMA),
+								makeString(is_row ? "capture" : "capture_truncate"));
+	int16 type = is_row ?
+					 TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT |
+						 TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE :
+					 TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE;
 
 	return trigger->tgtype == type && trigger->tgqual == NULL &&
-		trigger->tgnattr == 0 && !trigger->tgdeferrable &&
-		trigger->tgfoid == LookupFuncName(function, 0, NULL, true);
+		   trigger->tgnattr == 0 && !trigger->tgdeferrable &&
+		   trigger->tgfoid == LookupFuncName(function, 0, NULL, true);
 }
 
 /*
@@ -66,7 +66,8 @@ stream_triggers_state(Relation rel, const char *name)
 	{
 		if (strcmp(triggers->triggers[i].tgname, name) == 0)
 			return is_ours(&triggers->triggers[i]) ?
-				triggers->triggers[i].tgenabled : TRIGGER_IS_FOREIGN;
+					   triggers->triggers[i].tgenabled :
+					   TRIGGER_IS_FOREIGN;
 	}
 	return TRIGGER_IS_MISSING;
 }
@@ -88,13 +89,13 @@ static void
 create_trigger(Oid relid, const char *name, const char *function, bool row,
 			   int16 timing, int16 events)
 {
-	List	   *function_name = list_make2(makeString(DDBSTREAMS_SCHEMA),
-										   makeString(pstrdup(function)));
+	List		   *function_name = list_make2(makeString(DDBSTREAMS_SCHEMA),
+											   makeString(pstrdup(function)));
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
-	ObjectAddress trigger;
-	ObjectAddress extension;
-	Oid			save_userid;
-	int			save_sec_context;
+	ObjectAddress	trigger;
+	ObjectAddress	extension;
+	Oid				save_userid;
+	int				save_sec_context;
 
 	stmt->trigname = pstrdup(name);
 	stmt->row = row;
@@ -128,7 +129,7 @@ create_trigger(Oid relid, const char *name, const char *function, bool row,
 void
 stream_triggers_require_truncate(Relation rel)
 {
-	char		state = stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER);
+	char state = stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER);
 
 	if (state == TRIGGER_IS_MISSING)
 		create_trigger(RelationGetRelid(rel), DDBSTREAMS_TRUNCATE_TRIGGER,
@@ -143,7 +144,7 @@ stream_triggers_require_truncate(Relation rel)
 void
 stream_triggers_drop(Oid relid, const char *name)
 {
-	Oid			trigger = get_trigger_oid(relid, name, true);
+	Oid			  trigger = get_trigger_oid(relid, name, true);
 	ObjectAddress address;
 
 	if (!OidIsValid(trigger))
@@ -162,9 +163,9 @@ stream_triggers_drop(Oid relid, const char *name)
 void
 stream_triggers_drop_leftovers(List *relids)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
-	foreach(lc, relids)
+	foreach (lc, relids)
 	{
 		stream_triggers_drop(lfirst_oid(lc), DDBSTREAMS_ROW_TRIGGER);
 		stream_triggers_drop(lfirst_oid(lc), DDBSTREAMS_TRUNCATE_TRIGGER);
@@ -179,23 +180,23 @@ stream_triggers_drop_leftovers(List *relids)
 void
 stream_triggers_enable(List *relids)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	if (!OidIsValid(get_trigger_oid(linitial_oid(relids), DDBSTREAMS_ROW_TRIGGER,
 									true)))
 		stream_triggers_drop_leftovers(relids);
 
-	foreach(lc, relids)
+	foreach (lc, relids)
 	{
-		Oid			relid = lfirst_oid(lc);
-		Relation	rel = table_open(relid, NoLock);
-		char		state = stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER);
+		Oid		 relid = lfirst_oid(lc);
+		Relation rel = table_open(relid, NoLock);
+		char	 state = stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER);
 
 		if (state == TRIGGER_IS_MISSING)
 			create_trigger(relid, DDBSTREAMS_ROW_TRIGGER, "capture", true,
 						   TRIGGER_TYPE_AFTER,
 						   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
-						   TRIGGER_TYPE_DELETE);
+							   TRIGGER_TYPE_DELETE);
 		else if (state != TRIGGER_FIRES_ALWAYS)
 			stream_triggers_set_state(rel, DDBSTREAMS_ROW_TRIGGER,
 									  TRIGGER_FIRES_ALWAYS);
@@ -210,11 +211,11 @@ void
 stream_triggers_disable_on(Relation rel)
 {
 	static const char *const names[] = {DDBSTREAMS_ROW_TRIGGER,
-	DDBSTREAMS_TRUNCATE_TRIGGER};
+										DDBSTREAMS_TRUNCATE_TRIGGER};
 
 	for (Size i = 0; i < lengthof(names); i++)
 	{
-		char		state = stream_triggers_state(rel, names[i]);
+		char state = stream_triggers_state(rel, names[i]);
 
 		if (state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN &&
 			state != TRIGGER_DISABLED)
@@ -226,11 +227,11 @@ stream_triggers_disable_on(Relation rel)
 void
 stream_triggers_disable(List *relids)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
-	foreach(lc, relids)
+	foreach (lc, relids)
 	{
-		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+		Relation rel = table_open(lfirst_oid(lc), NoLock);
 
 		stream_triggers_disable_on(rel);
 		table_close(rel, NoLock);

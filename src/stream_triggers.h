@@ -10,8 +10,8 @@
 #include "utils/rel.h"
 
 /* How a trigger of ours fires; TRIGGER_* of commands/trigger.h, or: */
-#define TRIGGER_IS_MISSING	'\0'
-#define TRIGGER_IS_FOREIGN	'f'	/* another trigger has its name */
+#define TRIGGER_IS_MISSING '\0'
+#define TRIGGER_IS_FOREIGN 'f' /* another trigger has its name */
 
 extern void stream_triggers_enable(List *relids);
 extern void stream_triggers_disable(List *relids);
@@ -22,4 +22,4 @@ extern void stream_triggers_drop_leftovers(List *relids);
 extern char stream_triggers_state(Relation rel, const char *name);
 extern void stream_triggers_set_state(Relation rel, const char *name, char state);
 
-#endif							/* STREAM_TRIGGERS_H */
+#endif /* STREAM_TRIGGERS_H */

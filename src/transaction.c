@@ -39,16 +39,16 @@
 /* The records that go to the log together */
 typedef struct Batch
 {
-	Relation	shard;
-	int64		starting_number;
-	uint64		transaction_id;
-	int			count;
-	Size		bytes;
+	Relation	  shard;
+	int64		  starting_number;
+	uint64		  transaction_id;
+	int			  count;
+	Size		  bytes;
 	HeapTupleData tuples[SHARD_LOG_BATCH_RECORDS];
-	HeapTuple	pointers[SHARD_LOG_BATCH_RECORDS];
+	HeapTuple	  pointers[SHARD_LOG_BATCH_RECORDS];
 } Batch;
 
-static bool appended = false;	/* this transaction's append has run */
+static bool appended = false; /* this transaction's append has run */
 
 /* Slots of the shards that this transaction has appended to */
 static int *touched_slots = NULL;
@@ -61,7 +61,7 @@ transaction_wakes_readers(Oid shard_table)
 {
 	if (touched_count == touched_capacity)
 	{
-		int			capacity = Max(16, touched_capacity * 2);
+		int capacity = Max(16, touched_capacity * 2);
 
 		if (touched_slots == NULL)
 			touched_slots = MemoryContextAlloc(TopMemoryContext,
@@ -90,14 +90,14 @@ static bool
 batch_has_room(const Batch *batch, const ChangeItem *item)
 {
 	return batch->count < SHARD_LOG_BATCH_RECORDS &&
-		(batch->count == 0 ||
-		 batch->bytes + item->body_length <= SHARD_LOG_BATCH_BYTES);
+		   (batch->count == 0 ||
+			batch->bytes + item->body_length <= SHARD_LOG_BATCH_BYTES);
 }
 
 static void
 batch_add(Batch *batch, char *tuple, Size length)
 {
-	HeapTuple	entry = &batch->tuples[batch->count];
+	HeapTuple entry = &batch->tuples[batch->count];
 
 	entry->t_len = length;
 	entry->t_data = (HeapTupleHeader) tuple;
@@ -149,11 +149,11 @@ append_in_order(Batch *batch, ChangeBucket *bucket, uint64 first, uint64 last)
 static void
 append_reordered(Batch *batch, ChangeBucket *bucket, uint64 first, uint64 last)
 {
-	uint64		count;
-	uint64	   *positions = change_order_positions(bucket, &count);
-	char	   *copies = palloc(SHARD_LOG_BATCH_BYTES + BLCKSZ);
-	Size		used = 0;
-	ChangeScan	scan;
+	uint64	   count;
+	uint64	  *positions = change_order_positions(bucket, &count);
+	char	  *copies = palloc(SHARD_LOG_BATCH_BYTES + BLCKSZ);
+	Size	   used = 0;
+	ChangeScan scan;
 
 	change_buffer_scan_begin(&scan, bucket, SCAN_CHANGES);
 	for (uint64 i = 0; i < count; i++)
@@ -203,12 +203,12 @@ write_values(Oid side_table, ChangeBucket *bucket, uint64 transaction_id,
 static void
 append_bucket(Batch *batch, const StreamBuffer *buffer, ChangeBucket *bucket)
 {
-	uint64		first = bucket->hash_first;
+	uint64 first = bucket->hash_first;
 
 	for (;;)
 	{
-		OpenShard	shard = open_shards_lock(buffer, first);
-		uint64		last = Min(bucket->hash_last, shard.hash_last);
+		OpenShard shard = open_shards_lock(buffer, first);
+		uint64	  last = Min(bucket->hash_last, shard.hash_last);
 
 		if (bucket->has_values)
 			write_values(shard.side_table, bucket, batch->transaction_id,
@@ -271,11 +271,11 @@ has_values(void)
 static void
 append_all(void)
 {
-	static Batch batch;			/* too large for the stack */
+	static Batch   batch; /* too large for the stack */
 	StreamBuffer **buffers;
-	int			count = 0;
-	bool		stores_descriptors;
-	bool		needs_snapshot;
+	int			   count = 0;
+	bool		   stores_descriptors;
+	bool		   needs_snapshot;
 
 	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
 		count++;
@@ -329,7 +329,7 @@ append_all(void)
 static void
 append_changes(void)
 {
-	int			save_lock_timeout = LockTimeout;
+	int save_lock_timeout = LockTimeout;
 
 	if (change_buffer_streams() == NULL)
 		return;

@@ -11,4 +11,4 @@ extern void transaction_wakes_readers(Oid shard_table);
 extern void transaction_init(void);
 extern void transaction_changes_captured(void);
 
-#endif							/* TRANSACTION_H */
+#endif /* TRANSACTION_H */

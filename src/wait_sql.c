@@ -33,27 +33,27 @@
 
 PG_FUNCTION_INFO_V1(ddbstreams_wait_for_records);
 
-#define MAX_WAIT		USECS_PER_DAY
+#define MAX_WAIT USECS_PER_DAY
 
 /* How often a standby looks whether replay has gone on, in milliseconds */
-#define REPLAY_INTERVAL	5
+#define REPLAY_INTERVAL 5
 
 /* Is there a record after the iterator now, or has the shard ended? */
 static bool
 has_record(const ShardIterator *iterator)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	ShardInfo  *shard;
+	Snapshot	 snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ShardInfo	*shard;
 	ShardReader *reader;
-	ShardRecord record;
-	bool		found;
+	ShardRecord	 record;
+	bool		 found;
 
 	PushActiveSnapshot(snapshot);
 	shard = stream_access_shard_by_no(iterator->stream,
 									  iterator->shard->shard_no, snapshot);
 	reader = shard_reader_open(shard, snapshot, iterator_start(iterator));
 	found = shard_reader_next(reader, &record) ||
-		(!ShardIsOpen(shard) && reader->end == READER_AT_HEAP_END);
+			(!ShardIsOpen(shard) && reader->end == READER_AT_HEAP_END);
 	shard_reader_close(reader);
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
@@ -63,7 +63,7 @@ has_record(const ShardIterator *iterator)
 static int64
 check_timeout(const Interval *timeout)
 {
-	int64		usec = stream_time_interval_usec(timeout);
+	int64 usec = stream_time_interval_usec(timeout);
 
 	if (usec < 0 || usec > MAX_WAIT)
 		ereport(ERROR,
@@ -103,11 +103,11 @@ sleep_for_change(Oid shard_table, XLogRecPtr replayed, int64 remaining_ms)
 Datum
 ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
 {
-	MemoryContext context;
-	MemoryContext oldcontext;
+	MemoryContext  context;
+	MemoryContext  oldcontext;
 	ShardIterator *iterator;
-	TimestampTz until;
-	bool		found;
+	TimestampTz	   until;
+	bool		   found;
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("shardIterator");
@@ -129,9 +129,9 @@ ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
 	found = has_record(iterator);
 	while (!found)
 	{
-		Oid			shard_table = iterator->shard->shard_table;
-		XLogRecPtr	replayed;
-		int64		remaining = until - GetCurrentTimestamp();
+		Oid		   shard_table = iterator->shard->shard_table;
+		XLogRecPtr replayed;
+		int64	   remaining = until - GetCurrentTimestamp();
 
 		if (remaining <= 0)
 			break;
