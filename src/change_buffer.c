@@ -8,13 +8,14 @@
  * transaction first touched the stream.  Shards are split later, never merged,
  * so a bucket covers one or more whole shards at the append.
  *
- * Everything lives in TopTransactionContext.  Items are kept in chunks of memory; past ddbstreams.buffer_memory all chunks
- * move to a temporary file, one per bucket.  The files belong to the top-level
- * transaction's resource owner: under the statement's they would be gone with
- * the statement.  A bucket's end is our own and moves only when an item is
- * complete, so that a failed write leaves nothing behind.  They are plain files,
- * not BufFiles: what a BufFile could not write stays in its buffer, and would
- * fail every later seek, the commit's too.
+ * Everything lives in TopTransactionContext.  Items are kept in chunks of
+ * memory; past ddbstreams.buffer_memory all chunks move to a temporary file, one
+ * per bucket.  The files belong to the top-level transaction's resource owner:
+ * under the statement's they would be gone with the statement.  A bucket's end
+ * is our own and moves only when an item is complete, so that a failed write
+ * leaves nothing behind.  They are plain files, not BufFiles: what a BufFile
+ * could not write stays in its buffer, and would fail every later seek, the
+ * commit's too.
  *
  * Runs of items are stamped with the subtransaction that made them.  Ids rise,
  * and while a subtransaction is open nothing is stamped with a lower one, so

@@ -5,9 +5,9 @@
  * A shard is a heap without an index.  Physical order is number order, page by
  * page, because records are appended and numbered under one lock, always at the
  * end of the heap: the free space map is not asked, the last page is made the
- * relation's target block first, free line pointers of the last page
- * stay free, and there is never a BulkInsertState, which from
- * PostgreSQL 16 on fills pages that were added in advance.
+ * relation's target block first, its free line pointers stay free, and there is
+ * never a BulkInsertState, which from PostgreSQL 16 on fills pages that were
+ * added in advance.
  *
  * The append lock is an LWLock out of an array in shared memory, chosen by a
  * hash of database and shard; two shards that share one only wait a little.  At
