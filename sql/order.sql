@@ -1,0 +1,74 @@
+-- Order inside a transaction: version order, not the order in which triggers
+-- fire.  To see this fail, leave out note_command in src/record_build.c.
+
+\set VERBOSITY terse
+\pset format unaligned
+\pset tuples_only on
+create schema ordering;
+set search_path = ordering, public;
+
+create function history(t regclass) returns table (event_name text, keys text, was text, is_now text)
+language sql as $$
+	select event_name, keys::text, old_image -> 'v' ->> 'S', new_image -> 'v' ->> 'S' from test.records(t)
+$$;
+
+-- a function called by DELETE inserts the key anew
+create table b (id int primary key, v text);
+insert into b values (1, 'old');
+select ddbstreams.enable_stream('b', shard_count => 1) is not null;
+create function reinsert(i int) returns text language plpgsql as $$
+begin
+	insert into b values (i, 'new');
+	return 'done';
+end $$;
+delete from b where id = 1 returning reinsert(id);
+select * from history('b');
+select * from b;
+
+-- a trigger removes, inserts and removes the row that its statement inserts
+create table c (id int primary key, v text);
+select ddbstreams.enable_stream('c', shard_count => 1) is not null;
+create function again() returns trigger language plpgsql as $$
+begin
+	if new.v = 'v1' then
+		delete from c where id = new.id;
+		insert into c values (new.id, 'v2');
+		delete from c where id = new.id;
+	end if;
+	return null;
+end $$;
+create trigger a_again after insert on c for each row execute function again();
+insert into c values (1, 'v1');
+select * from history('c');
+select count(*) from c;
+
+-- a function in a statement makes an update that changes nothing, then one that does
+create table h (id int primary key, v text);
+insert into h values (1, 'a'), (2, 'a');
+select ddbstreams.enable_stream('h', shard_count => 1) is not null;
+create function meddle(i int) returns text language plpgsql as $$
+begin
+	if i = 2 then
+		update h set v = v where id = 1;
+		update h set v = 'c' where id = 1;
+	end if;
+	return 'b';
+end $$;
+update h set v = meddle(id);
+select * from history('h');
+select * from h order by id;
+
+-- a trigger of the name of ours is found out
+create function noop() returns trigger language plpgsql as $$ begin return null; end $$;
+select test.fails($$ create or replace trigger ddbstreams_capture after insert on h for each row execute function noop() $$);
+create table e (id int primary key);
+create trigger ddbstreams_capture after insert on e for each row execute function noop();
+select test.fails($$ select ddbstreams.enable_stream('e') $$);
+
+-- a statement that writes to the table cannot enable its stream
+create table a (id int primary key);
+select test.fails($$ insert into a select i from (select ddbstreams.enable_stream('a')) s, generate_series(1, 3) i $$);
+select count(*) from a;
+
+set client_min_messages = warning;
+drop schema ordering cascade;
