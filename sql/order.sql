@@ -58,6 +58,25 @@ update h set v = meddle(id);
 select * from history('h');
 select * from h order by id;
 
+-- rows of COPY FREEZE, changed by a trigger before they are captured
+create table f (id int primary key, v text);
+create function raise_it() returns trigger language plpgsql as $$
+begin
+	update f set v = new.v || '!' where id = new.id + 1;
+	return null;
+end $$;
+create trigger a_raise after insert on f for each row execute function raise_it();
+begin;
+truncate f;
+select ddbstreams.enable_stream('f', shard_count => 1) is not null;
+copy f from stdin with (freeze);
+1	a
+2	b
+\.
+commit;
+select * from history('f');
+select * from f order by id;
+
 -- a trigger of the name of ours is found out
 create function noop() returns trigger language plpgsql as $$ begin return null; end $$;
 select test.fails($$ create or replace trigger ddbstreams_capture after insert on h for each row execute function noop() $$);

@@ -17,15 +17,12 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -129,6 +126,21 @@ compare_versions(CapturedRelation *facts, TupleDesc tupdesc,
 	return differs;
 }
 
+/*
+ * The command of this transaction that made a row version.  COPY FREEZE leaves a
+ * version that seems to be older, whose command is lost once it is superseded:
+ * the first command then makes the append restore the order.
+ */
+static CommandId
+inserting_command(HeapTupleHeader tuple)
+{
+	if (!HeapTupleHeaderXminFrozen(tuple))
+		return HeapTupleHeaderGetCmin(tuple);
+	return (tuple->t_infomask & HEAP_XMAX_INVALID) ?
+			   HeapTupleHeaderGetRawCommandId(tuple) :
+			   FirstCommandId;
+}
+
 static void
 capture_update(CapturedRelation *facts, TriggerData *trigdata)
 {
@@ -137,7 +149,7 @@ capture_update(CapturedRelation *facts, TriggerData *trigdata)
 	RowVersion new = {trigdata->tg_newtuple, trigdata->tg_newslot};
 	bool	 *same = palloc(tupdesc->natts * sizeof(bool));
 	bool	  key_differs;
-	CommandId cid = HeapTupleHeaderGetCmin(new.tuple->t_data);
+	CommandId cid = inserting_command(new.tuple->t_data);
 
 	if (compare_versions(facts, tupdesc, old.slot, new.slot, same, &key_differs))
 	{
@@ -215,7 +227,7 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 		if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 			record_build(facts, buffer, tupdesc, RECORD_INSERT, NULL, &version,
 						 NULL, NULL,
-						 HeapTupleHeaderGetCmin(version.tuple->t_data));
+						 inserting_command(version.tuple->t_data));
 		else
 			record_build(facts, buffer, tupdesc, RECORD_REMOVE, &version, NULL,
 						 NULL, NULL,

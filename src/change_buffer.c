@@ -132,18 +132,25 @@ change_buffer_serial(void)
 	return serial;
 }
 
+/* Is there anything in a buffer?  Savepoints may have emptied it. */
+bool
+change_buffer_is_filled(const StreamBuffer *buffer)
+{
+	for (int i = 0; i < buffer->bucket_count; i++)
+	{
+		if (buffer->buckets[i].end > 0)
+			return true;
+	}
+	return false;
+}
+
 /* Has this transaction changed rows of the stream's table? */
 bool
 change_buffer_has_changes(int64 stream_id)
 {
 	StreamBuffer *buffer = change_buffer_find(stream_id);
 
-	for (int i = 0; buffer != NULL && i < buffer->bucket_count; i++)
-	{
-		if (buffer->buckets[i].end > 0)
-			return true;
-	}
-	return false;
+	return buffer != NULL && change_buffer_is_filled(buffer);
 }
 
 /* Returns an ordinal for a large value, unique in this transaction. */

@@ -7,7 +7,6 @@
 
 #include "ddbstreams.h"
 
-#include "lib/stringinfo.h"
 #include "storage/fd.h"
 #include "storage/itemptr.h"
 #include "utils/rel.h"
@@ -113,6 +112,7 @@ extern StreamBuffer *change_buffer_create(int64 stream_id, int bucket_count,
 extern StreamBuffer *change_buffer_streams(void);
 extern ChangeBucket *change_buffer_bucket(StreamBuffer *buffer, uint64 hash);
 extern uint64		 change_buffer_serial(void);
+extern bool			 change_buffer_is_filled(const StreamBuffer *buffer);
 extern bool			 change_buffer_has_changes(int64 stream_id);
 extern uint32		 change_buffer_next_ordinal(void);
 extern uint32		 change_buffer_generation(Relation rel);

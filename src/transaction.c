@@ -283,8 +283,7 @@ append_all(void)
 	count = 0;
 	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
 	{
-		if (change_buffer_has_changes(buffer->stream_id) &&
-			!stream_is_gone(buffer))
+		if (change_buffer_is_filled(buffer) && !stream_is_gone(buffer))
 			buffers[count++] = buffer;
 	}
 	if (count == 0)
