@@ -393,6 +393,10 @@ class Follower:
         self.limited = 0        # refusals of a third reader
         self.rereads = 0
 
+    def sessions(self):
+        """The connections whose loss a crash explains."""
+        return [self.session]
+
     def open(self):
         settings = {} if self.run.reader_limit else \
             {'ddbstreams.max_readers_per_shard': 0}
@@ -628,6 +632,9 @@ class SnapshotReader(Follower):
     def open(self):
         super().open()
         self.other = connect()
+
+    def sessions(self):
+        return [self.session, self.other]
 
     def set_snapshot(self, text):
         xmin, xmax, running = text.split(':')
@@ -879,9 +886,9 @@ class Run:
                 follower.end()
                 return follower.result()
             except psycopg2.Error as error:
-                lost = isinstance(error, psycopg2.OperationalError) and (
-                    follower.session is None or
-                    is_gone(follower.session, error))
+                lost = isinstance(error, psycopg2.OperationalError) and any(
+                    session is None or is_gone(session, error)
+                    for session in follower.sessions())
                 if not lost:
                     raise
                 follower.session = None
