@@ -123,6 +123,64 @@ COMMENT ON FUNCTION ddbstreams_shards.make_secret() IS 'makes the secret; called
 REVOKE ALL ON FUNCTION ddbstreams_shards.make_secret() FROM PUBLIC;
 SELECT ddbstreams_shards.make_secret();
 
+-- Of the tables whose rows are updated or deleted logical decoding must see
+-- nothing either (decoding.c).
+CREATE FUNCTION ddbstreams_shards.hide_from_decoding(table_name regclass) RETURNS void
+	LANGUAGE C VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'ddbstreams_hide_from_decoding';
+COMMENT ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) IS 'keeps a table of ddbstreams out of logical decoding';
+REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLIC;
+
+---------------------------------------------------------------------------
+-- Event source mappings (mapping*.c)
+---------------------------------------------------------------------------
+
+-- uuid					the mapping's name
+-- mapping_no			a shorter one, of ddbstreams_shards.id_seq
+-- stream_id, event_source_arn	the stream
+-- function_name		the handler: schema and name, looked up at each batch
+-- role_id				who made it; the handler runs as this role
+-- database_id			where it was made or enabled last: in a copy of the
+--						database the mapping is Disabled
+-- starting_position	TRIM_HORIZON or LATEST
+-- batch_size … filter_criteria	parameters, as Lambda's are
+-- enabled				what the user wants
+-- created_at, last_modified
+-- last_processing_result	as Lambda has it
+-- last_error, last_error_at	the last failure of the handler or its worker
+CREATE TABLE ddbstreams_shards.mapping (
+	uuid uuid PRIMARY KEY,
+	mapping_no int8 NOT NULL UNIQUE,
+	stream_id int8 NOT NULL,
+	event_source_arn text COLLATE "C" NOT NULL,
+	function_name text COLLATE "C" NOT NULL,
+	role_id oid NOT NULL,
+	database_id oid NOT NULL,
+	starting_position text NOT NULL,
+	batch_size int NOT NULL,
+	maximum_batching_window interval NOT NULL,
+	parallelization_factor int NOT NULL,
+	maximum_record_age interval,
+	maximum_retry_attempts int NOT NULL,
+	bisect_batch_on_function_error boolean NOT NULL,
+	on_failure text,
+	tumbling_window interval,
+	function_response_types text[] NOT NULL,
+	filter_criteria jsonb,
+	enabled boolean NOT NULL,
+	created_at timestamptz NOT NULL,
+	last_modified timestamptz NOT NULL,
+	last_processing_result text NOT NULL DEFAULT 'No records processed',
+	last_error text,
+	last_error_at timestamptz,
+	UNIQUE (event_source_arn, function_name)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
+
+SELECT ddbstreams_shards.hide_from_decoding(name)
+FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping']) AS own (table_name),
+	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
+
 -- Default privileges of whoever creates the extension do not reach in here.
 DO $$
 DECLARE

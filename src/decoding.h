@@ -1,0 +1,13 @@
+/*
+ * decoding.h
+ *	  Keeping ddbstreams' own tables out of logical decoding.
+ */
+#ifndef DECODING_H
+#define DECODING_H
+
+#include "ddbstreams.h"
+
+extern void decoding_hide(Oid relid);
+extern bool decoding_is_hidden(Oid relid);
+
+#endif /* DECODING_H */
