@@ -17,9 +17,11 @@
 #include "storage/shmem.h"
 
 #include "ddbstreams.h"
+#include "launcher.h"
 #include "shard_log.h"
 #include "stream_guard.h"
 #include "transaction.h"
+#include "worker_slots.h"
 
 PG_MODULE_MAGIC;
 
@@ -34,6 +36,7 @@ request_shared_memory(void)
 	if (next_shmem_request_hook)
 		next_shmem_request_hook();
 	RequestAddinShmemSpace(shard_log_shmem_size());
+	RequestAddinShmemSpace(worker_slots_shmem_size());
 }
 
 static void
@@ -43,6 +46,7 @@ start_shared_memory(void)
 		next_shmem_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shard_log_shmem_init();
+	worker_slots_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -63,4 +67,7 @@ _PG_init(void)
 	shmem_request_hook = request_shared_memory;
 	next_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = start_shared_memory;
+
+	if (!IsBinaryUpgrade)
+		launcher_register();
 }
