@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "access/relation.h"
-#include "utils/timestamp.h"
 
 #include "iterator.h"
 #include "iterator_position.h"
@@ -36,7 +35,7 @@ static const char *const type_names[] = {
 int64
 stream_horizon(const StreamInfo *stream)
 {
-	TimestampTz horizon = GetCurrentTimestamp() - stream->retention_usec;
+	TimestampTz horizon = stream_time_now() - stream->retention_usec;
 
 	return horizon < 0 ? 0 : NUMBER_AT_TIME(horizon);
 }
@@ -124,7 +123,7 @@ is_past_end(const ShardInfo *shard, int64 number)
 
 	if (!ShardIsOpen(shard))
 		return number > shard->ending_number;
-	if (number <= NUMBER_AT_TIME(GetCurrentTimestamp() + FUTURE_TOLERANCE))
+	if (number <= NUMBER_AT_TIME(stream_time_now() + FUTURE_TOLERANCE))
 		return false;
 	rel = relation_open(shard->shard_table, AccessShareLock);
 	last = shard_log_last_number(rel);
@@ -154,7 +153,7 @@ position_of_number(const StreamInfo *stream, const ShardInfo *shard,
 static int64
 position_of_time(const StreamInfo *stream, const ShardInfo *shard, TimestampTz at)
 {
-	if (at > GetCurrentTimestamp())
+	if (at > stream_time_now())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("One or more parameter values were invalid: the time of an AT_TIMESTAMP iterator must not lie in the future")));

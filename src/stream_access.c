@@ -16,9 +16,9 @@
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
 #include "stream_access.h"
+#include "stream_time.h"
 
 #define ARN_PREFIX "arn:aws:dynamodb:"
 
@@ -45,7 +45,7 @@ bool
 stream_access_is_expired(const StreamInfo *stream)
 {
 	return !StreamIsEnabled(stream) &&
-		   GetCurrentTimestamp() - stream->disabled_at > stream->retention_usec;
+		   stream_time_now() - stream->disabled_at > stream->retention_usec;
 }
 
 static bool
