@@ -27,6 +27,7 @@
 #include "utils/snapmgr.h"
 
 #include "change_buffer.h"
+#include "horizon.h"
 #include "shard_tables.h"
 #include "stream.h"
 #include "stream_access.h"
@@ -65,7 +66,7 @@ stream_latest(Oid table_oid, Snapshot snapshot)
 {
 	StreamInfo *stream = stream_catalog_latest(table_oid, snapshot);
 
-	return stream == NULL || stream_access_is_expired(stream) ? NULL : stream;
+	return stream == NULL || stream_is_expired(stream) ? NULL : stream;
 }
 
 static void
