@@ -44,7 +44,6 @@
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "change_buffer.h"
 #include "lineage.h"
@@ -53,6 +52,7 @@
 #include "stream.h"
 #include "stream_access.h"
 #include "stream_catalog.h"
+#include "stream_time.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_split_shard);
 PG_FUNCTION_INFO_V1(ddbstreams_roll_over);
@@ -436,7 +436,7 @@ find_due(MemoryContext context)
 	foreach (lc, stream_catalog_list(InvalidOid, NULL))
 	{
 		StreamInfo *stream = lfirst(lc);
-		TimestampTz limit = GetCurrentTimestamp() - rollover_usec(stream);
+		TimestampTz limit = stream_time_now() - rollover_usec(stream);
 		ListCell   *lc2;
 
 		if (!stream_access_is_enabled(stream) || stream->created_at > limit)
