@@ -16,6 +16,7 @@ int	  setting_default_shard_count = 4;
 int	  setting_iterator_lifetime = 900;
 int	  setting_max_readers_per_shard = 2;
 int	  setting_buffer_memory = 65536;
+int	  setting_rollover_interval = 4 * 3600;
 
 /* A region is a part of ARNs: letters, digits and hyphens, as AWS's are. */
 static bool
@@ -88,6 +89,13 @@ settings_define(void)
 							&setting_buffer_memory,
 							65536, 64, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.rollover_interval",
+							"Time after which a shard that has records is closed and followed by a child.",
+							"A quarter of the stream's retention, if that is shorter.",
+							&setting_rollover_interval,
+							4 * 3600, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("ddbstreams");
 }

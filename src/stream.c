@@ -317,8 +317,8 @@ create_shards(const StreamInfo *stream, int count)
 	{
 		uint64 last = first + (width - 1) + (i < rest ? 1 : 0);
 
-		shard_create(stream, NULL, stream->created_at,
-					 NUMBER_AT_TIME(stream->created_at), first, last);
+		shard_open(shard_make(stream, first, last), NULL, stream->created_at,
+				   NUMBER_AT_TIME(stream->created_at));
 		first = last + 1;
 	}
 }
@@ -434,17 +434,30 @@ stream_disable(Oid table_oid)
 	return stream->arn;
 }
 
-/* Changes how long a stream's records are kept. */
-void
-stream_set_retention(const char *arn, const Interval *retention)
+/*
+ * Returns the stream of an ARN, if the current user may change it: the owner of
+ * its table, or who owned the dropped table.
+ */
+StreamInfo *
+stream_of_owner(const char *arn)
 {
 	StreamInfo *stream = stream_access_find(arn, GetActiveSnapshot());
 
-	PreventCommandIfReadOnly("alter_stream()");
 	if (stream_access_table_exists(stream))
 		check_owner(stream->table_oid);
 	else
 		stream_access_check(stream);
+	return stream;
+}
+
+/* Changes how long a stream's records are kept. */
+void
+stream_set_retention(const char *arn, const Interval *retention)
+{
+	StreamInfo *stream;
+
+	PreventCommandIfReadOnly("alter_stream()");
+	stream = stream_of_owner(arn);
 	check_retention(retention);
 	stream = stream_catalog_lock(stream->stream_id);
 	if (stream == NULL)

@@ -363,14 +363,19 @@ stream_guard_check(void)
 	list_free(altered);
 }
 
+/* May this transaction have dropped tables with streams? */
+bool
+stream_guard_has_dropped(void)
+{
+	return notes != NIL && OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
+}
+
 /* Disables the streams of the tables that this transaction has dropped. */
 void
 stream_guard_close_dropped(void)
 {
 	ListCell *lc;
 
-	if (notes == NIL || !OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
-		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach (lc, notes)
 	{
