@@ -48,7 +48,6 @@
 #include "record.h"
 #include "shard_log.h"
 
-#define SLOT_COUNT 1024 /* a power of two */
 #include "shard_watch.h"
 #include "stream_time.h"
 
