@@ -19,6 +19,7 @@
 #include "ddbstreams.h"
 #include "launcher.h"
 #include "shard_log.h"
+#include "shard_watch.h"
 #include "stream_guard.h"
 #include "transaction.h"
 #include "worker_slots.h"
@@ -37,6 +38,7 @@ request_shared_memory(void)
 		next_shmem_request_hook();
 	RequestAddinShmemSpace(shard_log_shmem_size());
 	RequestAddinShmemSpace(worker_slots_shmem_size());
+	RequestAddinShmemSpace(shard_watch_shmem_size());
 }
 
 static void
@@ -47,6 +49,7 @@ start_shared_memory(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shard_log_shmem_init();
 	worker_slots_shmem_init();
+	shard_watch_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 
