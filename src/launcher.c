@@ -122,8 +122,8 @@ find_databases(void)
 		if (database == NULL ||
 			(!database->connectable && entry->presence == EXTENSION_UNKNOWN))
 			(void) worker_databases_remove(entry);
-		else if (database->connectable != entry->connectable)
-			worker_databases_set_connectable(entry->database, database->connectable);
+		else
+			(void) worker_databases_see(entry->database, false, database->connectable);
 		(void) hash_search(known, &entry->database, HASH_ENTER, NULL);
 	}
 
@@ -139,7 +139,7 @@ find_databases(void)
 	{
 		if (database->connectable && !contains(known, database->database) &&
 			!contains(without, database->database))
-			no_room |= !worker_databases_add(database->database);
+			no_room |= !worker_databases_see(database->database, true, true);
 	}
 	if (no_room && !said_no_room)
 		ereport(LOG,
@@ -224,14 +224,14 @@ may_run(List *entries, int started, TimestampTz now)
 static bool
 wants_maintenance(const WorkerDatabase *entry)
 {
-	return entry->presence != EXTENSION_ABSENT && entry->connectable &&
+	return entry->presence != EXTENSION_ABSENT && entry->seen && entry->connectable &&
 		   entry->holds == 0 && entry->maintenance.worker == 0;
 }
 
 static bool
 wants_dispatcher(const WorkerDatabase *entry)
 {
-	return entry->presence == EXTENSION_PRESENT && entry->connectable &&
+	return entry->presence == EXTENSION_PRESENT && entry->seen && entry->connectable &&
 		   entry->holds == 0 && entry->dispatcher.worker == 0 &&
 		   entry->wants_dispatcher && setting_max_workers > 0;
 }

@@ -46,10 +46,11 @@ static void look_for_mappings(void);
 
 /* Tasks of other parts come here. */
 static const MaintenanceTask tasks[] = {
+	{"look for mappings", look_for_mappings},
 	{"check triggers", stream_check_triggers},
 	{"check decoding", stream_check_decoding},
 	{"roll over", lineage_roll_over_due},
-	{"look for mappings", look_for_mappings}};
+};
 
 static bool looks_closely = false;
 
@@ -78,7 +79,7 @@ maintenance_look_closely_again(void)
 	worker_databases_look_closely(MyDatabaseId, false);
 }
 
-/* An enabled mapping of this database wants a dispatcher. */
+/* An enabled mapping of this database wants a dispatcher; none wants none. */
 static void
 look_for_mappings(void)
 {
@@ -97,6 +98,14 @@ look_for_mappings(void)
 	CommitTransactionCommand();
 	if (found)
 		worker_slots_want_dispatcher(MyDatabaseId);
+	else
+	{
+		ListCell *lc;
+
+		/* It is to look, too. */
+		foreach (lc, worker_slots_list(WORKER_DISPATCHER, MyDatabaseId))
+			worker_slots_wake(((WorkerInfo *) lfirst(lc))->id);
+	}
 }
 
 static bool
