@@ -25,8 +25,9 @@
 /* After this the postmaster starts a launcher again that has died. */
 #define RESTART_S 1
 
-/* When there was no worker slot, try again after this. */
-#define RETRY_MS 1000
+/* When there was no worker slot, try again after this, and say so this often. */
+#define RETRY_MS	 1000
+#define SAY_AGAIN_MS (60 * 60 * 1000)
 
 /* So many maintenance workers run at the same moment ... */
 #define MAX_RUNS 2
@@ -43,8 +44,8 @@ typedef struct FoundDatabase
 /* Databases that are known to be without the extension */
 static HTAB *without = NULL;
 
-static bool said_no_room = false;
-static bool said_no_slot = false;
+static bool		   said_no_room = false;
+static TimestampTz said_no_slot = 0; /* when */
 
 PGDLLEXPORT void launcher_main(Datum main_arg);
 
@@ -178,15 +179,15 @@ start(WorkerType type, Oid database, TimestampTz now)
 
 	if (worker_slots_start(type, database, InvalidOid, NULL, 0, &id) !=
 		WORKER_NO_SLOT)
-	{
-		said_no_slot = false;
 		return;
-	}
-	if (!said_no_slot)
+	if (TimestampDifferenceExceeds(said_no_slot, now, SAY_AGAIN_MS))
+	{
 		ereport(LOG,
 				(errmsg("ddbstreams could not start a worker: no free worker slot"),
+				 errdetail("View ddbstreams.workers shows which ones are waiting."),
 				 errhint("You might need to increase max_worker_processes.")));
-	said_no_slot = true;
+		said_no_slot = now;
+	}
 	worker_databases_lacks_slot(type, database,
 								TimestampTzPlusMilliseconds(now, RETRY_MS));
 }

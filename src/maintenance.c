@@ -111,14 +111,38 @@ look_for_mappings(void)
 static bool
 extension_exists(void)
 {
-	bool exists;
+	MemoryContext context = CurrentMemoryContext;
+	bool		  exists;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	exists = OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)) &&
 			 OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 	return exists;
+}
+
+/* A task has failed: shows it, and logs it unless the last run's log has it. */
+static void
+report(const MaintenanceTask *task, const ErrorData *error)
+{
+	char *text = psprintf("%s: %s", task->name, error->message);
+
+	if (strstr(last_errors, text) == NULL)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("ddbstreams maintenance could not %s: %s", task->name,
+						error->message),
+				 error->detail ? errdetail("%s", error->detail) : 0,
+				 error->hint ? errhint("%s", error->hint) : 0,
+				 error->context ? errcontext("%s", error->context) : 0));
+	if (errors.len > 0)
+		appendStringInfoString(&errors, "; ");
+	appendStringInfoString(&errors, text);
+	worker_slots_report_error(errors.data);
+	if (looks_closely)
+		maintenance_look_closely_again();
 }
 
 /* Runs a task, and survives its error. */
@@ -138,24 +162,18 @@ run_task(const MaintenanceTask *task)
 	PG_CATCH();
 	{
 		ErrorData *error;
-		char	  *text;
 
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		text = psprintf("%s: %s", task->name, error->message);
-		if (strstr(last_errors, text) == NULL)
-			EmitErrorReport();
 		AbortOutOfAnyTransaction();
+		MemoryContextSwitchTo(context);
 		FlushErrorState();
-
-		if (errors.len > 0)
-			appendStringInfoString(&errors, "; ");
-		appendStringInfoString(&errors, text);
-		worker_slots_report_error(errors.data);
-		if (looks_closely)
-			maintenance_look_closely_again();
 		RESUME_INTERRUPTS();
+
+		/* DROP EXTENSION may have pulled the ground from under it. */
+		if (extension_exists())
+			report(task, error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

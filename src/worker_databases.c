@@ -343,7 +343,8 @@ worker_databases_end_run(TimestampTz started_at)
 		WorkerJob *job = &entry->maintenance;
 
 		job->last_run = now;
-		job->last_error[0] = '\0'; /* this run's comes with its end */
+		memcpy(job->last_error, worker_slots_mine()->info.last_error,
+			   WORKER_ERROR_LENGTH);
 
 		/* Somebody may have asked for a run at once since this one began. */
 		if (job->next_start == DT_NOEND)
