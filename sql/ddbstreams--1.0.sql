@@ -422,3 +422,33 @@ CREATE FUNCTION ddbstreams.aws(operation text, request json)
 	AS 'MODULE_PATHNAME', 'ddbstreams_aws';
 COMMENT ON FUNCTION ddbstreams.aws(text, json) IS
 'An operation of DynamoDB Streams or DynamoDB with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification). The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';
+
+---------------------------------------------------------------------------
+-- Background workers (workers_view.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.list_workers(
+	OUT pid int,
+	OUT database name,
+	OUT worker_type text,
+	OUT state text,
+	OUT last_run timestamptz,
+	OUT last_error text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_workers';
+COMMENT ON FUNCTION ddbstreams.list_workers() IS
+'The rows of view ddbstreams.workers.';
+
+CREATE VIEW ddbstreams.workers AS
+	SELECT pid, database, worker_type, state, last_run, last_error
+	FROM ddbstreams.list_workers();
+COMMENT ON VIEW ddbstreams.workers IS
+'The background workers of ddbstreams in all databases of the server: the launcher, which starts the others; for each database that has the extension its maintenance, which runs every ddbstreams.maintenance_interval and has no process (pid is null) in between; the dispatcher of a database that has enabled event source mappings, and the handlers that it has started. last_run: the end of the last run of maintenance, the last look of the launcher at the databases. last_error: of the last run that failed, null when one has succeeded since; also why a worker cannot be started or has died. Members of pg_monitor see all of it; others the workers of the database that they are connected to, without last_error. Empty on a standby.';
+COMMENT ON COLUMN ddbstreams.workers.pid IS 'process, null while there is none';
+COMMENT ON COLUMN ddbstreams.workers.database IS 'database, null for the launcher';
+COMMENT ON COLUMN ddbstreams.workers.worker_type IS 'launcher, maintenance, dispatcher or handler; in pg_stat_activity ddbstreams launcher, …';
+COMMENT ON COLUMN ddbstreams.workers.state IS 'what it is doing, or waiting for';
+COMMENT ON COLUMN ddbstreams.workers.last_run IS 'when its work was done last';
+COMMENT ON COLUMN ddbstreams.workers.last_error IS 'what has gone wrong, null if nothing has since';
+GRANT SELECT ON ddbstreams.workers TO PUBLIC;
