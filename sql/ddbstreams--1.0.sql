@@ -308,6 +308,16 @@ COMMENT ON FUNCTION ddbstreams.roll_over(text) IS
 'Closes every open shard of a stream, opens one child for each, and returns how many it has closed. A shard that a prepared or long transaction is committing to stays open, with a warning. Errors: 55006 in a transaction block or in a statement that has changed the table; 22023 for a disabled stream; 42704, 42501 unless the caller owns the table. DynamoDB does it by itself every four hours, as the maintenance worker does.';
 
 ---------------------------------------------------------------------------
+-- Expiry (expiry.c): what the maintenance worker does, by hand
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams_shards.expire() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_expire';
+COMMENT ON FUNCTION ddbstreams_shards.expire() IS 'drops the shards and streams that have expired and that nobody is using';
+REVOKE ALL ON FUNCTION ddbstreams_shards.expire() FROM PUBLIC;
+
+---------------------------------------------------------------------------
 -- Reading (records_sql.c, wait_sql.c, changes_sql.c, unmarshal.c)
 ---------------------------------------------------------------------------
 
