@@ -334,6 +334,16 @@ COMMENT ON FUNCTION ddbstreams.roll_over(text) IS
 'Closes every open shard of a stream, opens one child for each, and returns how many it has closed. A shard that a prepared or long transaction is committing to stays open, with a warning. Errors: 55006 in a transaction block or in a statement that has changed the table; 22023 for a disabled stream; 42704, 42501 unless the caller owns the table. DynamoDB does it by itself every four hours, as the maintenance worker does.';
 
 ---------------------------------------------------------------------------
+-- Expiry (expiry.c): what the maintenance worker does, by hand
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams_shards.expire() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_expire';
+COMMENT ON FUNCTION ddbstreams_shards.expire() IS 'drops the shards and streams that have expired and that nobody is using';
+REVOKE ALL ON FUNCTION ddbstreams_shards.expire() FROM PUBLIC;
+
+---------------------------------------------------------------------------
 -- Reading (records_sql.c, wait_sql.c, changes_sql.c, unmarshal.c)
 ---------------------------------------------------------------------------
 
@@ -452,3 +462,49 @@ COMMENT ON COLUMN ddbstreams.workers.state IS 'what it is doing, or waiting for'
 COMMENT ON COLUMN ddbstreams.workers.last_run IS 'when its work was done last';
 COMMENT ON COLUMN ddbstreams.workers.last_error IS 'what has gone wrong, null if nothing has since';
 GRANT SELECT ON ddbstreams.workers TO PUBLIC;
+
+---------------------------------------------------------------------------
+-- Watching (shard_stats.c, shard_graph.c)
+---------------------------------------------------------------------------
+
+-- Checks by itself what its caller may see.
+CREATE FUNCTION ddbstreams_shards.stream_stats(
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT records bigint,
+	OUT bytes bigint,
+	OUT oldest timestamptz,
+	OUT newest timestamptz,
+	OUT records_per_second double precision)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_stream_stats';
+COMMENT ON FUNCTION ddbstreams_shards.stream_stats() IS 'reads ddbstreams.stream_stats';
+
+CREATE VIEW ddbstreams.stream_stats AS
+	SELECT stream_arn, shard_id, records, bytes, oldest, newest, records_per_second
+	FROM ddbstreams_shards.stream_stats();
+COMMENT ON VIEW ddbstreams.stream_stats IS
+'What is in each shard of the streams that one may read; pg_monitor sees all. One row for each shard, in the order of the streams'' creation and of shard ids.';
+COMMENT ON COLUMN ddbstreams.stream_stats.stream_arn IS 'the stream';
+COMMENT ON COLUMN ddbstreams.stream_stats.shard_id IS 'the shard';
+COMMENT ON COLUMN ddbstreams.stream_stats.records IS 'records that can be read now: committed and within the retention. Exact up to 1,000 pages (8 MB), above that estimated by the density of 200 pages';
+COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk, large values and expired records included';
+COMMENT ON COLUMN ddbstreams.stream_stats.oldest IS 'time of the first record that can be read; null if there is none';
+COMMENT ON COLUMN ddbstreams.stream_stats.newest IS 'time of the last record that can be read; null if there is none';
+COMMENT ON COLUMN ddbstreams.stream_stats.records_per_second IS 'records written per second over the last minute, or since the shard was opened if that is less; to three decimals';
+GRANT SELECT ON ddbstreams.stream_stats TO PUBLIC;
+
+CREATE FUNCTION ddbstreams.shard_tree(stream_arn text)
+	RETURNS SETOF text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_shard_tree';
+COMMENT ON FUNCTION ddbstreams.shard_tree(text) IS
+'The lineage of a stream as lines of text, one for each shard: id, share of the hashes, open or closed, number of records, age. Below a shard stands the one that follows it (after ↓), or the ones that it was split into (├─ and └─). Errors: 22023 for a malformed ARN, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. DynamoDB has nothing like it.';
+
+CREATE FUNCTION ddbstreams.shard_graph(stream_arn text)
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ddbstreams_shard_graph';
+COMMENT ON FUNCTION ddbstreams.shard_graph(text) IS
+'The lineage of a stream as a graph in Graphviz''s language, for dot -Tsvg: a node for each shard, the open ones coloured, an arrow from each parent to its children, expired parents dashed. Errors as shard_tree. DynamoDB has nothing like it.';
