@@ -423,6 +423,17 @@ COMMENT ON FUNCTION ddbstreams.unmarshal(json) IS
 'Turns DynamoDB''s typed JSON, an image or a single attribute value, into plain JSON: {"id":{"N":"1"}} becomes {"id":1}. Bytes stay base64. Error: 22023 for what is not typed JSON.';
 
 ---------------------------------------------------------------------------
+-- Filters of event source mappings (filter*.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.filter_matches(pattern jsonb, record jsonb)
+	RETURNS bool
+	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_filter_matches';
+COMMENT ON FUNCTION ddbstreams.filter_matches(jsonb, jsonb) IS
+'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": …, "NewImage": …}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers only, and DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
+
+---------------------------------------------------------------------------
 -- AWS's operations (aws*.c)
 ---------------------------------------------------------------------------
 
