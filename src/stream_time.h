@@ -9,8 +9,9 @@
 
 #include "datatype/timestamp.h"
 
-extern int64 stream_time_interval_usec(const Interval *interval);
-extern char *stream_time_label(TimestampTz time);
+extern int64	 stream_time_interval_usec(const Interval *interval);
+extern Interval *stream_time_usec_interval(int64 usec);
+extern char		*stream_time_label(TimestampTz time);
 
 extern char *sequence_number_text(int64 number);
 extern void	 sequence_number_write(int64 number, char *out);
