@@ -27,9 +27,17 @@
 #if PG_VERSION_NUM >= 160000
 #define compat_owns_relation(relid, roleid) \
 	object_ownercheck(RelationRelationId, relid, roleid)
+#define compat_owns_database(database, roleid) \
+	object_ownercheck(DatabaseRelationId, database, roleid)
+#define compat_owns_extension(extension, roleid) \
+	object_ownercheck(ExtensionRelationId, extension, roleid)
 #else
 #define compat_owns_relation(relid, roleid) \
 	pg_class_ownercheck(relid, roleid)
+#define compat_owns_database(database, roleid) \
+	pg_database_ownercheck(database, roleid)
+#define compat_owns_extension(extension, roleid) \
+	pg_extension_ownercheck(extension, roleid)
 #endif
 
 /* So did it with the checks of privileges. */
@@ -122,6 +130,9 @@
 #define compat_make_range(typcache, lower, upper) \
 	make_range(typcache, lower, upper, false)
 #endif
+
+/* 15.4 marks so, in datconnlimit, databases whose dropping was interrupted. */
+#define COMPAT_DATCONNLIMIT_INVALID (-2)
 
 /*
  * 17 replaced backend ids by process numbers.  Is a lock held by a transaction
