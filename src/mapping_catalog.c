@@ -24,6 +24,7 @@
 #include "mapping.h"
 #include "own_sql.h"
 #include "stream_time.h"
+#include "worker_guard.h"
 
 #define PARAMETER_COLUMNS                                                     \
 	"uuid, mapping_no, stream_id, event_source_arn, function_name, role_id, " \
@@ -391,11 +392,12 @@ write_row(const char *statement, const MappingInfo *mapping)
 	return count;
 }
 
-/* The dispatcher's and everybody's cached mappings are out of date. */
+/* At commit the dispatcher is started, or hears of it. */
 static void
 changed(void)
 {
 	CacheInvalidateRelcacheByRelid(mapping_table_oid());
+	worker_guard_want_dispatcher();
 }
 
 /* The mapping of that function and stream already exists. */

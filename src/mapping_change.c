@@ -18,6 +18,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "horizon.h"
 #include "mapping.h"
 #include "mapping_params.h"
 #include "stream_access.h"
@@ -87,7 +88,7 @@ find_event_source(const char *arn, Snapshot snapshot)
 	StreamInfo *stream;
 
 	stream = stream_catalog_by_arn(arn, snapshot);
-	if (stream == NULL || stream_access_is_expired(stream))
+	if (stream == NULL || stream_is_expired(stream))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Stream not found: %s", arn),

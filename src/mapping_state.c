@@ -15,6 +15,7 @@
 
 #include "utils/syscache.h"
 
+#include "horizon.h"
 #include "mapping.h"
 #include "stream_access.h"
 
@@ -27,7 +28,7 @@ mapping_problem(const MappingInfo *mapping)
 {
 	StreamInfo *stream = stream_catalog_by_id(mapping->stream_id, NULL);
 
-	if (stream == NULL || stream_access_is_expired(stream))
+	if (stream == NULL || stream_is_expired(stream))
 		return "PROBLEM: Stream not found";
 	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(mapping->role_id)))
 		return "PROBLEM: The role that made the mapping does not exist";
