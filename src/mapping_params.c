@@ -48,23 +48,15 @@ check_integer(int64 value, const char *member, int min, int max)
 	return (int) value;
 }
 
-static char *
-seconds_text(int64 usec)
-{
-	if (usec % USECS_PER_SEC == 0)
-		return psprintf(INT64_FORMAT, usec / USECS_PER_SEC);
-	return psprintf("%.6f", (double) usec / USECS_PER_SEC);
-}
-
 static int64
 check_seconds(int64 usec, const char *member, int min, int max)
 {
 	int64 seconds = usec / USECS_PER_SEC;
 
+	check_range(seconds, psprintf(INT64_FORMAT, seconds), member, min, max);
 	if (usec % USECS_PER_SEC != 0)
-		error_constraint(seconds_text(usec), member,
+		error_constraint(psprintf("%.6f", (double) usec / USECS_PER_SEC), member,
 						 "be a whole number of seconds");
-	check_range(seconds, seconds_text(usec), member, min, max);
 	return usec;
 }
 
