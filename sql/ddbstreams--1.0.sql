@@ -491,6 +491,17 @@ COMMENT ON FUNCTION ddbstreams.list_event_source_mappings(text, regproc) IS
 'The mappings of the roles that the caller is or may become, of one stream, of one function, or (null) of all, in the order of their creation. state: Creating, Enabling or Updating until the dispatcher has taken note; Enabled; Disabling while the last batch is in flight; Disabled, also in a copy of the database and once the stream or the role is gone. last_processing_result: No records processed, OK, or PROBLEM: and what it is. Errors: 22023 for a malformed ARN, 42704 for a function that does not exist. From Lambda''s ListEventSourceMappings.';
 
 ---------------------------------------------------------------------------
+-- Filters of event source mappings (filter*.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.filter_matches(pattern jsonb, record jsonb)
+	RETURNS bool
+	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_filter_matches';
+COMMENT ON FUNCTION ddbstreams.filter_matches(jsonb, jsonb) IS
+'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": …, "NewImage": …}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers only, and DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
+
+---------------------------------------------------------------------------
 -- AWS's operations (aws*.c)
 ---------------------------------------------------------------------------
 

@@ -127,7 +127,12 @@ select length(test.fails(format('select ddbstreams.create_event_source_mapping(%
 
 -- filters
 select pattern, make(format($$'handler', ARN, 'LATEST', filter_criteria => %L$$, pattern))
-from unnest(array['[]', '1', 'null', '{"Filters": {}}', '{"Filters": "x"}', '{"filters": []}']) as pattern;
+from unnest(array['[]', '1', 'null', '{"Filters": {}}', '{"Filters": "x"}', '{"filters": []}',
+    '{"Filters": [1]}', '{"Filters": [{}]}', '{"Filters": [{"Pattern": "x"}]}', '{"Filters": [{"Pattern": "[]"}]}',
+    '{"Filters": [{"Pattern": "{\"eventName\": \"INSERT\"}"}]}', '{"Filters": [{"Pattern": "{\"eventName\": [{\"like\": \"I%\"}]}"}]}',
+    '{"Filters": [{"Pattern": "{}"}, {"Pattern": "{}"}, {"Pattern": "{}"}, {"Pattern": "{}"}, {"Pattern": "{}"}, {"Pattern": "{}"}]}']) as pattern;
+select test.mask(left(make(format($$'handler', ARN, 'LATEST', filter_criteria => %L$$,
+    jsonb_build_object('Filters', jsonb_build_array(jsonb_build_object('Pattern', repeat('x', 4097)))))), 100));
 
 -- functions
 reset role;
@@ -380,6 +385,7 @@ from unnest(array[
     '{"FunctionResponseTypes": "ReportBatchItemFailures"}', '{"FunctionResponseTypes": ["x"]}', '{"FunctionResponseTypes": [null]}',
     '{"FunctionResponseTypes": [1]}', '{"FunctionResponseTypes": {}}', '{"FunctionResponseTypes": ["a", "b"]}',
     '{"FilterCriteria": []}', '{"FilterCriteria": "x"}', '{"FilterCriteria": {"Filters": 1}}',
+    '{"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}',
     '{"DestinationConfig": 1}', '{"DestinationConfig": {"OnFailure": 1}}', '{"DestinationConfig": {"OnFailure": {"Destination": 1}}}',
     '{"DestinationConfig": {"OnSuccess": {"Destination": "handler"}}}',
     '{"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:ddblocal:000000000000:queue"}}}',

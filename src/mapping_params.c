@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "filter.h"
 #include "mapping_params.h"
 
 /* What a mapping has unless its maker says otherwise */
@@ -146,33 +147,21 @@ mapping_set_function_response_types(MappingInfo *mapping, char **values,
 	mapping->report_batch_item_failures = count == 1;
 }
 
-static void
-invalid_criteria(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("Invalid filter pattern definition."),
-			 errhint("Filter criteria read {\"Filters\": [{\"Pattern\": \"…\"}]}.")));
-}
-
 /* Criteria without a filter are none. */
 void
 mapping_set_filter_criteria(MappingInfo *mapping, Jsonb *criteria)
 {
-	JsonbValue	filters;
-	JsonbValue *found = NULL;
+	FilterSet *set = filter_set_compile(criteria);
+	JsonbValue filters;
 
-	mapping->filter_criteria = NULL;
-	if (!JB_ROOT_IS_OBJECT(criteria))
-		invalid_criteria();
-	found = getKeyJsonValueFromContainer(&criteria->root, "Filters",
-										 strlen("Filters"), &filters);
-	if (found == NULL ? JB_ROOT_COUNT(criteria) == 0 : found->type == jbvNull)
-		return;
-	if (found == NULL || found->type != jbvBinary ||
-		!JsonContainerIsArray(found->val.binary.data))
-		invalid_criteria();
-	if (JsonContainerSize(found->val.binary.data) == 0)
-		return;
-	mapping->filter_criteria = criteria;
+	mapping->filter_criteria = set == NULL ? NULL : criteria;
+	if (set != NULL)
+		filter_set_free(set);
+	else if (JB_ROOT_COUNT(criteria) > 0 &&
+			 getKeyJsonValueFromContainer(&criteria->root, "Filters",
+										  strlen("Filters"), &filters) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("filter criteria have no member Filters"),
+				 errhint("Criteria that let all records pass are written {}.")));
 }
