@@ -44,7 +44,6 @@
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "change_buffer.h"
 #include "lineage.h"
@@ -53,6 +52,7 @@
 #include "stream.h"
 #include "stream_access.h"
 #include "stream_catalog.h"
+#include "stream_time.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_split_shard);
 PG_FUNCTION_INFO_V1(ddbstreams_roll_over);
@@ -333,11 +333,25 @@ ddbstreams_split_shard(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+static bool
+any_is_held_by_prepared(List *closings)
+{
+	ListCell *lc;
+
+	foreach (lc, closings)
+	{
+		if (is_held_by_prepared(((Closing *) lfirst(lc))->parent->shard_table))
+			return true;
+	}
+	return false;
+}
+
 /*
  * roll_over(stream_arn text) returns integer
  *
- * Once one shard is locked there is no waiting for another for long, so a
- * shard that cannot be had is left open: only the first is tried repeatedly.
+ * Once one shard is locked there is no waiting for another for long, so
+ * prepared transactions are waited for before, and a shard that cannot be had
+ * then is left open: only the first is tried repeatedly.
  */
 Datum
 ddbstreams_roll_over(PG_FUNCTION_ARGS)
@@ -345,6 +359,7 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 	StreamInfo *stream;
 	List	   *closings = NIL;
 	ListCell   *lc;
+	int			tries = 1;
 	int			closed = 0;
 
 	if (PG_ARGISNULL(0))
@@ -354,12 +369,14 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 	foreach (lc, open_shards(stream->stream_id))
 		closings = lappend(closings, prepare(stream, lfirst(lc), 1));
 
+	for (; tries < CLOSE_TRIES && any_is_held_by_prepared(closings); tries++)
+		pause_briefly();
 	foreach (lc, closings)
 	{
 		Closing *closing = lfirst(lc);
 		bool	 written = lock_and_write(closing);
 
-		for (int tries = 1; !written && closed == 0 && tries < CLOSE_TRIES; tries++)
+		for (; !written && closed == 0 && tries < CLOSE_TRIES; tries++)
 		{
 			pause_briefly();
 			written = lock_and_write(closing);
@@ -419,7 +436,7 @@ find_due(MemoryContext context)
 	foreach (lc, stream_catalog_list(InvalidOid, NULL))
 	{
 		StreamInfo *stream = lfirst(lc);
-		TimestampTz limit = GetCurrentTimestamp() - rollover_usec(stream);
+		TimestampTz limit = stream_time_now() - rollover_usec(stream);
 		ListCell   *lc2;
 
 		if (!stream_access_is_enabled(stream) || stream->created_at > limit)

@@ -36,13 +36,13 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "record.h"
 #include "shard_log.h"
 #include "shard_reader.h"
 #include "shard_tables.h"
 #include "stream_access.h"
+#include "stream_time.h"
 #include "stream_triggers.h"
 #include "transaction.h"
 
@@ -299,7 +299,7 @@ shard_close(ShardInfo *shard)
 {
 	LockRelationOid(shard->shard_table, ShareRowExclusiveLock);
 	shard->ending_number = shard_reader_last_number(shard);
-	shard->closed_at = GetCurrentTimestamp();
+	shard->closed_at = stream_time_now();
 	shard_catalog_replace(shard);
 	transaction_wakes_readers(shard->shard_table);
 }

@@ -26,9 +26,9 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "change_buffer.h"
+#include "horizon.h"
 #include "shard_tables.h"
 #include "stream.h"
 #include "stream_access.h"
@@ -67,7 +67,7 @@ stream_latest(Oid table_oid, Snapshot snapshot)
 {
 	StreamInfo *stream = stream_catalog_latest(table_oid, snapshot);
 
-	return stream == NULL || stream_access_is_expired(stream) ? NULL : stream;
+	return stream == NULL || stream_is_expired(stream) ? NULL : stream;
 }
 
 static void
@@ -290,7 +290,7 @@ set_identity(StreamInfo *stream)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the names of the table and its schema are too long for an ARN")));
-	stream->created_at = GetCurrentTimestamp();
+	stream->created_at = stream_time_now();
 	for (;;)
 	{
 		stream->label = stream_time_label(stream->created_at);
@@ -427,7 +427,7 @@ stream_disable(Oid table_oid)
 				 errhint("Commit the changes first.")));
 
 	shard_close_all(stream->stream_id);
-	stream->disabled_at = GetCurrentTimestamp();
+	stream->disabled_at = stream_time_now();
 	stream_catalog_replace(stream);
 	stream_triggers_disable(relids);
 	invalidate_relations(relids);

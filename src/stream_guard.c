@@ -42,7 +42,6 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
 #include "captured_relation.h"
 #include "shard_log.h"
@@ -50,6 +49,7 @@
 #include "stream_catalog.h"
 #include "stream_guard.h"
 #include "stream_key.h"
+#include "stream_time.h"
 #include "stream_triggers.h"
 
 /* A table that was altered, or dropped, in this transaction */
@@ -390,7 +390,7 @@ stream_guard_close_dropped(void)
 		if (stream == NULL)
 			continue;
 		shard_close_all(stream->stream_id);
-		stream->disabled_at = GetCurrentTimestamp();
+		stream->disabled_at = stream_time_now();
 		stream->table_dropped = true;
 		stream->owner = entry->owner;
 		stream_catalog_replace(stream);
