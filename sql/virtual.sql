@@ -79,7 +79,7 @@ from ddbstreams.changes(null::types) as c join types on types.id = (c.new_image)
 -- large ones are kept aside
 create table long (id int primary key, w text,
                    wide text generated always as (repeat(w, 100000)) virtual,
-                   wider text generated always as (repeat(w, 20000000)) virtual);
+                   wider text generated always as (repeat(w, 3000000)) virtual);
 select ddbstreams.enable_stream('long', shard_count => 1) <> '';
 insert into long values (1, 'x');
 update long set w = 'yz';
