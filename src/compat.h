@@ -90,6 +90,14 @@
 #define COMPAT_GENERATED_VIRTUAL (-1)
 #endif
 
+/* 18 computes virtual columns by expressions; before it there are none. */
+#if PG_VERSION_NUM >= 180000
+#define compat_generation_expression(rel, attnum) \
+	build_generation_expression(rel, attnum)
+#else
+#define compat_generation_expression(rel, attnum) ((Node *) NULL)
+#endif
+
 /* 16 added an argument to makeIndexInfo (summarizing), 18 another (overlaps). */
 #if PG_VERSION_NUM >= 180000
 #define COMPAT_INDEX_INFO_TAIL , false, false
@@ -149,6 +157,15 @@
 	((holder).backendId == InvalidBackendId ||       \
 	 BackendIdGetProc((holder).backendId) == NULL || \
 	 BackendIdGetProc((holder).backendId)->lxid != (holder).localTransactionId)
+#define compat_vxid_is_prepared(id)                \
+	((id).procNumber == INVALID_PROC_NUMBER ||     \
+	 ProcNumberGetProc((id).procNumber) == NULL || \
+	 ProcNumberGetProc((id).procNumber)->vxid.lxid != (id).localTransactionId)
+#else
+#define compat_vxid_is_prepared(id)              \
+	((id).backendId == InvalidBackendId ||       \
+	 BackendIdGetProc((id).backendId) == NULL || \
+	 BackendIdGetProc((id).backendId)->lxid != (id).localTransactionId)
 #endif
 
 #endif /* DDBSTREAMS_COMPAT_H */
