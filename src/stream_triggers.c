@@ -86,6 +86,19 @@ stream_triggers_set_state(Relation rel, const char *name, char state)
 }
 
 static void
+depend_on_extension(const ObjectAddress *trigger)
+{
+	ObjectAddress extension;
+
+	ObjectAddressSet(extension, ExtensionRelationId,
+					 get_extension_oid(DDBSTREAMS_EXTENSION, false));
+	if (!list_member_oid(getAutoExtensionsOfObject(trigger->classId,
+												   trigger->objectId),
+						 extension.objectId))
+		recordDependencyOn(trigger, &extension, DEPENDENCY_AUTO_EXTENSION);
+}
+
+static void
 create_trigger(Oid relid, const char *name, const char *function, bool row,
 			   int16 timing, int16 events)
 {
@@ -93,7 +106,6 @@ create_trigger(Oid relid, const char *name, const char *function, bool row,
 											   makeString(pstrdup(function)));
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
 	ObjectAddress	trigger;
-	ObjectAddress	extension;
 	Oid				save_userid;
 	int				save_sec_context;
 
@@ -116,9 +128,7 @@ create_trigger(Oid relid, const char *name, const char *function, bool row,
 									TRIGGER_FIRES_ALWAYS);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 
-	ObjectAddressSet(extension, ExtensionRelationId,
-					 get_extension_oid(DDBSTREAMS_EXTENSION, false));
-	recordDependencyOn(&trigger, &extension, DEPENDENCY_AUTO_EXTENSION);
+	depend_on_extension(&trigger);
 	CommandCounterIncrement();
 }
 
@@ -180,7 +190,8 @@ stream_triggers_drop_leftovers(List *relids)
 void
 stream_triggers_enable(List *relids)
 {
-	ListCell *lc;
+	ObjectAddress trigger;
+	ListCell	 *lc;
 
 	if (!OidIsValid(get_trigger_oid(linitial_oid(relids), DDBSTREAMS_ROW_TRIGGER,
 									true)))
@@ -200,6 +211,13 @@ stream_triggers_enable(List *relids)
 		else if (state != TRIGGER_FIRES_ALWAYS)
 			stream_triggers_set_state(rel, DDBSTREAMS_ROW_TRIGGER,
 									  TRIGGER_FIRES_ALWAYS);
+		if (relid == linitial_oid(relids))
+		{
+			/* That of a restore may not have come to it yet. */
+			ObjectAddressSet(trigger, TriggerRelationId,
+							 get_trigger_oid(relid, DDBSTREAMS_ROW_TRIGGER, false));
+			depend_on_extension(&trigger);
+		}
 		if (rel->rd_rel->relkind == RELKIND_RELATION)
 			stream_triggers_require_truncate(rel);
 		table_close(rel, NoLock);
