@@ -33,6 +33,7 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
+#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -303,6 +304,7 @@ check_uncaptured(Relation rel)
 	{
 		/* A disabled stream's: ENABLE TRIGGER ALL does not bring them back. */
 		stream_triggers_disable_on(rel);
+		stream_triggers_make_depend(rel);
 	}
 }
 
@@ -599,6 +601,36 @@ is_made_already(CreateTrigStmt *stmt)
 	return state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN;
 }
 
+/*
+ * ALTER TRIGGER … DEPENDS ON EXTENSION follows in a restore, and would have two
+ * parallel ones wait for each other: it locks the extension, to which the new
+ * stream's shards have been added.  It has been seen to, too.
+ */
+static bool
+depends_already(AlterObjectDependsStmt *stmt)
+{
+	Oid relid;
+
+	if (stmt->objectType != OBJECT_TRIGGER || stmt->remove ||
+		strcmp(strVal(stmt->extname), DDBSTREAMS_EXTENSION) != 0 ||
+		!OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)))
+		return false;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	return OidIsValid(relid) &&
+		   stream_triggers_depend(relid, strVal(llast(castNode(List, stmt->object))));
+}
+
+static bool
+is_done_already(Node *command)
+{
+	if (IsBinaryUpgrade)
+		return false;
+	if (IsA(command, CreateTrigStmt))
+		return is_made_already((CreateTrigStmt *) command);
+	return IsA(command, AlterObjectDependsStmt) &&
+		   depends_already((AlterObjectDependsStmt *) command);
+}
+
 static void
 next_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 			 ProcessUtilityContext context, ParamListInfo params,
@@ -650,11 +682,10 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	if (alters)
 		prepare_alter_table((AlterTableStmt *) pstmt->utilityStmt);
 
-	if (IsA(pstmt->utilityStmt, CreateTrigStmt) && !IsBinaryUpgrade &&
-		is_made_already((CreateTrigStmt *) pstmt->utilityStmt))
+	if (is_done_already(pstmt->utilityStmt))
 	{
 		if (completion)
-			SetQueryCompletion(completion, CMDTAG_CREATE_TRIGGER, 0);
+			SetQueryCompletion(completion, CreateCommandTag(pstmt->utilityStmt), 0);
 	}
 	else if (rewrites_in_place(pstmt->utilityStmt))
 		utility_in_heap_order(pstmt, query, read_only_tree, context, params,
