@@ -146,6 +146,10 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- batch_size … filter_criteria	parameters, as Lambda's are
 -- enabled				what the user wants
 -- created_at, last_modified
+-- version				rises with each change of the row by the user
+-- change				state while the dispatcher has not seen it: Creating,
+--						Enabling or Updating
+-- acknowledged_version	the version that the dispatcher works by
 -- last_processing_result	as Lambda has it
 -- last_error, last_error_at	the last failure of the handler or its worker
 CREATE TABLE ddbstreams_shards.mapping (
@@ -170,6 +174,9 @@ CREATE TABLE ddbstreams_shards.mapping (
 	enabled boolean NOT NULL,
 	created_at timestamptz NOT NULL,
 	last_modified timestamptz NOT NULL,
+	version int8 NOT NULL DEFAULT 1,
+	change text NOT NULL DEFAULT 'Creating',
+	acknowledged_version int8 NOT NULL DEFAULT 0,
 	last_processing_result text NOT NULL DEFAULT 'No records processed',
 	last_error text,
 	last_error_at timestamptz,
@@ -177,8 +184,27 @@ CREATE TABLE ddbstreams_shards.mapping (
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
 
+-- Where a mapping is in a shard.  A shard without a row is yet to begin: at its
+-- first record, once its parent is finished.
+--
+-- mapping_no			the mapping; its rows may outlive it for a moment
+-- shard_no				the shard
+-- lane					0 to parallelization_factor - 1
+-- checkpoint			records behind this number are to be delivered
+-- finished				the shard is closed and has been delivered to its end
+CREATE TABLE ddbstreams_shards.mapping_shard (
+	mapping_no int8 NOT NULL,
+	shard_no int8 NOT NULL,
+	lane int2 NOT NULL,
+	checkpoint int8 NOT NULL,
+	finished boolean NOT NULL DEFAULT false,
+	attempts int NOT NULL DEFAULT 0,
+	PRIMARY KEY (mapping_no, shard_no, lane)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source mappings; see view ddbstreams.mapping_stats';
+
 SELECT ddbstreams_shards.hide_from_decoding(name)
-FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping']) AS own (table_name),
+FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping', 'mapping_shard']) AS own (table_name),
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
 
 -- Default privileges of whoever creates the extension do not reach in here.
@@ -228,7 +254,7 @@ COMMENT ON FUNCTION ddbstreams_shards.refuse_change() IS
 REVOKE ALL ON FUNCTION ddbstreams_shards.refuse_change() FROM PUBLIC;
 
 ---------------------------------------------------------------------------
--- Streams on tables (stream_sql.c)
+-- Streams on tables (stream_sql.c, lineage.c)
 ---------------------------------------------------------------------------
 
 CREATE FUNCTION ddbstreams.enable_stream(
@@ -292,6 +318,20 @@ CREATE FUNCTION ddbstreams.describe_stream(
 	AS 'MODULE_PATHNAME', 'ddbstreams_describe_stream';
 COMMENT ON FUNCTION ddbstreams.describe_stream(text) IS
 'The shards of a stream in the order of their ids. ending_sequence_number is null while a shard is open. hash_range is half-open; those of the open shards tile [0, 2^64). Errors: 22023 for a malformed ARN, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. From DynamoDB''s DescribeStream.';
+
+CREATE FUNCTION ddbstreams.split_shard(stream_arn text, shard_id text)
+	RETURNS SETOF text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 2
+	AS 'MODULE_PATHNAME', 'ddbstreams_split_shard';
+COMMENT ON FUNCTION ddbstreams.split_shard(text, text) IS
+'Closes an open shard, opens two with the halves of its hash range, and returns their ids. Writers wait 0.2 s at most; a shard that a transaction is committing to is tried again for some seconds. Errors: 55006 in a transaction block, in a statement that has changed the table, or if the shard cannot be had; 22023 for a closed shard or a disabled stream; ZS003 for a stream with 1024 open shards; 42704, 42501 unless the caller owns the table. DynamoDB splits by itself; from Kinesis''s SplitShard.';
+
+CREATE FUNCTION ddbstreams.roll_over(stream_arn text)
+	RETURNS int
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_roll_over';
+COMMENT ON FUNCTION ddbstreams.roll_over(text) IS
+'Closes every open shard of a stream, opens one child for each, and returns how many it has closed. A shard that a prepared or long transaction is committing to stays open, with a warning. Errors: 55006 in a transaction block or in a statement that has changed the table; 22023 for a disabled stream; 42704, 42501 unless the caller owns the table. DynamoDB does it by itself every four hours, as the maintenance worker does.';
 
 ---------------------------------------------------------------------------
 -- Reading (records_sql.c, wait_sql.c, changes_sql.c, unmarshal.c)

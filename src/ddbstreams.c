@@ -18,6 +18,7 @@
 
 #include "ddbstreams.h"
 #include "shard_log.h"
+#include "shard_watch.h"
 #include "stream_guard.h"
 #include "transaction.h"
 
@@ -34,6 +35,7 @@ request_shared_memory(void)
 	if (next_shmem_request_hook)
 		next_shmem_request_hook();
 	RequestAddinShmemSpace(shard_log_shmem_size());
+	RequestAddinShmemSpace(shard_watch_shmem_size());
 }
 
 static void
@@ -43,6 +45,7 @@ start_shared_memory(void)
 		next_shmem_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shard_log_shmem_init();
+	shard_watch_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 

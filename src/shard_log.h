@@ -12,6 +12,8 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
+#define SHARD_LOG_SLOTS 1024 /* a power of two */
+
 /* A batch under one acquisition of the append lock */
 #define SHARD_LOG_BATCH_RECORDS 512
 #define SHARD_LOG_BATCH_BYTES	(64 * 1024)

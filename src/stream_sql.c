@@ -17,6 +17,7 @@
 #include "utils/typcache.h"
 
 #include "heap_write.h"
+#include "horizon.h"
 #include "stream.h"
 #include "stream_access.h"
 #include "stream_key.h"
@@ -126,7 +127,7 @@ ddbstreams_list_streams(PG_FUNCTION_ARGS)
 		Datum		values[7];
 		bool		nulls[7] = {false};
 
-		if (stream_access_is_expired(stream) || !stream_access_may_read(stream))
+		if (stream_is_expired(stream) || !stream_access_may_read(stream))
 			continue;
 		values[0] = CStringGetTextDatum(stream->arn);
 		values[1] = CStringGetTextDatum(stream->table_name);
