@@ -197,12 +197,14 @@ stream_definition_is_current(const StreamInfo *stream)
 }
 
 /*
- * Waits until no other transaction is changing the row trigger, and locks it;
- * false if there is none.  Streams are altered without a lock on the table,
- * which would wait for its writers or for VACUUM.
+ * Locks the row trigger against other transactions that are changing it, waiting
+ * for them or not; false if there is none, or if it cannot be had.  Streams are
+ * altered without a lock on the table, which would wait for its writers or for
+ * VACUUM.
  */
 static bool
-lock_row_trigger(Relation pg_trigger, Oid relid, HeapTuple *tuple)
+lock_row_trigger(Relation pg_trigger, Oid relid, LockWaitPolicy policy,
+				 HeapTuple *tuple)
 {
 	while (find_row_trigger(pg_trigger, relid, tuple))
 	{
@@ -211,7 +213,7 @@ lock_row_trigger(Relation pg_trigger, Oid relid, HeapTuple *tuple)
 		TM_Result	   result;
 
 		result = heap_lock_tuple(pg_trigger, *tuple, GetCurrentCommandId(true),
-								 LockTupleNoKeyExclusive, LockWaitBlock, false,
+								 LockTupleNoKeyExclusive, policy, false,
 								 &buffer, &failure);
 		ReleaseBuffer(buffer);
 		if (result == TM_Ok)
@@ -219,6 +221,8 @@ lock_row_trigger(Relation pg_trigger, Oid relid, HeapTuple *tuple)
 			/* What is there now is what was found. */
 			return find_row_trigger(pg_trigger, relid, tuple);
 		}
+		if (result == TM_WouldBlock)
+			return false;
 		if (result != TM_Updated && result != TM_Deleted)
 			elog(ERROR, "unexpected result %d of locking trigger \"%s\"", result,
 				 DDBSTREAMS_ROW_TRIGGER);
@@ -227,13 +231,8 @@ lock_row_trigger(Relation pg_trigger, Oid relid, HeapTuple *tuple)
 	return false;
 }
 
-/*
- * Writes the definition of a stream where pg_dump finds it, or takes it away if
- * the stream is disabled.  The caller has just made the stream, or holds its
- * lock.
- */
-void
-stream_definition_store(const StreamInfo *stream)
+static void
+store(const StreamInfo *stream, LockWaitPolicy policy)
 {
 	Relation  pg_trigger;
 	HeapTuple tuple;
@@ -242,7 +241,7 @@ stream_definition_store(const StreamInfo *stream)
 	if (stream_definition_is_current(stream))
 		return;
 	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
-	if (lock_row_trigger(pg_trigger, stream->table_oid, &tuple))
+	if (lock_row_trigger(pg_trigger, stream->table_oid, policy, &tuple))
 	{
 		Datum	  values[Natts_pg_trigger] = {0};
 		bool	  nulls[Natts_pg_trigger] = {false};
@@ -261,6 +260,27 @@ stream_definition_store(const StreamInfo *stream)
 		CommandCounterIncrement();
 	}
 	table_close(pg_trigger, RowExclusiveLock);
+}
+
+/*
+ * Writes the definition of a stream where pg_dump finds it, or takes it away if
+ * the stream is disabled.  The caller has just made the stream, or holds its
+ * lock.
+ */
+void
+stream_definition_store(const StreamInfo *stream)
+{
+	store(stream, LockWaitBlock);
+}
+
+/*
+ * The same for who must not wait, because writers are waiting for him.  What is
+ * not written will be at the next occasion.
+ */
+void
+stream_definition_try_store(const StreamInfo *stream)
+{
+	store(stream, LockWaitSkip);
 }
 
 /* Does the row trigger of a relation, which has no stream, define one? */

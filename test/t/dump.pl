@@ -2,7 +2,8 @@
 # and capture goes on in the restored database without a command.
 #
 # To see it fail: let may_enable_defined (stream_guard.c) return false; do not
-# call stream_definition_store in stream_set_retention (stream.c); let in_restore
+# call stream_definition_store in stream_set_retention (stream.c) or in split_shard
+# (lineage.c); let in_restore
 # (stream_guard.c) return false (triggers that exist already, --clean and
 # --disable-triggers fail); do not call note_new_key (a trigger before its key).
 
@@ -32,7 +33,12 @@ $node->safe_psql('source', q{
 	SELECT ddbstreams.enable_stream('t', shard_count => 3);
 	SELECT ddbstreams.alter_stream(ddbstreams.latest_stream_arn('t'), '3 days 2 hours');
 	SELECT ddbstreams.enable_stream('child', 'OLD_IMAGE', shard_count => 1);
-	INSERT INTO t SELECT i, 'captured' FROM generate_series(51, 100) AS i;
+	INSERT INTO t SELECT i, 'captured' FROM generate_series(51, 100) AS i});
+$node->safe_psql('source', q{SELECT ddbstreams.split_shard(ddbstreams.latest_stream_arn('t'), (SELECT min(shard_id)
+	FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn('t'))))});
+$node->safe_psql('source', q{SELECT ddbstreams.roll_over(ddbstreams.latest_stream_arn('t'))});
+$node->safe_psql('source', q{
+	SET ROLE owner;
 	INSERT INTO child SELECT i, i FROM generate_series(1, 100) AS i;
 
 	CREATE TABLE sales.orders (shop int, "the ""id"" \, {1}" int, id int, v int,
@@ -81,7 +87,7 @@ is($expected, <<'EXPECTED' =~ s/\n\z//r, 'the streams of the source');
 child|OLD_IMAGE|24:00:00|{id}|1
 p|NEW_IMAGE|24:00:00|{id}|5
 sales.orders|KEYS_ONLY|1 year 1 mon -1 days +01:30:00|{"the \"id\" \\, {1}",Shop}|2
-t|NEW_AND_OLD_IMAGES|3 days 02:00:00|{id}|3
+t|NEW_AND_OLD_IMAGES|3 days 02:00:00|{id}|4
 EXPECTED
 
 # How many records the streams of a database have
