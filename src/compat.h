@@ -157,15 +157,6 @@
 	((holder).backendId == InvalidBackendId ||       \
 	 BackendIdGetProc((holder).backendId) == NULL || \
 	 BackendIdGetProc((holder).backendId)->lxid != (holder).localTransactionId)
-#define compat_vxid_is_prepared(id)                \
-	((id).procNumber == INVALID_PROC_NUMBER ||     \
-	 ProcNumberGetProc((id).procNumber) == NULL || \
-	 ProcNumberGetProc((id).procNumber)->vxid.lxid != (id).localTransactionId)
-#else
-#define compat_vxid_is_prepared(id)              \
-	((id).backendId == InvalidBackendId ||       \
-	 BackendIdGetProc((id).backendId) == NULL || \
-	 BackendIdGetProc((id).backendId)->lxid != (id).localTransactionId)
 #endif
 
 #endif /* DDBSTREAMS_COMPAT_H */

@@ -52,6 +52,7 @@
 #include "stream.h"
 #include "stream_access.h"
 #include "stream_catalog.h"
+#include "stream_definition.h"
 #include "stream_time.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_split_shard);
@@ -325,6 +326,7 @@ ddbstreams_split_shard(PG_FUNCTION_ARGS)
 					 errhint("Try again when it has ended.")));
 		pause_briefly();
 	}
+	stream_definition_try_store(stream);
 	for (int i = 0; i < closing->child_count; i++)
 	{
 		Datum value = CStringGetTextDatum(closing->children[i]->shard_id);
@@ -482,6 +484,8 @@ close_in_transaction(const DueShard *due, int child_count)
 
 		if (!lock_and_write(closing))
 			abandon(closing);
+		else if (child_count > 1)
+			stream_definition_try_store(stream);
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
