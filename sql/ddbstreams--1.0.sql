@@ -228,7 +228,7 @@ COMMENT ON FUNCTION ddbstreams_shards.refuse_change() IS
 REVOKE ALL ON FUNCTION ddbstreams_shards.refuse_change() FROM PUBLIC;
 
 ---------------------------------------------------------------------------
--- Streams on tables (stream_sql.c)
+-- Streams on tables (stream_sql.c, lineage.c)
 ---------------------------------------------------------------------------
 
 CREATE FUNCTION ddbstreams.enable_stream(
@@ -292,6 +292,20 @@ CREATE FUNCTION ddbstreams.describe_stream(
 	AS 'MODULE_PATHNAME', 'ddbstreams_describe_stream';
 COMMENT ON FUNCTION ddbstreams.describe_stream(text) IS
 'The shards of a stream in the order of their ids. ending_sequence_number is null while a shard is open. hash_range is half-open; those of the open shards tile [0, 2^64). Errors: 22023 for a malformed ARN, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. From DynamoDB''s DescribeStream.';
+
+CREATE FUNCTION ddbstreams.split_shard(stream_arn text, shard_id text)
+	RETURNS SETOF text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 2
+	AS 'MODULE_PATHNAME', 'ddbstreams_split_shard';
+COMMENT ON FUNCTION ddbstreams.split_shard(text, text) IS
+'Closes an open shard, opens two with the halves of its hash range, and returns their ids. Writers wait 0.2 s at most; a shard that a transaction is committing to is tried again for some seconds. Errors: 55006 in a transaction block, in a statement that has changed the table, or if the shard cannot be had; 22023 for a closed shard or a disabled stream; ZS003 for a stream with 1024 open shards; 42704, 42501 unless the caller owns the table. DynamoDB splits by itself; from Kinesis''s SplitShard.';
+
+CREATE FUNCTION ddbstreams.roll_over(stream_arn text)
+	RETURNS int
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_roll_over';
+COMMENT ON FUNCTION ddbstreams.roll_over(text) IS
+'Closes every open shard of a stream, opens one child for each, and returns how many it has closed. A shard that a prepared or long transaction is committing to stays open, with a warning. Errors: 55006 in a transaction block or in a statement that has changed the table; 22023 for a disabled stream; 42704, 42501 unless the caller owns the table. DynamoDB does it by itself every four hours, as the maintenance worker does.';
 
 ---------------------------------------------------------------------------
 -- Reading (records_sql.c, wait_sql.c, changes_sql.c, unmarshal.c)

@@ -17,6 +17,7 @@
 #include "aws_record.h"
 #include "aws_response.h"
 #include "aws_table_name.h"
+#include "horizon.h"
 #include "iterator_position.h"
 #include "stream_access.h"
 #include "stream_time.h"
@@ -95,7 +96,7 @@ readable_streams(const char *table_name)
 
 		if (table_name != NULL && !is_of_table(stream, table_oid, table_name))
 			continue;
-		if (!stream_access_is_expired(stream) &&
+		if (!stream_is_expired(stream) &&
 			stream_access_may_read(stream))
 			streams = lappend(streams, stream);
 	}

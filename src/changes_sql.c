@@ -21,8 +21,8 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "horizon.h"
 #include "image_convert.h"
-#include "iterator_position.h"
 #include "reader_slots.h"
 #include "record_decode.h"
 #include "stream.h"
@@ -44,11 +44,12 @@ typedef struct ShardCursor
 
 typedef struct ChangesScan
 {
-	Snapshot	snapshot;
-	int64		first;	 /* numbers from here on */
-	int64		end;	 /* and below this one */
-	List	   *shards;	 /* of ShardInfo * */
-	binaryheap *cursors; /* the lowest number on top */
+	const StreamInfo *stream;
+	Snapshot		  snapshot;
+	int64			  first;   /* numbers from here on that have not expired */
+	int64			  end;	   /* and below this one */
+	List			 *shards;  /* of ShardInfo * */
+	binaryheap		 *cursors; /* the lowest number on top */
 } ChangesScan;
 
 static int
@@ -86,12 +87,14 @@ static void
 start(ChangesScan *scan, ShardInfo *shard)
 {
 	ShardCursor *cursor = palloc0(sizeof(ShardCursor));
+	int64		 first = Max(scan->first, shard->starting_number);
 
 	check_stack_depth();
 	cursor->shard = shard;
 	cursor->has_slot = reader_slots_take(shard->shard_table, true, &cursor->slot);
-	cursor->reader = shard_reader_open(shard, scan->snapshot,
-									   Max(scan->first, shard->starting_number) - 1);
+	if (first < shard_age_horizon(scan->stream, shard))
+		first = Max(first, shard_horizon(scan->stream, shard, scan->snapshot));
+	cursor->reader = shard_reader_open(shard, scan->snapshot, first - 1);
 	cursor->decoder = record_decoder_create(shard, scan->snapshot);
 	if (advance(scan, cursor))
 		binaryheap_add(scan->cursors, PointerGetDatum(cursor));
@@ -134,11 +137,12 @@ begin(ChangesScan *scan, const StreamInfo *stream, const TimestampTz *since,
 	ListCell *lc;
 
 	scan->snapshot = GetActiveSnapshot();
-	scan->first = stream_horizon(stream);
+	scan->stream = stream;
+	scan->first = 0;
 	if (since != NULL && *since > NUMBER_TIME(PG_INT64_MAX))
 		scan->first = PG_INT64_MAX;
 	else if (since != NULL && *since > 0)
-		scan->first = Max(scan->first, NUMBER_AT_TIME(*since));
+		scan->first = NUMBER_AT_TIME(*since);
 	scan->end = PG_INT64_MAX;
 	if (until != NULL && *until <= NUMBER_TIME(PG_INT64_MAX))
 		scan->end = *until <= 0 ? 0 : NUMBER_AT_TIME(*until);

@@ -93,4 +93,21 @@
 	make_range(typcache, lower, upper, false)
 #endif
 
+/*
+ * 17 replaced backend ids by process numbers.  Is a lock held by a transaction
+ * that is no longer its session's, being prepared?  One prepared before the
+ * server's start has no session.
+ */
+#if PG_VERSION_NUM >= 170000
+#define compat_vxid_is_prepared(vxid)                \
+	((vxid).procNumber == INVALID_PROC_NUMBER ||     \
+	 ProcNumberGetProc((vxid).procNumber) == NULL || \
+	 ProcNumberGetProc((vxid).procNumber)->vxid.lxid != (vxid).localTransactionId)
+#else
+#define compat_vxid_is_prepared(vxid)              \
+	((vxid).backendId == InvalidBackendId ||       \
+	 BackendIdGetProc((vxid).backendId) == NULL || \
+	 BackendIdGetProc((vxid).backendId)->lxid != (vxid).localTransactionId)
+#endif
+
 #endif /* DDBSTREAMS_COMPAT_H */

@@ -44,11 +44,11 @@
 #include "storage/shmem.h"
 #include "storage/smgr.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "record.h"
 #include "shard_log.h"
 #include "shard_watch.h"
+#include "stream_time.h"
 
 /* What one append lock guards, and what is kept per shard beside it */
 typedef struct ShardLogSlot
@@ -201,7 +201,7 @@ shard_log_last_number(Relation shard)
 int64
 shard_log_now(void)
 {
-	int64 number = NUMBER_AT_TIME(GetCurrentTimestamp());
+	int64 number = NUMBER_AT_TIME(stream_time_now());
 
 	if (shared->recovers)
 	{
@@ -209,7 +209,7 @@ shard_log_now(void)
 
 		if (floor == 0)
 		{
-			uint64 first = NUMBER_AT_TIME(GetCurrentTimestamp() + USECS_PER_SEC);
+			uint64 first = NUMBER_AT_TIME(stream_time_now() + USECS_PER_SEC);
 
 			if (pg_atomic_compare_exchange_u64(&shared->floor, &floor, first))
 				floor = first;

@@ -100,6 +100,18 @@ seek_block(Relation rel, BlockNumber block_count, int64 position)
 	return low;
 }
 
+static Relation
+open_shard(const ShardInfo *shard)
+{
+	Relation rel = try_relation_open(shard->shard_table, AccessShareLock);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("Requested resource not found: Shard does not exist")));
+	return rel;
+}
+
 /*
  * Begins to read a shard behind a position.  The reader and its records live in
  * CurrentMemoryContext; the snapshot stays the caller's.
@@ -113,11 +125,7 @@ shard_reader_open(const ShardInfo *shard, Snapshot snapshot, int64 position)
 	ShardReader *reader = palloc(sizeof(ShardReader));
 
 	reader->shard = shard;
-	reader->rel = try_relation_open(shard->shard_table, AccessShareLock);
-	if (reader->rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("Requested resource not found: Shard does not exist")));
+	reader->rel = open_shard(shard);
 	reader->snapshot = snapshot;
 	reader->position = position;
 	reader->end = READER_NOT_AT_END;
@@ -127,6 +135,7 @@ shard_reader_open(const ShardInfo *shard, Snapshot snapshot, int64 position)
 	reader->count = 0;
 	reader->next = 0;
 	reader->stop_behind = false;
+	reader->stop = PG_INT64_MAX;
 	return reader;
 }
 
@@ -218,6 +227,7 @@ read_page(ShardReader *reader)
 	while (reader->count > 0 && reader->records[reader->count - 1].number > stop)
 		reader->count--;
 	reader->stop_behind = stop != PG_INT64_MAX;
+	reader->stop = stop;
 	reader->block++;
 	return true;
 }
@@ -352,31 +362,84 @@ leave_hint(Oid shard_table, Snapshot snapshot, int64 position)
 }
 
 /*
+ * Returns a position up to which all is resolved in the snapshot: that of a hint
+ * which an earlier walk has left, if it can be used, or the shard's start.
+ */
+static int64
+resolved_position(const ShardInfo *shard, Snapshot snapshot)
+{
+	int64	   position = shard->starting_number - 1;
+	LatestHint hint;
+
+	if (shard_log_get_hint(shard->shard_table, &hint) &&
+		hint_is_usable(&hint, snapshot))
+		position = Max(position, hint.position);
+	return position;
+}
+
+/*
  * Returns LATEST: the number of the last record before the first one that is
  * unresolved in the snapshot, or what is just before the shard's start if there
  * is none.  Never taken from the clock or from what is committed by now: a
  * table read in the same snapshot, and the stream from here, lose nothing
  * between them.
- *
- * The walk begins at a hint that an earlier one has left, if it can be used.
  */
 int64
 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot)
 {
-	int64		 position = shard->starting_number - 1;
-	LatestHint	 hint;
-	ShardReader *reader;
+	int64		 position = resolved_position(shard, snapshot);
+	ShardReader *reader = shard_reader_open(shard, snapshot, position);
 	ShardRecord	 record;
 
-	if (shard_log_get_hint(shard->shard_table, &hint) &&
-		hint_is_usable(&hint, snapshot))
-		position = Max(position, hint.position);
-
-	reader = shard_reader_open(shard, snapshot, position);
 	while (shard_reader_next(reader, &record))
 		position = record.number;
 	shard_reader_close(reader);
 
 	leave_hint(shard->shard_table, snapshot, position);
 	return position;
+}
+
+/* Has a shard no record below a number?  A look at one page, nearly always. */
+static bool
+begins_at(const ShardInfo *shard, int64 number)
+{
+	Relation	rel = open_shard(shard);
+	BlockNumber block_count = RelationGetNumberOfBlocks(rel);
+	int64		first = PG_INT64_MAX;
+
+	for (BlockNumber block = 0; block < block_count; block++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (first_number(rel, block, &first) == PAGE_HAS_RECORDS)
+			break;
+	}
+	relation_close(rel, AccessShareLock);
+	return first >= number;
+}
+
+/*
+ * Returns the number of the first record that is unresolved in the snapshot, if
+ * it is below the limit, else the limit.  The walk that this takes goes on where
+ * an earlier one has left its hint: over time each page is walked once.
+ */
+int64
+shard_reader_first_unresolved(const ShardInfo *shard, int64 limit,
+							  Snapshot snapshot)
+{
+	int64		 position = resolved_position(shard, snapshot);
+	ShardReader *reader;
+	ShardRecord	 record;
+	int64		 first;
+
+	if (position >= limit - 1 || begins_at(shard, limit))
+		return limit;
+
+	reader = shard_reader_open(shard, snapshot, position);
+	while (position < limit && shard_reader_next(reader, &record))
+		position = record.number;
+	first = reader->end == READER_AT_UNRESOLVED ? Min(reader->stop, limit) : limit;
+	shard_reader_close(reader);
+
+	leave_hint(shard->shard_table, snapshot, position);
+	return first;
 }

@@ -43,6 +43,7 @@ typedef struct ShardReader
 	int				 count;		  /* readable records of it, in number order */
 	int				 next;
 	bool			 stop_behind; /* an unresolved record follows them */
+	int64			 stop;		  /* its number, else PG_INT64_MAX */
 	struct
 	{
 		int64		 number;
@@ -57,5 +58,7 @@ extern void			shard_reader_close(ShardReader *reader);
 
 extern int64 shard_reader_last_number(const ShardInfo *shard);
 extern int64 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot);
+extern int64 shard_reader_first_unresolved(const ShardInfo *shard, int64 limit,
+										   Snapshot snapshot);
 
 #endif /* SHARD_READER_H */

@@ -25,9 +25,9 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "change_buffer.h"
+#include "horizon.h"
 #include "shard_tables.h"
 #include "stream.h"
 #include "stream_access.h"
@@ -66,7 +66,7 @@ stream_latest(Oid table_oid, Snapshot snapshot)
 {
 	StreamInfo *stream = stream_catalog_latest(table_oid, snapshot);
 
-	return stream == NULL || stream_access_is_expired(stream) ? NULL : stream;
+	return stream == NULL || stream_is_expired(stream) ? NULL : stream;
 }
 
 static void
@@ -289,7 +289,7 @@ set_identity(StreamInfo *stream)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the names of the table and its schema are too long for an ARN")));
-	stream->created_at = GetCurrentTimestamp();
+	stream->created_at = stream_time_now();
 	for (;;)
 	{
 		stream->label = stream_time_label(stream->created_at);
@@ -316,8 +316,8 @@ create_shards(const StreamInfo *stream, int count)
 	{
 		uint64 last = first + (width - 1) + (i < rest ? 1 : 0);
 
-		shard_create(stream, NULL, stream->created_at,
-					 NUMBER_AT_TIME(stream->created_at), first, last);
+		shard_open(shard_make(stream, first, last), NULL, stream->created_at,
+				   NUMBER_AT_TIME(stream->created_at));
 		first = last + 1;
 	}
 }
@@ -425,24 +425,37 @@ stream_disable(Oid table_oid)
 				 errhint("Commit the changes first.")));
 
 	shard_close_all(stream->stream_id);
-	stream->disabled_at = GetCurrentTimestamp();
+	stream->disabled_at = stream_time_now();
 	stream_catalog_replace(stream);
 	stream_triggers_disable(relids);
 	invalidate_relations(relids);
 	return stream->arn;
 }
 
-/* Changes how long a stream's records are kept. */
-void
-stream_set_retention(const char *arn, const Interval *retention)
+/*
+ * Returns the stream of an ARN, if the current user may change it: the owner of
+ * its table, or who owned the dropped table.
+ */
+StreamInfo *
+stream_of_owner(const char *arn)
 {
 	StreamInfo *stream = stream_access_find(arn, GetActiveSnapshot());
 
-	PreventCommandIfReadOnly("alter_stream()");
 	if (stream_access_table_exists(stream))
 		check_owner(stream->table_oid);
 	else
 		stream_access_check(stream);
+	return stream;
+}
+
+/* Changes how long a stream's records are kept. */
+void
+stream_set_retention(const char *arn, const Interval *retention)
+{
+	StreamInfo *stream;
+
+	PreventCommandIfReadOnly("alter_stream()");
+	stream = stream_of_owner(arn);
 	check_retention(retention);
 	stream = stream_catalog_lock(stream->stream_id);
 	if (stream == NULL)

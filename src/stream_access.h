@@ -21,7 +21,6 @@ extern Oid	relation_owner(Oid relid);
 extern bool stream_access_may_read(const StreamInfo *stream);
 extern void stream_access_check(const StreamInfo *stream);
 extern bool stream_access_table_exists(const StreamInfo *stream);
-extern bool stream_access_is_expired(const StreamInfo *stream);
 extern bool stream_access_is_enabled(const StreamInfo *stream);
 
 #endif /* STREAM_ACCESS_H */

@@ -433,13 +433,24 @@ stream_catalog_enabled(Oid table_oid, Snapshot snapshot)
 	return NULL;
 }
 
-/* Returns the stream of a table that was made last, or NULL. */
+/*
+ * Returns the stream of a table that was made last, or NULL.  The clock may have
+ * gone back since an earlier one was made; identities rise.
+ */
 StreamInfo *
 stream_catalog_latest(Oid table_oid, Snapshot snapshot)
 {
-	List *streams = stream_catalog_list(table_oid, snapshot);
+	StreamInfo *latest = NULL;
+	ListCell   *lc;
 
-	return streams == NIL ? NULL : llast(streams);
+	foreach (lc, stream_catalog_list(table_oid, snapshot))
+	{
+		StreamInfo *stream = lfirst(lc);
+
+		if (latest == NULL || stream->stream_id > latest->stream_id)
+			latest = stream;
+	}
+	return latest;
 }
 
 static StreamInfo *

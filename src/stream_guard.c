@@ -42,7 +42,6 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
 #include "captured_relation.h"
 #include "shard_log.h"
@@ -50,6 +49,7 @@
 #include "stream_catalog.h"
 #include "stream_guard.h"
 #include "stream_key.h"
+#include "stream_time.h"
 #include "stream_triggers.h"
 
 /* A table that was altered, or dropped, in this transaction */
@@ -363,14 +363,19 @@ stream_guard_check(void)
 	list_free(altered);
 }
 
+/* May this transaction have dropped tables with streams? */
+bool
+stream_guard_has_dropped(void)
+{
+	return notes != NIL && OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
+}
+
 /* Disables the streams of the tables that this transaction has dropped. */
 void
 stream_guard_close_dropped(void)
 {
 	ListCell *lc;
 
-	if (notes == NIL || !OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
-		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach (lc, notes)
 	{
@@ -385,7 +390,7 @@ stream_guard_close_dropped(void)
 		if (stream == NULL)
 			continue;
 		shard_close_all(stream->stream_id);
-		stream->disabled_at = GetCurrentTimestamp();
+		stream->disabled_at = stream_time_now();
 		stream->table_dropped = true;
 		stream->owner = entry->owner;
 		stream_catalog_replace(stream);

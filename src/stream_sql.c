@@ -18,6 +18,7 @@
 #include "utils/typcache.h"
 
 #include "heap_write.h"
+#include "horizon.h"
 #include "stream.h"
 #include "stream_access.h"
 #include "stream_time.h"
@@ -156,7 +157,7 @@ ddbstreams_list_streams(PG_FUNCTION_ARGS)
 		Datum		values[7];
 		bool		nulls[7] = {false};
 
-		if (stream_access_is_expired(stream) || !stream_access_may_read(stream))
+		if (stream_is_expired(stream) || !stream_access_may_read(stream))
 			continue;
 		values[0] = CStringGetTextDatum(stream->arn);
 		values[1] = CStringGetTextDatum(stream->table_name);

@@ -1,6 +1,6 @@
 /*
  * stream_time.c
- *	  Times and numbers as texts, intervals as microseconds.
+ *	  What time it is, times and numbers as texts, intervals as microseconds.
  */
 #include "postgres.h"
 
@@ -9,6 +9,18 @@
 #include "utils/timestamp.h"
 
 #include "stream_time.h"
+
+/*
+ * Returns the time by which records are numbered and expire, streams and shards
+ * are made and closed: the clock, which tests may set by a setting.  It may go
+ * back at any time; numbers do not.  Waits and iterators' lifetimes go by the
+ * clock itself.
+ */
+TimestampTz
+stream_time_now(void)
+{
+	return GetCurrentTimestamp() + setting_clock_offset * USECS_PER_SEC;
+}
 
 /*
  * Returns the length of an interval in microseconds, the same in every time

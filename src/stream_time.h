@@ -1,6 +1,6 @@
 /*
  * stream_time.h
- *	  Times and numbers as texts, intervals as microseconds.
+ *	  What time it is, times and numbers as texts, intervals as microseconds.
  */
 #ifndef STREAM_TIME_H
 #define STREAM_TIME_H
@@ -8,6 +8,8 @@
 #include "ddbstreams.h"
 
 #include "datatype/timestamp.h"
+
+extern TimestampTz stream_time_now(void);
 
 extern int64 stream_time_interval_usec(const Interval *interval);
 extern char *stream_time_label(TimestampTz time);
