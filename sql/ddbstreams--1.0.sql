@@ -146,6 +146,10 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- batch_size … filter_criteria	parameters, as Lambda's are
 -- enabled				what the user wants
 -- created_at, last_modified
+-- version				rises with each change of the row by the user
+-- change				state while the dispatcher has not seen it: Creating,
+--						Enabling or Updating
+-- acknowledged_version	the version that the dispatcher works by
 -- last_processing_result	as Lambda has it
 -- last_error, last_error_at	the last failure of the handler or its worker
 CREATE TABLE ddbstreams_shards.mapping (
@@ -170,6 +174,9 @@ CREATE TABLE ddbstreams_shards.mapping (
 	enabled boolean NOT NULL,
 	created_at timestamptz NOT NULL,
 	last_modified timestamptz NOT NULL,
+	version int8 NOT NULL DEFAULT 1,
+	change text NOT NULL DEFAULT 'Creating',
+	acknowledged_version int8 NOT NULL DEFAULT 0,
 	last_processing_result text NOT NULL DEFAULT 'No records processed',
 	last_error text,
 	last_error_at timestamptz,
@@ -177,6 +184,7 @@ CREATE TABLE ddbstreams_shards.mapping (
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
 
+<<<<<<< HEAD
 ---------------------------------------------------------------------------
 -- Consumer groups (consumer*.c)
 --
@@ -254,6 +262,29 @@ COMMENT ON TABLE ddbstreams_shards.consumer_worker IS 'workers of consumer group
 SELECT ddbstreams_shards.hide_from_decoding(name)
 FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping', 'consumer',
 	'consumer_lease', 'consumer_worker']) AS own (table_name),
+=======
+-- Where a mapping is in a shard.  A shard without a row is yet to begin: at its
+-- first record, once its parent is finished.
+--
+-- mapping_no			the mapping; its rows may outlive it for a moment
+-- shard_no				the shard
+-- lane					0 to parallelization_factor - 1
+-- checkpoint			records behind this number are to be delivered
+-- finished				the shard is closed and has been delivered to its end
+CREATE TABLE ddbstreams_shards.mapping_shard (
+	mapping_no int8 NOT NULL,
+	shard_no int8 NOT NULL,
+	lane int2 NOT NULL,
+	checkpoint int8 NOT NULL,
+	finished boolean NOT NULL DEFAULT false,
+	attempts int NOT NULL DEFAULT 0,
+	PRIMARY KEY (mapping_no, shard_no, lane)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source mappings; see view ddbstreams.mapping_stats';
+
+SELECT ddbstreams_shards.hide_from_decoding(name)
+FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping', 'mapping_shard']) AS own (table_name),
+>>>>>>> main
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
 
 -- Default privileges of whoever creates the extension do not reach in here.

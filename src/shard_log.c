@@ -47,6 +47,7 @@
 
 #include "record.h"
 #include "shard_log.h"
+
 #include "shard_watch.h"
 #include "stream_time.h"
 

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/catalog.h"
@@ -360,7 +361,8 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 
 	check_owner(table_oid);
 	relids = lock_table(table_oid);
-	rel = table_open(table_oid, NoLock);
+	/* table_open has other words in each version for what is no table. */
+	rel = relation_open(table_oid, NoLock);
 	check_kind(rel, true);
 	key = check_key(rel);
 	check_partitions(relids);
@@ -384,7 +386,7 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	set_identity(stream);
 	stream_catalog_insert(stream);
 	create_shards(stream, choose_shard_count(shard_count, rel, relids));
-	table_close(rel, NoLock);
+	relation_close(rel, NoLock);
 
 	stream_triggers_enable(relids);
 	invalidate_relations(relids);
