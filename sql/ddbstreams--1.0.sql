@@ -184,7 +184,25 @@ CREATE TABLE ddbstreams_shards.mapping (
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
 
-<<<<<<< HEAD
+-- Where a mapping is in a shard.  A shard without a row is yet to begin: at its
+-- first record, once its parent is finished.
+--
+-- mapping_no			the mapping; its rows may outlive it for a moment
+-- shard_no				the shard
+-- lane					0 to parallelization_factor - 1
+-- checkpoint			records behind this number are to be delivered
+-- finished				the shard is closed and has been delivered to its end
+CREATE TABLE ddbstreams_shards.mapping_shard (
+	mapping_no int8 NOT NULL,
+	shard_no int8 NOT NULL,
+	lane int2 NOT NULL,
+	checkpoint int8 NOT NULL,
+	finished boolean NOT NULL DEFAULT false,
+	attempts int NOT NULL DEFAULT 0,
+	PRIMARY KEY (mapping_no, shard_no, lane)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source mappings; see view ddbstreams.mapping_stats';
+
 ---------------------------------------------------------------------------
 -- Consumer groups (consumer*.c)
 --
@@ -260,31 +278,8 @@ CREATE TABLE ddbstreams_shards.consumer_worker (
 COMMENT ON TABLE ddbstreams_shards.consumer_worker IS 'workers of consumer groups';
 
 SELECT ddbstreams_shards.hide_from_decoding(name)
-FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping', 'consumer',
-	'consumer_lease', 'consumer_worker']) AS own (table_name),
-=======
--- Where a mapping is in a shard.  A shard without a row is yet to begin: at its
--- first record, once its parent is finished.
---
--- mapping_no			the mapping; its rows may outlive it for a moment
--- shard_no				the shard
--- lane					0 to parallelization_factor - 1
--- checkpoint			records behind this number are to be delivered
--- finished				the shard is closed and has been delivered to its end
-CREATE TABLE ddbstreams_shards.mapping_shard (
-	mapping_no int8 NOT NULL,
-	shard_no int8 NOT NULL,
-	lane int2 NOT NULL,
-	checkpoint int8 NOT NULL,
-	finished boolean NOT NULL DEFAULT false,
-	attempts int NOT NULL DEFAULT 0,
-	PRIMARY KEY (mapping_no, shard_no, lane)
-) WITH (fillfactor = 50);
-COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source mappings; see view ddbstreams.mapping_stats';
-
-SELECT ddbstreams_shards.hide_from_decoding(name)
-FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping', 'mapping_shard']) AS own (table_name),
->>>>>>> main
+FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping',
+	'mapping_shard', 'consumer', 'consumer_lease', 'consumer_worker']) AS own (table_name),
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
 
 -- Default privileges of whoever creates the extension do not reach in here.
@@ -567,7 +562,7 @@ CREATE FUNCTION ddbstreams.leases(
 COMMENT ON FUNCTION ddbstreams.leases(text) IS
 'The leases of a consumer group in the order of shard ids. lease_counter rises with each renewal and change of owner; checkpoint is a sequence number, TRIM_HORIZON, LATEST or SHARD_END (finished). Errors: 42704, 42501 unless the caller is a member of the consumer''s role or of pg_monitor. From the Kinesis Client Library''s lease table.';
 
-CREATE FUNCTION ddbstreams_shards.consumer_stats(
+CREATE FUNCTION ddbstreams.list_consumer_stats(
 	OUT consumer_name text,
 	OUT stream_arn text,
 	OUT shard_id text,
@@ -582,11 +577,13 @@ CREATE FUNCTION ddbstreams_shards.consumer_stats(
 	OUT worker_pid int)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
-	AS 'MODULE_PATHNAME', 'ddbstreams_consumer_stats';
-COMMENT ON FUNCTION ddbstreams_shards.consumer_stats() IS 'see view ddbstreams.consumer_stats';
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_consumer_stats';
+COMMENT ON FUNCTION ddbstreams.list_consumer_stats() IS 'see view ddbstreams.consumer_stats';
 
 CREATE VIEW ddbstreams.consumer_stats AS
-	SELECT * FROM ddbstreams_shards.consumer_stats();
+	SELECT consumer_name, stream_arn, shard_id, state, lease_owner, lag_records, lag_seconds,
+		attempts, lost_records, last_error, last_error_at, worker_pid
+	FROM ddbstreams.list_consumer_stats();
 GRANT SELECT ON ddbstreams.consumer_stats TO PUBLIC;
 COMMENT ON VIEW ddbstreams.consumer_stats IS
 'How far each consumer group is in each shard; shows the consumers of streams that the reader may read, all of them to pg_monitor. state: free, owned, expired (the lease may be taken), waiting (for the parent shard) or finished. lag_records: records after the checkpoint that can be read, counted up to 10,000 and estimated by the size of the shard beyond; lag_seconds: age of the first of them. attempts: polls that have returned records since the last checkpoint. lost_records: records of all shards that the consumer has lost to the retention. last_error: the last such loss in this shard. worker_pid: the backend that served the lease''s owner last.';

@@ -174,10 +174,10 @@ warn_of_losses(ConsumerView *view)
 			continue;
 		ereport(WARNING,
 				(errcode(ERRCODE_TRIMMED_DATA_ACCESS),
-				 errmsg("consumer \"%s\" has lost %lld records of shard %s",
-						view->consumer->consumer_name, (long long) lost,
-						shard->info->shard_id),
-				 errdetail("They had passed the stream's retention before they were checkpointed."),
+				 errmsg("consumer \"%s\" has lost %lld records",
+						view->consumer->consumer_name, (long long) lost),
+				 errdetail("Records of shard %s had passed the stream's retention before they were checkpointed.",
+						   shard->info->shard_id),
 				 errhint("Checkpoint in time, or keep records longer with ddbstreams.alter_stream.")));
 		shard->lease->lost_told = shard->lease->lost_records;
 		shard->changed = true;

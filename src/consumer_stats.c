@@ -21,7 +21,7 @@
 #include "stream_access.h"
 #include "stream_time.h"
 
-PG_FUNCTION_INFO_V1(ddbstreams_consumer_stats);
+PG_FUNCTION_INFO_V1(ddbstreams_list_consumer_stats);
 
 /* Beyond so many records the lag is estimated. */
 #define LAG_COUNTED 10000
@@ -176,12 +176,12 @@ put_consumer(ReturnSetInfo *rsinfo, ConsumerInfo *consumer, bool sees_all)
 }
 
 /*
- * consumer_stats() returns setof record
+ * list_consumer_stats() returns setof record
  *
  * Shows what the caller may see.
  */
 Datum
-ddbstreams_consumer_stats(PG_FUNCTION_ARGS)
+ddbstreams_list_consumer_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	bool		   is_monitor = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
