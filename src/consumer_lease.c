@@ -499,8 +499,8 @@ consumer_lease_expire(const ConsumerView *view, ConsumerShard *shard)
 	lease->kind = CHECKPOINT_TRIM_HORIZON;
 	lease->returned = Max(lease->returned, lease->checkpoint);
 	lease->lost_records += lost;
-	lease->last_error = psprintf("%lld records were lost to the stream's retention",
-								 (long long) lost);
+	lease->last_error = psprintf("%lld record%s lost to the stream's retention",
+								 (long long) lost, lost == 1 ? " was" : "s were");
 	lease->last_error_at = view->now;
 	shard->changed = true;
 	return true;

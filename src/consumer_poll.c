@@ -174,8 +174,9 @@ warn_of_losses(ConsumerView *view)
 			continue;
 		ereport(WARNING,
 				(errcode(ERRCODE_TRIMMED_DATA_ACCESS),
-				 errmsg("consumer \"%s\" has lost %lld records",
-						view->consumer->consumer_name, (long long) lost),
+				 errmsg_plural("consumer \"%s\" has lost %lld record",
+							   "consumer \"%s\" has lost %lld records", lost,
+							   view->consumer->consumer_name, (long long) lost),
 				 errdetail("Records of shard %s had passed the stream's retention before they were checkpointed.",
 						   shard->info->shard_id),
 				 errhint("Checkpoint in time, or keep records longer with ddbstreams.alter_stream.")));
