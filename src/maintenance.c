@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "consumer.h"
 #include "lineage.h"
 #include "maintenance.h"
 #include "own_sql.h"
@@ -49,6 +50,8 @@ static const MaintenanceTask tasks[] = {
 	{"check triggers", stream_check_triggers},
 	{"check decoding", stream_check_decoding},
 	{"roll over", lineage_roll_over_due},
+	/* before shards expire, so that it can count what consumers lose by that */
+	{"tidy consumers", consumer_cleanup},
 	{"look for mappings", look_for_mappings}};
 
 static bool looks_closely = false;
