@@ -219,6 +219,7 @@ COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source m
 -- lease_duration		a lease that is not renewed for so long may be taken
 -- created_at
 -- lost_records			lost to the retention in shards whose lease is gone
+-- untold_records		how many of them no poll has warned about
 CREATE TABLE ddbstreams_shards.consumer (
 	consumer_no int8 PRIMARY KEY,
 	consumer_name text COLLATE "C" NOT NULL UNIQUE,
@@ -228,7 +229,8 @@ CREATE TABLE ddbstreams_shards.consumer (
 	starting_position text NOT NULL,
 	lease_duration interval NOT NULL,
 	created_at timestamptz NOT NULL,
-	lost_records int8 NOT NULL DEFAULT 0
+	lost_records int8 NOT NULL DEFAULT 0,
+	untold_records int8 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ddbstreams_shards.consumer IS 'consumer groups; see ddbstreams.consumer_stats';
 
@@ -660,6 +662,13 @@ CREATE FUNCTION ddbstreams.leases(
 	AS 'MODULE_PATHNAME', 'ddbstreams_leases';
 COMMENT ON FUNCTION ddbstreams.leases(text) IS
 'The leases of a consumer group in the order of shard ids. lease_counter rises with each renewal and change of owner; checkpoint is a sequence number, TRIM_HORIZON, LATEST or SHARD_END (finished). Errors: 42704, 42501 unless the caller is a member of the consumer''s role or of pg_monitor. From the Kinesis Client Library''s lease table.';
+
+-- The maintenance worker does it; this is for tests.
+CREATE FUNCTION ddbstreams_shards.tidy_consumers() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_tidy_consumers';
+COMMENT ON FUNCTION ddbstreams_shards.tidy_consumers() IS 'deletes leases of shards that are gone, counts what consumers have lost';
+REVOKE ALL ON FUNCTION ddbstreams_shards.tidy_consumers() FROM PUBLIC;
 
 CREATE FUNCTION ddbstreams.list_consumer_stats(
 	OUT consumer_name text,

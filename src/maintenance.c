@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "consumer.h"
 #include "expiry.h"
 #include "lineage.h"
 #include "maintenance.h"
@@ -51,6 +52,8 @@ static const MaintenanceTask tasks[] = {
 	{"check decoding", stream_check_decoding},
 	{"roll over", lineage_roll_over_due},
 	{"split by load", lineage_split_hot},
+	/* before shards expire, so that it can count what consumers lose by that */
+	{"tidy consumers", consumer_cleanup},
 	{"expire", expiry_run},
 	{"look for mappings", look_for_mappings}};
 
