@@ -146,6 +146,10 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- batch_size … filter_criteria	parameters, as Lambda's are
 -- enabled				what the user wants
 -- created_at, last_modified
+-- version				rises with each change of the row by the user
+-- change				state while the dispatcher has not seen it: Creating,
+--						Enabling or Updating
+-- acknowledged_version	the version that the dispatcher works by
 -- last_processing_result	as Lambda has it
 -- last_error, last_error_at	the last failure of the handler or its worker
 CREATE TABLE ddbstreams_shards.mapping (
@@ -170,6 +174,9 @@ CREATE TABLE ddbstreams_shards.mapping (
 	enabled boolean NOT NULL,
 	created_at timestamptz NOT NULL,
 	last_modified timestamptz NOT NULL,
+	version int8 NOT NULL DEFAULT 1,
+	change text NOT NULL DEFAULT 'Creating',
+	acknowledged_version int8 NOT NULL DEFAULT 0,
 	last_processing_result text NOT NULL DEFAULT 'No records processed',
 	last_error text,
 	last_error_at timestamptz,
@@ -177,8 +184,27 @@ CREATE TABLE ddbstreams_shards.mapping (
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
 
+-- Where a mapping is in a shard.  A shard without a row is yet to begin: at its
+-- first record, once its parent is finished.
+--
+-- mapping_no			the mapping; its rows may outlive it for a moment
+-- shard_no				the shard
+-- lane					0 to parallelization_factor - 1
+-- checkpoint			records behind this number are to be delivered
+-- finished				the shard is closed and has been delivered to its end
+CREATE TABLE ddbstreams_shards.mapping_shard (
+	mapping_no int8 NOT NULL,
+	shard_no int8 NOT NULL,
+	lane int2 NOT NULL,
+	checkpoint int8 NOT NULL,
+	finished boolean NOT NULL DEFAULT false,
+	attempts int NOT NULL DEFAULT 0,
+	PRIMARY KEY (mapping_no, shard_no, lane)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source mappings; see view ddbstreams.mapping_stats';
+
 SELECT ddbstreams_shards.hide_from_decoding(name)
-FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping']) AS own (table_name),
+FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping', 'mapping_shard']) AS own (table_name),
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
 
 -- Default privileges of whoever creates the extension do not reach in here.
@@ -228,7 +254,7 @@ COMMENT ON FUNCTION ddbstreams_shards.refuse_change() IS
 REVOKE ALL ON FUNCTION ddbstreams_shards.refuse_change() FROM PUBLIC;
 
 ---------------------------------------------------------------------------
--- Streams on tables (stream_sql.c)
+-- Streams on tables (stream_sql.c, lineage.c)
 ---------------------------------------------------------------------------
 
 CREATE FUNCTION ddbstreams.enable_stream(
@@ -292,6 +318,30 @@ CREATE FUNCTION ddbstreams.describe_stream(
 	AS 'MODULE_PATHNAME', 'ddbstreams_describe_stream';
 COMMENT ON FUNCTION ddbstreams.describe_stream(text) IS
 'The shards of a stream in the order of their ids. ending_sequence_number is null while a shard is open. hash_range is half-open; those of the open shards tile [0, 2^64). Errors: 22023 for a malformed ARN, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. From DynamoDB''s DescribeStream.';
+
+CREATE FUNCTION ddbstreams.split_shard(stream_arn text, shard_id text)
+	RETURNS SETOF text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 2
+	AS 'MODULE_PATHNAME', 'ddbstreams_split_shard';
+COMMENT ON FUNCTION ddbstreams.split_shard(text, text) IS
+'Closes an open shard, opens two with the halves of its hash range, and returns their ids. Writers wait 0.2 s at most; a shard that a transaction is committing to is tried again for some seconds. Errors: 55006 in a transaction block, in a statement that has changed the table, or if the shard cannot be had; 22023 for a closed shard or a disabled stream; ZS003 for a stream with 1024 open shards; 42704, 42501 unless the caller owns the table. DynamoDB splits by itself; from Kinesis''s SplitShard.';
+
+CREATE FUNCTION ddbstreams.roll_over(stream_arn text)
+	RETURNS int
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_roll_over';
+COMMENT ON FUNCTION ddbstreams.roll_over(text) IS
+'Closes every open shard of a stream, opens one child for each, and returns how many it has closed. A shard that a prepared or long transaction is committing to stays open, with a warning. Errors: 55006 in a transaction block or in a statement that has changed the table; 22023 for a disabled stream; 42704, 42501 unless the caller owns the table. DynamoDB does it by itself every four hours, as the maintenance worker does.';
+
+---------------------------------------------------------------------------
+-- Expiry (expiry.c): what the maintenance worker does, by hand
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams_shards.expire() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_expire';
+COMMENT ON FUNCTION ddbstreams_shards.expire() IS 'drops the shards and streams that have expired and that nobody is using';
+REVOKE ALL ON FUNCTION ddbstreams_shards.expire() FROM PUBLIC;
 
 ---------------------------------------------------------------------------
 -- Reading (records_sql.c, wait_sql.c, changes_sql.c, unmarshal.c)
@@ -373,6 +423,84 @@ COMMENT ON FUNCTION ddbstreams.unmarshal(json) IS
 'Turns DynamoDB''s typed JSON, an image or a single attribute value, into plain JSON: {"id":{"N":"1"}} becomes {"id":1}. Bytes stay base64. Error: 22023 for what is not typed JSON.';
 
 ---------------------------------------------------------------------------
+-- Event source mappings (mapping_sql.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.create_event_source_mapping(
+	function_name regproc,
+	event_source_arn text,
+	starting_position text,
+	batch_size int DEFAULT 100,
+	maximum_batching_window interval DEFAULT '0',
+	parallelization_factor int DEFAULT 1,
+	maximum_record_age interval DEFAULT NULL,
+	maximum_retry_attempts int DEFAULT -1,
+	bisect_batch_on_function_error boolean DEFAULT false,
+	on_failure regproc DEFAULT NULL,
+	tumbling_window interval DEFAULT NULL,
+	function_response_types text[] DEFAULT '{}',
+	filter_criteria jsonb DEFAULT NULL,
+	enabled boolean DEFAULT true)
+	RETURNS uuid
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_create_event_source_mapping';
+COMMENT ON FUNCTION ddbstreams.create_event_source_mapping(regproc, text, text, int, interval, int, interval, int, boolean, regproc, interval, text[], jsonb, boolean) IS
+'Has a function called, in a background worker and as the role that makes the mapping, with the records of a stream, and returns the name of the mapping. The call and the move of the position are one transaction. function_name: f(event jsonb) that returns jsonb or void; remembered by its name and looked up at each batch (if several functions have the name, write ''f(jsonb)''::regprocedure). starting_position: TRIM_HORIZON, or LATEST: all that commits later than what this statement''s snapshot sees. batch_size: records of a call at most, 1 to 10000. maximum_batching_window: time to wait for a full batch, 0 to 300 s. parallelization_factor: calls of one shard at a time, 1 to 10; the order of each key is kept. maximum_record_age: older records are given up, 60 s to 7 days, null or -1 s for never. maximum_retry_attempts: -1 (no limit) to 10000. bisect_batch_on_function_error: a batch that failed is retried in halves. on_failure: f(failure jsonb), called with what is given up. tumbling_window: time for which the handler''s state is handed on, 0 (none) to 900 s. Times are whole seconds. function_response_types: {} or {ReportBatchItemFailures}. filter_criteria: {"Filters": [{"Pattern": "…"}]}, at most 5. Errors: 22023 for bad values, an unknown stream or function, 42809 for a function of another kind, 42710 if the stream and the function have a mapping, 42501 without SELECT on the table or EXECUTE on the functions. From Lambda''s CreateEventSourceMapping.';
+
+CREATE FUNCTION ddbstreams.update_event_source_mapping(
+	uuid uuid,
+	function_name regproc DEFAULT NULL,
+	batch_size int DEFAULT NULL,
+	maximum_batching_window interval DEFAULT NULL,
+	parallelization_factor int DEFAULT NULL,
+	maximum_record_age interval DEFAULT NULL,
+	maximum_retry_attempts int DEFAULT NULL,
+	bisect_batch_on_function_error boolean DEFAULT NULL,
+	on_failure regproc DEFAULT NULL,
+	tumbling_window interval DEFAULT NULL,
+	function_response_types text[] DEFAULT NULL,
+	filter_criteria jsonb DEFAULT NULL,
+	enabled boolean DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_update_event_source_mapping';
+COMMENT ON FUNCTION ddbstreams.update_event_source_mapping(uuid, regproc, int, interval, int, interval, int, boolean, regproc, interval, text[], jsonb, boolean) IS
+'Changes a mapping; what is null stays. on_failure => ''-'', filter_criteria => ''{}'' and a negative interval take away what was set. The handler goes on running as the role that made the mapping. enabled => false stops delivery behind the batch that is in flight; true goes on from there, also in a copy of the database, where mappings wake up Disabled. Values and errors as of create_event_source_mapping; 42704 for an unknown mapping, 42501 unless the caller may become the role that made it. From Lambda''s UpdateEventSourceMapping.';
+
+CREATE FUNCTION ddbstreams.delete_event_source_mapping(uuid uuid)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_delete_event_source_mapping';
+COMMENT ON FUNCTION ddbstreams.delete_event_source_mapping(uuid) IS
+'Deletes a mapping and its positions; the batches that it has given up stay. A batch in flight is rolled back. Errors: 42704 for an unknown mapping, 42501 unless the caller may become the role that made it, 55006 if its own handler calls this. From Lambda''s DeleteEventSourceMapping.';
+
+CREATE FUNCTION ddbstreams.list_event_source_mappings(
+	event_source_arn text DEFAULT NULL,
+	function_name regproc DEFAULT NULL,
+	OUT uuid uuid,
+	OUT function_name text,
+	OUT event_source_arn text,
+	OUT starting_position text,
+	OUT state text,
+	OUT last_processing_result text,
+	OUT batch_size int,
+	OUT maximum_batching_window interval,
+	OUT parallelization_factor int,
+	OUT maximum_record_age interval,
+	OUT maximum_retry_attempts int,
+	OUT bisect_batch_on_function_error boolean,
+	OUT on_failure text,
+	OUT tumbling_window interval,
+	OUT function_response_types text[],
+	OUT filter_criteria jsonb,
+	OUT enabled boolean)
+	RETURNS SETOF record
+	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_event_source_mappings';
+COMMENT ON FUNCTION ddbstreams.list_event_source_mappings(text, regproc) IS
+'The mappings of the roles that the caller is or may become, of one stream, of one function, or (null) of all, in the order of their creation. state: Creating, Enabling or Updating until the dispatcher has taken note; Enabled; Disabling while the last batch is in flight; Disabled, also in a copy of the database and once the stream or the role is gone. last_processing_result: No records processed, OK, or PROBLEM: and what it is. Errors: 22023 for a malformed ARN, 42704 for a function that does not exist. From Lambda''s ListEventSourceMappings.';
+
+---------------------------------------------------------------------------
 -- Filters of event source mappings (filter*.c)
 ---------------------------------------------------------------------------
 
@@ -393,3 +521,81 @@ CREATE FUNCTION ddbstreams.aws(operation text, request json)
 	AS 'MODULE_PATHNAME', 'ddbstreams_aws';
 COMMENT ON FUNCTION ddbstreams.aws(text, json) IS
 'An operation of DynamoDB Streams or DynamoDB with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification). The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';
+
+---------------------------------------------------------------------------
+-- Background workers (workers_view.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.list_workers(
+	OUT pid int,
+	OUT database name,
+	OUT worker_type text,
+	OUT state text,
+	OUT last_run timestamptz,
+	OUT last_error text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_workers';
+COMMENT ON FUNCTION ddbstreams.list_workers() IS
+'The rows of view ddbstreams.workers.';
+
+CREATE VIEW ddbstreams.workers AS
+	SELECT pid, database, worker_type, state, last_run, last_error
+	FROM ddbstreams.list_workers();
+COMMENT ON VIEW ddbstreams.workers IS
+'The background workers of ddbstreams in all databases of the server: the launcher, which starts the others; for each database that has the extension its maintenance, which runs every ddbstreams.maintenance_interval and has no process (pid is null) in between; the dispatcher of a database that has enabled event source mappings, and the handlers that it has started. last_run: the end of the last run of maintenance, the last look of the launcher at the databases. last_error: of the last run that failed, null when one has succeeded since; also why a worker cannot be started or has died. Members of pg_monitor see all of it; others the workers of the database that they are connected to, without last_error. Empty on a standby.';
+COMMENT ON COLUMN ddbstreams.workers.pid IS 'process, null while there is none';
+COMMENT ON COLUMN ddbstreams.workers.database IS 'database, null for the launcher';
+COMMENT ON COLUMN ddbstreams.workers.worker_type IS 'launcher, maintenance, dispatcher or handler; in pg_stat_activity ddbstreams launcher, …';
+COMMENT ON COLUMN ddbstreams.workers.state IS 'what it is doing, or waiting for';
+COMMENT ON COLUMN ddbstreams.workers.last_run IS 'when its work was done last';
+COMMENT ON COLUMN ddbstreams.workers.last_error IS 'what has gone wrong, null if nothing has since';
+GRANT SELECT ON ddbstreams.workers TO PUBLIC;
+
+---------------------------------------------------------------------------
+-- Watching (shard_stats.c, shard_graph.c)
+---------------------------------------------------------------------------
+
+-- Checks by itself what its caller may see.
+CREATE FUNCTION ddbstreams_shards.stream_stats(
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT records bigint,
+	OUT bytes bigint,
+	OUT oldest timestamptz,
+	OUT newest timestamptz,
+	OUT records_per_second double precision)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_stream_stats';
+COMMENT ON FUNCTION ddbstreams_shards.stream_stats() IS 'reads ddbstreams.stream_stats';
+
+CREATE VIEW ddbstreams.stream_stats AS
+	SELECT stream_arn, shard_id, records, bytes, oldest, newest, records_per_second
+	FROM ddbstreams_shards.stream_stats();
+COMMENT ON VIEW ddbstreams.stream_stats IS
+'What is in each shard of the streams that one may read; pg_monitor sees all. One row for each shard, in the order of the streams'' creation and of shard ids.';
+COMMENT ON COLUMN ddbstreams.stream_stats.stream_arn IS 'the stream';
+COMMENT ON COLUMN ddbstreams.stream_stats.shard_id IS 'the shard';
+COMMENT ON COLUMN ddbstreams.stream_stats.records IS 'records that can be read now: committed and within the retention. Exact up to 1,000 pages (8 MB), above that estimated by the density of 200 pages';
+COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk, large values and expired records included';
+COMMENT ON COLUMN ddbstreams.stream_stats.oldest IS 'time of the first record that can be read; null if there is none';
+COMMENT ON COLUMN ddbstreams.stream_stats.newest IS 'time of the last record that can be read; null if there is none';
+COMMENT ON COLUMN ddbstreams.stream_stats.records_per_second IS 'records written per second over the last minute, or since the shard was opened if that is less; to three decimals';
+GRANT SELECT ON ddbstreams.stream_stats TO PUBLIC;
+
+CREATE FUNCTION ddbstreams.shard_tree(stream_arn text)
+	RETURNS SETOF text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_shard_tree';
+COMMENT ON FUNCTION ddbstreams.shard_tree(text) IS
+'The lineage of a stream as lines of text, one for each shard: id, share of the hashes, open or closed, number of records, age. Below a shard stands the one that follows it (after ↓), or the ones that it was split into (├─ and └─). Errors: 22023 for a malformed ARN, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. DynamoDB has nothing like it.';
+
+CREATE FUNCTION ddbstreams.shard_graph(stream_arn text)
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ddbstreams_shard_graph';
+COMMENT ON FUNCTION ddbstreams.shard_graph(text) IS
+'The lineage of a stream as a graph in Graphviz''s language, for dot -Tsvg: a node for each shard, the open ones coloured, an arrow from each parent to its children, expired parents dashed. Errors as shard_tree. DynamoDB has nothing like it.';
+
+'An operation of DynamoDB Streams, DynamoDB or Lambda with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification); and of Lambda: CreateEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings, UpdateEventSourceMapping, DeleteEventSourceMapping. The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';

@@ -45,6 +45,10 @@ from pg_depend as d
 where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
   and d.refobjid = (select oid from pg_extension where extname = 'ddbstreams')
   and obj_description(d.objid, d.classid::regclass::name) is null
+  -- from 16 on a table's row type and array types are members, too
+  and not (d.classid = 'pg_type'::regclass
+           and exists (select from pg_type as t left join pg_class as c on c.oid = t.typrelid
+                       where t.oid = d.objid and (t.typcategory = 'A' or c.relkind <> 'c')))
 order by 1;
 select obj_description(oid, 'pg_extension') is not null as described
 from pg_extension where extname = 'ddbstreams';

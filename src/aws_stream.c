@@ -17,6 +17,7 @@
 #include "aws_record.h"
 #include "aws_response.h"
 #include "aws_table_name.h"
+#include "horizon.h"
 #include "iterator_position.h"
 #include "stream_access.h"
 #include "stream_time.h"
@@ -95,7 +96,7 @@ readable_streams(const char *table_name)
 
 		if (table_name != NULL && !is_of_table(stream, table_oid, table_name))
 			continue;
-		if (!stream_access_is_expired(stream) &&
+		if (!stream_is_expired(stream) &&
 			stream_access_may_read(stream))
 			streams = lappend(streams, stream);
 	}
@@ -176,18 +177,6 @@ append_key_schema(StringInfo response, const StreamInfo *stream)
 	for (int i = 0; i < key.count; i++)
 		key.names[i] = column_name(stream, i);
 	aws_response_key_schema(response, &key);
-}
-
-/* A time in seconds since 1970, with milliseconds as its fraction */
-static void
-append_time(StringInfo response, const char *name, TimestampTz time)
-{
-	int64 days = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
-	int64 milliseconds = (time + days * USECS_PER_DAY) / 1000;
-
-	aws_response_name(response, name);
-	appendStringInfo(response, INT64_FORMAT ".%03d", milliseconds / 1000,
-					 (int) (milliseconds % 1000));
 }
 
 static void
@@ -276,7 +265,7 @@ aws_stream_describe(AwsRequest *request, StringInfo response)
 							"DISABLED");
 	aws_response_string(response, "StreamViewType",
 						view_type_name(stream->view_type));
-	append_time(response, "CreationRequestDateTime", stream->created_at);
+	aws_response_time(response, "CreationRequestDateTime", stream->created_at);
 	aws_response_string(response, "TableName", stream->table_name);
 	append_key_schema(response, stream);
 	append_shards(response, stream, start, parent, limit);

@@ -5,8 +5,8 @@
 #include "postgres.h"
 
 #include "access/relation.h"
-#include "utils/timestamp.h"
 
+#include "horizon.h"
 #include "iterator.h"
 #include "iterator_position.h"
 #include "shard_log.h"
@@ -29,29 +29,17 @@ static const char *const type_names[] = {
 	[TYPE_AFTER_SEQUENCE_NUMBER] = "AFTER_SEQUENCE_NUMBER",
 	[TYPE_AT_TIMESTAMP] = "AT_TIMESTAMP"};
 
-/* A number may lie this far in the future: clocks differ a little */
-#define FUTURE_TOLERANCE (USECS_PER_MINUTE)
-
-/* Returns the lowest number that is within a stream's retention now. */
-int64
-stream_horizon(const StreamInfo *stream)
-{
-	TimestampTz horizon = GetCurrentTimestamp() - stream->retention_usec;
-
-	return horizon < 0 ? 0 : NUMBER_AT_TIME(horizon);
-}
-
 /*
  * Returns the number behind which an iterator reads: its own, or where the
  * horizon is now.
  */
 int64
-iterator_start(const ShardIterator *iterator)
+iterator_start(const ShardIterator *iterator, Snapshot snapshot)
 {
 	if (iterator->kind == ITERATOR_AFTER)
 		return iterator->position;
 	return Max(iterator->shard->starting_number,
-			   stream_horizon(iterator->stream)) -
+			   shard_horizon(iterator->stream, iterator->shard, snapshot)) -
 		   1;
 }
 
@@ -124,7 +112,7 @@ is_past_end(const ShardInfo *shard, int64 number)
 
 	if (!ShardIsOpen(shard))
 		return number > shard->ending_number;
-	if (number <= NUMBER_AT_TIME(GetCurrentTimestamp() + FUTURE_TOLERANCE))
+	if (number <= NUMBER_AT_TIME(stream_time_now() + CLOCK_TOLERANCE))
 		return false;
 	rel = relation_open(shard->shard_table, AccessShareLock);
 	last = shard_log_last_number(rel);
@@ -135,11 +123,12 @@ is_past_end(const ShardInfo *shard, int64 number)
 /* Returns the position for reading at (or, if after, behind) a number. */
 static int64
 position_of_number(const StreamInfo *stream, const ShardInfo *shard,
-				   const char *sequence_number, bool after)
+				   const char *sequence_number, bool after, Snapshot snapshot)
 {
 	int64 number = sequence_number_parse(sequence_number);
 
-	if (number < stream_horizon(stream))
+	if (number < shard_age_horizon(stream, shard) &&
+		number < shard_horizon(stream, shard, snapshot))
 		trimmed(number);
 	if (number < shard->starting_number || is_past_end(shard, number))
 		ereport(ERROR,
@@ -154,11 +143,11 @@ position_of_number(const StreamInfo *stream, const ShardInfo *shard,
 static int64
 position_of_time(const StreamInfo *stream, const ShardInfo *shard, TimestampTz at)
 {
-	if (at > GetCurrentTimestamp())
+	if (at > stream_time_now())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("One or more parameter values were invalid: the time of an AT_TIMESTAMP iterator must not lie in the future")));
-	if (at < 0 || NUMBER_AT_TIME(at) < stream_horizon(stream))
+	if (at < 0 || NUMBER_AT_TIME(at) < shard_age_horizon(stream, shard))
 		return -1;
 	return Max(NUMBER_AT_TIME(at), shard->starting_number) - 1;
 }
@@ -186,10 +175,12 @@ iterator_for_type(StreamInfo *stream, ShardInfo *shard, const char *type_name,
 			position = shard_reader_latest(shard, snapshot);
 			break;
 		case TYPE_AT_SEQUENCE_NUMBER:
-			position = position_of_number(stream, shard, sequence_number, false);
+			position = position_of_number(stream, shard, sequence_number, false,
+										  snapshot);
 			break;
 		case TYPE_AFTER_SEQUENCE_NUMBER:
-			position = position_of_number(stream, shard, sequence_number, true);
+			position = position_of_number(stream, shard, sequence_number, true,
+										  snapshot);
 			break;
 		case TYPE_AT_TIMESTAMP:
 			position = position_of_time(stream, shard, *at);

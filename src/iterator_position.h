@@ -18,9 +18,6 @@ extern const char *iterator_for_type(StreamInfo *stream, ShardInfo *shard,
 									 Snapshot			snapshot);
 
 /* Behind which number an iterator reads now */
-extern int64 iterator_start(const ShardIterator *iterator);
-
-/* The lowest number that is within a stream's retention */
-extern int64 stream_horizon(const StreamInfo *stream);
+extern int64 iterator_start(const ShardIterator *iterator, Snapshot snapshot);
 
 #endif /* ITERATOR_POSITION_H */

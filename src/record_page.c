@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "horizon.h"
 #include "iterator_position.h"
 #include "reader_slots.h"
 #include "record_page.h"
@@ -37,13 +38,13 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 	memset(page, 0, sizeof(RecordPage));
 	page->iterator = iterator_parse(iterator, snapshot);
 	page->max_records = max_records;
-	page->horizon = stream_horizon(page->iterator->stream);
 	shard = page->iterator->shard;
+	page->horizon = shard_age_horizon(page->iterator->stream, shard);
 
 	page->has_reader_slot = reader_slots_take(shard->shard_table, false,
 											  &page->reader_slot);
 	page->reader = shard_reader_open(shard, snapshot,
-									 iterator_start(page->iterator));
+									 iterator_start(page->iterator, snapshot));
 	page->decoder = record_decoder_create(shard, snapshot);
 	iterator_writer(&page->writer, page->iterator->stream, shard);
 	initStringInfo(&page->keys);
@@ -67,6 +68,23 @@ decode_texts(RecordPage *page)
 													&page->new_image);
 }
 
+/* Raises an error if the present record has passed its retention. */
+static void
+check_horizon(RecordPage *page)
+{
+	if (page->record.number >= page->horizon)
+		return;
+	page->horizon = shard_horizon(page->iterator->stream, page->iterator->shard,
+								  page->reader->snapshot);
+	if (page->record.number < page->horizon)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIMMED_DATA_ACCESS),
+				 errmsg("The data you are trying to access has been trimmed"),
+				 errdetail("Record %s is older than the stream's retention.",
+						   sequence_number_text(page->record.number)),
+				 errhint("Get a new iterator at TRIM_HORIZON.")));
+}
+
 /*
  * Reads the page's next record.  Returns false at the page's end; the present
  * record is then the one that did not fit, or nothing.
@@ -84,13 +102,7 @@ record_page_next(RecordPage *page)
 		page->is_done = true;
 		return false;
 	}
-	if (page->record.number < page->horizon)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIMMED_DATA_ACCESS),
-				 errmsg("The data you are trying to access has been trimmed"),
-				 errdetail("Record %s is older than the stream's retention.",
-						   sequence_number_text(page->record.number)),
-				 errhint("Get a new iterator at TRIM_HORIZON.")));
+	check_horizon(page);
 
 	decode_texts(page);
 	if (page->count > 0 && page->bytes + page->size_bytes > PAGE_MAX_BYTES)

@@ -95,7 +95,8 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 	{
 		ShardReader *reader = shard_reader_open(iterator->shard,
 												GetActiveSnapshot(),
-												iterator_start(iterator));
+												iterator_start(iterator,
+															   GetActiveSnapshot()));
 		ShardRecord	 record;
 
 		at_end = !shard_reader_next(reader, &record) &&

@@ -44,12 +44,12 @@
 #include "storage/shmem.h"
 #include "storage/smgr.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "record.h"
 #include "shard_log.h"
 
-#define SLOT_COUNT 1024 /* a power of two */
+#include "shard_watch.h"
+#include "stream_time.h"
 
 /* What one append lock guards, and what is kept per shard beside it */
 typedef struct ShardLogSlot
@@ -89,7 +89,7 @@ Size
 shard_log_shmem_size(void)
 {
 	return add_size(offsetof(ShardLogShared, slots),
-					mul_size(SLOT_COUNT, sizeof(ShardLogSlotPadded)));
+					mul_size(SHARD_LOG_SLOTS, sizeof(ShardLogSlotPadded)));
 }
 
 /*
@@ -122,7 +122,7 @@ shard_log_shmem_init(void)
 		shared->tranche_id = LWLockNewTrancheId();
 		shared->recovers = starts_with_recovery();
 		pg_atomic_init_u64(&shared->floor, 0);
-		for (int i = 0; i < SLOT_COUNT; i++)
+		for (int i = 0; i < SHARD_LOG_SLOTS; i++)
 		{
 			ShardLogSlot *slot = &shared->slots[i].slot;
 
@@ -140,7 +140,7 @@ int
 shard_log_slot_number(Oid shard_table)
 {
 	return hash_combine(murmurhash32(MyDatabaseId), murmurhash32(shard_table)) &
-		   (SLOT_COUNT - 1);
+		   (SHARD_LOG_SLOTS - 1);
 }
 
 static ShardLogSlot *
@@ -202,7 +202,7 @@ shard_log_last_number(Relation shard)
 int64
 shard_log_now(void)
 {
-	int64 number = NUMBER_AT_TIME(GetCurrentTimestamp());
+	int64 number = NUMBER_AT_TIME(stream_time_now());
 
 	if (shared->recovers)
 	{
@@ -210,7 +210,7 @@ shard_log_now(void)
 
 		if (floor == 0)
 		{
-			uint64 first = NUMBER_AT_TIME(GetCurrentTimestamp() + USECS_PER_SEC);
+			uint64 first = NUMBER_AT_TIME(stream_time_now() + USECS_PER_SEC);
 
 			if (pg_atomic_compare_exchange_u64(&shared->floor, &floor, first))
 				floor = first;
@@ -417,12 +417,13 @@ shard_log_wake(int slot_number)
 	pg_memory_barrier();
 	if (!proclist_is_empty(&waiters->wakeup))
 		ConditionVariableBroadcast(waiters);
+	shard_watch_wake(slot_number);
 }
 
 /* Wakes all who wait for records of any shard. */
 void
 shard_log_wake_all(void)
 {
-	for (int i = 0; i < SLOT_COUNT; i++)
+	for (int i = 0; i < SHARD_LOG_SLOTS; i++)
 		shard_log_wake(i);
 }

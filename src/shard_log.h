@@ -12,13 +12,16 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
+#define SHARD_LOG_SLOTS 1024 /* a power of two */
+
 /* A batch under one acquisition of the append lock */
 #define SHARD_LOG_BATCH_RECORDS 512
 #define SHARD_LOG_BATCH_BYTES	(64 * 1024)
 
 /*
  * Everything up to position was resolved (committed or aborted) in a snapshot
- * with this xmax and these running transactions.
+ * with this xmax and these running transactions; if there were more, these were
+ * the oldest.
  */
 #define LATEST_HINT_XIDS 40
 

@@ -100,6 +100,27 @@ seek_block(Relation rel, BlockNumber block_count, int64 position)
 	return low;
 }
 
+static Relation
+open_shard(const ShardInfo *shard)
+{
+	Relation rel = try_relation_open(shard->shard_table, AccessShareLock);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("Requested resource not found: Shard does not exist")));
+	return rel;
+}
+
+/* Returns the page where reading behind a position would begin. */
+BlockNumber
+shard_reader_block_of(ShardReader *reader, int64 position)
+{
+	return reader->block_count == 0 ?
+			   0 :
+			   seek_block(reader->rel, reader->block_count, position);
+}
+
 /*
  * Begins to read a shard behind a position.  The reader and its records live in
  * CurrentMemoryContext; the snapshot stays the caller's.
@@ -113,20 +134,16 @@ shard_reader_open(const ShardInfo *shard, Snapshot snapshot, int64 position)
 	ShardReader *reader = palloc(sizeof(ShardReader));
 
 	reader->shard = shard;
-	reader->rel = try_relation_open(shard->shard_table, AccessShareLock);
-	if (reader->rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("Requested resource not found: Shard does not exist")));
+	reader->rel = open_shard(shard);
 	reader->snapshot = snapshot;
 	reader->position = position;
 	reader->end = READER_NOT_AT_END;
 	reader->block_count = RelationGetNumberOfBlocks(reader->rel);
-	reader->block = reader->block_count == 0 ? 0 :
-											   seek_block(reader->rel, reader->block_count, position);
+	reader->block = shard_reader_block_of(reader, position);
 	reader->count = 0;
 	reader->next = 0;
 	reader->stop_behind = false;
+	reader->stop = PG_INT64_MAX;
 	return reader;
 }
 
@@ -218,6 +235,7 @@ read_page(ShardReader *reader)
 	while (reader->count > 0 && reader->records[reader->count - 1].number > stop)
 		reader->count--;
 	reader->stop_behind = stop != PG_INT64_MAX;
+	reader->stop = stop;
 	reader->block++;
 	return true;
 }
@@ -251,6 +269,17 @@ shard_reader_next(ShardReader *reader, ShardRecord *record)
 	reader->position = record->number;
 	reader->next++;
 	return true;
+}
+
+/*
+ * Returns how many records behind the reader's position can be read on a page;
+ * the reader goes on behind that page.
+ */
+int
+shard_reader_count_page(ShardReader *reader, BlockNumber block)
+{
+	reader->block = block;
+	return read_page(reader) ? reader->count : 0;
 }
 
 void
@@ -332,6 +361,16 @@ hint_is_usable(const LatestHint *hint, Snapshot snapshot)
 	return true;
 }
 
+static int
+compare_xids(const void *a, const void *b)
+{
+	TransactionId x = *(const TransactionId *) a;
+	TransactionId y = *(const TransactionId *) b;
+
+	return x == y ? 0 : TransactionIdPrecedes(x, y) ? -1 :
+													  1;
+}
+
 static void
 leave_hint(Oid shard_table, Snapshot snapshot, int64 position)
 {
@@ -340,15 +379,40 @@ leave_hint(Oid shard_table, Snapshot snapshot, int64 position)
 	const TransactionId *xids = running_xids(snapshot, &count);
 
 	if (snapshot->snapshot_type != SNAPSHOT_MVCC ||
-		count > LATEST_HINT_XIDS ||
 		(snapshot->takenDuringRecovery && snapshot->suboverflowed))
 		return;
 	hint.position = position;
 	hint.xmax = snapshot->xmax;
-	hint.xid_count = count;
-	if (count > 0)
+	hint.xid_count = Min(count, LATEST_HINT_XIDS);
+	if (count > LATEST_HINT_XIDS)
+	{
+		/* The others make it of no use only until they have ended. */
+		TransactionId *sorted = palloc(count * sizeof(TransactionId));
+
+		memcpy(sorted, xids, count * sizeof(TransactionId));
+		qsort(sorted, count, sizeof(TransactionId), compare_xids);
+		memcpy(hint.xids, sorted, LATEST_HINT_XIDS * sizeof(TransactionId));
+		pfree(sorted);
+	}
+	else if (count > 0)
 		memcpy(hint.xids, xids, count * sizeof(TransactionId));
 	shard_log_put_hint(shard_table, &hint);
+}
+
+/*
+ * Returns a position up to which all is resolved in the snapshot: that of a hint
+ * which an earlier walk has left, if it can be used, or the shard's start.
+ */
+static int64
+resolved_position(const ShardInfo *shard, Snapshot snapshot)
+{
+	int64	   position = shard->starting_number - 1;
+	LatestHint hint;
+
+	if (shard_log_get_hint(shard->shard_table, &hint) &&
+		hint_is_usable(&hint, snapshot))
+		position = Max(position, hint.position);
+	return position;
 }
 
 /*
@@ -357,26 +421,63 @@ leave_hint(Oid shard_table, Snapshot snapshot, int64 position)
  * is none.  Never taken from the clock or from what is committed by now: a
  * table read in the same snapshot, and the stream from here, lose nothing
  * between them.
- *
- * The walk begins at a hint that an earlier one has left, if it can be used.
  */
 int64
 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot)
 {
-	int64		 position = shard->starting_number - 1;
-	LatestHint	 hint;
-	ShardReader *reader;
+	int64		 position = resolved_position(shard, snapshot);
+	ShardReader *reader = shard_reader_open(shard, snapshot, position);
 	ShardRecord	 record;
 
-	if (shard_log_get_hint(shard->shard_table, &hint) &&
-		hint_is_usable(&hint, snapshot))
-		position = Max(position, hint.position);
-
-	reader = shard_reader_open(shard, snapshot, position);
 	while (shard_reader_next(reader, &record))
 		position = record.number;
 	shard_reader_close(reader);
 
 	leave_hint(shard->shard_table, snapshot, position);
 	return position;
+}
+
+/* Has a shard no record below a number?  A look at one page, nearly always. */
+static bool
+begins_at(const ShardInfo *shard, int64 number)
+{
+	Relation	rel = open_shard(shard);
+	BlockNumber block_count = RelationGetNumberOfBlocks(rel);
+	int64		first = PG_INT64_MAX;
+
+	for (BlockNumber block = 0; block < block_count; block++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (first_number(rel, block, &first) == PAGE_HAS_RECORDS)
+			break;
+	}
+	relation_close(rel, AccessShareLock);
+	return first >= number;
+}
+
+/*
+ * Returns the number of the first record that is unresolved in the snapshot, if
+ * it is below the limit, else the limit.  The walk that this takes goes on where
+ * an earlier one has left its hint: over time each page is walked once.
+ */
+int64
+shard_reader_first_unresolved(const ShardInfo *shard, int64 limit,
+							  Snapshot snapshot)
+{
+	int64		 position = resolved_position(shard, snapshot);
+	ShardReader *reader;
+	ShardRecord	 record;
+	int64		 first;
+
+	if (position >= limit - 1 || begins_at(shard, limit))
+		return limit;
+
+	reader = shard_reader_open(shard, snapshot, position);
+	while (position < limit && shard_reader_next(reader, &record))
+		position = record.number;
+	first = reader->end == READER_AT_UNRESOLVED ? Min(reader->stop, limit) : limit;
+	shard_reader_close(reader);
+
+	leave_hint(shard->shard_table, snapshot, position);
+	return first;
 }

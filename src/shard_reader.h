@@ -43,6 +43,7 @@ typedef struct ShardReader
 	int				 count;		  /* readable records of it, in number order */
 	int				 next;
 	bool			 stop_behind; /* an unresolved record follows them */
+	int64			 stop;		  /* its number, else PG_INT64_MAX */
 	struct
 	{
 		int64		 number;
@@ -53,9 +54,13 @@ typedef struct ShardReader
 extern ShardReader *shard_reader_open(const ShardInfo *shard, Snapshot snapshot,
 									  int64 position);
 extern bool			shard_reader_next(ShardReader *reader, ShardRecord *record);
+extern BlockNumber	shard_reader_block_of(ShardReader *reader, int64 position);
+extern int			shard_reader_count_page(ShardReader *reader, BlockNumber block);
 extern void			shard_reader_close(ShardReader *reader);
 
 extern int64 shard_reader_last_number(const ShardInfo *shard);
 extern int64 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot);
+extern int64 shard_reader_first_unresolved(const ShardInfo *shard, int64 limit,
+										   Snapshot snapshot);
 
 #endif /* SHARD_READER_H */

@@ -36,13 +36,13 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "record.h"
 #include "shard_log.h"
 #include "shard_reader.h"
 #include "shard_tables.h"
 #include "stream_access.h"
+#include "stream_time.h"
 #include "stream_triggers.h"
 #include "transaction.h"
 
@@ -193,31 +193,39 @@ create_side_table(int64 shard_no, Oid owner)
 }
 
 /*
- * Makes an open shard for a range of hashes, both ends inclusive.  Its id says
- * when it was made and, to tell shards of one moment apart, where its range
- * begins.
+ * DROP EXTENSION lists the members at its start: none must be added behind its
+ * back.
+ */
+static void
+keep_extension(void)
+{
+	Oid extension = get_extension_oid(DDBSTREAMS_EXTENSION, false);
+
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	if (!OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"%s\" was dropped concurrently",
+						DDBSTREAMS_EXTENSION)));
+}
+
+/*
+ * Makes the tables of a shard for a range of hashes, both ends inclusive.  It is
+ * nobody's yet: see shard_open.
  */
 ShardInfo *
-shard_create(const StreamInfo *stream, const ShardInfo *parent,
-			 TimestampTz created_at, int64 starting_number, uint64 hash_first,
-			 uint64 hash_last)
+shard_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 {
 	ShardInfo *shard = palloc0(sizeof(ShardInfo));
 	Oid		   owner = relation_owner(catalog_table_oid(CATALOG_STREAM, false));
-	int64	   epoch_ms = (created_at / 1000) +
-					 (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * INT64CONST(1000);
-	Oid save_userid;
-	int save_sec_context;
+	Oid		   save_userid;
+	int		   save_sec_context;
 
+	keep_extension();
 	shard->shard_no = catalog_next_id();
 	shard->stream_id = stream->stream_id;
-	shard->shard_id = psprintf("shardId-%020lld-%08x", (long long) epoch_ms,
-							   (unsigned int) (hash_first >> 32));
-	shard->parent_shard_id = parent ? parent->shard_id : NULL;
-	shard->starting_number = starting_number;
 	shard->hash_first = hash_first;
 	shard->hash_last = hash_last;
-	shard->created_at = created_at;
 
 	/* The guard's trigger may be made by the tables' owner. */
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
@@ -227,9 +235,59 @@ shard_create(const StreamInfo *stream, const ShardInfo *parent,
 	shard->side_table = create_side_table(shard->shard_no, owner);
 	create_guard(shard->side_table);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
-
-	shard_catalog_insert(shard);
 	return shard;
+}
+
+/* Drops the tables of a shard, on which nobody else can have a lock. */
+void
+shard_drop_tables(const ShardInfo *shard)
+{
+	ObjectAddresses *tables = new_object_addresses();
+	ObjectAddress	 address;
+
+	ObjectAddressSet(address, RelationRelationId, shard->shard_table);
+	add_exact_object_address(&address, tables);
+	ObjectAddressSet(address, RelationRelationId, shard->side_table);
+	add_exact_object_address(&address, tables);
+	performMultipleDeletions(tables, DROP_RESTRICT,
+							 PERFORM_DELETION_INTERNAL |
+								 PERFORM_DELETION_SKIP_EXTENSIONS);
+	free_object_addresses(tables);
+}
+
+static char *
+shard_id_at(TimestampTz created_at, uint64 hash_first)
+{
+	int64 epoch_ms = created_at / 1000 +
+					 (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * INT64CONST(1000);
+
+	return psprintf("shardId-%020lld-%08x", (long long) epoch_ms,
+					(unsigned int) (hash_first >> 32));
+}
+
+/*
+ * Opens a shard that shard_make has made.  Its id says when it was opened and,
+ * to tell shards of one moment apart, where its range begins.  A child's id
+ * sorts after its parent's, whatever the clock says.
+ */
+void
+shard_open(ShardInfo *shard, const ShardInfo *parent, TimestampTz created_at,
+		   int64 starting_number)
+{
+	if (parent != NULL)
+		created_at = Max(created_at, parent->created_at + 1000);
+	for (;;)
+	{
+		shard->shard_id = shard_id_at(created_at, shard->hash_first);
+		if (parent == NULL ||
+			shard_catalog_find(shard->stream_id, shard->shard_id, NULL) == NULL)
+			break;
+		created_at += 1000; /* a narrow sibling's */
+	}
+	shard->parent_shard_id = parent ? parent->shard_id : NULL;
+	shard->starting_number = starting_number;
+	shard->created_at = created_at;
+	shard_catalog_insert(shard);
 }
 
 /*
@@ -241,7 +299,7 @@ shard_close(ShardInfo *shard)
 {
 	LockRelationOid(shard->shard_table, ShareRowExclusiveLock);
 	shard->ending_number = shard_reader_last_number(shard);
-	shard->closed_at = GetCurrentTimestamp();
+	shard->closed_at = stream_time_now();
 	shard_catalog_replace(shard);
 	transaction_wakes_readers(shard->shard_table);
 }

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/catalog.h"
@@ -25,12 +26,13 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "change_buffer.h"
+#include "horizon.h"
 #include "shard_tables.h"
 #include "stream.h"
 #include "stream_access.h"
+#include "stream_definition.h"
 #include "stream_key.h"
 #include "stream_time.h"
 #include "stream_triggers.h"
@@ -66,7 +68,7 @@ stream_latest(Oid table_oid, Snapshot snapshot)
 {
 	StreamInfo *stream = stream_catalog_latest(table_oid, snapshot);
 
-	return stream == NULL || stream_access_is_expired(stream) ? NULL : stream;
+	return stream == NULL || stream_is_expired(stream) ? NULL : stream;
 }
 
 static void
@@ -289,7 +291,7 @@ set_identity(StreamInfo *stream)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the names of the table and its schema are too long for an ARN")));
-	stream->created_at = GetCurrentTimestamp();
+	stream->created_at = stream_time_now();
 	for (;;)
 	{
 		stream->label = stream_time_label(stream->created_at);
@@ -316,8 +318,8 @@ create_shards(const StreamInfo *stream, int count)
 	{
 		uint64 last = first + (width - 1) + (i < rest ? 1 : 0);
 
-		shard_create(stream, NULL, stream->created_at,
-					 NUMBER_AT_TIME(stream->created_at), first, last);
+		shard_open(shard_make(stream, first, last), NULL, stream->created_at,
+				   NUMBER_AT_TIME(stream->created_at));
 		first = last + 1;
 	}
 }
@@ -360,7 +362,8 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 
 	check_owner(table_oid);
 	relids = lock_table(table_oid);
-	rel = table_open(table_oid, NoLock);
+	/* table_open has other words in each version for what is no table. */
+	rel = relation_open(table_oid, NoLock);
 	check_kind(rel, true);
 	key = check_key(rel);
 	check_partitions(relids);
@@ -384,9 +387,10 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	set_identity(stream);
 	stream_catalog_insert(stream);
 	create_shards(stream, choose_shard_count(shard_count, rel, relids));
-	table_close(rel, NoLock);
+	relation_close(rel, NoLock);
 
 	stream_triggers_enable(relids);
+	stream_definition_store(stream);
 	invalidate_relations(relids);
 	return stream->arn;
 }
@@ -425,24 +429,38 @@ stream_disable(Oid table_oid)
 				 errhint("Commit the changes first.")));
 
 	shard_close_all(stream->stream_id);
-	stream->disabled_at = GetCurrentTimestamp();
+	stream->disabled_at = stream_time_now();
 	stream_catalog_replace(stream);
 	stream_triggers_disable(relids);
+	stream_definition_store(stream);
 	invalidate_relations(relids);
 	return stream->arn;
+}
+
+/*
+ * Returns the stream of an ARN, if the current user may change it: the owner of
+ * its table, or who owned the dropped table.
+ */
+StreamInfo *
+stream_of_owner(const char *arn)
+{
+	StreamInfo *stream = stream_access_find(arn, GetActiveSnapshot());
+
+	if (stream_access_table_exists(stream))
+		check_owner(stream->table_oid);
+	else
+		stream_access_check(stream);
+	return stream;
 }
 
 /* Changes how long a stream's records are kept. */
 void
 stream_set_retention(const char *arn, const Interval *retention)
 {
-	StreamInfo *stream = stream_access_find(arn, GetActiveSnapshot());
+	StreamInfo *stream;
 
 	PreventCommandIfReadOnly("alter_stream()");
-	if (stream_access_table_exists(stream))
-		check_owner(stream->table_oid);
-	else
-		stream_access_check(stream);
+	stream = stream_of_owner(arn);
 	check_retention(retention);
 	stream = stream_catalog_lock(stream->stream_id);
 	if (stream == NULL)
@@ -451,4 +469,6 @@ stream_set_retention(const char *arn, const Interval *retention)
 				 errmsg("Requested resource not found: Stream: %s not found", arn)));
 	stream->retention = *retention;
 	stream_catalog_replace(stream);
+	if (stream_access_table_exists(stream))
+		stream_definition_store(stream);
 }

@@ -21,6 +21,8 @@ extern char *stream_enable(Oid table_oid, const char *view_type, int shard_count
 extern char *stream_disable(Oid table_oid);
 extern void	 stream_set_retention(const char *arn, const Interval *retention);
 
+extern StreamInfo *stream_of_owner(const char *arn);
+
 /* The name that AWS's members give a table, palloc'd: see SPEC.md on ARNs */
 extern char *stream_table_name(Oid table_oid, bool missing_ok);
 

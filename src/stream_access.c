@@ -16,9 +16,10 @@
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
+#include "horizon.h"
 #include "stream_access.h"
+#include "stream_time.h"
 
 #define ARN_PREFIX "arn:aws:dynamodb:"
 
@@ -38,14 +39,6 @@ bool
 stream_access_is_enabled(const StreamInfo *stream)
 {
 	return StreamIsEnabled(stream) && stream_access_table_exists(stream);
-}
-
-/* Has the last record of a disabled stream passed its retention? */
-bool
-stream_access_is_expired(const StreamInfo *stream)
-{
-	return !StreamIsEnabled(stream) &&
-		   GetCurrentTimestamp() - stream->disabled_at > stream->retention_usec;
 }
 
 static bool
@@ -101,12 +94,19 @@ stream_access_check(const StreamInfo *stream)
 			 errhint("Read it as a role that bypasses row-level security.")));
 }
 
+/* Can a text be the ARN of a stream? */
+bool
+stream_access_is_arn(const char *arn)
+{
+	return strncmp(arn, ARN_PREFIX, strlen(ARN_PREFIX)) == 0 &&
+		   strstr(arn, ":table/") != NULL && strstr(arn, "/stream/") != NULL;
+}
+
 /* Raises an error if a text cannot be the ARN of a stream. */
 void
 stream_access_check_arn(const char *arn)
 {
-	if (strncmp(arn, ARN_PREFIX, strlen(ARN_PREFIX)) != 0 ||
-		strstr(arn, ":table/") == NULL || strstr(arn, "/stream/") == NULL)
+	if (!stream_access_is_arn(arn))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Invalid StreamArn"),
@@ -126,7 +126,7 @@ stream_access_find(const char *arn, Snapshot snapshot)
 
 	stream_access_check_arn(arn);
 	stream = stream_catalog_by_arn(arn, snapshot);
-	if (stream == NULL || stream_access_is_expired(stream))
+	if (stream == NULL || stream_is_expired(stream))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("Requested resource not found: Stream: %s not found", arn)));

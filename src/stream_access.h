@@ -9,6 +9,7 @@
 
 #include "stream_catalog.h"
 
+extern bool		   stream_access_is_arn(const char *arn);
 extern void		   stream_access_check_arn(const char *arn);
 extern StreamInfo *stream_access_find(const char *arn, Snapshot snapshot);
 extern StreamInfo *stream_access_by_arn(const char *arn, Snapshot snapshot);
@@ -21,7 +22,6 @@ extern Oid	relation_owner(Oid relid);
 extern bool stream_access_may_read(const StreamInfo *stream);
 extern void stream_access_check(const StreamInfo *stream);
 extern bool stream_access_table_exists(const StreamInfo *stream);
-extern bool stream_access_is_expired(const StreamInfo *stream);
 extern bool stream_access_is_enabled(const StreamInfo *stream);
 
 #endif /* STREAM_ACCESS_H */

@@ -9,6 +9,7 @@
 
 extern void stream_guard_init(void);
 extern void stream_guard_check(void);
+extern bool stream_guard_has_dropped(void);
 extern void stream_guard_close_dropped(void);
 extern void stream_guard_cut(SubTransactionId subid);
 extern void stream_guard_forget(void);

@@ -1,6 +1,6 @@
 /*
  * stream_time.c
- *	  Times and numbers as texts, intervals as microseconds.
+ *	  What time it is, times and numbers as texts, intervals as microseconds.
  */
 #include "postgres.h"
 
@@ -9,6 +9,18 @@
 #include "utils/timestamp.h"
 
 #include "stream_time.h"
+
+/*
+ * Returns the time by which records are numbered and expire, streams and shards
+ * are made and closed: the clock, which tests may set by a setting.  It may go
+ * back at any time; numbers do not.  Waits and iterators' lifetimes go by the
+ * clock itself.
+ */
+TimestampTz
+stream_time_now(void)
+{
+	return GetCurrentTimestamp() + setting_clock_offset * USECS_PER_SEC;
+}
 
 /*
  * Returns the length of an interval in microseconds, the same in every time
@@ -28,6 +40,16 @@ stream_time_interval_usec(const Interval *interval)
 	if (usec < (double) PG_INT64_MIN / 2)
 		return PG_INT64_MIN / 2;
 	return (int64) usec;
+}
+
+/* Returns an interval of that length, in hours and below, palloc'd. */
+Interval *
+stream_time_usec_interval(int64 usec)
+{
+	Interval *interval = palloc0(sizeof(Interval));
+
+	interval->time = usec;
+	return interval;
 }
 
 /* A time as in a stream's label: UTC, ISO 8601 with milliseconds, no zone. */

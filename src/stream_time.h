@@ -1,6 +1,6 @@
 /*
  * stream_time.h
- *	  Times and numbers as texts, intervals as microseconds.
+ *	  What time it is, times and numbers as texts, intervals as microseconds.
  */
 #ifndef STREAM_TIME_H
 #define STREAM_TIME_H
@@ -9,8 +9,11 @@
 
 #include "datatype/timestamp.h"
 
-extern int64 stream_time_interval_usec(const Interval *interval);
-extern char *stream_time_label(TimestampTz time);
+extern TimestampTz stream_time_now(void);
+
+extern int64	 stream_time_interval_usec(const Interval *interval);
+extern Interval *stream_time_usec_interval(int64 usec);
+extern char		*stream_time_label(TimestampTz time);
 
 extern char *sequence_number_text(int64 number);
 extern void	 sequence_number_write(int64 number, char *out);

@@ -35,6 +35,7 @@
 #include "stream_catalog.h"
 #include "stream_guard.h"
 #include "transaction.h"
+#include "worker_guard.h"
 
 /* The records that go to the log together */
 typedef struct Batch
@@ -323,25 +324,34 @@ append_all(void)
 
 /*
  * A COMMIT must not fail by the user's lock_timeout, so that is off for all
- * locks that the append takes.
+ * locks that are taken in it.  Nor must it be the victim of a deadlock with
+ * somebody who closes a shard: he waits for a shorter time than this.
  */
 static void
-append_changes(void)
+run_without_lock_timeout(void (*work)(void))
 {
 	int save_lock_timeout = LockTimeout;
+	int save_deadlock_timeout = DeadlockTimeout;
 
-	if (change_buffer_streams() == NULL)
-		return;
 	PG_TRY();
 	{
 		LockTimeout = 0;
-		append_all();
+		DeadlockTimeout = Max(DeadlockTimeout, 1000);
+		work();
 	}
 	PG_FINALLY();
 	{
 		LockTimeout = save_lock_timeout;
+		DeadlockTimeout = save_deadlock_timeout;
 	}
 	PG_END_TRY();
+}
+
+static void
+append_changes(void)
+{
+	if (change_buffer_streams() != NULL)
+		run_without_lock_timeout(append_all);
 }
 
 /*
@@ -391,11 +401,17 @@ xact_callback(XactEvent event, void *arg)
 			stream_guard_check();
 			append_changes();
 			appended = true;
-			stream_guard_close_dropped();
+			if (stream_guard_has_dropped())
+				run_without_lock_timeout(stream_guard_close_dropped);
+			worker_guard_pre_commit();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
+			if (event == XACT_EVENT_COMMIT)
+				worker_guard_commit();
+			else
+				worker_guard_forget();
 			stream_guard_forget();
 			end_transaction();
 			break;
@@ -412,6 +428,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 	{
 		change_buffer_cut(subid);
 		stream_guard_cut(subid);
+		worker_guard_cut(subid);
 	}
 }
 

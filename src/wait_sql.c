@@ -51,7 +51,7 @@ has_record(const ShardIterator *iterator)
 	PushActiveSnapshot(snapshot);
 	shard = stream_access_shard_by_no(iterator->stream,
 									  iterator->shard->shard_no, snapshot);
-	reader = shard_reader_open(shard, snapshot, iterator_start(iterator));
+	reader = shard_reader_open(shard, snapshot, iterator_start(iterator, snapshot));
 	found = shard_reader_next(reader, &record) ||
 			(!ShardIsOpen(shard) && reader->end == READER_AT_HEAP_END);
 	shard_reader_close(reader);

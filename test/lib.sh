@@ -42,7 +42,8 @@ die()
 # --- packages ---------------------------------------------------------------
 
 # Print the pg_config to build with: $PG_CONFIG, or that of the newest version
-# in Debian's place that has a server and its headers.
+# in Debian's place that has a server and its headers; $PG_MAJOR, if set, is the
+# only version to look for.
 find_pg_config()
 {
 	local version candidate
@@ -51,7 +52,7 @@ find_pg_config()
 		command -v "$PG_CONFIG" || die "PG_CONFIG: no such program: $PG_CONFIG"
 		return
 	fi
-	for version in 18 17 16 15; do
+	for version in ${PG_MAJOR:-18 17 16 15}; do
 		candidate=/usr/lib/postgresql/$version/bin/pg_config
 		if [ -x "$candidate" ] && [ -x "${candidate%/*}/initdb" ] &&
 			[ -f "$("$candidate" --includedir-server)/postgres.h" ]; then
@@ -63,11 +64,17 @@ find_pg_config()
 }
 
 # Print the packages that are missing for building and running ("check": for
-# the tests too).
+# the tests too; "matrix": for making another Debian).
 missing_packages()
 {
+	local major=${PG_MAJOR:-15}
+
+	if [ "${1:-}" = matrix ]; then
+		command -v debootstrap >/dev/null || say debootstrap debian-archive-keyring
+		return 0
+	fi
 	find_pg_config >/dev/null ||
-		say postgresql-15 postgresql-server-dev-15
+		say "postgresql-$major" "postgresql-server-dev-$major"
 	command -v make >/dev/null || say make
 	command -v gcc >/dev/null || say gcc
 	[ -f /usr/include/stdio.h ] || say libc6-dev
@@ -134,6 +141,7 @@ exec_as_owner()
 		PATH="$bindir:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
 		HOME="$tmp" TMPDIR="$tmp" LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" \
 		PG_CONFIG="$pg_config" PG_TEST_EXTRA="${PG_TEST_EXTRA:-}" \
+		${OLD_PG_CONFIG:+OLD_PG_CONFIG="$OLD_PG_CONFIG"} \
 		${STRESS_SECONDS:+STRESS_SECONDS="$STRESS_SECONDS"} \
 		${STRESS_SEED:+STRESS_SEED="$STRESS_SEED"} "$@"
 }

@@ -93,6 +93,7 @@ class Oracle:
         self.images = {}        # of the keys that are there
         self.counters = {}      # of all keys, deleted ones too
         self.shard_of = {}
+        self.parents = {}       # shard -> its parent, or None
         self.history = {}       # shard -> [(number, digest)]
 
     def begin_at(self, counters, gone):
@@ -107,6 +108,11 @@ class Oracle:
         seen = self.history.get(shard)
         return seen[-1][0] if seen else ''
 
+    def descends(self, shard, ancestor):
+        while shard is not None and shard != ancestor:
+            shard = self.parents.get(shard)
+        return shard is not None
+
     def apply(self, shard, record, known=False):
         """One more record; it may be known from a snapshot already."""
         number, event, keys, old, new = record[:5]
@@ -118,9 +124,10 @@ class Oracle:
             return
 
         k = int(keys['k']['N'])
-        if self.shard_of.setdefault(k, shard) != shard:
-            self.fault('key %d is in %s and in %s' %
+        if not self.descends(shard, self.shard_of.setdefault(k, shard)):
+            self.fault('key %d is in %s and then in %s' %
                        (k, self.shard_of[k], shard))
+        self.shard_of[k] = shard
         present = self.images.get(k)
         where = '%s %s: key %d: %s' % (shard, number, k, event)
         if event == 'INSERT' and present is not None:
@@ -379,7 +386,10 @@ RECORD = ('sequence_number, event_name, keys, old_image, new_image, '
 
 
 class Follower:
-    """Reads all shards of a stream forward into an oracle."""
+    """Reads all shards of a stream forward into an oracle.
+
+    Parents before children: it begins at the shards whose parents are not
+    listed, and with the children of a shard when that has ended."""
 
     # what a subclass waits before it asks an empty shard again
     pause = 0.002
@@ -402,14 +412,23 @@ class Follower:
             {'ddbstreams.max_readers_per_shard': 0}
         self.session = connect(**settings)
 
-    def shard_ids(self):
-        return [shard for (shard,) in
-                rows(self.session, 'select shard_id from ddbstreams.describe_stream(%s)',
-                     self.run.arn)]
+    def describe(self):
+        """Returns the parents of all shards."""
+        parents = dict(rows(self.session, 'select shard_id, parent_shard_id '
+                            'from ddbstreams.describe_stream(%s)', self.run.arn))
+        self.oracle.parents.update(parents)
+        return parents
 
     def begin(self):
-        for shard in self.shard_ids():
-            self.iterators[shard] = self.iterator(shard, 'TRIM_HORIZON')
+        parents = self.describe()
+        for shard, parent in parents.items():
+            if parent not in parents:
+                self.iterators[shard] = self.iterator(shard, 'TRIM_HORIZON')
+
+    def begin_children(self, shard):
+        for child, parent in self.describe().items():
+            if parent == shard and child not in self.iterators:
+                self.iterators[child] = self.iterator(child, 'TRIM_HORIZON')
 
     def iterator(self, shard, kind, number=None):
         return value(self.session,
@@ -446,8 +465,10 @@ class Follower:
             return -1
         for record in found:
             self.oracle.apply(shard, record, self.is_known(record))
+        if following is None:
+            self.begin_children(shard)      # before it is taken for finished
         self.iterators[shard] = following
-        return len(found)
+        return len(found) or (following is None)
 
     def is_known(self, record):
         return False
@@ -485,7 +506,7 @@ class Follower:
         while until is None or time.monotonic() < until:
             ending = self.run.drained.is_set()
             idle = True
-            for shard, iterator in self.iterators.items():
+            for shard, iterator in list(self.iterators.items()):
                 if iterator is not None:
                     idle &= self.look(shard) == 0
             if idle and ending:
@@ -502,7 +523,7 @@ class Follower:
         """From the start, the stream reads as it did while it was written."""
         for shard in self.iterators:
             iterator, again = self.iterator(shard, 'TRIM_HORIZON'), []
-            while True:
+            while iterator:
                 try:
                     found, iterator = self.page(iterator, 1000)
                 except psycopg2.Error as error:
@@ -528,9 +549,11 @@ class Follower:
         self.oracle = Oracle(self.fault)
         self.iterators = {}
         self.begin()
+        self.catch_up()
+        for shard in old.history:
+            if shard not in self.iterators:
+                self.fault('%s is gone' % shard)
         for shard in self.iterators:
-            while self.read(shard, 1000) != 0:
-                pass
             before = old.history.get(shard, [])
             after = self.oracle.history.get(shard, [])
             common = 0
@@ -555,6 +578,15 @@ class Follower:
             if again[:len(expected)] != expected:
                 self.fault('%s: an iterator from before the crash reads %s, '
                            'not %s' % (shard, again[:2], expected[:2]))
+
+    def catch_up(self):
+        """Reads all that is there, of children that appear meanwhile too."""
+        done = set()
+        while done != set(self.iterators):
+            for shard in set(self.iterators) - done:
+                while self.iterators[shard] and self.read(shard, 1000) != 0:
+                    pass
+                done.add(shard)
 
     def result(self):
         return {'records': self.oracle.count(), 'limited': self.limited,
@@ -583,11 +615,11 @@ class Waiter(Follower):
     pause = 0
 
     def look(self, shard):
-        ms = max(1, 64 // len(self.iterators))
+        ms = max(1, 64 // sum(map(bool, self.iterators.values())))
         if value(self.session, 'select ddbstreams.wait_for_records(%s, %s)',
                  self.iterators[shard], '%d ms' % ms):
             count = self.read(shard)
-            if count == 0:
+            if count == 0 and self.iterators[shard]:
                 self.fault('%s: wait_for_records saw a record that is not there'
                            % shard)
             return count
@@ -653,9 +685,12 @@ class SnapshotReader(Follower):
                              rows(self.session, 'select k, n from gone'))
 
     def latest(self, session=None):
+        self.describe()
         return dict(rows(session or self.session, '''
             select shard_id, ddbstreams.get_shard_iterator(%s, shard_id, 'LATEST')
-            from ddbstreams.describe_stream(%s) order by random()''',
+            from ddbstreams.describe_stream(%s)
+            where ending_sequence_number is null or random() < 0.1
+            order by random()''',
                          self.run.arn, self.run.arn))
 
     def set_iterators(self):
@@ -703,16 +738,19 @@ class SnapshotReader(Follower):
                    (select json_agg(json_build_array(k, n)) from gone),
                    (select json_object_agg(shard_id,
                         ddbstreams.get_shard_iterator(%s, shard_id, 'LATEST'))
-                    from ddbstreams.describe_stream(%s)),
+                    from ddbstreams.describe_stream(%s)
+                    where ending_sequence_number is null),
                    pg_current_snapshot()::text''', self.run.arn, self.run.arn)[0]
         self.set_snapshot(snapshot)
         self.oracle.begin_at(counters or [], gone or [])
+        self.describe()
         self.iterators = iterators
 
     def follow(self, until=None):
         while True:
             ending = self.run.drained.is_set()
             self.oracle = Oracle(self.fault)
+            self.iterators = {}
             random.choice([self.start_in_transaction, self.start_in_transaction,
                            self.start_in_statement])()
             done = super().follow(time.monotonic() + random.uniform(0.05, 0.4)

@@ -69,6 +69,10 @@ for my $try (1 .. 5)
 	my $session = session($node);
 	my $seen;
 
+	# What it writes before it goes to sleep is flushed.
+	$node->poll_query_until('postgres', q{
+		SELECT wait_event = 'WalWriterMain' FROM pg_stat_activity
+		WHERE backend_type = 'walwriter'});
 	$session->query_safe(q{SET synchronous_commit = off});
 	$session->query_safe(qq{INSERT INTO t VALUES (3000 + $try, 1)});
 	$seen = $session->query_safe(qq{SELECT number FROM follow('t') WHERE id = '300$try'});

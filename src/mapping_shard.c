@@ -1,0 +1,80 @@
+/*
+ * mapping_shard.c
+ *	  Where a mapping is in each shard of its stream.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+
+#include "mapping.h"
+#include "own_sql.h"
+#include "shard_reader.h"
+#include "stream_catalog.h"
+
+static void
+insert_position(const MappingInfo *mapping, const ShardInfo *shard, int lane,
+				int64 checkpoint, bool finished)
+{
+	Datum values[5];
+	Oid	  types[5] = {INT8OID, INT8OID, INT2OID, INT8OID, BOOLOID};
+
+	values[0] = Int64GetDatum(mapping->mapping_no);
+	values[1] = Int64GetDatum(shard->shard_no);
+	values[2] = Int16GetDatum(lane);
+	values[3] = Int64GetDatum(checkpoint);
+	values[4] = BoolGetDatum(finished);
+	own_sql("INSERT INTO ddbstreams_shards.mapping_shard"
+			" (mapping_no, shard_no, lane, checkpoint, finished)"
+			" VALUES ($1, $2, $3, $4, $5)",
+			5, types, values, NULL);
+}
+
+/*
+ * Puts a new mapping behind what the snapshot sees of its stream: all that
+ * commits later will be delivered, in the shards that are open in the snapshot
+ * and in those to come.
+ */
+void
+mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
+{
+	List	 *shards = shard_catalog_list(mapping->stream_id, snapshot);
+	OwnSql	  state;
+	ListCell *lc;
+
+	own_sql_begin(&state);
+	foreach (lc, shards)
+	{
+		ShardInfo *shard = lfirst(lc);
+		bool	   finished = !ShardIsOpen(shard);
+		int64	   checkpoint = finished ? shard->ending_number :
+										   shard_reader_latest(shard, snapshot);
+
+		for (int lane = 0; lane < mapping->parallelization_factor; lane++)
+			insert_position(mapping, shard, lane, checkpoint, finished);
+	}
+	own_sql_end(&state);
+}
+
+/*
+ * Deletes the positions of mappings that are no more, but for those that a
+ * transaction holds; see mapping_catalog.c.  With a snapshot of the transaction
+ * it would fail for each row that has just been moved, and leaves them.
+ */
+void
+mapping_shard_delete_orphans(void)
+{
+	OwnSql state;
+
+	if (IsolationUsesXactSnapshot())
+		return;
+	own_sql_begin(&state);
+	own_sql("DELETE FROM ddbstreams_shards.mapping_shard AS s"
+			" USING (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard AS o"
+			"        WHERE NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
+			"                          WHERE m.mapping_no = o.mapping_no)"
+			"        FOR UPDATE SKIP LOCKED) AS orphan"
+			" WHERE s.ctid = orphan.tid",
+			0, NULL, NULL, NULL);
+	own_sql_end(&state);
+}
