@@ -520,7 +520,7 @@ CREATE FUNCTION ddbstreams.aws(operation text, request json)
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_aws';
 COMMENT ON FUNCTION ddbstreams.aws(text, json) IS
-'An operation of DynamoDB Streams or DynamoDB with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification). The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';
+'An operation of DynamoDB Streams, DynamoDB or Lambda with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification); and of Lambda: CreateEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings, UpdateEventSourceMapping, DeleteEventSourceMapping. The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';
 
 ---------------------------------------------------------------------------
 -- Background workers (workers_view.c)
@@ -597,5 +597,3 @@ CREATE FUNCTION ddbstreams.shard_graph(stream_arn text)
 	AS 'MODULE_PATHNAME', 'ddbstreams_shard_graph';
 COMMENT ON FUNCTION ddbstreams.shard_graph(text) IS
 'The lineage of a stream as a graph in Graphviz''s language, for dot -Tsvg: a node for each shard, the open ones coloured, an arrow from each parent to its children, expired parents dashed. Errors as shard_tree. DynamoDB has nothing like it.';
-
-'An operation of DynamoDB Streams, DynamoDB or Lambda with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification); and of Lambda: CreateEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings, UpdateEventSourceMapping, DeleteEventSourceMapping. The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';

@@ -224,6 +224,7 @@ select pattern || ' -> ' || complaint(pattern) from unnest(array[
     'null', '1', '"x"', '[]', '[{"a": [1]}]', '{}',
     '{"a": 1}', '{"a": "x"}', '{"a": null}', '{"a": {}}', '{"a": {"b": {}}}', '{"a": []}', '{"a": [[]]}', '{"a": [["x"]]}', '{"a": [{}]}',
     '{"a": [{"foo": "x"}]}', '{"a": [{"PREFIX": "x"}]}', '{"a": [{"prefix": "x", "suffix": "y"}]}', '{"a": {"b": [{"exists": true, "prefix": "x"}]}}',
+    '{"$or": [{"a": [1]}]}', '{"$or": [{"a": [1]}, {"prefix": "x", "b": [1]}]}',
     '{"a": [{"exists": "true"}]}', '{"a": [{"exists": 1}]}', '{"a": [{"exists": null}]}', '{"a": [{"exists": [true]}]}',
     '{"a": [{"prefix": 1}]}', '{"a": [{"prefix": null}]}', '{"a": [{"prefix": ["x"]}]}', '{"a": [{"prefix": {}}]}', '{"a": [{"prefix": {"x": "y"}}]}', '{"a": [{"prefix": {"equals-ignore-case": 1}}]}', '{"a": [{"prefix": {"equals-ignore-case": ["x"]}}]}', '{"a": [{"prefix": {"equals-ignore-case": "x", "y": "z"}}]}',
     '{"a": [{"suffix": 1}]}', '{"a": [{"suffix": {"prefix": "x"}}]}',
