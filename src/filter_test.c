@@ -410,7 +410,7 @@ cidr_passes(const FilterTest *test, const char *text, int length)
 	unsigned char address[16];
 	int			  family = parse_address(text, length, address);
 
-	if (family != test->u.cidr.family)
+	if (family == -1 || family != test->u.cidr.family)
 		return false;
 	mask_address(address, address_length(family), test->u.cidr.bits);
 	return memcmp(address, test->u.cidr.address, address_length(family)) == 0;
