@@ -586,7 +586,7 @@ CREATE FUNCTION ddbstreams.filter_matches(pattern jsonb, record jsonb)
 	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_filter_matches';
 COMMENT ON FUNCTION ddbstreams.filter_matches(jsonb, jsonb) IS
-'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": …, "NewImage": …}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers only, and DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
+'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": …, "NewImage": …}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers that a double holds; DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
 
 ---------------------------------------------------------------------------
 -- Consumer groups (consumer_sql.c, consumer_poll.c, consumer_stats.c)
@@ -783,4 +783,3 @@ CREATE FUNCTION ddbstreams.shard_graph(stream_arn text)
 	AS 'MODULE_PATHNAME', 'ddbstreams_shard_graph';
 COMMENT ON FUNCTION ddbstreams.shard_graph(text) IS
 'The lineage of a stream as a graph in Graphviz''s language, for dot -Tsvg: a node for each shard, the open ones coloured, an arrow from each parent to its children, expired parents dashed. Errors as shard_tree. DynamoDB has nothing like it.';
-
