@@ -52,6 +52,7 @@
 #include "stream.h"
 #include "stream_access.h"
 #include "stream_catalog.h"
+#include "stream_definition.h"
 #include "stream_time.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_split_shard);
@@ -200,40 +201,37 @@ lock_and_write(const Closing *closing)
 }
 
 /*
- * Refuses what would hold the closing locks for longer than its statement, or
- * has changed the stream's table.
+ * Finds the stream that is to be changed, and locks it.  Refused is what would
+ * hold the closing locks for longer than its statement, or has changed the
+ * stream's table.
  */
-static void
-check_transaction(const char *function)
+static StreamInfo *
+lock_stream(const char *arn, const char *function)
 {
+	StreamInfo *stream;
+	int64		stream_id;
+
 	PreventCommandIfReadOnly(function);
+	stream = stream_of_owner(arn);
+	stream_id = stream->stream_id;
+	if (change_buffer_has_changes(stream_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("%s cannot run in a transaction that has changed table \"%s\"",
+						function, stream->table_name),
+				 errhint("Commit the changes first.")));
 	if (IsTransactionBlock() || IsSubTransaction())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("%s cannot run inside a transaction block", function),
 				 errdetail("Writers would wait for its end."),
 				 errhint("Call it in a statement of its own.")));
-}
-
-/* Finds the stream that is to be changed, and locks it. */
-static StreamInfo *
-lock_stream(const char *arn, const char *action)
-{
-	StreamInfo *stream = stream_of_owner(arn);
-	int64		stream_id = stream->stream_id;
-
 	stream = stream_catalog_lock(stream_id);
 	if (stream == NULL || !stream_access_is_enabled(stream))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cannot %s: stream %s is disabled", action, arn),
+				 errmsg("%s cannot run on disabled stream %s", function, arn),
 				 errdetail("The shards of a disabled stream are closed for good.")));
-	if (change_buffer_has_changes(stream_id))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("cannot %s in a transaction that has changed table \"%s\"",
-						action, stream->table_name),
-				 errhint("Commit the changes first.")));
 	return stream;
 }
 
@@ -277,18 +275,18 @@ check_splittable(const StreamInfo *stream, const ShardInfo *shard)
 	if (!ShardIsOpen(shard))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cannot split shard %s: it is closed", shard->shard_id),
+				 errmsg("cannot split a closed shard"),
+				 errdetail("Shard %s is closed.", shard->shard_id),
 				 errhint("ddbstreams.describe_stream shows the open shards: those without an ending_sequence_number.")));
 	if (shard->hash_first == shard->hash_last)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cannot split shard %s: its hash range holds a single hash",
-						shard->shard_id)));
+				 errmsg("cannot split a shard that takes a single hash"),
+				 errdetail("Shard %s does.", shard->shard_id)));
 	if (list_length(open_shards(stream->stream_id)) >= MAX_SHARD_COUNT)
 		ereport(ERROR,
 				(errcode(ERRCODE_LIMIT_EXCEEDED),
-				 errmsg("cannot split shard %s: the stream has %d open shards, which is the limit",
-						shard->shard_id, MAX_SHARD_COUNT)));
+				 errmsg("a stream can have at most %d open shards", MAX_SHARD_COUNT)));
 }
 
 /*
@@ -301,15 +299,19 @@ ddbstreams_split_shard(PG_FUNCTION_ARGS)
 	StreamInfo	  *stream;
 	ShardInfo	  *shard;
 	Closing		  *closing;
+	char		  *arn;
+	char		  *shard_id;
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("streamArn");
 	if (PG_ARGISNULL(1))
 		error_null_argument("shardId");
-	check_transaction("split_shard()");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	stream = lock_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)), "split a shard");
-	shard = stream_access_shard(stream, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL);
+	arn = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	shard_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	(void) stream_access_shard(stream_of_owner(arn), shard_id, NULL);
+	stream = lock_stream(arn, "split_shard()");
+	shard = stream_access_shard(stream, shard_id, NULL);
 	check_splittable(stream, shard);
 
 	closing = prepare(stream, shard, 2);
@@ -318,11 +320,13 @@ ddbstreams_split_shard(PG_FUNCTION_ARGS)
 		if (tries >= CLOSE_TRIES)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("could not close shard %s", shard->shard_id),
-					 errdetail("A prepared or long transaction is committing to it."),
+					 errmsg("could not close the shard"),
+					 errdetail("A prepared or long transaction is committing to shard %s.",
+							   shard->shard_id),
 					 errhint("Try again when it has ended.")));
 		pause_briefly();
 	}
+	stream_definition_try_store(stream);
 	for (int i = 0; i < closing->child_count; i++)
 	{
 		Datum value = CStringGetTextDatum(closing->children[i]->shard_id);
@@ -364,8 +368,7 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("streamArn");
-	check_transaction("roll_over()");
-	stream = lock_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)), "roll over");
+	stream = lock_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)), "roll_over()");
 	foreach (lc, open_shards(stream->stream_id))
 		closings = lappend(closings, prepare(stream, lfirst(lc), 1));
 
@@ -481,6 +484,8 @@ close_in_transaction(const DueShard *due, int child_count)
 
 		if (!lock_and_write(closing))
 			abandon(closing);
+		else if (child_count > 1)
+			stream_definition_try_store(stream);
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
