@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "expiry.h"
 #include "lineage.h"
 #include "maintenance.h"
 #include "own_sql.h"
@@ -49,6 +50,8 @@ static const MaintenanceTask tasks[] = {
 	{"check triggers", stream_check_triggers},
 	{"check decoding", stream_check_decoding},
 	{"roll over", lineage_roll_over_due},
+	{"split by load", lineage_split_hot},
+	{"expire", expiry_run},
 	{"look for mappings", look_for_mappings}};
 
 static bool looks_closely = false;
