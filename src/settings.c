@@ -17,7 +17,10 @@ int	  setting_default_shard_count = 4;
 int	  setting_iterator_lifetime = 900;
 int	  setting_max_readers_per_shard = 2;
 int	  setting_buffer_memory = 65536;
+int	  setting_maintenance_interval = 10000;
+int	  setting_max_workers = 4;
 int	  setting_rollover_interval = 4 * 3600;
+int	  setting_split_above = 0;
 int	  setting_clock_offset = 0;
 
 /* A region is a part of ARNs: letters, digits and hyphens, as AWS's are. */
@@ -92,6 +95,20 @@ settings_define(void)
 							65536, 64, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.maintenance_interval",
+							"Time between two runs of the maintenance worker in a database.",
+							NULL,
+							&setting_maintenance_interval,
+							10000, 100, 24 * 60 * 60 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.max_workers",
+							"Number of workers that run handlers of event source mappings at the same time in a database.",
+							"0 starts none, and no dispatcher; maintenance goes on.",
+							&setting_max_workers,
+							4, 0, 1024,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("ddbstreams.rollover_interval",
 							"Time after which a shard that has records is closed and followed by a child.",
 							"A quarter of the stream's retention, if that is shorter.",
@@ -106,6 +123,13 @@ settings_define(void)
 							0, -20 * 365 * SECS_PER_DAY, INT_MAX,
 							PGC_SUSET,
 							GUC_UNIT_S | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.split_above",
+							"Records per second of one shard that make the maintenance worker split it.",
+							"0 splits none.",
+							&setting_split_above,
+							0, 0, INT_MAX,
+							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("ddbstreams");
 }
