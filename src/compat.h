@@ -40,6 +40,36 @@
 	pg_extension_ownercheck(extension, roleid)
 #endif
 
+/* So did it with the checks of privileges. */
+#if PG_VERSION_NUM >= 160000
+#define compat_namespace_aclcheck(schema, roleid, mode) \
+	object_aclcheck(NamespaceRelationId, schema, roleid, mode)
+#define compat_function_aclcheck(function, roleid, mode) \
+	object_aclcheck(ProcedureRelationId, function, roleid, mode)
+#else
+#define compat_namespace_aclcheck(schema, roleid, mode) \
+	pg_namespace_aclcheck(schema, roleid, mode)
+#define compat_function_aclcheck(function, roleid, mode) \
+	pg_proc_aclcheck(function, roleid, mode)
+#endif
+
+/* 16 lets a role be a member of another without being able to become it. */
+#if PG_VERSION_NUM >= 160000
+#define compat_may_set_role(member, roleid) member_can_set_role(member, roleid)
+#else
+#define compat_may_set_role(member, roleid) is_member_of_role(member, roleid)
+#endif
+
+/* Before 17 a background worker runs only as a role that may log in. */
+#define COMPAT_WORKER_NEEDS_LOGIN (PG_VERSION_NUM < 170000)
+
+/* 17 joined LockOrStrongerHeldByMe with LockHeldByMe. */
+#if PG_VERSION_NUM >= 170000
+#define compat_lock_held_by_me(tag, mode) LockHeldByMe(tag, mode, false)
+#else
+#define compat_lock_held_by_me(tag, mode) LockHeldByMe(tag, mode)
+#endif
+
 /* 16 let FileWrite take constant data. */
 #if PG_VERSION_NUM < 160000
 #define compat_file_write(file, data, size, offset)                          \
@@ -58,6 +88,14 @@
 #define compat_finish_attribute(tupdesc, i) \
 	(TupleDescAttr(tupdesc, i)->attcacheoff = -1)
 #define COMPAT_GENERATED_VIRTUAL (-1)
+#endif
+
+/* 18 computes virtual columns by expressions; before it there are none. */
+#if PG_VERSION_NUM >= 180000
+#define compat_generation_expression(rel, attnum) \
+	build_generation_expression(rel, attnum)
+#else
+#define compat_generation_expression(rel, attnum) ((Node *) NULL)
 #endif
 
 /* 16 added an argument to makeIndexInfo (summarizing), 18 another (overlaps). */
@@ -110,15 +148,15 @@
  * server's start has no session.
  */
 #if PG_VERSION_NUM >= 170000
-#define compat_vxid_is_prepared(vxid)                \
-	((vxid).procNumber == INVALID_PROC_NUMBER ||     \
-	 ProcNumberGetProc((vxid).procNumber) == NULL || \
-	 ProcNumberGetProc((vxid).procNumber)->vxid.lxid != (vxid).localTransactionId)
+#define compat_vxid_is_prepared(holder)                \
+	((holder).procNumber == INVALID_PROC_NUMBER ||     \
+	 ProcNumberGetProc((holder).procNumber) == NULL || \
+	 ProcNumberGetProc((holder).procNumber)->vxid.lxid != (holder).localTransactionId)
 #else
-#define compat_vxid_is_prepared(vxid)              \
-	((vxid).backendId == InvalidBackendId ||       \
-	 BackendIdGetProc((vxid).backendId) == NULL || \
-	 BackendIdGetProc((vxid).backendId)->lxid != (vxid).localTransactionId)
+#define compat_vxid_is_prepared(holder)              \
+	((holder).backendId == InvalidBackendId ||       \
+	 BackendIdGetProc((holder).backendId) == NULL || \
+	 BackendIdGetProc((holder).backendId)->lxid != (holder).localTransactionId)
 #endif
 
 #endif /* DDBSTREAMS_COMPAT_H */

@@ -28,6 +28,8 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "consumer.h"
+#include "expiry.h"
 #include "lineage.h"
 #include "maintenance.h"
 #include "own_sql.h"
@@ -50,6 +52,10 @@ static const MaintenanceTask tasks[] = {
 	{"check triggers", stream_check_triggers},
 	{"check decoding", stream_check_decoding},
 	{"roll over", lineage_roll_over_due},
+	{"split by load", lineage_split_hot},
+	/* before shards expire, so that it can count what consumers lose by that */
+	{"tidy consumers", consumer_cleanup},
+	{"expire", expiry_run},
 };
 
 static bool looks_closely = false;
