@@ -184,27 +184,103 @@ CREATE TABLE ddbstreams_shards.mapping (
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
 
--- Where a mapping is in a shard.  A shard without a row is yet to begin: at its
--- first record, once its parent is finished.
+-- Where a mapping is in a shard, or in a lane of it: with a parallelization
+-- factor the records of a shard are divided among lanes by their keys.  A shard
+-- without rows is yet to begin: at its first record, once its parent is
+-- finished.  Written by handlers alone, drain_to and lanes by the dispatcher
+-- while none works at the shard (delivery_position.c).
 --
 -- mapping_no			the mapping; its rows may outlive it for a moment
 -- shard_no				the shard
--- lane					0 to parallelization_factor - 1
--- checkpoint			records behind this number are to be delivered
+-- lane, lanes			the lane, and how many the shard is divided into
+-- checkpoint			the lane's records behind this number are to be delivered
+-- drain_to				where all lanes stop, to be divided anew
 -- finished				the shard is closed and has been delivered to its end
+-- call_no				rises with each call of the handler
+-- in_call, called_at	the call has begun, and has not ended
+-- attempts				calls of the present batch, the present one included
+-- crashes				how often one has ended its process
+-- failures				failures since the last success
+-- next_attempt_at		not before; null if there is no hurry to wait
+-- batch_ends			the last numbers of the batches that are to be delivered
+--						as they are: the present one last, before it the others
+--						that bisecting has left
+-- giving_up			the condition under which the present batch is given up
+-- unhandled			whether an error has failed it, and not the answer
+-- window_start, window_end, window_state, window_early
+--						the open tumbling window, if there is one
+-- records_*, batches_*	counts, for mapping_stats
+-- last_result, last_result_at	of the last call, as last_processing_result
+-- last_error, last_error_at	the last failure
 CREATE TABLE ddbstreams_shards.mapping_shard (
 	mapping_no int8 NOT NULL,
 	shard_no int8 NOT NULL,
 	lane int2 NOT NULL,
+	lanes int2 NOT NULL DEFAULT 1,
 	checkpoint int8 NOT NULL,
+	drain_to int8,
 	finished boolean NOT NULL DEFAULT false,
+	call_no int8 NOT NULL DEFAULT 0,
+	in_call boolean NOT NULL DEFAULT false,
+	called_at timestamptz,
 	attempts int NOT NULL DEFAULT 0,
+	crashes int NOT NULL DEFAULT 0,
+	failures int NOT NULL DEFAULT 0,
+	next_attempt_at timestamptz,
+	batch_ends int8[] NOT NULL DEFAULT '{}',
+	giving_up text,
+	unhandled boolean NOT NULL DEFAULT false,
+	window_start timestamptz,
+	window_end timestamptz,
+	window_state jsonb,
+	window_early boolean NOT NULL DEFAULT false,
+	records_delivered int8 NOT NULL DEFAULT 0,
+	records_filtered int8 NOT NULL DEFAULT 0,
+	records_lost int8 NOT NULL DEFAULT 0,
+	batches_delivered int8 NOT NULL DEFAULT 0,
+	batches_failed int8 NOT NULL DEFAULT 0,
+	last_result text,
+	last_result_at timestamptz,
+	last_error text,
+	last_error_at timestamptz,
 	PRIMARY KEY (mapping_no, shard_no, lane)
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 30);
 COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source mappings; see view ddbstreams.mapping_stats';
 
+-- Batches that were given up (delivery_failed.c).
+--
+-- id					the batch's name
+-- mapping_no, mapping	whose it was
+-- role_id				who made the mapping: who may see and redrive the batch
+-- stream_arn, shard_id
+-- failure				Lambda's failure record, without its payload
+-- records				the records, an array; null if jsonb cannot hold them
+-- failed_at
+-- redrive_at			it was asked to be delivered again, and waits for it
+-- redriven_at			it was delivered again, with success
+-- in_call, crashes		as in mapping_shard
+-- last_error			why the last redrive has failed
+CREATE TABLE ddbstreams_shards.failed_batch (
+	id uuid PRIMARY KEY,
+	mapping_no int8 NOT NULL,
+	mapping uuid NOT NULL,
+	role_id oid NOT NULL,
+	stream_arn text NOT NULL,
+	shard_id text NOT NULL,
+	failure jsonb NOT NULL,
+	records jsonb,
+	failed_at timestamptz NOT NULL,
+	redrive_at timestamptz,
+	redriven_at timestamptz,
+	in_call boolean NOT NULL DEFAULT false,
+	crashes int NOT NULL DEFAULT 0,
+	last_error text
+) WITH (fillfactor = 90);
+COMMENT ON TABLE ddbstreams_shards.failed_batch IS 'batches that event source mappings have given up; see view ddbstreams.failed_batches';
+CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping_no, failed_at) WHERE redrive_at IS NOT NULL;
+
 SELECT ddbstreams_shards.hide_from_decoding(name)
-FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping', 'mapping_shard']) AS own (table_name),
+FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping', 'mapping_shard', 'failed_batch']) AS own (table_name),
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
 
 -- Default privileges of whoever creates the extension do not reach in here.

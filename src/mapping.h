@@ -58,6 +58,7 @@ extern bool			mapping_has_batch(int64 mapping_no);
 extern bool			mapping_fence(int64 mapping_no);
 
 /* mapping_shard.c */
+extern int	mapping_lanes(const MappingInfo *mapping);
 extern void mapping_shard_start_at_latest(const MappingInfo *mapping,
 										  Snapshot			 snapshot);
 extern void mapping_shard_delete_orphans(void);

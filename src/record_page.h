@@ -40,6 +40,7 @@ typedef struct RecordPage
 extern void		   record_page_begin(RecordPage *page, const char *iterator,
 									 int max_records, Snapshot snapshot);
 extern bool		   record_page_next(RecordPage *page);
+extern void		   record_page_decode_texts(RecordPage *page);
 extern const char *record_page_next_iterator(RecordPage *page);
 extern void		   record_page_end(RecordPage *page);
 
