@@ -489,6 +489,84 @@ COMMENT ON FUNCTION ddbstreams.unmarshal(json) IS
 'Turns DynamoDB''s typed JSON, an image or a single attribute value, into plain JSON: {"id":{"N":"1"}} becomes {"id":1}. Bytes stay base64. Error: 22023 for what is not typed JSON.';
 
 ---------------------------------------------------------------------------
+-- Event source mappings (mapping_sql.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.create_event_source_mapping(
+	function_name regproc,
+	event_source_arn text,
+	starting_position text,
+	batch_size int DEFAULT 100,
+	maximum_batching_window interval DEFAULT '0',
+	parallelization_factor int DEFAULT 1,
+	maximum_record_age interval DEFAULT NULL,
+	maximum_retry_attempts int DEFAULT -1,
+	bisect_batch_on_function_error boolean DEFAULT false,
+	on_failure regproc DEFAULT NULL,
+	tumbling_window interval DEFAULT NULL,
+	function_response_types text[] DEFAULT '{}',
+	filter_criteria jsonb DEFAULT NULL,
+	enabled boolean DEFAULT true)
+	RETURNS uuid
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_create_event_source_mapping';
+COMMENT ON FUNCTION ddbstreams.create_event_source_mapping(regproc, text, text, int, interval, int, interval, int, boolean, regproc, interval, text[], jsonb, boolean) IS
+'Has a function called, in a background worker and as the role that makes the mapping, with the records of a stream, and returns the name of the mapping. The call and the move of the position are one transaction. function_name: f(event jsonb) that returns jsonb or void; remembered by its name and looked up at each batch (if several functions have the name, write ''f(jsonb)''::regprocedure). starting_position: TRIM_HORIZON, or LATEST: all that commits later than what this statement''s snapshot sees. batch_size: records of a call at most, 1 to 10000. maximum_batching_window: time to wait for a full batch, 0 to 300 s. parallelization_factor: calls of one shard at a time, 1 to 10; the order of each key is kept. maximum_record_age: older records are given up, 60 s to 7 days, null or -1 s for never. maximum_retry_attempts: -1 (no limit) to 10000. bisect_batch_on_function_error: a batch that failed is retried in halves. on_failure: f(failure jsonb), called with what is given up. tumbling_window: time for which the handler''s state is handed on, 0 (none) to 900 s. Times are whole seconds. function_response_types: {} or {ReportBatchItemFailures}. filter_criteria: {"Filters": [{"Pattern": "…"}]}, at most 5. Errors: 22023 for bad values, an unknown stream or function, 42809 for a function of another kind, 42710 if the stream and the function have a mapping, 42501 without SELECT on the table or EXECUTE on the functions. From Lambda''s CreateEventSourceMapping.';
+
+CREATE FUNCTION ddbstreams.update_event_source_mapping(
+	uuid uuid,
+	function_name regproc DEFAULT NULL,
+	batch_size int DEFAULT NULL,
+	maximum_batching_window interval DEFAULT NULL,
+	parallelization_factor int DEFAULT NULL,
+	maximum_record_age interval DEFAULT NULL,
+	maximum_retry_attempts int DEFAULT NULL,
+	bisect_batch_on_function_error boolean DEFAULT NULL,
+	on_failure regproc DEFAULT NULL,
+	tumbling_window interval DEFAULT NULL,
+	function_response_types text[] DEFAULT NULL,
+	filter_criteria jsonb DEFAULT NULL,
+	enabled boolean DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_update_event_source_mapping';
+COMMENT ON FUNCTION ddbstreams.update_event_source_mapping(uuid, regproc, int, interval, int, interval, int, boolean, regproc, interval, text[], jsonb, boolean) IS
+'Changes a mapping; what is null stays. on_failure => ''-'', filter_criteria => ''{}'' and a negative interval take away what was set. The handler goes on running as the role that made the mapping. enabled => false stops delivery behind the batch that is in flight; true goes on from there, also in a copy of the database, where mappings wake up Disabled. Values and errors as of create_event_source_mapping; 42704 for an unknown mapping, 42501 unless the caller may become the role that made it. From Lambda''s UpdateEventSourceMapping.';
+
+CREATE FUNCTION ddbstreams.delete_event_source_mapping(uuid uuid)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_delete_event_source_mapping';
+COMMENT ON FUNCTION ddbstreams.delete_event_source_mapping(uuid) IS
+'Deletes a mapping and its positions; the batches that it has given up stay. A batch in flight is rolled back. Errors: 42704 for an unknown mapping, 42501 unless the caller may become the role that made it, 55006 if its own handler calls this. From Lambda''s DeleteEventSourceMapping.';
+
+CREATE FUNCTION ddbstreams.list_event_source_mappings(
+	event_source_arn text DEFAULT NULL,
+	function_name regproc DEFAULT NULL,
+	OUT uuid uuid,
+	OUT function_name text,
+	OUT event_source_arn text,
+	OUT starting_position text,
+	OUT state text,
+	OUT last_processing_result text,
+	OUT batch_size int,
+	OUT maximum_batching_window interval,
+	OUT parallelization_factor int,
+	OUT maximum_record_age interval,
+	OUT maximum_retry_attempts int,
+	OUT bisect_batch_on_function_error boolean,
+	OUT on_failure text,
+	OUT tumbling_window interval,
+	OUT function_response_types text[],
+	OUT filter_criteria jsonb,
+	OUT enabled boolean)
+	RETURNS SETOF record
+	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_event_source_mappings';
+COMMENT ON FUNCTION ddbstreams.list_event_source_mappings(text, regproc) IS
+'The mappings of the roles that the caller is or may become, of one stream, of one function, or (null) of all, in the order of their creation. state: Creating, Enabling or Updating until the dispatcher has taken note; Enabled; Disabling while the last batch is in flight; Disabled, also in a copy of the database and once the stream or the role is gone. last_processing_result: No records processed, OK, or PROBLEM: and what it is. Errors: 22023 for a malformed ARN, 42704 for a function that does not exist. From Lambda''s ListEventSourceMappings.';
+
+---------------------------------------------------------------------------
 -- AWS's operations (aws*.c)
 ---------------------------------------------------------------------------
 
@@ -497,4 +575,4 @@ CREATE FUNCTION ddbstreams.aws(operation text, request json)
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_aws';
 COMMENT ON FUNCTION ddbstreams.aws(text, json) IS
-'An operation of DynamoDB Streams or DynamoDB with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification). The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';
+'An operation of DynamoDB Streams, DynamoDB or Lambda with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification); and of Lambda: CreateEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings, UpdateEventSourceMapping, DeleteEventSourceMapping. The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';

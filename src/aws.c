@@ -1,6 +1,6 @@
 /*
  * aws.c
- *	  aws(): the operations of DynamoDB Streams by AWS's names, with AWS's
+ *	  aws(): the operations of DynamoDB Streams and Lambda by AWS's names, with AWS's
  *	  requests, responses and errors.
  */
 #include "postgres.h"
@@ -13,8 +13,9 @@
 
 PG_FUNCTION_INFO_V1(ddbstreams_aws);
 
-#define STREAMS_TARGET "DynamoDBStreams_20120810."
-#define TABLES_TARGET  "DynamoDB_20120810."
+#define STREAMS_TARGET	"DynamoDBStreams_20120810."
+#define TABLES_TARGET	"DynamoDB_20120810."
+#define MAPPINGS_TARGET "" /* Lambda's operations have paths instead */
 
 static const struct OperationRow
 {
@@ -29,6 +30,11 @@ static const struct OperationRow
 	{TABLES_TARGET, "DescribeTable", aws_table_describe},
 	{TABLES_TARGET, "ListTables", aws_table_list},
 	{TABLES_TARGET, "UpdateTable", aws_table_update},
+	{MAPPINGS_TARGET, "CreateEventSourceMapping", aws_mapping_create},
+	{MAPPINGS_TARGET, "GetEventSourceMapping", aws_mapping_get},
+	{MAPPINGS_TARGET, "ListEventSourceMappings", aws_mapping_list},
+	{MAPPINGS_TARGET, "UpdateEventSourceMapping", aws_mapping_update},
+	{MAPPINGS_TARGET, "DeleteEventSourceMapping", aws_mapping_delete},
 };
 
 static void

@@ -26,4 +26,11 @@ extern void aws_table_describe(AwsRequest *request, StringInfo response);
 extern void aws_table_list(AwsRequest *request, StringInfo response);
 extern void aws_table_update(AwsRequest *request, StringInfo response);
 
+/* aws_mapping.c */
+extern void aws_mapping_create(AwsRequest *request, StringInfo response);
+extern void aws_mapping_get(AwsRequest *request, StringInfo response);
+extern void aws_mapping_list(AwsRequest *request, StringInfo response);
+extern void aws_mapping_update(AwsRequest *request, StringInfo response);
+extern void aws_mapping_delete(AwsRequest *request, StringInfo response);
+
 #endif /* AWS_OPERATION_H */

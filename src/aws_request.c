@@ -298,3 +298,47 @@ aws_request_object(AwsRequest *request, const char *name, AwsPresence presence)
 	object->violations = request->violations;
 	return object;
 }
+
+/* Returns an object in a request as it is, or NULL if it is absent. */
+Jsonb *
+aws_request_jsonb(AwsRequest *request, const char *name)
+{
+	JsonbValue value;
+
+	if (find_member(request, name, &value) == NULL)
+		return NULL;
+	if (value.type != jbvBinary ||
+		!JsonContainerIsObject(value.val.binary.data))
+		wrong_type(request, name, &value, "Object", "a JSON object");
+	return JsonbValueToJsonb(&value);
+}
+
+/*
+ * Returns the strings of a list, palloc'd, and their number, or NULL if it is
+ * absent.
+ */
+char **
+aws_request_strings(AwsRequest *request, const char *name, int *count)
+{
+	JsonbValue value;
+	char	 **strings;
+
+	*count = 0;
+	if (find_member(request, name, &value) == NULL)
+		return NULL;
+	if (value.type != jbvBinary || !JsonContainerIsArray(value.val.binary.data))
+		wrong_type(request, name, &value, "List", "a JSON array");
+	*count = JsonContainerSize(value.val.binary.data);
+	strings = palloc(Max(*count, 1) * sizeof(char *));
+	for (int i = 0; i < *count; i++)
+	{
+		JsonbValue *elem = getIthJsonbValueFromContainer(value.val.binary.data, i);
+
+		if (elem->type == jbvNull)
+			error_null_argument(member_path(request, name));
+		if (elem->type != jbvString)
+			wrong_type(request, name, elem, "String", "an array of JSON strings");
+		strings[i] = pnstrdup(elem->val.string.val, elem->val.string.len);
+	}
+	return strings;
+}

@@ -51,6 +51,9 @@ extern bool		   aws_request_boolean(AwsRequest *request, const char *name,
 									   AwsPresence presence, bool default_value);
 extern AwsRequest *aws_request_object(AwsRequest *request, const char *name,
 									  AwsPresence presence);
+extern Jsonb	  *aws_request_jsonb(AwsRequest *request, const char *name);
+extern char		 **aws_request_strings(AwsRequest *request, const char *name,
+									   int *count);
 extern void		   aws_request_check(AwsRequest *request);
 
 #endif /* AWS_REQUEST_H */

@@ -55,6 +55,25 @@ aws_response_integer(StringInfo buf, const char *name, int64 value)
 	appendStringInfo(buf, INT64_FORMAT, value);
 }
 
+void
+aws_response_boolean(StringInfo buf, const char *name, bool value)
+{
+	aws_response_name(buf, name);
+	appendStringInfoString(buf, value ? "true" : "false");
+}
+
+/* A time in seconds since 1970, with milliseconds as its fraction */
+void
+aws_response_time(StringInfo buf, const char *name, TimestampTz time)
+{
+	int64 days = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
+	int64 milliseconds = (time + days * USECS_PER_DAY) / 1000;
+
+	aws_response_name(buf, name);
+	appendStringInfo(buf, INT64_FORMAT ".%03d", milliseconds / 1000,
+					 (int) (milliseconds % 1000));
+}
+
 static bool
 is_of_partition_key(const AwsKey *key, AttrNumber attnum)
 {

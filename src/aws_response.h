@@ -8,6 +8,7 @@
 #include "ddbstreams.h"
 
 #include "access/attnum.h"
+#include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 
 /* Each puts a comma in front, unless the buffer ends in { or [. */
@@ -17,6 +18,9 @@ extern void aws_response_string(StringInfo buf, const char *name,
 								const char *value);
 extern void aws_response_integer(StringInfo buf, const char *name,
 								 int64 value);
+extern void aws_response_boolean(StringInfo buf, const char *name, bool value);
+extern void aws_response_time(StringInfo buf, const char *name,
+							  TimestampTz time);
 
 /* The columns of a table's primary key */
 typedef struct AwsKey

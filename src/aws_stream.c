@@ -179,18 +179,6 @@ append_key_schema(StringInfo response, const StreamInfo *stream)
 	aws_response_key_schema(response, &key);
 }
 
-/* A time in seconds since 1970, with milliseconds as its fraction */
-static void
-append_time(StringInfo response, const char *name, TimestampTz time)
-{
-	int64 days = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
-	int64 milliseconds = (time + days * USECS_PER_DAY) / 1000;
-
-	aws_response_name(response, name);
-	appendStringInfo(response, INT64_FORMAT ".%03d", milliseconds / 1000,
-					 (int) (milliseconds % 1000));
-}
-
 static void
 append_shard(StringInfo response, const ShardInfo *shard)
 {
@@ -277,7 +265,7 @@ aws_stream_describe(AwsRequest *request, StringInfo response)
 							"DISABLED");
 	aws_response_string(response, "StreamViewType",
 						view_type_name(stream->view_type));
-	append_time(response, "CreationRequestDateTime", stream->created_at);
+	aws_response_time(response, "CreationRequestDateTime", stream->created_at);
 	aws_response_string(response, "TableName", stream->table_name);
 	append_key_schema(response, stream);
 	append_shards(response, stream, start, parent, limit);

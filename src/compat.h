@@ -27,9 +27,47 @@
 #if PG_VERSION_NUM >= 160000
 #define compat_owns_relation(relid, roleid) \
 	object_ownercheck(RelationRelationId, relid, roleid)
+#define compat_owns_database(database, roleid) \
+	object_ownercheck(DatabaseRelationId, database, roleid)
+#define compat_owns_extension(extension, roleid) \
+	object_ownercheck(ExtensionRelationId, extension, roleid)
 #else
 #define compat_owns_relation(relid, roleid) \
 	pg_class_ownercheck(relid, roleid)
+#define compat_owns_database(database, roleid) \
+	pg_database_ownercheck(database, roleid)
+#define compat_owns_extension(extension, roleid) \
+	pg_extension_ownercheck(extension, roleid)
+#endif
+
+/* So did it with the checks of privileges. */
+#if PG_VERSION_NUM >= 160000
+#define compat_namespace_aclcheck(schema, roleid, mode) \
+	object_aclcheck(NamespaceRelationId, schema, roleid, mode)
+#define compat_function_aclcheck(function, roleid, mode) \
+	object_aclcheck(ProcedureRelationId, function, roleid, mode)
+#else
+#define compat_namespace_aclcheck(schema, roleid, mode) \
+	pg_namespace_aclcheck(schema, roleid, mode)
+#define compat_function_aclcheck(function, roleid, mode) \
+	pg_proc_aclcheck(function, roleid, mode)
+#endif
+
+/* 16 lets a role be a member of another without being able to become it. */
+#if PG_VERSION_NUM >= 160000
+#define compat_may_set_role(member, roleid) member_can_set_role(member, roleid)
+#else
+#define compat_may_set_role(member, roleid) is_member_of_role(member, roleid)
+#endif
+
+/* Before 17 a background worker runs only as a role that may log in. */
+#define COMPAT_WORKER_NEEDS_LOGIN (PG_VERSION_NUM < 170000)
+
+/* 17 joined LockOrStrongerHeldByMe with LockHeldByMe. */
+#if PG_VERSION_NUM >= 170000
+#define compat_lock_held_by_me(tag, mode) LockHeldByMe(tag, mode, false)
+#else
+#define compat_lock_held_by_me(tag, mode) LockHeldByMe(tag, mode)
 #endif
 
 /* 16 let FileWrite take constant data. */
@@ -92,6 +130,9 @@
 #define compat_make_range(typcache, lower, upper) \
 	make_range(typcache, lower, upper, false)
 #endif
+
+/* 15.4 marks so, in datconnlimit, databases whose dropping was interrupted. */
+#define COMPAT_DATCONNLIMIT_INVALID (-2)
 
 /*
  * 17 replaced backend ids by process numbers.  Is a lock held by a transaction

@@ -17,10 +17,12 @@
 #include "storage/shmem.h"
 
 #include "ddbstreams.h"
+#include "launcher.h"
 #include "shard_log.h"
 #include "shard_watch.h"
 #include "stream_guard.h"
 #include "transaction.h"
+#include "worker_slots.h"
 
 PG_MODULE_MAGIC;
 
@@ -35,6 +37,7 @@ request_shared_memory(void)
 	if (next_shmem_request_hook)
 		next_shmem_request_hook();
 	RequestAddinShmemSpace(shard_log_shmem_size());
+	RequestAddinShmemSpace(worker_slots_shmem_size());
 	RequestAddinShmemSpace(shard_watch_shmem_size());
 }
 
@@ -45,6 +48,7 @@ start_shared_memory(void)
 		next_shmem_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shard_log_shmem_init();
+	worker_slots_shmem_init();
 	shard_watch_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -66,4 +70,7 @@ _PG_init(void)
 	shmem_request_hook = request_shared_memory;
 	next_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = start_shared_memory;
+
+	if (!IsBinaryUpgrade)
+		launcher_register();
 }

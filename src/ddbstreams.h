@@ -48,9 +48,11 @@ extern char *setting_account_id;
 extern int	 setting_default_shard_count;
 extern int	 setting_iterator_lifetime; /* s */
 extern int	 setting_max_readers_per_shard;
-extern int	 setting_buffer_memory;		/* kB */
-extern int	 setting_rollover_interval; /* s */
-extern int	 setting_clock_offset;		/* s; for tests */
+extern int	 setting_buffer_memory;		   /* kB */
+extern int	 setting_rollover_interval;	   /* s */
+extern int	 setting_clock_offset;		   /* s; for tests */
+extern int	 setting_maintenance_interval; /* ms */
+extern int	 setting_max_workers;
 
 extern void settings_define(void);
 

@@ -3,25 +3,8 @@
  *	  The table of event source mappings: reading and changing its rows.
  *
  * A change by a user raises the row's version; the dispatcher writes down the
- * version that it works by (mapping_acknowledge), from which the state is told.
- *
- * Locks, in the order in which they are taken:
- *
- *	1. A handler's transaction takes the mapping's batch lock
- *	   (mapping_lock_batch) before anything else.  Nobody waits for it: it only
- *	   shows that a batch is in flight.
- *	2. It locks its row of mapping_shard and calls the handler, for as long as
- *	   that takes.
- *	3. Before its commit it takes a key share lock on the mapping's row
- *	   (mapping_fence).  If the row is gone, it must roll back.
- *
- * Deleting a mapping deletes the row of mapping, and of mapping_shard only the
- * rows that no handler holds: it never waits for a handler, but for a fenced
- * commit, and what a handler has done for a deleted mapping never commits.
- * Rows of mapping_shard left behind have a mapping_no that is not used again;
- * mapping_shard_delete_orphans, called by later deletes and by the dispatcher,
- * removes them.  Changing a mapping waits for nobody but other changes of it
- * (and, when the function changes, for fenced commits).
+ * version that it works by (mapping_acknowledge), from which mapping_state.c
+ * tells the state.  mapping_lock.c says which locks there are.
  */
 #include "postgres.h"
 
@@ -33,21 +16,24 @@
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "mapping.h"
 #include "own_sql.h"
 #include "stream_time.h"
+#include "worker_guard.h"
 
-#define MAPPING_COLUMNS                                                       \
+#define PARAMETER_COLUMNS                                                     \
 	"uuid, mapping_no, stream_id, event_source_arn, function_name, role_id, " \
 	"database_id, starting_position, batch_size, maximum_batching_window, "   \
 	"parallelization_factor, maximum_record_age, maximum_retry_attempts, "    \
 	"bisect_batch_on_function_error, on_failure, tumbling_window, "           \
 	"function_response_types, filter_criteria, enabled, created_at, "         \
-	"last_modified, version, change, acknowledged_version, "                  \
-	"last_processing_result"
+	"last_modified, version, change, acknowledged_version"
+#define MAPPING_COLUMNS PARAMETER_COLUMNS ", last_processing_result"
 
 /* The columns, in that order */
 enum
@@ -80,6 +66,26 @@ enum
 	Natts_mapping = Anum_last_processing_result
 };
 
+/* function_response_types as an array */
+ArrayType *
+mapping_response_types(const MappingInfo *mapping)
+{
+	Datum type;
+
+	if (!mapping->report_batch_item_failures)
+		return construct_empty_array(TEXTOID);
+	type = CStringGetTextDatum(MAPPING_REPORT_BATCH_ITEM_FAILURES);
+	return construct_array(&type, 1, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/* Returns a mapping's uuid as text. */
+char *
+mapping_uuid_text(const MappingInfo *mapping)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out,
+											   UUIDPGetDatum(&mapping->uuid)));
+}
+
 /* The OID of the table of mappings, whose relcache is invalidated by changes */
 Oid
 mapping_table_oid(void)
@@ -110,12 +116,32 @@ row_text(MappingRow *row, int anum)
 									TextDatumGetCString(ROW_DATUM(row, anum));
 }
 
+static void
+row_set(MappingRow *row, int anum, Datum value)
+{
+	row->values[anum - 1] = value;
+}
+
+static void
+row_set_text(MappingRow *row, int anum, const char *value)
+{
+	row->nulls[anum - 1] = value == NULL;
+	row->values[anum - 1] = value == NULL ? (Datum) 0 :
+											CStringGetTextDatum(value);
+}
+
 static int64
 row_usec(MappingRow *row, int anum, int64 if_null)
 {
 	if (ROW_IS_NULL(row, anum))
 		return if_null;
 	return stream_time_interval_usec(DatumGetIntervalP(ROW_DATUM(row, anum)));
+}
+
+static void
+row_set_usec(MappingRow *row, int anum, int64 usec)
+{
+	row_set(row, anum, IntervalPGetDatum(stream_time_usec_interval(usec)));
 }
 
 static MappingInfo *
@@ -178,6 +204,16 @@ query_mappings(const char *query, int nargs, const Oid *types, Datum *values)
 	return mappings;
 }
 
+/* The error for a mapping that does not exist */
+void
+mapping_not_found(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("The resource you requested does not exist."),
+			 errhint("ddbstreams.list_event_source_mappings() shows the mappings.")));
+}
+
 static MappingInfo *
 only_mapping(List *mappings)
 {
@@ -206,6 +242,21 @@ mapping_by_no(int64 mapping_no)
 	return only_mapping(query_mappings(
 		"SELECT " MAPPING_COLUMNS " FROM ddbstreams_shards.mapping WHERE mapping_no = $1",
 		1, &type, &value));
+}
+
+/* Returns the mapping that feeds a function from a stream, or NULL. */
+MappingInfo *
+mapping_of_function(const char *event_source_arn, const char *function_name)
+{
+	Datum values[2];
+	Oid	  types[2] = {TEXTOID, TEXTOID};
+
+	values[0] = CStringGetTextDatum(event_source_arn);
+	values[1] = CStringGetTextDatum(function_name);
+	return only_mapping(query_mappings(
+		"SELECT " MAPPING_COLUMNS " FROM ddbstreams_shards.mapping"
+		" WHERE event_source_arn = $1 AND function_name = $2",
+		2, types, values));
 }
 
 /* Returns all mappings, in the order of their creation. */
@@ -252,56 +303,198 @@ mapping_acknowledge(const MappingInfo *mapping)
 	own_sql_end(&state);
 }
 
-/* All 48 bits that mapping numbers have for ages */
+/*
+ * The values of a row; by their numbers, all but the last are the parameters of
+ * the statements below.
+ */
 static void
-set_batch_locktag(LOCKTAG *tag, int64 mapping_no)
+row_from_mapping(const MappingInfo *mapping, MappingRow *row)
 {
-	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, mapping_table_oid(),
-					   (uint32) mapping_no, (uint16) (mapping_no >> 32));
+	memset(row->nulls, false, sizeof(row->nulls));
+	row_set(row, Anum_uuid, UUIDPGetDatum(&mapping->uuid));
+	row_set(row, Anum_mapping_no, Int64GetDatum(mapping->mapping_no));
+	row_set(row, Anum_stream_id, Int64GetDatum(mapping->stream_id));
+	row_set_text(row, Anum_event_source_arn, mapping->event_source_arn);
+	row_set_text(row, Anum_function_name, mapping->function_name);
+	row_set(row, Anum_role_id, ObjectIdGetDatum(mapping->role_id));
+	row_set(row, Anum_database_id, ObjectIdGetDatum(mapping->database_id));
+	row_set_text(row, Anum_starting_position, mapping->starting_position);
+	row_set(row, Anum_batch_size, Int32GetDatum(mapping->batch_size));
+	row_set_usec(row, Anum_maximum_batching_window,
+				 mapping->maximum_batching_window_usec);
+	row_set(row, Anum_parallelization_factor,
+			Int32GetDatum(mapping->parallelization_factor));
+	row_set_usec(row, Anum_maximum_record_age, mapping->maximum_record_age_usec);
+	row->nulls[Anum_maximum_record_age - 1] = mapping->maximum_record_age_usec < 0;
+	row_set(row, Anum_maximum_retry_attempts,
+			Int32GetDatum(mapping->maximum_retry_attempts));
+	row_set(row, Anum_bisect_batch_on_function_error,
+			BoolGetDatum(mapping->bisect_batch_on_function_error));
+	row_set_text(row, Anum_on_failure, mapping->on_failure);
+	row_set_usec(row, Anum_tumbling_window, mapping->tumbling_window_usec);
+	row->nulls[Anum_tumbling_window - 1] = mapping->tumbling_window_usec == 0;
+	row_set(row, Anum_function_response_types,
+			PointerGetDatum(mapping_response_types(mapping)));
+	row_set(row, Anum_filter_criteria, PointerGetDatum(mapping->filter_criteria));
+	row->nulls[Anum_filter_criteria - 1] = mapping->filter_criteria == NULL;
+	row_set(row, Anum_enabled, BoolGetDatum(mapping->enabled));
+	row_set(row, Anum_created_at, TimestampTzGetDatum(mapping->created_at));
+	row_set(row, Anum_last_modified, TimestampTzGetDatum(mapping->last_modified));
+	row_set(row, Anum_version, Int64GetDatum(mapping->version));
+	row_set_text(row, Anum_change, mapping->change);
+	row_set(row, Anum_acknowledged_version,
+			Int64GetDatum(mapping->acknowledged_version));
+}
+
+static const Oid row_types[] = {
+	[Anum_uuid - 1] = UUIDOID,
+	[Anum_mapping_no - 1] = INT8OID,
+	[Anum_stream_id - 1] = INT8OID,
+	[Anum_event_source_arn - 1] = TEXTOID,
+	[Anum_function_name - 1] = TEXTOID,
+	[Anum_role_id - 1] = OIDOID,
+	[Anum_database_id - 1] = OIDOID,
+	[Anum_starting_position - 1] = TEXTOID,
+	[Anum_batch_size - 1] = INT4OID,
+	[Anum_maximum_batching_window - 1] = INTERVALOID,
+	[Anum_parallelization_factor - 1] = INT4OID,
+	[Anum_maximum_record_age - 1] = INTERVALOID,
+	[Anum_maximum_retry_attempts - 1] = INT4OID,
+	[Anum_bisect_batch_on_function_error - 1] = BOOLOID,
+	[Anum_on_failure - 1] = TEXTOID,
+	[Anum_tumbling_window - 1] = INTERVALOID,
+	[Anum_function_response_types - 1] = TEXTARRAYOID,
+	[Anum_filter_criteria - 1] = JSONBOID,
+	[Anum_enabled - 1] = BOOLOID,
+	[Anum_created_at - 1] = TIMESTAMPTZOID,
+	[Anum_last_modified - 1] = TIMESTAMPTZOID,
+	[Anum_version - 1] = INT8OID,
+	[Anum_change - 1] = TEXTOID,
+	[Anum_acknowledged_version - 1] = INT8OID};
+
+StaticAssertDecl(lengthof(row_types) == Natts_mapping - 1,
+				 "row_types does not match the columns");
+
+static uint64
+write_row(const char *statement, const MappingInfo *mapping)
+{
+	MappingRow row;
+	char	   nulls[Natts_mapping];
+	OwnSql	   state;
+	uint64	   count;
+
+	row_from_mapping(mapping, &row);
+	for (int i = 0; i < Natts_mapping - 1; i++)
+		nulls[i] = row.nulls[i] ? 'n' : ' ';
+	own_sql_begin(&state);
+	count = own_sql(statement, Natts_mapping - 1, row_types, row.values, nulls);
+	own_sql_end(&state);
+	return count;
+}
+
+/* At commit the dispatcher is started, or hears of it. */
+static void
+changed(void)
+{
+	CacheInvalidateRelcacheByRelid(mapping_table_oid());
+	worker_guard_want_dispatcher();
+}
+
+/* The mapping of that function and stream already exists. */
+static void
+already_exists(const MappingInfo *mapping)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("The event source arn (\" %s \") and function (\" %s \") provided mapping already exists. Please update or delete the existing mapping with UUID %s",
+					mapping->event_source_arn, mapping->function_name,
+					mapping_uuid_text(mapping))));
+}
+
+/* Adds a mapping; an error if its stream and function have one. */
+void
+mapping_insert(MappingInfo *mapping)
+{
+	MappingInfo *other;
+
+	mapping_lock_stream(mapping->stream_id);
+	other = mapping_of_function(mapping->event_source_arn,
+								mapping->function_name);
+	if (other != NULL)
+		already_exists(other);
+	(void) write_row("INSERT INTO ddbstreams_shards.mapping"
+					 " (" PARAMETER_COLUMNS ")"
+					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+					 " $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
+					 mapping);
+	changed();
 }
 
 /*
- * Shows, until the end of the transaction, that a batch of the mapping is in
- * flight.
+ * Locks a mapping against changes by others and returns it as it is now.  An
+ * error if it is gone.
+ */
+MappingInfo *
+mapping_for_change(const MappingInfo *mapping)
+{
+	Datum		 value = UUIDPGetDatum(&mapping->uuid);
+	Oid			 type = UUIDOID;
+	MappingInfo *locked;
+
+	mapping_lock_stream(mapping->stream_id);
+	locked = only_mapping(query_mappings(
+		"SELECT " MAPPING_COLUMNS " FROM ddbstreams_shards.mapping"
+		" WHERE uuid = $1 FOR NO KEY UPDATE",
+		1, &type, &value));
+	if (locked == NULL)
+		mapping_not_found();
+	return locked;
+}
+
+/*
+ * Writes new facts of a mapping that mapping_for_change has returned.  change
+ * is its state until the dispatcher has seen them.
  */
 void
-mapping_lock_batch(int64 mapping_no)
+mapping_replace(MappingInfo *mapping, const char *change)
 {
-	LOCKTAG tag;
+	MappingInfo *other = mapping_of_function(mapping->event_source_arn,
+											 mapping->function_name);
 
-	set_batch_locktag(&tag, mapping_no);
-	(void) LockAcquire(&tag, RowShareLock, false, false);
+	if (other != NULL && other->mapping_no != mapping->mapping_no)
+		already_exists(other);
+	mapping->version++;
+	mapping->change = pstrdup(change);
+	mapping->last_modified = GetCurrentTimestamp();
+	(void) write_row("UPDATE ddbstreams_shards.mapping SET function_name = $5,"
+					 " database_id = $7, batch_size = $9,"
+					 " maximum_batching_window = $10, parallelization_factor = $11,"
+					 " maximum_record_age = $12, maximum_retry_attempts = $13,"
+					 " bisect_batch_on_function_error = $14, on_failure = $15,"
+					 " tumbling_window = $16, function_response_types = $17,"
+					 " filter_criteria = $18, enabled = $19, last_modified = $21,"
+					 " version = $22, change = $23"
+					 " WHERE uuid = $1",
+					 mapping);
+	changed();
 }
 
-/* Is a batch of the mapping in flight in another transaction? */
-bool
-mapping_has_batch(int64 mapping_no)
+/* Deletes a mapping; an error if it is gone. */
+void
+mapping_remove(const MappingInfo *mapping)
 {
-	LOCKTAG tag;
-	int		count;
-
-	set_batch_locktag(&tag, mapping_no);
-	(void) GetLockConflicts(&tag, AccessExclusiveLock, &count);
-	return count > 0;
-}
-
-/*
- * Keeps the mapping from being deleted until the end of the transaction; false
- * if it has been deleted already, and what was done for it must not commit.
- * Waits for a transaction that is deleting it.
- */
-bool
-mapping_fence(int64 mapping_no)
-{
-	Datum  value = Int64GetDatum(mapping_no);
-	Oid	   type = INT8OID;
+	Datum  value = UUIDPGetDatum(&mapping->uuid);
+	Oid	   type = UUIDOID;
 	OwnSql state;
-	bool   found;
+	uint64 count;
 
+	mapping_lock_stream(mapping->stream_id);
 	own_sql_begin(&state);
-	found = own_sql("SELECT 1 FROM ddbstreams_shards.mapping"
-					" WHERE mapping_no = $1 FOR KEY SHARE",
-					1, &type, &value, NULL) > 0;
+	count = own_sql("DELETE FROM ddbstreams_shards.mapping WHERE uuid = $1",
+					1, &type, &value, NULL);
 	own_sql_end(&state);
-	return found;
+	if (count == 0)
+		mapping_not_found();
+	mapping_shard_delete_orphans();
+	changed();
 }

@@ -17,6 +17,8 @@ int	  setting_default_shard_count = 4;
 int	  setting_iterator_lifetime = 900;
 int	  setting_max_readers_per_shard = 2;
 int	  setting_buffer_memory = 65536;
+int	  setting_maintenance_interval = 10000;
+int	  setting_max_workers = 4;
 int	  setting_rollover_interval = 4 * 3600;
 int	  setting_clock_offset = 0;
 
@@ -91,6 +93,20 @@ settings_define(void)
 							&setting_buffer_memory,
 							65536, 64, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.maintenance_interval",
+							"Time between two runs of the maintenance worker in a database.",
+							NULL,
+							&setting_maintenance_interval,
+							10000, 100, 24 * 60 * 60 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.max_workers",
+							"Number of workers that run handlers of event source mappings at the same time in a database.",
+							"0 starts none, and no dispatcher; maintenance goes on.",
+							&setting_max_workers,
+							4, 0, 1024,
+							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("ddbstreams.rollover_interval",
 							"Time after which a shard that has records is closed and followed by a child.",

@@ -94,12 +94,19 @@ stream_access_check(const StreamInfo *stream)
 			 errhint("Read it as a role that bypasses row-level security.")));
 }
 
+/* Can a text be the ARN of a stream? */
+bool
+stream_access_is_arn(const char *arn)
+{
+	return strncmp(arn, ARN_PREFIX, strlen(ARN_PREFIX)) == 0 &&
+		   strstr(arn, ":table/") != NULL && strstr(arn, "/stream/") != NULL;
+}
+
 /* Raises an error if a text cannot be the ARN of a stream. */
 void
 stream_access_check_arn(const char *arn)
 {
-	if (strncmp(arn, ARN_PREFIX, strlen(ARN_PREFIX)) != 0 ||
-		strstr(arn, ":table/") == NULL || strstr(arn, "/stream/") == NULL)
+	if (!stream_access_is_arn(arn))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Invalid StreamArn"),

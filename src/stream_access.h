@@ -9,6 +9,7 @@
 
 #include "stream_catalog.h"
 
+extern bool		   stream_access_is_arn(const char *arn);
 extern void		   stream_access_check_arn(const char *arn);
 extern StreamInfo *stream_access_find(const char *arn, Snapshot snapshot);
 extern StreamInfo *stream_access_by_arn(const char *arn, Snapshot snapshot);

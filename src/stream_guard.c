@@ -12,10 +12,11 @@
  * A dropped table's stream is disabled at pre-commit, behind the append of what
  * the transaction had captured before.
  *
- * The utility hook has three more things to see to.  COMMIT PREPARED calls no
- * callback, so readers that wait are woken here.  VACUUM FULL of a shard must
- * not start to copy in the middle, as synchronized scans would; and it is the
- * place where all of the above is called.
+ * The utility hook has more things to see to.  COMMIT PREPARED calls no callback,
+ * so readers that wait are woken here.  VACUUM FULL of a shard must not start to
+ * copy in the middle, as synchronized scans would.  It is the place where all of
+ * the above is called, and what has to do with background workers
+ * (worker_guard.c).
  */
 #include "postgres.h"
 
@@ -51,6 +52,7 @@
 #include "stream_key.h"
 #include "stream_time.h"
 #include "stream_triggers.h"
+#include "worker_guard.h"
 
 /* A table that was altered, or dropped, in this transaction */
 typedef struct Note
@@ -159,6 +161,7 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
 
 	if (IsBinaryUpgrade || !IsNormalProcessingMode() || !IsTransactionState())
 		return;
+	worker_guard_object_access(access, class_id, object_id);
 	if (class_id == RelationRelationId)
 	{
 		if (access == OAT_DROP && sub_id == 0)
@@ -426,6 +429,21 @@ rewrites_in_place(Node *command)
 }
 
 static bool
+copies_tables(Node *command)
+{
+	ListCell *lc;
+
+	if (!IsA(command, VacuumStmt))
+		return IsA(command, ClusterStmt);
+	foreach (lc, ((VacuumStmt *) command)->options)
+	{
+		if (strcmp(lfirst_node(DefElem, lc)->defname, "full") == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
 ends_prepared_transaction(Node *command)
 {
 	TransactionStmtKind kind;
@@ -522,7 +540,9 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 {
 	/* A transaction command may free the statement. */
 	bool wakes = ends_prepared_transaction(pstmt->utilityStmt);
+	bool copies = copies_tables(pstmt->utilityStmt);
 
+	worker_guard_before(pstmt->utilityStmt);
 	if (IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade)
 		prepare_alter_table((AlterTableStmt *) pstmt->utilityStmt);
 
@@ -533,8 +553,13 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		next_utility(pstmt, query, read_only_tree, context, params, environment,
 					 dest, completion);
 
+	if (copies)
+		worker_guard_after_rewrite();
 	if (wakes)
+	{
 		shard_log_wake_all();
+		worker_guard_after_prepared();
+	}
 	if (notes != NIL && IsTransactionState() && !IsBinaryUpgrade)
 		stream_guard_check();
 }

@@ -42,6 +42,16 @@ stream_time_interval_usec(const Interval *interval)
 	return (int64) usec;
 }
 
+/* Returns an interval of that length, in hours and below, palloc'd. */
+Interval *
+stream_time_usec_interval(int64 usec)
+{
+	Interval *interval = palloc0(sizeof(Interval));
+
+	interval->time = usec;
+	return interval;
+}
+
 /* A time as in a stream's label: UTC, ISO 8601 with milliseconds, no zone. */
 char *
 stream_time_label(TimestampTz time)

@@ -11,8 +11,9 @@
 
 extern TimestampTz stream_time_now(void);
 
-extern int64 stream_time_interval_usec(const Interval *interval);
-extern char *stream_time_label(TimestampTz time);
+extern int64	 stream_time_interval_usec(const Interval *interval);
+extern Interval *stream_time_usec_interval(int64 usec);
+extern char		*stream_time_label(TimestampTz time);
 
 extern char *sequence_number_text(int64 number);
 extern void	 sequence_number_write(int64 number, char *out);

@@ -35,6 +35,7 @@
 #include "stream_catalog.h"
 #include "stream_guard.h"
 #include "transaction.h"
+#include "worker_guard.h"
 
 /* The records that go to the log together */
 typedef struct Batch
@@ -402,10 +403,15 @@ xact_callback(XactEvent event, void *arg)
 			appended = true;
 			if (stream_guard_has_dropped())
 				run_without_lock_timeout(stream_guard_close_dropped);
+			worker_guard_pre_commit();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
+			if (event == XACT_EVENT_COMMIT)
+				worker_guard_commit();
+			else
+				worker_guard_forget();
 			stream_guard_forget();
 			end_transaction();
 			break;
@@ -422,6 +428,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 	{
 		change_buffer_cut(subid);
 		stream_guard_cut(subid);
+		worker_guard_cut(subid);
 	}
 }
 

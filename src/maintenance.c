@@ -1,0 +1,154 @@
+/*
+ * maintenance.c
+ *	  The tasks that are run in every database that has the extension.
+ *
+ * The launcher starts a maintenance worker in each such database every
+ * ddbstreams.maintenance_interval.  It runs all tasks once and ends, so that
+ * between two runs it takes no worker slot and is in nobody's way.  The first
+ * thing that it does is to look whether the extension is there at all: this is
+ * how the launcher learns it of a database that it does not know.
+ *
+ * A task is called outside of a transaction, and makes as many as it needs.
+ * It should be quick when there is nothing to do, and wait for no lock that a
+ * user may hold for long.  An error ends the task, is shown in the view and
+ * logged unless it was the same in the last run; the other tasks and the next
+ * run go on.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "maintenance.h"
+#include "own_sql.h"
+#include "stream_catalog.h"
+#include "worker_databases.h"
+#include "worker_slots.h"
+
+typedef struct MaintenanceTask
+{
+	const char *name; /* in the view's state and last_error */
+	void (*function)(void);
+} MaintenanceTask;
+
+static void look_for_mappings(void);
+
+/* Tasks of other parts come here. */
+static const MaintenanceTask tasks[] = {
+	{"look for mappings", look_for_mappings}};
+
+static bool looks_closely = false;
+
+PGDLLEXPORT void maintenance_main(Datum main_arg);
+
+/*
+ * Is this one of the runs that check what hardly ever changes?  The first one
+ * after a start of the server is, and those after certain DDL commands are.
+ */
+bool
+maintenance_looks_closely(void)
+{
+	return looks_closely;
+}
+
+/* An enabled mapping of this database wants a dispatcher. */
+static void
+look_for_mappings(void)
+{
+	OwnSql state;
+	bool   found;
+	Oid	   types[] = {OIDOID};
+	Datum  values[] = {ObjectIdGetDatum(MyDatabaseId)};
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	own_sql_begin(&state);
+	found = own_sql("SELECT 1 FROM ddbstreams_shards.mapping WHERE enabled AND database_id = $1 LIMIT 1",
+					1, types, values, NULL) > 0;
+	own_sql_end(&state);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	if (found)
+		worker_slots_want_dispatcher(MyDatabaseId);
+}
+
+static bool
+extension_exists(void)
+{
+	bool exists;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	exists = OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)) &&
+			 OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
+	CommitTransactionCommand();
+	return exists;
+}
+
+/* Runs a task, and survives its error. */
+static void
+run_task(const MaintenanceTask *task)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	worker_slots_check_interrupts();
+	worker_slots_set_state(task->name);
+	SetCurrentStatementStartTimestamp();
+	pgstat_report_activity(STATE_RUNNING, task->name);
+	PG_TRY();
+	{
+		task->function();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		EmitErrorReport();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		worker_slots_report_error(psprintf("%s: %s", task->name, error->message));
+		FreeErrorData(error);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+void
+maintenance_main(Datum main_arg)
+{
+	TimestampTz started_at = GetCurrentTimestamp();
+	uint32		version;
+	bool		exists;
+
+	worker_slots_attach(main_arg);
+	worker_slots_connect();
+	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
+												"ddbstreams maintenance",
+												ALLOCSET_DEFAULT_SIZES));
+
+	worker_slots_set_state("looking for the extension");
+	version = worker_databases_begin_run();
+	exists = extension_exists();
+	if (worker_databases_report(version, exists ? EXTENSION_PRESENT : EXTENSION_ABSENT) &&
+		exists)
+	{
+		looks_closely = worker_databases_looks_closely();
+		for (Size i = 0; i < lengthof(tasks); i++)
+			run_task(&tasks[i]);
+		worker_databases_end_run(started_at);
+	}
+	proc_exit(0);
+}
