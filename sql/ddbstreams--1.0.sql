@@ -567,6 +567,27 @@ COMMENT ON FUNCTION ddbstreams.list_event_source_mappings(text, regproc) IS
 'The mappings of the roles that the caller is or may become, of one stream, of one function, or (null) of all, in the order of their creation. state: Creating, Enabling or Updating until the dispatcher has taken note; Enabled; Disabling while the last batch is in flight; Disabled, also in a copy of the database and once the stream or the role is gone. last_processing_result: No records processed, OK, or PROBLEM: and what it is. Errors: 22023 for a malformed ARN, 42704 for a function that does not exist. From Lambda''s ListEventSourceMappings.';
 
 ---------------------------------------------------------------------------
+-- Batches that were given up (delivery_redrive.c)
+---------------------------------------------------------------------------
+
+CREATE VIEW ddbstreams.failed_batches WITH (security_barrier) AS
+	SELECT id, mapping, stream_arn, shard_id,
+		failure || pg_catalog.jsonb_build_object('payload', pg_catalog.jsonb_build_object('Records', records)) AS failure,
+		records, failed_at, redriven_at, redrive_at IS NOT NULL AS redrive_pending, last_error
+	FROM ddbstreams_shards.failed_batch
+	WHERE pg_catalog.pg_has_role(role_id, 'USAGE');
+COMMENT ON VIEW ddbstreams.failed_batches IS
+'Batches that event source mappings have given up, of mappings made by a role whose privileges the reader has. failure is Lambda''s failure record with the records as its payload; records is the array of them, null if jsonb cannot hold them. redriven_at is when ddbstreams.redrive() has delivered the batch after all, redrive_pending whether it is to, last_error why it has failed to. Lambda sends these to an on-failure destination.';
+GRANT SELECT ON ddbstreams.failed_batches TO PUBLIC;
+
+CREATE FUNCTION ddbstreams.redrive(uuid uuid DEFAULT NULL)
+	RETURNS int
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_redrive';
+COMMENT ON FUNCTION ddbstreams.redrive(uuid) IS
+'Delivers failed batches again: one of ddbstreams.failed_batches by its id, all of an event source mapping by its uuid, or (null) all that the caller may see. Returns how many will be delivered, once this transaction has committed, by the mapping''s workers, each once and exactly once; those that were delivered already, or whose mapping has been deleted, are left out. A batch that fails again stays in failed_batches, with last_error. It comes late: changes of the same keys may have been delivered before it. Errors: 42704 for an unknown uuid.';
+
+---------------------------------------------------------------------------
 -- AWS's operations (aws*.c)
 ---------------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ extern int	 setting_rollover_interval;	   /* s */
 extern int	 setting_clock_offset;		   /* s; for tests */
 extern int	 setting_maintenance_interval; /* ms */
 extern int	 setting_max_workers;
+extern int	 setting_handler_timeout; /* ms */
 
 extern void settings_define(void);
 

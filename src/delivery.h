@@ -24,7 +24,7 @@ typedef struct DeliveryUnit
 {
 	int64 mapping_no;
 	int64 shard_no;
-	int	  lane;
+	int64 lane; /* as wide as the others, so that it can be hashed as bytes */
 } DeliveryUnit;
 
 /* What there is to be done with a unit after a handler has looked at it */
@@ -66,15 +66,12 @@ typedef struct DeliveryOutcome
 /* A tumbling window's state */
 #define DELIVERY_MAX_STATE (1024 * 1024)
 
-/* settings.c */
-extern int setting_max_workers;
-extern int setting_handler_timeout; /* ms */
-
 /* delivery_step.c */
 extern DeliveryOutcome delivery_step(const DeliveryUnit	   *unit,
 									 const DeliveryOutcome *before);
 
 /* delivery_redrive.c */
+extern bool			   delivery_redrive_is_wanted(int64 mapping_no);
 extern DeliveryOutcome delivery_redrive_step(const DeliveryUnit *unit);
 
 /* delivery_transaction.c */

@@ -14,6 +14,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
@@ -27,6 +28,8 @@
 #include "delivery_call.h"
 
 #define CANCEL_AGAIN_MS 1000
+
+#define MAX_ERROR_LENGTH 1000
 
 static TimeoutId			 handler_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t timed_out = false;
@@ -56,6 +59,7 @@ delivery_call_find(const char *name, MappingFunctionUse use)
 {
 	Oid function = mapping_function_find(name);
 
+	timed_out = false; /* an earlier call's */
 	if (!OidIsValid(function))
 		mapping_function_not_found(ERRCODE_UNDEFINED_FUNCTION);
 	(void) mapping_function_check(function, use, GetUserId());
@@ -107,11 +111,23 @@ delivery_call_end(void)
 		QueryCancelPending = false;
 }
 
-/* Has the last call been cancelled by the time limit? */
-bool
-delivery_call_timed_out(void)
+/* What is kept of the error of a call: one line, not too long, palloc'd */
+char *
+delivery_error_text(const ErrorData *error)
 {
-	return timed_out;
+	char *text;
+
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && timed_out)
+		return psprintf("the handler was cancelled after ddbstreams.handler_timeout, %d ms",
+						setting_handler_timeout);
+	text = pnstrdup(error->message, pg_mbcliplen(error->message, strlen(error->message),
+												 MAX_ERROR_LENGTH));
+	for (char *c = text; *c; c++)
+	{
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			*c = ' ';
+	}
+	return text;
 }
 
 /* Reads JSON text, in the server's encoding. */

@@ -20,13 +20,14 @@
 #include "delivery_position.h"
 #include "own_sql.h"
 
-#define POSITION_COLUMNS                                                      \
+#define POSITION_COLUMNS_BUT_STATE                                                    \
 	"mapping_no, shard_no, lane, lanes, checkpoint, drain_to, finished, "     \
 	"call_no, in_call, called_at, attempts, crashes, failures, "              \
 	"next_attempt_at, batch_ends, giving_up, unhandled, window_start, "       \
 	"window_end, window_early, records_delivered, records_filtered, "         \
 	"records_lost, batches_delivered, batches_failed, last_result, "          \
-	"last_result_at, last_error, last_error_at, window_state"
+	"last_result_at, last_error, last_error_at"
+#define POSITION_COLUMNS POSITION_COLUMNS_BUT_STATE ", window_state"
 
 enum
 {
@@ -161,7 +162,7 @@ delivery_position_load(const DeliveryUnit *unit)
 
 	values[0] = Int64GetDatum(unit->mapping_no);
 	values[1] = Int64GetDatum(unit->shard_no);
-	values[2] = Int16GetDatum(unit->lane);
+	values[2] = Int16GetDatum((int16) unit->lane);
 	own_sql_begin(&state);
 	positions = positions_in(context,
 							 own_sql("SELECT " POSITION_COLUMNS
@@ -172,7 +173,10 @@ delivery_position_load(const DeliveryUnit *unit)
 	return positions == NIL ? NULL : linitial(positions);
 }
 
-/* Returns the positions of a mapping, ordered by shard and lane. */
+/*
+ * Returns the positions of a mapping, ordered by shard and lane, without their
+ * window_state, which may be large.
+ */
 List *
 delivery_position_list(int64 mapping_no)
 {
@@ -184,7 +188,7 @@ delivery_position_list(int64 mapping_no)
 
 	own_sql_begin(&state);
 	positions = positions_in(context,
-							 own_sql("SELECT " POSITION_COLUMNS
+							 own_sql("SELECT " POSITION_COLUMNS_BUT_STATE ", NULL::jsonb"
 									 " FROM ddbstreams_shards.mapping_shard"
 									 " WHERE mapping_no = $1 ORDER BY shard_no, lane",
 									 1, &type, &value, NULL));

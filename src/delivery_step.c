@@ -25,7 +25,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
@@ -46,8 +45,6 @@
 
 #define FIRST_BACKOFF_MS 100
 #define MAX_BACKOFF_MS	 5000
-
-#define MAX_ERROR_LENGTH 1000
 
 /* Passed-over records are worth a checkpoint after so many, or so long */
 #define PASSED_RECORDS 1000
@@ -849,26 +846,6 @@ log_failure(Step *step, const ErrorData *error)
 				 error->context ? (errcontext("%s", error->context)) : 0));
 }
 
-/* What is kept of an error: one line, not too long */
-static char *
-error_text(Step *step, const ErrorData *error)
-{
-	char *text;
-
-	if (step->has_begun && error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
-		delivery_call_timed_out())
-		return psprintf("the handler was cancelled after ddbstreams.handler_timeout, %d ms",
-						setting_handler_timeout);
-	text = pnstrdup(error->message, pg_mbcliplen(error->message, strlen(error->message),
-												 MAX_ERROR_LENGTH));
-	for (char *c = text; *c; c++)
-	{
-		if ((unsigned char) *c < ' ' || *c == 0x7f)
-			*c = ' ';
-	}
-	return text;
-}
-
 /* The third transaction, after an error in the second one */
 static void
 record_failure(Step *step, const ErrorData *error)
@@ -882,7 +859,7 @@ record_failure(Step *step, const ErrorData *error)
 	delivery_begin();
 	MemoryContextSwitchTo(step->context);
 	fail(step, step->has_begun ? FAILURE_ERROR : FAILURE_BEFORE,
-		 error_text(step, error));
+		 delivery_error_text(error));
 	if (!delivery_position_save(step->position))
 		result(step, DELIVERY_CHANGED, 0);
 	delivery_commit();

@@ -111,6 +111,9 @@ extern char *mapping_function_check(Oid function, MappingFunctionUse use,
 									Oid role_id);
 extern void	 mapping_function_not_found(int sqlstate) pg_attribute_noreturn();
 
+/* aws_mapping.c */
+extern char *mapping_function_arn(const MappingInfo *mapping, const char *name);
+
 /* mapping_shard.c */
 extern int	mapping_lanes(const MappingInfo *mapping);
 extern void mapping_shard_start_at_latest(const MappingInfo *mapping,
