@@ -64,10 +64,10 @@ enum
 	Natts_position
 };
 
-/* The key, the call_no that was read, and what is written, window_state last */
+/* The key, the call_no that was read, the checkpoint, and the other columns */
 #define FIRST_WRITTEN  Anum_finished
-#define PARAMETERS	   (4 + 1 + Natts_position - FIRST_WRITTEN)
-#define PARAMETER(col) (5 + (col) -FIRST_WRITTEN)
+#define PARAMETERS	   (5 + Natts_position - FIRST_WRITTEN)
+#define PARAMETER(col) (6 + (col) -FIRST_WRITTEN)
 
 static TimestampTz
 time_or_zero(Datum value, bool isnull)

@@ -199,7 +199,7 @@ event_of(const Redrive *redrive)
 	JsonbValue		 key = {.type = jbvString};
 	JsonbValue		 array = {.type = jbvBinary};
 
-	key.val.string.val = unconstify(char *, "Records");
+	key.val.string.val = pstrdup("Records");
 	key.val.string.len = strlen("Records");
 	array.val.binary.data = &redrive->records->root;
 	array.val.binary.len = VARSIZE(redrive->records) - VARHDRSZ;

@@ -24,6 +24,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -114,8 +116,11 @@ static void
 pop_batch(DeliveryPosition *position)
 {
 	if (position->batch_count > 0)
+	{
+		position->batch_count--;
 		position->checkpoint = Max(position->checkpoint,
-								   position->batch_ends[--position->batch_count]);
+								   position->batch_ends[position->batch_count]);
+	}
 	position->attempts = 0;
 	position->failures = 0;
 	position->next_attempt_at = 0;
