@@ -258,7 +258,7 @@ COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source m
 -- failed_at
 -- redrive_at			it was asked to be delivered again, and waits for it
 -- redriven_at			it was delivered again, with success
--- in_call, crashes		as in mapping_shard
+-- in_call				as in mapping_shard
 -- last_error			why the last redrive has failed
 CREATE TABLE ddbstreams_shards.failed_batch (
 	id uuid PRIMARY KEY,
@@ -273,14 +273,88 @@ CREATE TABLE ddbstreams_shards.failed_batch (
 	redrive_at timestamptz,
 	redriven_at timestamptz,
 	in_call boolean NOT NULL DEFAULT false,
-	crashes int NOT NULL DEFAULT 0,
 	last_error text
 ) WITH (fillfactor = 90);
 COMMENT ON TABLE ddbstreams_shards.failed_batch IS 'batches that event source mappings have given up; see view ddbstreams.failed_batches';
 CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping_no, failed_at) WHERE redrive_at IS NOT NULL;
 
+---------------------------------------------------------------------------
+-- Consumer groups (consumer*.c)
+--
+-- A poll and a checkpoint update one lease each, again and again: no updated
+-- column is in an index, and pages are half empty, so that the new version of a
+-- row fits beside the old one and the old one is pruned (HOT).
+---------------------------------------------------------------------------
+
+-- consumer_no			identity, of ddbstreams_shards.id_seq
+-- consumer_name		unique
+-- stream_id, stream_arn	the stream
+-- role_id				whose the consumer is
+-- starting_position	TRIM_HORIZON or LATEST
+-- lease_duration		a lease that is not renewed for so long may be taken
+-- created_at
+-- lost_records			lost to the retention in shards whose lease is gone
+CREATE TABLE ddbstreams_shards.consumer (
+	consumer_no int8 PRIMARY KEY,
+	consumer_name text COLLATE "C" NOT NULL UNIQUE,
+	stream_id int8 NOT NULL,
+	stream_arn text COLLATE "C" NOT NULL,
+	role_id oid NOT NULL,
+	starting_position text NOT NULL,
+	lease_duration interval NOT NULL,
+	created_at timestamptz NOT NULL,
+	lost_records int8 NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ddbstreams_shards.consumer IS 'consumer groups; see ddbstreams.consumer_stats';
+
+-- consumer_no, shard_no	whose lease of which shard
+-- lease_owner			worker id, null when the lease is free
+-- lease_counter		rises with each renewal and each change of owner
+-- checkpoint_kind		h: TRIM_HORIZON, l: LATEST, n: a number, e: SHARD_END
+-- checkpoint			records after this number are still to be processed
+-- returned				the last number that poll has returned to this owner
+-- expires_at			when others may take the lease
+-- owner_switches		since the last checkpoint
+-- attempts				polls that have returned records since the last checkpoint
+-- returned_at			when poll has returned records of this shard last
+-- lost_records			records that the horizon has overtaken
+-- lost_told			how many of them a poll has warned about
+-- last_error, last_error_at
+-- worker_pid			the backend that served the owner last
+CREATE TABLE ddbstreams_shards.consumer_lease (
+	consumer_no int8 NOT NULL,
+	shard_no int8 NOT NULL,
+	lease_owner text COLLATE "C",
+	lease_counter int8 NOT NULL,
+	checkpoint_kind "char" NOT NULL,
+	checkpoint int8 NOT NULL,
+	returned int8 NOT NULL,
+	expires_at timestamptz,
+	owner_switches int4 NOT NULL,
+	attempts int4 NOT NULL,
+	returned_at timestamptz,
+	lost_records int8 NOT NULL,
+	lost_told int8 NOT NULL,
+	last_error text,
+	last_error_at timestamptz,
+	worker_pid int4,
+	PRIMARY KEY (consumer_no, shard_no)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ddbstreams_shards.consumer_lease IS 'leases of consumer groups; see ddbstreams.leases()';
+
+-- consumer_no, worker_id	a worker that has polled, maybe without a lease
+-- expires_at			when it is taken for dead
+CREATE TABLE ddbstreams_shards.consumer_worker (
+	consumer_no int8 NOT NULL,
+	worker_id text COLLATE "C" NOT NULL,
+	expires_at timestamptz NOT NULL,
+	PRIMARY KEY (consumer_no, worker_id)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ddbstreams_shards.consumer_worker IS 'workers of consumer groups';
+
 SELECT ddbstreams_shards.hide_from_decoding(name)
-FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping', 'mapping_shard', 'failed_batch']) AS own (table_name),
+FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping',
+	'mapping_shard', 'failed_batch', 'consumer', 'consumer_lease', 'consumer_worker']) AS own (table_name),
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
 
 -- Default privileges of whoever creates the extension do not reach in here.
@@ -408,6 +482,16 @@ CREATE FUNCTION ddbstreams.roll_over(stream_arn text)
 	AS 'MODULE_PATHNAME', 'ddbstreams_roll_over';
 COMMENT ON FUNCTION ddbstreams.roll_over(text) IS
 'Closes every open shard of a stream, opens one child for each, and returns how many it has closed. A shard that a prepared or long transaction is committing to stays open, with a warning. Errors: 55006 in a transaction block or in a statement that has changed the table; 22023 for a disabled stream; 42704, 42501 unless the caller owns the table. DynamoDB does it by itself every four hours, as the maintenance worker does.';
+
+---------------------------------------------------------------------------
+-- Expiry (expiry.c): what the maintenance worker does, by hand
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams_shards.expire() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_expire';
+COMMENT ON FUNCTION ddbstreams_shards.expire() IS 'drops the shards and streams that have expired and that nobody is using';
+REVOKE ALL ON FUNCTION ddbstreams_shards.expire() FROM PUBLIC;
 
 ---------------------------------------------------------------------------
 -- Reading (records_sql.c, wait_sql.c, changes_sql.c, unmarshal.c)
@@ -586,6 +670,118 @@ CREATE FUNCTION ddbstreams.redrive(uuid uuid DEFAULT NULL)
 	AS 'MODULE_PATHNAME', 'ddbstreams_redrive';
 COMMENT ON FUNCTION ddbstreams.redrive(uuid) IS
 'Delivers failed batches again: one of ddbstreams.failed_batches by its id, all of an event source mapping by its uuid, or (null) all that the caller may see. Returns how many will be delivered, once this transaction has committed, by the mapping''s workers, each once and exactly once; those that were delivered already, or whose mapping has been deleted, are left out. A batch that fails again stays in failed_batches, with last_error. It comes late: changes of the same keys may have been delivered before it. Errors: 42704 for an unknown uuid.';
+---------------------------------------------------------------------------
+-- Filters of event source mappings (filter*.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.filter_matches(pattern jsonb, record jsonb)
+	RETURNS bool
+	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_filter_matches';
+COMMENT ON FUNCTION ddbstreams.filter_matches(jsonb, jsonb) IS
+'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": …, "NewImage": …}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers only, and DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
+
+---------------------------------------------------------------------------
+-- Consumer groups (consumer_sql.c, consumer_poll.c, consumer_stats.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.create_consumer(
+	consumer_name text,
+	stream_arn text,
+	starting_position text DEFAULT 'TRIM_HORIZON',
+	lease_duration interval DEFAULT '10 seconds')
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_create_consumer';
+COMMENT ON FUNCTION ddbstreams.create_consumer(text, text, text, interval) IS
+'Makes a consumer group: a named set of workers that share the shards of a stream by leases. consumer_name: 1 to 128 characters, unique in the database. starting_position: TRIM_HORIZON (the oldest record that is kept) or LATEST (behind what this statement''s snapshot sees: what that snapshot shows of the table and the stream from there lose nothing between them). lease_duration: 1 second to 1 day; a lease that its worker does not renew for so long goes to another. It belongs to the role that makes it. Errors: 22023, 42710 for a name that is taken, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. From the Kinesis Client Library''s application and lease table.';
+
+CREATE FUNCTION ddbstreams.drop_consumer(consumer_name text)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_drop_consumer';
+COMMENT ON FUNCTION ddbstreams.drop_consumer(text) IS
+'Drops a consumer group with its checkpoints. Waits for no worker: one that polls gets 42704, and one that has polled can no longer checkpoint. Errors: 42704, 42501 unless the caller is a member of the role that made it.';
+
+CREATE FUNCTION ddbstreams.poll(
+	consumer_name text,
+	worker_id text,
+	max_records int DEFAULT 100,
+	max_wait interval DEFAULT '0',
+	OUT shard_id text,
+	OUT event_id text,
+	OUT event_name text,
+	OUT event_version text,
+	OUT event_source text,
+	OUT aws_region text,
+	OUT approximate_creation_date_time timestamptz,
+	OUT keys json,
+	OUT new_image json,
+	OUT old_image json,
+	OUT sequence_number text,
+	OUT size_bytes bigint,
+	OUT stream_view_type text,
+	OUT user_identity json,
+	OUT transaction_id xid8,
+	OUT next_shard_iterator text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_poll';
+COMMENT ON FUNCTION ddbstreams.poll(text, text, int, interval) IS
+'Renews or takes this worker''s fair share of a consumer group''s leases and returns the records after their checkpoints, those of each shard in order, children of a shard only when the shard is finished. What was returned and not checkpointed is returned again. worker_id: 1 to 128 characters, a name for whoever processes the records, different for each that does so at the same time. max_records: 1 to 10000; at most 1 MB of a shard at a time, but always one record. max_wait: 0 to 1 day, waits so long for a record; may return nothing earlier when leases change hands. Until the transaction ends nobody takes its leases: poll, effects and checkpoint in one READ COMMITTED transaction happen exactly once. Warns about records that were lost to the retention. Errors: 22023; 42704 for an unknown consumer or a stream that is gone; 42501 unless the caller is a member of the consumer''s role and may SELECT from the table; 25001 in a REPEATABLE READ or SERIALIZABLE transaction; 25006 on a standby. From the Kinesis Client Library.';
+
+CREATE FUNCTION ddbstreams.checkpoint(
+	consumer_name text,
+	worker_id text,
+	shard_id text,
+	sequence_number text)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_checkpoint';
+COMMENT ON FUNCTION ddbstreams.checkpoint(text, text, text, text) IS
+'Says that the records of a shard up to a sequence number are processed, and renews the lease. With the last record of a closed shard the shard is finished and its children begin. The same checkpoint again is no error. Errors: 55006 if the worker does not hold the lease (any more): what it has processed since is another''s; 22023 for a number that is none, that poll has not returned to this worker, or that lies before the checkpoint; 42704, 42501, as poll. From the Kinesis Client Library.';
+
+CREATE FUNCTION ddbstreams.leases(
+	consumer_name text,
+	OUT shard_id text,
+	OUT parent_shard_id text,
+	OUT lease_owner text,
+	OUT lease_counter bigint,
+	OUT checkpoint text,
+	OUT expires_at timestamptz,
+	OUT owner_switches_since_checkpoint int)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_leases';
+COMMENT ON FUNCTION ddbstreams.leases(text) IS
+'The leases of a consumer group in the order of shard ids. lease_counter rises with each renewal and change of owner; checkpoint is a sequence number, TRIM_HORIZON, LATEST or SHARD_END (finished). Errors: 42704, 42501 unless the caller is a member of the consumer''s role or of pg_monitor. From the Kinesis Client Library''s lease table.';
+
+CREATE FUNCTION ddbstreams.list_consumer_stats(
+	OUT consumer_name text,
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT state text,
+	OUT lease_owner text,
+	OUT lag_records bigint,
+	OUT lag_seconds double precision,
+	OUT attempts int,
+	OUT lost_records bigint,
+	OUT last_error text,
+	OUT last_error_at timestamptz,
+	OUT worker_pid int)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_consumer_stats';
+COMMENT ON FUNCTION ddbstreams.list_consumer_stats() IS
+'The rows of view ddbstreams.consumer_stats.';
+
+CREATE VIEW ddbstreams.consumer_stats AS
+	SELECT consumer_name, stream_arn, shard_id, state, lease_owner, lag_records, lag_seconds,
+		attempts, lost_records, last_error, last_error_at, worker_pid
+	FROM ddbstreams.list_consumer_stats();
+GRANT SELECT ON ddbstreams.consumer_stats TO PUBLIC;
+COMMENT ON VIEW ddbstreams.consumer_stats IS
+'How far each consumer group is in each shard; shows the consumers of streams that the reader may read, all of them to pg_monitor. state: free, owned, expired (the lease may be taken), waiting (for the parent shard) or finished. lag_records: records after the checkpoint that can be read, counted up to 10,000 and estimated by the size of the shard beyond; lag_seconds: age of the first of them. attempts: polls that have returned records since the last checkpoint. lost_records: records of all shards that the consumer has lost to the retention. last_error: the last such loss in this shard. worker_pid: the backend that served the lease''s owner last.';
 
 ---------------------------------------------------------------------------
 -- AWS's operations (aws*.c)
@@ -597,3 +793,80 @@ CREATE FUNCTION ddbstreams.aws(operation text, request json)
 	AS 'MODULE_PATHNAME', 'ddbstreams_aws';
 COMMENT ON FUNCTION ddbstreams.aws(text, json) IS
 'An operation of DynamoDB Streams, DynamoDB or Lambda with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification); and of Lambda: CreateEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings, UpdateEventSourceMapping, DeleteEventSourceMapping. The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';
+
+---------------------------------------------------------------------------
+-- Background workers (workers_view.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.list_workers(
+	OUT pid int,
+	OUT database name,
+	OUT worker_type text,
+	OUT state text,
+	OUT last_run timestamptz,
+	OUT last_error text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_workers';
+COMMENT ON FUNCTION ddbstreams.list_workers() IS
+'The rows of view ddbstreams.workers.';
+
+CREATE VIEW ddbstreams.workers AS
+	SELECT pid, database, worker_type, state, last_run, last_error
+	FROM ddbstreams.list_workers();
+COMMENT ON VIEW ddbstreams.workers IS
+'The background workers of ddbstreams in all databases of the server: the launcher, which starts the others; for each database that has the extension its maintenance, which runs every ddbstreams.maintenance_interval and has no process (pid is null) in between; the dispatcher of a database that has enabled event source mappings, and the handlers that it has started. last_run: the end of the last run of maintenance, the last look of the launcher at the databases. last_error: of the last run that failed, null when one has succeeded since; also why a worker cannot be started or has died. Members of pg_monitor see all of it; others the workers of the database that they are connected to, without last_error. Empty on a standby.';
+COMMENT ON COLUMN ddbstreams.workers.pid IS 'process, null while there is none';
+COMMENT ON COLUMN ddbstreams.workers.database IS 'database, null for the launcher';
+COMMENT ON COLUMN ddbstreams.workers.worker_type IS 'launcher, maintenance, dispatcher or handler; in pg_stat_activity ddbstreams launcher, …';
+COMMENT ON COLUMN ddbstreams.workers.state IS 'what it is doing, or waiting for';
+COMMENT ON COLUMN ddbstreams.workers.last_run IS 'when its work was done last';
+COMMENT ON COLUMN ddbstreams.workers.last_error IS 'what has gone wrong, null if nothing has since';
+GRANT SELECT ON ddbstreams.workers TO PUBLIC;
+
+---------------------------------------------------------------------------
+-- Watching (shard_stats.c, shard_graph.c)
+---------------------------------------------------------------------------
+
+-- Checks by itself what its caller may see.
+CREATE FUNCTION ddbstreams_shards.stream_stats(
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT records bigint,
+	OUT bytes bigint,
+	OUT oldest timestamptz,
+	OUT newest timestamptz,
+	OUT records_per_second double precision)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_stream_stats';
+COMMENT ON FUNCTION ddbstreams_shards.stream_stats() IS 'reads ddbstreams.stream_stats';
+
+CREATE VIEW ddbstreams.stream_stats AS
+	SELECT stream_arn, shard_id, records, bytes, oldest, newest, records_per_second
+	FROM ddbstreams_shards.stream_stats();
+COMMENT ON VIEW ddbstreams.stream_stats IS
+'What is in each shard of the streams that one may read; pg_monitor sees all. One row for each shard, in the order of the streams'' creation and of shard ids.';
+COMMENT ON COLUMN ddbstreams.stream_stats.stream_arn IS 'the stream';
+COMMENT ON COLUMN ddbstreams.stream_stats.shard_id IS 'the shard';
+COMMENT ON COLUMN ddbstreams.stream_stats.records IS 'records that can be read now: committed and within the retention. Exact up to 1,000 pages (8 MB), above that estimated by the density of 200 pages';
+COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk, large values and expired records included';
+COMMENT ON COLUMN ddbstreams.stream_stats.oldest IS 'time of the first record that can be read; null if there is none';
+COMMENT ON COLUMN ddbstreams.stream_stats.newest IS 'time of the last record that can be read; null if there is none';
+COMMENT ON COLUMN ddbstreams.stream_stats.records_per_second IS 'records written per second over the last minute, or since the shard was opened if that is less; to three decimals';
+GRANT SELECT ON ddbstreams.stream_stats TO PUBLIC;
+
+CREATE FUNCTION ddbstreams.shard_tree(stream_arn text)
+	RETURNS SETOF text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_shard_tree';
+COMMENT ON FUNCTION ddbstreams.shard_tree(text) IS
+'The lineage of a stream as lines of text, one for each shard: id, share of the hashes, open or closed, number of records, age. Below a shard stands the one that follows it (after ↓), or the ones that it was split into (├─ and └─). Errors: 22023 for a malformed ARN, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. DynamoDB has nothing like it.';
+
+CREATE FUNCTION ddbstreams.shard_graph(stream_arn text)
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ddbstreams_shard_graph';
+COMMENT ON FUNCTION ddbstreams.shard_graph(text) IS
+'The lineage of a stream as a graph in Graphviz''s language, for dot -Tsvg: a node for each shard, the open ones coloured, an arrow from each parent to its children, expired parents dashed. Errors as shard_tree. DynamoDB has nothing like it.';
+

@@ -29,7 +29,8 @@ typedef struct FactsEntry
 
 static HTAB				*facts_by_relid = NULL;
 static CapturedRelation *last_facts = NULL;
-static List				*retired = NIL; /* memory contexts, in TopMemoryContext */
+static bool				 roots_matter = false; /* to facts of partitions */
+static List				*retired = NIL;		   /* memory contexts, in TopMemoryContext */
 
 /* Relcache callback: only marks. */
 static void
@@ -43,12 +44,14 @@ invalidate_facts(Datum arg, Oid relid)
 		entry = hash_search(facts_by_relid, &relid, HASH_FIND, NULL);
 		if (entry != NULL && entry->facts != NULL)
 			entry->facts->stale = true;
-		return;
+		if (!roots_matter)
+			return;
 	}
 	hash_seq_init(&status, facts_by_relid);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
-		if (entry->facts != NULL)
+		if (entry->facts != NULL &&
+			(!OidIsValid(relid) || entry->facts->root == relid))
 			entry->facts->stale = true;
 	}
 }
@@ -152,6 +155,7 @@ build_facts(Relation rel)
 
 	facts = palloc0(sizeof(CapturedRelation));
 	facts->relid = RelationGetRelid(rel);
+	facts->root = root;
 	facts->stream_id = stream->stream_id;
 	facts->view_type = stream->view_type;
 	facts->key_count = stream->key_count;
@@ -173,6 +177,8 @@ build_facts(Relation rel)
 	for (int i = 0; i < facts->key_count; i++)
 		key_attnums[i] = facts->key[i].attnum;
 	facts->descriptor = row_descriptor_build(rel, root, facts->key_count, key_attnums);
+	facts->virtuals = virtual_columns_build(rel, root, facts->descriptor);
+	roots_matter |= facts->virtuals != NULL && root != facts->relid;
 	facts->plain = !facts->descriptor->has_rendered &&
 				   !facts->descriptor->has_virtual;
 

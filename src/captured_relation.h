@@ -12,6 +12,7 @@
 
 #include "row_descriptor.h"
 #include "stream_catalog.h"
+#include "virtual_columns.h"
 
 typedef struct KeyColumn
 {
@@ -24,6 +25,7 @@ typedef struct CapturedRelation
 {
 	Oid					 relid;
 	bool				 stale; /* set by the relcache callback, nothing else */
+	Oid					 root;	/* the table that the stream is on */
 	int64				 stream_id;
 	StreamViewType		 view_type;
 	RowDescriptor		*descriptor;
@@ -37,6 +39,7 @@ typedef struct CapturedRelation
 	struct OpenShards	*open_shards; /* see open_shards_make_buffer */
 	Oid					 file_number; /* of the table, with this generation */
 	uint32				 generation;  /* see change_buffer_generation */
+	VirtualColumns		*virtuals;	  /* NULL: none */
 	bool				 plain;		  /* images may be copied from tuples as they are */
 } CapturedRelation;
 

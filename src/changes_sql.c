@@ -25,6 +25,7 @@
 #include "image_convert.h"
 #include "reader_slots.h"
 #include "record_decode.h"
+#include "shard_family.h"
 #include "stream.h"
 #include "stream_access.h"
 #include "stream_time.h"
@@ -34,7 +35,7 @@ PG_FUNCTION_INFO_V1(ddbstreams_changes);
 /* One shard being read, standing at a record */
 typedef struct ShardCursor
 {
-	ShardInfo	  *shard;
+	ShardNode	  *node;
 	ShardReader	  *reader;
 	RecordDecoder *decoder;
 	ShardRecord	   record;
@@ -46,9 +47,9 @@ typedef struct ChangesScan
 {
 	const StreamInfo *stream;
 	Snapshot		  snapshot;
-	int64			  first;   /* numbers from here on that have not expired */
-	int64			  end;	   /* and below this one */
-	List			 *shards;  /* of ShardInfo * */
+	int64			  first; /* numbers from here on that have not expired */
+	int64			  end;	 /* and below this one */
+	ShardFamily		 *family;
 	binaryheap		 *cursors; /* the lowest number on top */
 } ChangesScan;
 
@@ -60,7 +61,7 @@ compare_cursors(Datum a, Datum b, void *arg)
 
 	if (x->record.number != y->record.number)
 		return x->record.number < y->record.number ? 1 : -1;
-	return -strcmp(x->shard->shard_id, y->shard->shard_id);
+	return -strcmp(x->node->shard->shard_id, y->node->shard->shard_id);
 }
 
 /* Reads a cursor's next record; false if there is none for this scan. */
@@ -71,71 +72,75 @@ advance(ChangesScan *scan, ShardCursor *cursor)
 		   cursor->record.number < scan->end;
 }
 
-static void start_children(ChangesScan *scan, const char *parent_shard_id);
-
 static void
-finish(ChangesScan *scan, ShardCursor *cursor)
+finish(ShardCursor *cursor)
 {
 	record_decoder_close(cursor->decoder);
 	shard_reader_close(cursor->reader);
 	if (cursor->has_slot)
 		reader_slots_release(&cursor->slot);
-	start_children(scan, cursor->shard->shard_id);
+	pfree(cursor);
 }
 
-static void
-start(ChangesScan *scan, ShardInfo *shard)
+/*
+ * Begins to read a shard; returns false if it holds nothing for this scan.  One
+ * that cannot is not opened: it may be old, and its table gone by now.
+ */
+static bool
+start(ChangesScan *scan, ShardNode *node)
 {
-	ShardCursor *cursor = palloc0(sizeof(ShardCursor));
-	int64		 first = Max(scan->first, shard->starting_number);
+	const ShardInfo *shard = node->shard;
+	int64			 first = Max(scan->first, shard->starting_number);
+	int64			 age_horizon = shard_age_horizon(scan->stream, shard);
+	ShardCursor		*cursor;
 
-	check_stack_depth();
-	cursor->shard = shard;
+	if (shard->starting_number >= scan->end ||
+		(!ShardIsOpen(shard) && shard->ending_number < Max(first, age_horizon)))
+		return false;
+	cursor = palloc0(sizeof(ShardCursor));
+	cursor->node = node;
 	cursor->has_slot = reader_slots_take(shard->shard_table, true, &cursor->slot);
-	if (first < shard_age_horizon(scan->stream, shard))
+	if (first < age_horizon)
 		first = Max(first, shard_horizon(scan->stream, shard, scan->snapshot));
 	cursor->reader = shard_reader_open(shard, scan->snapshot, first - 1);
 	cursor->decoder = record_decoder_create(shard, scan->snapshot);
-	if (advance(scan, cursor))
-		binaryheap_add(scan->cursors, PointerGetDatum(cursor));
-	else
-		finish(scan, cursor);
+	if (!advance(scan, cursor))
+	{
+		finish(cursor);
+		return false;
+	}
+	binaryheap_add(scan->cursors, PointerGetDatum(cursor));
+	return true;
 }
 
+/*
+ * Begins to read a shard's children, NULL's being the roots, and where there is
+ * nothing (more) to read the children of those.
+ */
 static void
-start_children(ChangesScan *scan, const char *parent_shard_id)
+start_children(ChangesScan *scan, ShardNode *parent)
 {
-	ListCell *lc;
+	List *parents = list_make1(parent);
 
-	foreach (lc, scan->shards)
+	while (parents != NIL)
 	{
-		ShardInfo *shard = lfirst(lc);
+		ShardNode *next = llast(parents);
 
-		if (shard->parent_shard_id != NULL &&
-			strcmp(shard->parent_shard_id, parent_shard_id) == 0)
-			start(scan, shard);
+		parents = list_delete_last(parents);
+		for (ShardNode *child = next ? next->first_child : scan->family->first_root;
+			 child; child = child->next_sibling)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (!start(scan, child))
+				parents = lappend(parents, child);
+		}
 	}
-}
-
-static bool
-is_listed(ChangesScan *scan, const char *shard_id)
-{
-	ListCell *lc;
-
-	foreach (lc, scan->shards)
-	{
-		if (strcmp(((ShardInfo *) lfirst(lc))->shard_id, shard_id) == 0)
-			return true;
-	}
-	return false;
 }
 
 static void
 begin(ChangesScan *scan, const StreamInfo *stream, const TimestampTz *since,
 	  const TimestampTz *until)
 {
-	ListCell *lc;
-
 	scan->snapshot = GetActiveSnapshot();
 	scan->stream = stream;
 	scan->first = 0;
@@ -146,17 +151,11 @@ begin(ChangesScan *scan, const StreamInfo *stream, const TimestampTz *since,
 	scan->end = PG_INT64_MAX;
 	if (until != NULL && *until <= NUMBER_TIME(PG_INT64_MAX))
 		scan->end = *until <= 0 ? 0 : NUMBER_AT_TIME(*until);
-	scan->shards = shard_catalog_list(stream->stream_id, scan->snapshot);
-	scan->cursors = binaryheap_allocate(Max(list_length(scan->shards), 1),
+	scan->family = shard_family(shard_catalog_list(stream->stream_id,
+												   scan->snapshot));
+	scan->cursors = binaryheap_allocate(Max(scan->family->count, 1),
 										compare_cursors, NULL);
-	foreach (lc, scan->shards)
-	{
-		ShardInfo *shard = lfirst(lc);
-
-		if (shard->parent_shard_id == NULL ||
-			!is_listed(scan, shard->parent_shard_id))
-			start(scan, shard);
-	}
+	start_children(scan, NULL);
 }
 
 /*
@@ -202,7 +201,7 @@ fill_row(ImageConverter *converter, ShardCursor *cursor, Datum *values, bool *nu
 	record_decode(decoder, &cursor->record);
 	values[0] = CStringGetTextDatum(record_event_name(decoder->event));
 	values[1] = CStringGetTextDatum(sequence_number_text(number));
-	values[2] = CStringGetTextDatum(cursor->shard->shard_id);
+	values[2] = CStringGetTextDatum(cursor->node->shard->shard_id);
 	values[3] = TimestampTzGetDatum(NUMBER_TIME(number));
 	values[4] = UInt64GetDatum(decoder->transaction_id);
 	nulls[5] = !decoder->has_old;
@@ -255,8 +254,11 @@ ddbstreams_changes(PG_FUNCTION_ARGS)
 			binaryheap_replace_first(scan.cursors, PointerGetDatum(cursor));
 		else
 		{
+			ShardNode *node = cursor->node;
+
 			(void) binaryheap_remove_first(scan.cursors);
-			finish(&scan, cursor);
+			finish(cursor);
+			start_children(&scan, node);
 		}
 	}
 	return (Datum) 0;

@@ -99,6 +99,14 @@
 #define COMPAT_GENERATED_VIRTUAL (-1)
 #endif
 
+/* 18 computes virtual columns by expressions; before it there are none. */
+#if PG_VERSION_NUM >= 180000
+#define compat_generation_expression(rel, attnum) \
+	build_generation_expression(rel, attnum)
+#else
+#define compat_generation_expression(rel, attnum) ((Node *) NULL)
+#endif
+
 /* 16 added an argument to makeIndexInfo (summarizing), 18 another (overlaps). */
 #if PG_VERSION_NUM >= 180000
 #define COMPAT_INDEX_INFO_TAIL , false, false
@@ -149,15 +157,15 @@
  * server's start has no session.
  */
 #if PG_VERSION_NUM >= 170000
-#define compat_vxid_is_prepared(vxid)                \
-	((vxid).procNumber == INVALID_PROC_NUMBER ||     \
-	 ProcNumberGetProc((vxid).procNumber) == NULL || \
-	 ProcNumberGetProc((vxid).procNumber)->vxid.lxid != (vxid).localTransactionId)
+#define compat_vxid_is_prepared(holder)                \
+	((holder).procNumber == INVALID_PROC_NUMBER ||     \
+	 ProcNumberGetProc((holder).procNumber) == NULL || \
+	 ProcNumberGetProc((holder).procNumber)->vxid.lxid != (holder).localTransactionId)
 #else
-#define compat_vxid_is_prepared(vxid)              \
-	((vxid).backendId == InvalidBackendId ||       \
-	 BackendIdGetProc((vxid).backendId) == NULL || \
-	 BackendIdGetProc((vxid).backendId)->lxid != (vxid).localTransactionId)
+#define compat_vxid_is_prepared(holder)              \
+	((holder).backendId == InvalidBackendId ||       \
+	 BackendIdGetProc((holder).backendId) == NULL || \
+	 BackendIdGetProc((holder).backendId)->lxid != (holder).localTransactionId)
 #endif
 
 #endif /* DDBSTREAMS_COMPAT_H */

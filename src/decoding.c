@@ -10,17 +10,20 @@
  * reads that column.  So tables whose rows are updated or deleted are marked by
  * it as rewrites of themselves, their TOAST tables too.
  *
- * pg_upgrade makes the tables anew and loses the mark; the maintenance worker
- * sets it again (so do those who are about to write, if they come first).
+ * pg_upgrade makes the tables anew and loses the mark, VACUUM FULL does a TOAST
+ * table; the maintenance worker sets it again (so do those who are about to write, if they come first).
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "fmgr.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -67,6 +70,57 @@ decoding_hide(Oid relid)
 	CommandCounterIncrement();
 	if (OidIsValid(toast))
 		decoding_hide(toast);
+}
+
+/* Is a name one that shard_tables.c gives? */
+static bool
+is_shard_name(const char *name)
+{
+	const char *number = strchr(name, '_');
+
+	return number != NULL &&
+		   (strncmp(name, "shard_", 6) == 0 || strncmp(name, "side_", 5) == 0) &&
+		   number[1] != '\0' && strspn(number + 1, "0123456789") == strlen(number + 1);
+}
+
+/*
+ * Marks those of ddbstreams' own tables that are not marked, all but shards.
+ * Returns false if some are locked just now.
+ */
+bool
+decoding_hide_all(void)
+{
+	Oid			schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
+	Relation	rel = table_open(RelationRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	List	   *lost = NIL;
+	HeapTuple	tuple;
+	bool		all = true;
+	ListCell   *lc;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_class form = class_form(tuple);
+
+		if (form->relnamespace == schema && form->relkind == RELKIND_RELATION &&
+			!is_shard_name(NameStr(form->relname)) &&
+			(!OidIsValid(form->relrewrite) ||
+			 (OidIsValid(form->reltoastrelid) &&
+			  !decoding_is_hidden(form->reltoastrelid))))
+			lost = lappend_oid(lost, form->oid);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	foreach (lc, lost)
+	{
+		/* VACUUM changes the same row, under this lock. */
+		if (!ConditionalLockRelationOid(lfirst_oid(lc), ShareUpdateExclusiveLock))
+			all = false;
+		else if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(lfirst_oid(lc))))
+			decoding_hide(lfirst_oid(lc));
+	}
+	return all;
 }
 
 /* hide_from_decoding(table_name regclass) returns void */

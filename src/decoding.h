@@ -9,5 +9,6 @@
 
 extern void decoding_hide(Oid relid);
 extern bool decoding_is_hidden(Oid relid);
+extern bool decoding_hide_all(void);
 
 #endif /* DECODING_H */

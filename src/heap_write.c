@@ -4,8 +4,9 @@
  *
  * A subscriber of a publication FOR ALL TABLES knows nothing of ddbstreams;
  * the first decoded row of one of its tables would stop the subscription.  So
- * rows are inserted with HEAP_INSERT_NO_LOGICAL (their TOAST chunks and all),
- * and neither updated nor deleted, for that cannot be kept out of decoding.
+ * rows are inserted with HEAP_INSERT_NO_LOGICAL (their TOAST chunks and all).
+ * A delete has no such flag: it needs the table's mark (decoding.c), and is for
+ * the rows of what has expired alone.
  *
  * The executor is not used: these writes must not depend on privileges, rules,
  * row-level security or triggers, and must work at pre-commit.
@@ -22,6 +23,7 @@
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 
+#include "decoding.h"
 #include "heap_write.h"
 
 /*
@@ -74,4 +76,23 @@ heap_write_insert(Relation rel, Datum *values, bool *nulls)
 				HEAP_INSERT_NO_LOGICAL, NULL);
 	insert_index_entries(rel, tuple);
 	heap_freetuple(tuple);
+}
+
+/*
+ * Deletes the rows that one index finds, as they are now.  rel is open with
+ * RowExclusiveLock; the caller has seen to it that nobody else deletes them.
+ */
+void
+heap_write_delete(Relation rel, Oid index, int nkeys, ScanKey keys)
+{
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!decoding_is_hidden(RelationGetRelid(rel)))
+		decoding_hide(RelationGetRelid(rel));
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, nkeys, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		simple_heap_delete(rel, &tuple->t_self);
+	systable_endscan(scan);
+	CommandCounterIncrement();
 }

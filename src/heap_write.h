@@ -8,8 +8,10 @@
 #include "postgres.h"
 
 #include "access/htup.h"
+#include "access/skey.h"
 #include "utils/rel.h"
 
 extern void heap_write_insert(Relation rel, Datum *values, bool *nulls);
+extern void heap_write_delete(Relation rel, Oid index, int nkeys, ScanKey keys);
 
 #endif /* HEAP_WRITE_H */

@@ -13,7 +13,6 @@
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/tupdesc_details.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -23,9 +22,9 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/typcache.h"
 
+#include "attempt.h"
 #include "fixed_settings.h"
 #include "image_convert.h"
 #include "rendered_value.h"
@@ -280,60 +279,45 @@ call_conversion(ColumnConversion *conversion, Datum value,
 							 conversion->type_io_param, conversion->typmod);
 }
 
+typedef struct ConversionCall
+{
+	Oid				  owner;
+	ColumnConversion *conversion;
+	Datum			  value;
+	MemoryContext	  context;
+} ConversionCall;
+
 /*
- * Converts a value in a subtransaction of its own; returns false if that
- * fails.  Only what any value of the type may raise is swallowed.
+ * Casts and domains call what the table's owner has chosen, and must not depend
+ * on the session.
  */
+static void
+run_conversion(void *argument)
+{
+	ConversionCall *call = argument;
+	Oid				save_userid;
+	int				save_sec_context;
+	int				guc_level = fixed_settings_begin();
+
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(call->owner,
+						   save_sec_context | SECURITY_RESTRICTED_OPERATION);
+	call->value = call_conversion(call->conversion, call->value, call->context);
+	fixed_settings_end(guc_level);
+	SetUserIdAndSecContext(save_userid, save_sec_context);
+}
+
+/* Converts a value; returns false if that fails. */
 static bool
 try_conversion(Oid owner, ColumnConversion *conversion, Datum *value,
 			   MemoryContext context)
 {
-	MemoryContext oldcontext = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	volatile bool converted = false;
-	Oid			  save_userid;
-	int			  save_sec_context;
+	ConversionCall call = {owner, conversion, *value, context};
 
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcontext);
-	PG_TRY();
-	{
-		int guc_level = fixed_settings_begin();
-
-		/*
-		 * Casts and domains call what the table's owner has chosen, and must
-		 * not depend on the session.
-		 */
-		SetUserIdAndSecContext(owner,
-							   save_sec_context | SECURITY_RESTRICTED_OPERATION);
-		*value = call_conversion(conversion, *value, context);
-		fixed_settings_end(guc_level);
-		SetUserIdAndSecContext(save_userid, save_sec_context);
-		converted = true;
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcontext);
-		CurrentResourceOwner = oldowner;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-		int		   category;
-
-		MemoryContextSwitchTo(oldcontext);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcontext);
-		CurrentResourceOwner = oldowner;
-		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-		if (category == ERRCODE_OPERATOR_INTERVENTION ||
-			category == ERRCODE_INSUFFICIENT_RESOURCES)
-			ReThrowError(error);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	return converted;
+	if (!attempt(run_conversion, &call, NULL))
+		return false;
+	*value = call.value;
+	return true;
 }
 
 static void

@@ -48,10 +48,12 @@
 #include "change_buffer.h"
 #include "lineage.h"
 #include "shard_log.h"
+#include "shard_stats.h"
 #include "shard_tables.h"
 #include "stream.h"
 #include "stream_access.h"
 #include "stream_catalog.h"
+#include "stream_definition.h"
 #include "stream_time.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_split_shard);
@@ -63,6 +65,9 @@ PG_FUNCTION_INFO_V1(ddbstreams_roll_over);
 /* How often split_shard and roll_over try, and how long they pause, in ms */
 #define CLOSE_TRIES 10
 #define CLOSE_PAUSE 100
+
+/* A shard is not split by load before it has shown its load, in microseconds */
+#define SPLIT_MIN_AGE (5 * USECS_PER_SEC)
 
 /* A shard to be closed, and the children whose tables are made already */
 typedef struct Closing
@@ -200,40 +205,37 @@ lock_and_write(const Closing *closing)
 }
 
 /*
- * Refuses what would hold the closing locks for longer than its statement, or
- * has changed the stream's table.
+ * Finds the stream that is to be changed, and locks it.  Refused is what would
+ * hold the closing locks for longer than its statement, or has changed the
+ * stream's table.
  */
-static void
-check_transaction(const char *function)
+static StreamInfo *
+lock_stream(const char *arn, const char *function)
 {
+	StreamInfo *stream;
+	int64		stream_id;
+
 	PreventCommandIfReadOnly(function);
+	stream = stream_of_owner(arn);
+	stream_id = stream->stream_id;
+	if (change_buffer_has_changes(stream_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("%s cannot run in a transaction that has changed table \"%s\"",
+						function, stream->table_name),
+				 errhint("Commit the changes first.")));
 	if (IsTransactionBlock() || IsSubTransaction())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("%s cannot run inside a transaction block", function),
 				 errdetail("Writers would wait for its end."),
 				 errhint("Call it in a statement of its own.")));
-}
-
-/* Finds the stream that is to be changed, and locks it. */
-static StreamInfo *
-lock_stream(const char *arn, const char *action)
-{
-	StreamInfo *stream = stream_of_owner(arn);
-	int64		stream_id = stream->stream_id;
-
 	stream = stream_catalog_lock(stream_id);
 	if (stream == NULL || !stream_access_is_enabled(stream))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cannot %s: stream %s is disabled", action, arn),
+				 errmsg("%s cannot run on disabled stream %s", function, arn),
 				 errdetail("The shards of a disabled stream are closed for good.")));
-	if (change_buffer_has_changes(stream_id))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("cannot %s in a transaction that has changed table \"%s\"",
-						action, stream->table_name),
-				 errhint("Commit the changes first.")));
 	return stream;
 }
 
@@ -277,18 +279,18 @@ check_splittable(const StreamInfo *stream, const ShardInfo *shard)
 	if (!ShardIsOpen(shard))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cannot split shard %s: it is closed", shard->shard_id),
+				 errmsg("cannot split a closed shard"),
+				 errdetail("Shard %s is closed.", shard->shard_id),
 				 errhint("ddbstreams.describe_stream shows the open shards: those without an ending_sequence_number.")));
 	if (shard->hash_first == shard->hash_last)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cannot split shard %s: its hash range holds a single hash",
-						shard->shard_id)));
+				 errmsg("cannot split a shard that takes a single hash"),
+				 errdetail("Shard %s does.", shard->shard_id)));
 	if (list_length(open_shards(stream->stream_id)) >= MAX_SHARD_COUNT)
 		ereport(ERROR,
 				(errcode(ERRCODE_LIMIT_EXCEEDED),
-				 errmsg("cannot split shard %s: the stream has %d open shards, which is the limit",
-						shard->shard_id, MAX_SHARD_COUNT)));
+				 errmsg("a stream can have at most %d open shards", MAX_SHARD_COUNT)));
 }
 
 /*
@@ -301,15 +303,19 @@ ddbstreams_split_shard(PG_FUNCTION_ARGS)
 	StreamInfo	  *stream;
 	ShardInfo	  *shard;
 	Closing		  *closing;
+	char		  *arn;
+	char		  *shard_id;
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("streamArn");
 	if (PG_ARGISNULL(1))
 		error_null_argument("shardId");
-	check_transaction("split_shard()");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	stream = lock_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)), "split a shard");
-	shard = stream_access_shard(stream, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL);
+	arn = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	shard_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	(void) stream_access_shard(stream_of_owner(arn), shard_id, NULL);
+	stream = lock_stream(arn, "split_shard()");
+	shard = stream_access_shard(stream, shard_id, NULL);
 	check_splittable(stream, shard);
 
 	closing = prepare(stream, shard, 2);
@@ -318,11 +324,13 @@ ddbstreams_split_shard(PG_FUNCTION_ARGS)
 		if (tries >= CLOSE_TRIES)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("could not close shard %s", shard->shard_id),
-					 errdetail("A prepared or long transaction is committing to it."),
+					 errmsg("could not close the shard"),
+					 errdetail("A prepared or long transaction is committing to shard %s.",
+							   shard->shard_id),
 					 errhint("Try again when it has ended.")));
 		pause_briefly();
 	}
+	stream_definition_try_store(stream);
 	for (int i = 0; i < closing->child_count; i++)
 	{
 		Datum value = CStringGetTextDatum(closing->children[i]->shard_id);
@@ -364,8 +372,7 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("streamArn");
-	check_transaction("roll_over()");
-	stream = lock_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)), "roll over");
+	stream = lock_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)), "roll_over()");
 	foreach (lc, open_shards(stream->stream_id))
 		closings = lappend(closings, prepare(stream, lfirst(lc), 1));
 
@@ -424,29 +431,84 @@ typedef struct DueShard
 	int64 shard_no;
 } DueShard;
 
-/* Finds the shards whose time has come; the list lives in the given context. */
-static List *
-find_due(MemoryContext context)
+static bool
+is_old(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 {
-	List	 *due = NIL;
+	return shard->created_at <= stream_time_now() - rollover_usec(stream) &&
+		   has_records(shard);
+}
+
+/* The shard with which one came into being when their parent was split, or NULL */
+static ShardInfo *
+sibling_of(List *shards, const ShardInfo *shard)
+{
 	ListCell *lc;
+
+	foreach (lc, shards)
+	{
+		ShardInfo *other = lfirst(lc);
+
+		if (other->shard_no != shard->shard_no && other->parent_shard_id != NULL &&
+			shard->parent_shard_id != NULL &&
+			strcmp(other->parent_shard_id, shard->parent_shard_id) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+/*
+ * Was a split of the shard's parent in vain, because one key has nearly all of
+ * the load?  Then another would be, too.
+ */
+static bool
+was_split_in_vain(List *shards, const ShardInfo *shard, double rate)
+{
+	ShardInfo *sibling = sibling_of(shards, shard);
+
+	return sibling != NULL && ShardIsOpen(sibling) &&
+		   shard_stats_rate(sibling, GetActiveSnapshot()) < rate / 20;
+}
+
+static bool
+is_hot(const StreamInfo *stream, List *shards, const ShardInfo *shard)
+{
+	double rate;
+
+	if (shard->hash_first == shard->hash_last ||
+		shard->created_at > stream_time_now() - SPLIT_MIN_AGE)
+		return false;
+	rate = shard_stats_rate(shard, GetActiveSnapshot());
+	return rate > setting_split_above && !was_split_in_vain(shards, shard, rate);
+}
+
+/*
+ * Finds the open shards of all streams of which the test is true.  The list
+ * lives in the caller's context.
+ */
+static List *
+find_due(bool (*is_due)(const StreamInfo *, List *, const ShardInfo *))
+{
+	MemoryContext context = CurrentMemoryContext;
+	List		 *due = NIL;
+	ListCell	 *lc;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach (lc, stream_catalog_list(InvalidOid, NULL))
 	{
 		StreamInfo *stream = lfirst(lc);
-		TimestampTz limit = stream_time_now() - rollover_usec(stream);
+		List	   *shards;
 		ListCell   *lc2;
 
-		if (!stream_access_is_enabled(stream) || stream->created_at > limit)
+		if (!stream_access_is_enabled(stream))
 			continue;
-		foreach (lc2, open_shards(stream->stream_id))
+		shards = shard_catalog_list(stream->stream_id, NULL);
+		foreach (lc2, shards)
 		{
 			ShardInfo *shard = lfirst(lc2);
 
 			CHECK_FOR_INTERRUPTS();
-			if (shard->created_at <= limit && has_records(shard))
+			if (ShardIsOpen(shard) && is_due(stream, shards, shard))
 			{
 				MemoryContext oldcontext = MemoryContextSwitchTo(context);
 				DueShard	 *entry = palloc(sizeof(DueShard));
@@ -460,6 +522,7 @@ find_due(MemoryContext context)
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 	return due;
 }
 
@@ -475,15 +538,33 @@ close_in_transaction(const DueShard *due, int child_count)
 	stream = stream_catalog_lock(due->stream_id);
 	shard = shard_catalog_by_no(due->shard_no, NULL);
 	if (stream != NULL && stream_access_is_enabled(stream) && shard != NULL &&
-		ShardIsOpen(shard) && !is_held_by_prepared(shard->shard_table))
+		ShardIsOpen(shard) && !is_held_by_prepared(shard->shard_table) &&
+		list_length(open_shards(stream->stream_id)) + child_count - 1 <= MAX_SHARD_COUNT)
 	{
 		Closing *closing = prepare(stream, shard, child_count);
 
 		if (!lock_and_write(closing))
 			abandon(closing);
+		else if (child_count > 1)
+			stream_definition_try_store(stream);
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+}
+
+static void
+close_all_due(List *due, int child_count)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ListCell	 *lc;
+
+	foreach (lc, due)
+	{
+		CHECK_FOR_INTERRUPTS();
+		close_in_transaction(lfirst(lc), child_count);
+		MemoryContextSwitchTo(context);
+	}
+	list_free_deep(due);
 }
 
 /*
@@ -495,15 +576,16 @@ close_in_transaction(const DueShard *due, int child_count)
 void
 lineage_roll_over_due(void)
 {
-	MemoryContext context = CurrentMemoryContext;
-	List		 *due = find_due(context);
-	ListCell	 *lc;
+	close_all_due(find_due(is_old), 1);
+}
 
-	foreach (lc, due)
-	{
-		CHECK_FOR_INTERRUPTS();
-		close_in_transaction(lfirst(lc), 1);
-		MemoryContextSwitchTo(context);
-	}
-	list_free_deep(due);
+/*
+ * Another: splits the shards that get more than ddbstreams.split_above records
+ * a second.
+ */
+void
+lineage_split_hot(void)
+{
+	if (setting_split_above > 0)
+		close_all_due(find_due(is_hot), 2);
 }

@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "commands/extension.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -27,9 +28,12 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "expiry.h"
+#include "lineage.h"
 #include "maintenance.h"
 #include "own_sql.h"
 #include "stream_catalog.h"
+#include "stream_check.h"
 #include "worker_databases.h"
 #include "worker_slots.h"
 
@@ -43,9 +47,20 @@ static void look_for_mappings(void);
 
 /* Tasks of other parts come here. */
 static const MaintenanceTask tasks[] = {
+	{"check triggers", stream_check_triggers},
+	{"check decoding", stream_check_decoding},
+	{"roll over", lineage_roll_over_due},
+	{"split by load", lineage_split_hot},
+	{"expire", expiry_run},
 	{"look for mappings", look_for_mappings}};
 
 static bool looks_closely = false;
+
+/* The errors of the run before this one */
+static char last_errors[WORKER_ERROR_LENGTH];
+
+/* The errors of this run, until they are as long as the view shows */
+static StringInfoData errors;
 
 PGDLLEXPORT void maintenance_main(Datum main_arg);
 
@@ -57,6 +72,13 @@ bool
 maintenance_looks_closely(void)
 {
 	return looks_closely;
+}
+
+/* Something could not be checked in this run, or not be mended. */
+void
+maintenance_look_closely_again(void)
+{
+	worker_databases_look_closely(MyDatabaseId, false);
 }
 
 /* An enabled mapping of this database wants a dispatcher. */
@@ -110,15 +132,23 @@ run_task(const MaintenanceTask *task)
 	PG_CATCH();
 	{
 		ErrorData *error;
+		char	  *text;
 
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		EmitErrorReport();
+		text = psprintf("%s: %s", task->name, error->message);
+		if (strstr(last_errors, text) == NULL)
+			EmitErrorReport();
 		AbortOutOfAnyTransaction();
 		FlushErrorState();
-		worker_slots_report_error(psprintf("%s: %s", task->name, error->message));
-		FreeErrorData(error);
+
+		if (errors.len > 0)
+			appendStringInfoString(&errors, "; ");
+		appendStringInfoString(&errors, text);
+		worker_slots_report_error(errors.data);
+		if (looks_closely)
+			maintenance_look_closely_again();
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
@@ -145,7 +175,8 @@ maintenance_main(Datum main_arg)
 	if (worker_databases_report(version, exists ? EXTENSION_PRESENT : EXTENSION_ABSENT) &&
 		exists)
 	{
-		looks_closely = worker_databases_looks_closely();
+		looks_closely = worker_databases_looks_closely(last_errors);
+		initStringInfo(&errors);
 		for (Size i = 0; i < lengthof(tasks); i++)
 			run_task(&tasks[i]);
 		worker_databases_end_run(started_at);

@@ -8,5 +8,6 @@
 #include "ddbstreams.h"
 
 extern bool maintenance_looks_closely(void);
+extern void maintenance_look_closely_again(void);
 
 #endif /* MAINTENANCE_H */

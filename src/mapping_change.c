@@ -151,6 +151,7 @@ mapping_begin_create(const char *event_source_arn,
 {
 	MappingInfo *mapping = palloc0(sizeof(MappingInfo));
 
+	PreventCommandIfReadOnly("create_event_source_mapping()");
 	mapping->event_source_arn = pstrdup(event_source_arn);
 	mapping->starting_position = pstrdup(starting_position);
 	check_start(mapping);
@@ -187,6 +188,7 @@ mapping_finish_create(MappingInfo *mapping, Snapshot snapshot)
 MappingInfo *
 mapping_begin_update(const pg_uuid_t *uuid)
 {
+	PreventCommandIfReadOnly("update_event_source_mapping()");
 	return mapping_for_change(mapping_find_mine(uuid));
 }
 
@@ -202,8 +204,10 @@ mapping_finish_update(MappingInfo *mapping, bool was_active)
 MappingInfo *
 mapping_delete(const pg_uuid_t *uuid)
 {
-	MappingInfo *mapping = mapping_find_mine(uuid);
+	MappingInfo *mapping;
 
+	PreventCommandIfReadOnly("delete_event_source_mapping()");
+	mapping = mapping_find_mine(uuid);
 	if (mapping_is_my_batch(mapping->mapping_no))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "filter.h"
 #include "mapping_params.h"
 
 /* What a mapping has unless its maker says otherwise */
@@ -48,23 +49,15 @@ check_integer(int64 value, const char *member, int min, int max)
 	return (int) value;
 }
 
-static char *
-seconds_text(int64 usec)
-{
-	if (usec % USECS_PER_SEC == 0)
-		return psprintf(INT64_FORMAT, usec / USECS_PER_SEC);
-	return psprintf("%.6f", (double) usec / USECS_PER_SEC);
-}
-
 static int64
 check_seconds(int64 usec, const char *member, int min, int max)
 {
 	int64 seconds = usec / USECS_PER_SEC;
 
+	check_range(seconds, psprintf(INT64_FORMAT, seconds), member, min, max);
 	if (usec % USECS_PER_SEC != 0)
-		error_constraint(seconds_text(usec), member,
+		error_constraint(psprintf("%.6f", (double) usec / USECS_PER_SEC), member,
 						 "be a whole number of seconds");
-	check_range(seconds, seconds_text(usec), member, min, max);
 	return usec;
 }
 
@@ -154,33 +147,21 @@ mapping_set_function_response_types(MappingInfo *mapping, char **values,
 	mapping->report_batch_item_failures = count == 1;
 }
 
-static void
-invalid_criteria(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("Invalid filter pattern definition."),
-			 errhint("Filter criteria read {\"Filters\": [{\"Pattern\": \"…\"}]}.")));
-}
-
 /* Criteria without a filter are none. */
 void
 mapping_set_filter_criteria(MappingInfo *mapping, Jsonb *criteria)
 {
-	JsonbValue	filters;
-	JsonbValue *found = NULL;
+	FilterSet *set = filter_set_compile(criteria);
+	JsonbValue filters;
 
-	mapping->filter_criteria = NULL;
-	if (!JB_ROOT_IS_OBJECT(criteria))
-		invalid_criteria();
-	found = getKeyJsonValueFromContainer(&criteria->root, "Filters",
-										 strlen("Filters"), &filters);
-	if (found == NULL ? JB_ROOT_COUNT(criteria) == 0 : found->type == jbvNull)
-		return;
-	if (found == NULL || found->type != jbvBinary ||
-		!JsonContainerIsArray(found->val.binary.data))
-		invalid_criteria();
-	if (JsonContainerSize(found->val.binary.data) == 0)
-		return;
-	mapping->filter_criteria = criteria;
+	mapping->filter_criteria = set == NULL ? NULL : criteria;
+	if (set != NULL)
+		filter_set_free(set);
+	else if (JB_ROOT_COUNT(criteria) > 0 &&
+			 getKeyJsonValueFromContainer(&criteria->root, "Filters",
+										  strlen("Filters"), &filters) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("filter criteria have no member Filters"),
+				 errhint("Criteria that let all records pass are written {}.")));
 }

@@ -38,15 +38,16 @@ typedef enum ImageKind
 /* An image on its way into a record */
 typedef struct ImagePlan
 {
-	ImageKind kind;
-	bool	  is_copy; /* of tuple; else of values and nulls */
-	HeapTuple tuple;
-	Datum	 *values;
-	bool	 *nulls;
-	bool	  has_nulls;
-	Size	  data_size;
-	bool	  is_aside; /* the whole image, under ordinal */
-	uint32	  ordinal;
+	ImageKind	  kind;
+	bool		  is_copy; /* of tuple; else of values and nulls */
+	HeapTuple	  tuple;
+	Datum		 *values;
+	bool		 *nulls;
+	bool		  has_nulls;
+	Size		  data_size;
+	VirtualValues virtuals; /* of a full image or a delta */
+	bool		  is_aside; /* the whole image, under ordinal */
+	uint32		  ordinal;
 } ImagePlan;
 
 /* What the steps below share */
@@ -55,7 +56,7 @@ typedef struct RecordPlan
 	CapturedRelation *facts;
 	ChangeBucket	 *bucket;
 	uint64			  hash;
-	const bool		 *same;
+	bool			 *same;
 	ImagePlan		  old;
 	ImagePlan new;
 } RecordPlan;
@@ -144,11 +145,27 @@ stored_value(RecordPlan *plan, Oid type, ColumnForm form, Datum value)
 	return reference;
 }
 
+/* Puts the n-th virtual column, column i, into an image's values. */
+static void
+put_virtual_value(RecordPlan *plan, ImagePlan *image, int i, int n)
+{
+	Datum value = image->virtuals.values[n];
+
+	image->values[i] = (Datum) 0;
+	image->nulls[i] = image->virtuals.nulls[n] || !wants_column(plan, image->kind, i);
+	if (!image->nulls[i])
+		image->values[i] = VARSIZE_ANY(DatumGetPointer(value)) < ASIDE_SIZE ?
+							   value :
+							   put_aside(plan, value);
+}
+
 static void
 plan_values(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 			ImagePlan *image)
 {
 	RowDescriptor *descriptor = plan->facts->descriptor;
+
+	int virtuals = 0;
 
 	slot_getallattrs(version->slot);
 	image->is_copy = false;
@@ -159,6 +176,11 @@ plan_values(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 		RowColumn		 *column = &descriptor->columns[i];
 		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
 
+		if (column->is_virtual && image->kind != IMAGE_KEYS)
+		{
+			put_virtual_value(plan, image, i, virtuals++);
+			continue;
+		}
 		image->nulls[i] = version->slot->tts_isnull[i] || column->form == COLUMN_DROPPED ||
 						  !wants_column(plan, image->kind, i);
 		image->values[i] = image->nulls[i] ? (Datum) 0 : version->slot->tts_values[i];
@@ -459,6 +481,30 @@ record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
 }
 
 /*
+ * Computes virtual columns, and notes which of a delta are the same: they are
+ * not in the tuples that were compared.
+ */
+static void
+compute_virtuals(RecordPlan *plan, const RowVersion *old, const RowVersion *new)
+{
+	RowDescriptor *descriptor = plan->facts->descriptor;
+	int			   n = 0;
+
+	if (plan->old.kind == IMAGE_FULL)
+		virtual_columns_compute(plan->facts->virtuals, old->slot,
+								&plan->old.virtuals);
+	if (plan->new.kind == IMAGE_FULL || plan->new.kind == IMAGE_DELTA)
+		virtual_columns_compute(plan->facts->virtuals, new->slot,
+								&plan->new.virtuals);
+	for (int i = 0; plan->new.kind == IMAGE_DELTA &&i < descriptor->natts; i++)
+	{
+		if (descriptor->columns[i].is_virtual)
+			plan->same[i] = virtual_values_equal(&plan->old.virtuals,
+												 &plan->new.virtuals, n++);
+	}
+}
+
+/*
  * Adds the record of one change to the transaction's buffer.  old and new are
  * the row's versions, same tells which columns of a MODIFY have not changed;
  * those that the event does not have are NULL.  removed_from is the bucket of
@@ -468,7 +514,7 @@ record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
 ChangeBucket *
 record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
 			 RecordEvent event, const RowVersion *old, const RowVersion *new,
-			 const bool *same, const ChangeBucket *removed_from,
+			 bool *same, const ChangeBucket *removed_from,
 			 CommandId cid)
 {
 	const RowVersion *keyed = event == RECORD_REMOVE ? old : new;
@@ -483,6 +529,8 @@ record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
 									   keyed->slot);
 	plan.bucket = change_buffer_bucket(buffer, plan.hash);
 	choose_images(facts->view_type, event, &plan);
+	if (facts->virtuals != NULL)
+		compute_virtuals(&plan, old, new);
 	if (plan.old.kind != IMAGE_NONE)
 		plan_image(&plan, tupdesc, old, &plan.old);
 	if (plan.new.kind != IMAGE_NONE)

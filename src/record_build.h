@@ -23,7 +23,7 @@ typedef struct RowVersion
 extern ChangeBucket *record_build(CapturedRelation *facts,
 								  StreamBuffer *buffer, TupleDesc tupdesc,
 								  RecordEvent event, const RowVersion *old,
-								  const RowVersion *new, const bool	  *same,
+								  const RowVersion *new, bool		  *same,
 								  const ChangeBucket *removed_from,
 								  CommandId			  cid);
 extern void			 record_build_unchanged(CapturedRelation *facts,

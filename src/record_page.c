@@ -18,16 +18,32 @@
 #include "stream_time.h"
 
 /*
+ * Opens the reader and what goes with it.  The reader's slot is taken before the
+ * shard is opened.
+ */
+static void
+open_page(RecordPage *page, int64 position, bool waits_for_slot, Snapshot snapshot)
+{
+	ShardInfo *shard = page->iterator->shard;
+
+	page->has_reader_slot = reader_slots_take(shard->shard_table, waits_for_slot,
+											  &page->reader_slot);
+	page->reader = shard_reader_open(shard, snapshot, position);
+	page->decoder = record_decoder_create(shard, snapshot);
+	iterator_writer(&page->writer, page->iterator->stream, shard);
+	initStringInfo(&page->keys);
+	initStringInfo(&page->old_image);
+	initStringInfo(&page->new_image);
+}
+
+/*
  * Opens the page after an iterator.  The page's own things live in
- * CurrentMemoryContext; the snapshot stays the caller's.  The reader's slot is
- * taken before the shard is opened.
+ * CurrentMemoryContext; the snapshot stays the caller's.
  */
 void
 record_page_begin(RecordPage *page, const char *iterator, int max_records,
 				  Snapshot snapshot)
 {
-	ShardInfo *shard;
-
 	if (max_records < 1)
 		error_constraint(psprintf("%d", max_records), "limit",
 						 "have value greater than or equal to 1");
@@ -38,18 +54,29 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 	memset(page, 0, sizeof(RecordPage));
 	page->iterator = iterator_parse(iterator, snapshot);
 	page->max_records = max_records;
-	shard = page->iterator->shard;
-	page->horizon = shard_age_horizon(page->iterator->stream, shard);
+	page->horizon = shard_age_horizon(page->iterator->stream,
+									  page->iterator->shard);
+	open_page(page, iterator_start(page->iterator, snapshot), false, snapshot);
+}
 
-	page->has_reader_slot = reader_slots_take(shard->shard_table, false,
-											  &page->reader_slot);
-	page->reader = shard_reader_open(shard, snapshot,
-									 iterator_start(page->iterator, snapshot));
-	page->decoder = record_decoder_create(shard, snapshot);
-	iterator_writer(&page->writer, page->iterator->stream, shard);
-	initStringInfo(&page->keys);
-	initStringInfo(&page->old_image);
-	initStringInfo(&page->new_image);
+/*
+ * The same behind a position, for who may read the stream and has seen to it
+ * that the position is not below the horizon.  Waits for its turn to read.
+ */
+void
+record_page_begin_at(RecordPage *page, StreamInfo *stream, ShardInfo *shard,
+					 int64 position, int64 horizon, int max_records,
+					 Snapshot snapshot)
+{
+	memset(page, 0, sizeof(RecordPage));
+	page->iterator = palloc0(sizeof(ShardIterator));
+	page->iterator->stream = stream;
+	page->iterator->shard = shard;
+	page->iterator->kind = ITERATOR_AFTER;
+	page->iterator->position = position;
+	page->max_records = max_records;
+	page->horizon = horizon;
+	open_page(page, position, true, snapshot);
 }
 
 /* Writes the texts of the page's present record, which has been decoded. */

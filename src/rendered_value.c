@@ -428,6 +428,13 @@ rendered_value_make(Oid type, Datum value)
 	return result;
 }
 
+/* What stands for a value that there is not, palloc'd as a rendered one. */
+struct varlena *
+rendered_value_make_marker(const char *reason)
+{
+	return make_text(CurrentMemoryContext, RENDERED_MARKER, reason);
+}
+
 /*
  * Appends the typed JSON of a rendered value, which may be a short or
  * compressed varlena, and returns its size by the item-size rules.  If

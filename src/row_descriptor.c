@@ -78,7 +78,8 @@ put_column(StringInfo buf, Form_pg_attribute att, AttrNumber root_attnum,
 
 	if (att->attisdropped)
 		form = COLUMN_DROPPED;
-	else if (typed_json_is_raw(type))
+	else if (typed_json_is_raw(type) &&
+			 att->attgenerated != COMPAT_GENERATED_VIRTUAL)
 		form = COLUMN_RAW;
 	else
 		form = COLUMN_RENDERED;

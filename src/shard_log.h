@@ -21,7 +21,8 @@
 
 /*
  * Everything up to position was resolved (committed or aborted) in a snapshot
- * with this xmax and these running transactions.
+ * with this xmax and these running transactions; if there were more, these were
+ * the oldest.
  */
 #define LATEST_HINT_XIDS 40
 

@@ -112,6 +112,15 @@ open_shard(const ShardInfo *shard)
 	return rel;
 }
 
+/* Returns the page where reading behind a position would begin. */
+BlockNumber
+shard_reader_block_of(ShardReader *reader, int64 position)
+{
+	return reader->block_count == 0 ?
+			   0 :
+			   seek_block(reader->rel, reader->block_count, position);
+}
+
 /*
  * Begins to read a shard behind a position.  The reader and its records live in
  * CurrentMemoryContext; the snapshot stays the caller's.
@@ -130,8 +139,7 @@ shard_reader_open(const ShardInfo *shard, Snapshot snapshot, int64 position)
 	reader->position = position;
 	reader->end = READER_NOT_AT_END;
 	reader->block_count = RelationGetNumberOfBlocks(reader->rel);
-	reader->block = reader->block_count == 0 ? 0 :
-											   seek_block(reader->rel, reader->block_count, position);
+	reader->block = shard_reader_block_of(reader, position);
 	reader->count = 0;
 	reader->next = 0;
 	reader->stop_behind = false;
@@ -263,6 +271,17 @@ shard_reader_next(ShardReader *reader, ShardRecord *record)
 	return true;
 }
 
+/*
+ * Returns how many records behind the reader's position can be read on a page;
+ * the reader goes on behind that page.
+ */
+int
+shard_reader_count_page(ShardReader *reader, BlockNumber block)
+{
+	reader->block = block;
+	return read_page(reader) ? reader->count : 0;
+}
+
 void
 shard_reader_close(ShardReader *reader)
 {
@@ -342,6 +361,16 @@ hint_is_usable(const LatestHint *hint, Snapshot snapshot)
 	return true;
 }
 
+static int
+compare_xids(const void *a, const void *b)
+{
+	TransactionId x = *(const TransactionId *) a;
+	TransactionId y = *(const TransactionId *) b;
+
+	return x == y ? 0 : TransactionIdPrecedes(x, y) ? -1 :
+													  1;
+}
+
 static void
 leave_hint(Oid shard_table, Snapshot snapshot, int64 position)
 {
@@ -350,13 +379,22 @@ leave_hint(Oid shard_table, Snapshot snapshot, int64 position)
 	const TransactionId *xids = running_xids(snapshot, &count);
 
 	if (snapshot->snapshot_type != SNAPSHOT_MVCC ||
-		count > LATEST_HINT_XIDS ||
 		(snapshot->takenDuringRecovery && snapshot->suboverflowed))
 		return;
 	hint.position = position;
 	hint.xmax = snapshot->xmax;
-	hint.xid_count = count;
-	if (count > 0)
+	hint.xid_count = Min(count, LATEST_HINT_XIDS);
+	if (count > LATEST_HINT_XIDS)
+	{
+		/* The others make it of no use only until they have ended. */
+		TransactionId *sorted = palloc(count * sizeof(TransactionId));
+
+		memcpy(sorted, xids, count * sizeof(TransactionId));
+		qsort(sorted, count, sizeof(TransactionId), compare_xids);
+		memcpy(hint.xids, sorted, LATEST_HINT_XIDS * sizeof(TransactionId));
+		pfree(sorted);
+	}
+	else if (count > 0)
 		memcpy(hint.xids, xids, count * sizeof(TransactionId));
 	shard_log_put_hint(shard_table, &hint);
 }

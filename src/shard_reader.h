@@ -54,6 +54,8 @@ typedef struct ShardReader
 extern ShardReader *shard_reader_open(const ShardInfo *shard, Snapshot snapshot,
 									  int64 position);
 extern bool			shard_reader_next(ShardReader *reader, ShardRecord *record);
+extern BlockNumber	shard_reader_block_of(ShardReader *reader, int64 position);
+extern int			shard_reader_count_page(ShardReader *reader, BlockNumber block);
 extern void			shard_reader_close(ShardReader *reader);
 
 extern int64 shard_reader_last_number(const ShardInfo *shard);

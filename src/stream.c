@@ -32,6 +32,7 @@
 #include "shard_tables.h"
 #include "stream.h"
 #include "stream_access.h"
+#include "stream_definition.h"
 #include "stream_key.h"
 #include "stream_time.h"
 #include "stream_triggers.h"
@@ -389,6 +390,7 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	relation_close(rel, NoLock);
 
 	stream_triggers_enable(relids);
+	stream_definition_store(stream);
 	invalidate_relations(relids);
 	return stream->arn;
 }
@@ -430,6 +432,7 @@ stream_disable(Oid table_oid)
 	stream->disabled_at = stream_time_now();
 	stream_catalog_replace(stream);
 	stream_triggers_disable(relids);
+	stream_definition_store(stream);
 	invalidate_relations(relids);
 	return stream->arn;
 }
@@ -466,4 +469,6 @@ stream_set_retention(const char *arn, const Interval *retention)
 				 errmsg("Requested resource not found: Stream: %s not found", arn)));
 	stream->retention = *retention;
 	stream_catalog_replace(stream);
+	if (stream_access_table_exists(stream))
+		stream_definition_store(stream);
 }

@@ -8,9 +8,9 @@
  * show them closed shards as open.  Readers pass their statement's snapshot, so
  * that what they see of streams, shards and records is of one moment.
  *
- * Rows are only ever inserted (heap_write.c says why): a stream or shard that
- * changes gets a new row with a higher version, and of the versions that a
- * snapshot shows the highest counts.
+ * Rows are inserted (heap_write.c says how), never updated: a stream or shard
+ * that changes gets a new row with a higher version, and of the versions that a
+ * snapshot shows the highest counts.  All go when the stream or shard expires.
  *
  * Who changes a stream or its shards holds the stream's lock
  * (stream_catalog_lock) to the end of its transaction.  Every row that these
@@ -495,6 +495,19 @@ stream_catalog_lock(int64 stream_id)
 	return stream_catalog_by_id(stream_id, NULL);
 }
 
+/*
+ * The same without waiting.  Returns NULL also if somebody else is changing the
+ * stream.
+ */
+StreamInfo *
+stream_catalog_try_lock(int64 stream_id)
+{
+	if (!ConditionalLockDatabaseObject(catalog_table_oid(CATALOG_STREAM, false),
+									   (Oid) stream_id, 0, ExclusiveLock))
+		return NULL;
+	return stream_catalog_by_id(stream_id, NULL);
+}
+
 /* Inserts one row in a catalogue table and makes it visible to later reads. */
 static void
 catalog_insert(CatalogTable table, CatalogRow *row)
@@ -592,6 +605,32 @@ stream_catalog_replace(StreamInfo *stream)
 {
 	stream->version++;
 	stream_catalog_insert(stream);
+}
+
+/* Deletes all rows that one index finds with a number. */
+static void
+catalog_delete(CatalogTable table, AttrNumber anum, int64 id)
+{
+	Relation	rel = table_open(catalog_table_oid(table, false), RowExclusiveLock);
+	ScanKeyData key;
+
+	ScanKeyInit(&key, anum, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+	heap_write_delete(rel, catalog_index_oid(table, "pkey"), 1, &key);
+	table_close(rel, NoLock);
+}
+
+/* Deletes a stream that has no shards, under the stream's lock. */
+void
+stream_catalog_delete(const StreamInfo *stream)
+{
+	catalog_delete(CATALOG_STREAM, Anum_stream_id, stream->stream_id);
+}
+
+/* Deletes a shard's rows, under the stream's lock. */
+void
+shard_catalog_delete(const ShardInfo *shard)
+{
+	catalog_delete(CATALOG_SHARD, Anum_shard_no, shard->shard_no);
 }
 
 /* Returns the shards of a stream, in the order of their ids. */

@@ -90,6 +90,8 @@ extern List		  *stream_catalog_list(Oid table_oid, Snapshot snapshot);
 extern void		   stream_catalog_insert(StreamInfo *stream);
 extern void		   stream_catalog_replace(StreamInfo *stream);
 extern StreamInfo *stream_catalog_lock(int64 stream_id);
+extern StreamInfo *stream_catalog_try_lock(int64 stream_id);
+extern void		   stream_catalog_delete(const StreamInfo *stream);
 
 extern List		 *shard_catalog_list(int64 stream_id, Snapshot snapshot);
 extern ShardInfo *shard_catalog_find(int64 stream_id, const char *shard_id,
@@ -97,6 +99,7 @@ extern ShardInfo *shard_catalog_find(int64 stream_id, const char *shard_id,
 extern ShardInfo *shard_catalog_by_no(int64 shard_no, Snapshot snapshot);
 extern void		  shard_catalog_insert(ShardInfo *shard);
 extern void		  shard_catalog_replace(ShardInfo *shard);
+extern void		  shard_catalog_delete(const ShardInfo *shard);
 
 extern int64  catalog_next_id(void);
 extern bytea *catalog_secret(void);

@@ -25,19 +25,23 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
+#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -47,7 +51,9 @@
 #include "captured_relation.h"
 #include "shard_log.h"
 #include "shard_tables.h"
+#include "stream.h"
 #include "stream_catalog.h"
+#include "stream_definition.h"
 #include "stream_guard.h"
 #include "stream_key.h"
 #include "stream_time.h"
@@ -194,10 +200,24 @@ refuse(const char *action, const StreamInfo *stream)
 }
 
 /*
- * Is the row trigger as it must be?  What has lost ENABLE ALWAYS gets it back;
- * what would not capture everything is refused.
+ * Do these commands come from pg_dump?  What pg_dump writes begins with these
+ * settings, in all versions; nobody types under them.  It has to succeed in a
+ * database whose streams are live, too: with --clean it drops triggers before
+ * tables, with --disable-triggers it disables all of a table.
  */
-static void
+static bool
+in_restore(void)
+{
+	return !check_function_bodies && namespace_search_path != NULL &&
+		   namespace_search_path[0] == '\0';
+}
+
+/*
+ * Is a trigger as it must be?  What has lost ENABLE ALWAYS gets it back; what
+ * would not capture everything is refused.  Returns false for one that a restore
+ * drops.
+ */
+static bool
 check_trigger(Relation rel, const char *name, const StreamInfo *stream)
 {
 	switch (stream_triggers_state(rel, name))
@@ -208,14 +228,19 @@ check_trigger(Relation rel, const char *name, const StreamInfo *stream)
 			stream_triggers_set_state(rel, name, TRIGGER_FIRES_ALWAYS);
 			break;
 		case TRIGGER_IS_MISSING:
+			if (in_restore())
+				return false;
 			refuse(psprintf("drop trigger \"%s\"", name), stream);
 			break;
 		case TRIGGER_IS_FOREIGN:
 			refuse(psprintf("replace trigger \"%s\"", name), stream);
 			break;
 		default:
-			refuse(psprintf("disable trigger \"%s\"", name), stream);
+			if (!in_restore())
+				refuse(psprintf("disable trigger \"%s\"", name), stream);
+			stream_triggers_set_state(rel, name, TRIGGER_FIRES_ALWAYS);
 	}
+	return true;
 }
 
 static bool
@@ -259,21 +284,59 @@ check_key(Relation root, StreamInfo *stream)
 	}
 }
 
+/* Columns may have got other names, or the trigger other arguments. */
+static void
+update_definition(StreamInfo *stream)
+{
+	if (stream_definition_is_current(stream))
+		return;
+	stream = stream_catalog_lock(stream->stream_id);
+	if (stream != NULL)
+		stream_definition_store(stream);
+}
+
 /* A table without a stream: a detached partition keeps no trigger of ours. */
 static void
 check_uncaptured(Relation rel)
 {
 	if (stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER) != TRIGGER_IS_MISSING &&
-		stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER) == TRIGGER_IS_MISSING)
+		stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER) == TRIGGER_IS_MISSING &&
+		!in_restore())
 		stream_triggers_drop(RelationGetRelid(rel), DDBSTREAMS_TRUNCATE_TRIGGER);
 	else
 	{
 		/* A disabled stream's: ENABLE TRIGGER ALL does not bring them back. */
 		stream_triggers_disable_on(rel);
+		stream_triggers_make_depend(rel);
 	}
 }
 
-static void
+/*
+ * Does a table without a stream come from a dump in which it had one, and can
+ * the stream be enabled now?
+ */
+static bool
+may_enable_defined(Relation rel)
+{
+	Oid	 relid = RelationGetRelid(rel);
+	char state = stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER);
+
+	if (rel->rd_rel->relispartition || state == TRIGGER_IS_MISSING ||
+		state == TRIGGER_IS_FOREIGN || !stream_definition_exists(relid))
+		return false;
+	if (stream_key_of(rel) != NULL)
+		return true;
+	ereport(in_restore() ? DEBUG1 : WARNING,
+			(errmsg("the stream that trigger \"%s\" defines waits for table \"%s\" to have a primary key",
+					DDBSTREAMS_ROW_TRIGGER, RelationGetRelationName(rel))));
+	return false;
+}
+
+/*
+ * Is everything there that capture needs?  Returns false if the stream has to
+ * end, because a restore drops its triggers.
+ */
+static bool
 check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 {
 	Relation root;
@@ -289,20 +352,23 @@ check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 		refuse(psprintf("keep rows in foreign table \"%s\"",
 						RelationGetRelationName(rel)),
 			   stream);
-	check_trigger(rel, DDBSTREAMS_ROW_TRIGGER, stream);
+	if (!check_trigger(rel, DDBSTREAMS_ROW_TRIGGER, stream))
+		return false;
 	if (rel->rd_rel->relkind == RELKIND_RELATION)
 	{
 		/* PostgreSQL does not clone it to a new partition. */
 		if (rel->rd_rel->relispartition &&
 			stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER) == TRIGGER_IS_MISSING)
 			stream_triggers_require_truncate(rel);
-		else
-			check_trigger(rel, DDBSTREAMS_TRUNCATE_TRIGGER, stream);
+		else if (!check_trigger(rel, DDBSTREAMS_TRUNCATE_TRIGGER, stream))
+			return false;
 	}
 
 	root = table_open(root_oid, AccessShareLock);
 	check_key(root, stream);
 	table_close(root, NoLock);
+	update_definition(stream);
+	return true;
 }
 
 static void
@@ -311,8 +377,9 @@ check_relation(Oid relid)
 	Relation	rel;
 	StreamInfo *stream;
 	Oid			root;
-
-	char relkind = get_rel_relkind(relid); /* 0 if it is gone */
+	bool		enables = false;
+	bool		disables = false;
+	char		relkind = get_rel_relkind(relid); /* 0 if it is gone */
 
 	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
 		relkind != RELKIND_FOREIGN_TABLE)
@@ -320,10 +387,17 @@ check_relation(Oid relid)
 	rel = table_open(relid, AccessShareLock);
 	stream = captured_relation_stream(relid, &root);
 	if (stream == NULL)
-		check_uncaptured(rel);
+		enables = may_enable_defined(rel);
 	else
-		check_captured(rel, root, stream);
+		disables = !check_captured(rel, root, stream);
+	if (stream == NULL && !enables)
+		check_uncaptured(rel);
 	table_close(rel, NoLock);
+
+	if (enables)
+		stream_definition_enable(relid);
+	if (disables)
+		stream_disable(root);
 }
 
 /*
@@ -495,6 +569,91 @@ prepare_alter_table(AlterTableStmt *stmt)
 	}
 }
 
+/*
+ * ALTER TABLE … ADD PRIMARY KEY and ALTER INDEX … ATTACH PARTITION may bring the
+ * key that a restored definition waits for.
+ */
+static void
+note_new_key(AlterTableStmt *stmt)
+{
+	Oid relid;
+
+	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (OidIsValid(relid) && stmt->objtype == OBJECT_INDEX)
+		relid = IndexGetRelation(relid, true);
+	while (OidIsValid(relid) && get_rel_relispartition(relid))
+		relid = get_partition_parent(relid, true);
+	if (!OidIsValid(relid))
+		return;
+
+	/*
+	 * In a parallel restore another session may be about to make the trigger,
+	 * without seeing this key.
+	 */
+	if (stmt->objtype == OBJECT_INDEX && in_restore())
+		LockRelationOid(relid, ShareRowExclusiveLock);
+	if (OidIsValid(get_trigger_oid(relid, DDBSTREAMS_ROW_TRIGGER, true)))
+		note_altered(relid);
+}
+
+/*
+ * A restore makes the triggers of a stream one by one, but the first of them has
+ * had the stream enabled, and with it all: is this another of these?
+ */
+static bool
+is_made_already(CreateTrigStmt *stmt)
+{
+	Oid		 relid;
+	Relation rel;
+	char	 state;
+
+	if (strcmp(stmt->trigname, DDBSTREAMS_TRUNCATE_TRIGGER) != 0 || !in_restore() ||
+		!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return false;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (!OidIsValid(relid) ||
+		pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER) != ACLCHECK_OK)
+		return false;
+
+	/* As CREATE TRIGGER does: another session may be at work. */
+	rel = table_open(relid, ShareRowExclusiveLock);
+	state = stream_triggers_state(rel, stmt->trigname);
+	table_close(rel, NoLock);
+	return state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN;
+}
+
+/*
+ * ALTER TRIGGER … DEPENDS ON EXTENSION follows in a restore, and would have two
+ * parallel ones wait for each other: it locks the extension, to which the new
+ * stream's shards have been added.  It has been seen to, too.
+ */
+static bool
+depends_already(AlterObjectDependsStmt *stmt)
+{
+	Oid relid;
+
+	if (stmt->objectType != OBJECT_TRIGGER || stmt->remove ||
+		strcmp(strVal(stmt->extname), DDBSTREAMS_EXTENSION) != 0 ||
+		!OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)))
+		return false;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	return OidIsValid(relid) &&
+		   stream_triggers_depend(relid, strVal(llast(castNode(List, stmt->object))));
+}
+
+static bool
+is_done_already(Node *command)
+{
+	if (IsBinaryUpgrade)
+		return false;
+	if (IsA(command, CreateTrigStmt))
+		return is_made_already((CreateTrigStmt *) command);
+	return IsA(command, AlterObjectDependsStmt) &&
+		   depends_already((AlterObjectDependsStmt *) command);
+}
+
 static void
 next_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 			 ProcessUtilityContext context, ParamListInfo params,
@@ -542,11 +701,18 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	bool wakes = ends_prepared_transaction(pstmt->utilityStmt);
 	bool copies = copies_tables(pstmt->utilityStmt);
 
+	bool alters = IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade;
+
 	worker_guard_before(pstmt->utilityStmt);
-	if (IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade)
+	if (alters)
 		prepare_alter_table((AlterTableStmt *) pstmt->utilityStmt);
 
-	if (rewrites_in_place(pstmt->utilityStmt))
+	if (is_done_already(pstmt->utilityStmt))
+	{
+		if (completion)
+			SetQueryCompletion(completion, CreateCommandTag(pstmt->utilityStmt), 0);
+	}
+	else if (rewrites_in_place(pstmt->utilityStmt))
 		utility_in_heap_order(pstmt, query, read_only_tree, context, params,
 							  environment, dest, completion);
 	else
@@ -560,6 +726,8 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		shard_log_wake_all();
 		worker_guard_after_prepared();
 	}
+	if (alters)
+		note_new_key((AlterTableStmt *) pstmt->utilityStmt);
 	if (notes != NIL && IsTransactionState() && !IsBinaryUpgrade)
 		stream_guard_check();
 }

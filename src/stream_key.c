@@ -6,6 +6,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -88,4 +89,36 @@ stream_key_hash_functions(Relation rel, int count, const AttrNumber *attnums)
 			appendStringInfo(&names, "(%s)", get_collation_name(att->attcollation));
 	}
 	return names.data;
+}
+
+/*
+ * Returns the columns of a partition_key as a list of char *; an error for an
+ * array that names nothing.
+ */
+List *
+stream_key_names(ArrayType *partition_key)
+{
+	List  *names = NIL;
+	Datum *elems;
+	bool  *nulls;
+	int	   count;
+
+	deconstruct_array(partition_key, TEXTOID, -1, false, TYPALIGN_INT, &elems,
+					  &nulls, &count);
+	if (ARR_NDIM(partition_key) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("partition_key must have one dimension")));
+	if (count == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("partition_key names no column"),
+				 errhint("Leave it out to take the whole primary key.")));
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			error_null_argument("partitionKey");
+		names = lappend(names, TextDatumGetCString(elems[i]));
+	}
+	return names;
 }

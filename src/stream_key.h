@@ -9,6 +9,7 @@
 
 #include "access/attnum.h"
 #include "nodes/pg_list.h"
+#include "utils/array.h"
 #include "utils/rel.h"
 
 typedef struct TableKey
@@ -22,5 +23,6 @@ typedef struct TableKey
 extern TableKey *stream_key_of(Relation rel);
 extern char		*stream_key_hash_functions(Relation rel, int count,
 										   const AttrNumber *attnums);
+extern List		*stream_key_names(ArrayType *partition_key);
 
 #endif /* STREAM_KEY_H */

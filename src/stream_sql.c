@@ -10,7 +10,6 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rangetypes.h"
 #include "utils/snapmgr.h"
@@ -21,6 +20,7 @@
 #include "horizon.h"
 #include "stream.h"
 #include "stream_access.h"
+#include "stream_key.h"
 #include "stream_time.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_enable_stream);
@@ -36,39 +36,6 @@ require_argument(FunctionCallInfo fcinfo, int n, const char *member)
 {
 	if (PG_ARGISNULL(n))
 		error_null_argument(member);
-}
-
-/* partition_key as a list of char *; an error for an array that names nothing */
-static List *
-partition_key_argument(FunctionCallInfo fcinfo, int n)
-{
-	List	  *names = NIL;
-	ArrayType *array;
-	Datum	  *elems;
-	bool	  *nulls;
-	int		   count;
-
-	if (PG_ARGISNULL(n))
-		return NIL;
-	array = PG_GETARG_ARRAYTYPE_P(n);
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls,
-					  &count);
-	if (ARR_NDIM(array) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("partition_key must have one dimension")));
-	if (count == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("partition_key names no column"),
-				 errhint("Leave it out to take the whole primary key.")));
-	for (int i = 0; i < count; i++)
-	{
-		if (nulls[i])
-			error_null_argument("partitionKey");
-		names = lappend(names, TextDatumGetCString(elems[i]));
-	}
-	return names;
 }
 
 /*
@@ -95,7 +62,10 @@ ddbstreams_enable_stream(PG_FUNCTION_ARGS)
 							 "have value less than or equal to 1024");
 	}
 	arn = stream_enable(PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1)),
-						shard_count, partition_key_argument(fcinfo, 3),
+						shard_count,
+						PG_ARGISNULL(3) ?
+							NIL :
+							stream_key_names(PG_GETARG_ARRAYTYPE_P(3)),
 						PG_GETARG_INTERVAL_P(4));
 	PG_RETURN_TEXT_P(cstring_to_text(arn));
 }

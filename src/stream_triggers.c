@@ -33,6 +33,9 @@
 #include "stream_catalog.h"
 #include "stream_triggers.h"
 
+static const char *const trigger_names[] = {DDBSTREAMS_ROW_TRIGGER,
+											DDBSTREAMS_TRUNCATE_TRIGGER};
+
 /*
  * Is this trigger what enable_stream makes?  Another one of its name would
  * capture nothing, or not everything.
@@ -86,6 +89,53 @@ stream_triggers_set_state(Relation rel, const char *name, char state)
 }
 
 static void
+depend_on_extension(Oid trigger_oid)
+{
+	ObjectAddress trigger;
+	ObjectAddress extension;
+
+	ObjectAddressSet(trigger, TriggerRelationId, trigger_oid);
+	ObjectAddressSet(extension, ExtensionRelationId,
+					 get_extension_oid(DDBSTREAMS_EXTENSION, false));
+	recordDependencyOn(&trigger, &extension, DEPENDENCY_AUTO_EXTENSION);
+	CommandCounterIncrement();
+}
+
+/* Does DROP EXTENSION take a trigger of a relation along? */
+bool
+stream_triggers_depend(Oid relid, const char *name)
+{
+	Oid trigger = get_trigger_oid(relid, name, true);
+
+	return OidIsValid(trigger) &&
+		   list_member_oid(getAutoExtensionsOfObject(TriggerRelationId, trigger),
+						   get_extension_oid(DDBSTREAMS_EXTENSION, false));
+}
+
+/*
+ * Sees to it that DROP EXTENSION takes along the triggers of ours that somebody
+ * else has made, such as pg_restore.  Those that PostgreSQL clones to partitions
+ * go with the root's.
+ */
+void
+stream_triggers_make_depend(Relation rel)
+{
+	Oid relid = RelationGetRelid(rel);
+
+	for (Size i = 0; i < lengthof(trigger_names); i++)
+	{
+		const char *name = trigger_names[i];
+		char		state = stream_triggers_state(rel, name);
+
+		if (state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN &&
+			!(rel->rd_rel->relispartition &&
+			  strcmp(name, DDBSTREAMS_ROW_TRIGGER) == 0) &&
+			!stream_triggers_depend(relid, name))
+			depend_on_extension(get_trigger_oid(relid, name, false));
+	}
+}
+
+static void
 create_trigger(Oid relid, const char *name, const char *function, bool row,
 			   int16 timing, int16 events)
 {
@@ -93,7 +143,6 @@ create_trigger(Oid relid, const char *name, const char *function, bool row,
 											   makeString(pstrdup(function)));
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
 	ObjectAddress	trigger;
-	ObjectAddress	extension;
 	Oid				save_userid;
 	int				save_sec_context;
 
@@ -116,10 +165,7 @@ create_trigger(Oid relid, const char *name, const char *function, bool row,
 									TRIGGER_FIRES_ALWAYS);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 
-	ObjectAddressSet(extension, ExtensionRelationId,
-					 get_extension_oid(DDBSTREAMS_EXTENSION, false));
-	recordDependencyOn(&trigger, &extension, DEPENDENCY_AUTO_EXTENSION);
-	CommandCounterIncrement();
+	depend_on_extension(trigger.objectId);
 }
 
 /*
@@ -202,6 +248,7 @@ stream_triggers_enable(List *relids)
 									  TRIGGER_FIRES_ALWAYS);
 		if (rel->rd_rel->relkind == RELKIND_RELATION)
 			stream_triggers_require_truncate(rel);
+		stream_triggers_make_depend(rel);
 		table_close(rel, NoLock);
 	}
 }
@@ -210,16 +257,13 @@ stream_triggers_enable(List *relids)
 void
 stream_triggers_disable_on(Relation rel)
 {
-	static const char *const names[] = {DDBSTREAMS_ROW_TRIGGER,
-										DDBSTREAMS_TRUNCATE_TRIGGER};
-
-	for (Size i = 0; i < lengthof(names); i++)
+	for (Size i = 0; i < lengthof(trigger_names); i++)
 	{
-		char state = stream_triggers_state(rel, names[i]);
+		char state = stream_triggers_state(rel, trigger_names[i]);
 
 		if (state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN &&
 			state != TRIGGER_DISABLED)
-			stream_triggers_set_state(rel, names[i], TRIGGER_DISABLED);
+			stream_triggers_set_state(rel, trigger_names[i], TRIGGER_DISABLED);
 	}
 }
 

@@ -245,9 +245,9 @@ worker_databases_changed(void)
 	worker_slots_wake_launcher();
 }
 
-/* The next run, which is due at once, is to check what rarely changes too. */
+/* The next run, which may be due at once, is to check what rarely changes too. */
 void
-worker_databases_look_closely(Oid database)
+worker_databases_look_closely(Oid database, bool at_once)
 {
 	WorkerDatabase *entry;
 	bool			wakes;
@@ -258,10 +258,11 @@ worker_databases_look_closely(Oid database)
 	if (wakes)
 	{
 		entry->look_closely = true;
-		entry->maintenance.next_start = 0;
+		if (at_once)
+			entry->maintenance.next_start = 0;
 	}
 	unlock();
-	if (wakes)
+	if (wakes && at_once)
 		worker_slots_wake_launcher();
 }
 
@@ -282,10 +283,11 @@ worker_databases_begin_run(void)
 
 /*
  * Is this run to check what rarely changes, too?  Asked once in a run, before
- * looking: what changes from now on is for the next run.
+ * looking: what changes from now on is for the next run.  Copies the last run's
+ * error, of WORKER_ERROR_LENGTH bytes.
  */
 bool
-worker_databases_looks_closely(void)
+worker_databases_looks_closely(char *last_error)
 {
 	WorkerDatabase *entry;
 	bool			look_closely = false;
@@ -296,6 +298,7 @@ worker_databases_looks_closely(void)
 	{
 		look_closely = entry->look_closely;
 		entry->look_closely = false;
+		memcpy(last_error, entry->maintenance.last_error, WORKER_ERROR_LENGTH);
 	}
 	unlock();
 	return look_closely;

@@ -141,6 +141,7 @@ exec_as_owner()
 		PATH="$bindir:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
 		HOME="$tmp" TMPDIR="$tmp" LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" \
 		PG_CONFIG="$pg_config" PG_TEST_EXTRA="${PG_TEST_EXTRA:-}" \
+		${OLD_PG_CONFIG:+OLD_PG_CONFIG="$OLD_PG_CONFIG"} \
 		${STRESS_SECONDS:+STRESS_SECONDS="$STRESS_SECONDS"} \
 		${STRESS_SEED:+STRESS_SEED="$STRESS_SEED"} "$@"
 }

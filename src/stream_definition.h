@@ -1,0 +1,18 @@
+/*
+ * stream_definition.h
+ *	  What a dump of a table says of its stream.
+ */
+#ifndef STREAM_DEFINITION_H
+#define STREAM_DEFINITION_H
+
+#include "ddbstreams.h"
+
+#include "stream_catalog.h"
+
+extern void stream_definition_store(const StreamInfo *stream);
+extern void stream_definition_try_store(const StreamInfo *stream);
+extern bool stream_definition_is_current(const StreamInfo *stream);
+extern bool stream_definition_exists(Oid relid);
+extern void stream_definition_enable(Oid relid);
+
+#endif /* STREAM_DEFINITION_H */
