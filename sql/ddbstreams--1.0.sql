@@ -150,8 +150,6 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- change				state while the dispatcher has not seen it: Creating,
 --						Enabling or Updating
 -- acknowledged_version	the version that the dispatcher works by
--- last_processing_result	as Lambda has it
--- last_error, last_error_at	the last failure of the handler or its worker
 CREATE TABLE ddbstreams_shards.mapping (
 	uuid uuid PRIMARY KEY,
 	mapping_no int8 NOT NULL UNIQUE,
@@ -177,9 +175,6 @@ CREATE TABLE ddbstreams_shards.mapping (
 	version int8 NOT NULL DEFAULT 1,
 	change text NOT NULL DEFAULT 'Creating',
 	acknowledged_version int8 NOT NULL DEFAULT 0,
-	last_processing_result text NOT NULL DEFAULT 'No records processed',
-	last_error text,
-	last_error_at timestamptz,
 	UNIQUE (event_source_arn, function_name)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
@@ -670,6 +665,59 @@ CREATE FUNCTION ddbstreams.redrive(uuid uuid DEFAULT NULL)
 	AS 'MODULE_PATHNAME', 'ddbstreams_redrive';
 COMMENT ON FUNCTION ddbstreams.redrive(uuid) IS
 'Delivers failed batches again: one of ddbstreams.failed_batches by its id, all of an event source mapping by its uuid, or (null) all that the caller may see. Returns how many will be delivered, once this transaction has committed, by the mapping''s workers, each once and exactly once; those that were delivered already, or whose mapping has been deleted, are left out. A batch that fails again stays in failed_batches, with last_error. It comes late: changes of the same keys may have been delivered before it. Errors: 42704 for an unknown uuid.';
+---------------------------------------------------------------------------
+-- How far event source mappings are (delivery_stats.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams_shards.list_mapping_stats(
+	OUT mapping uuid,
+	OUT function_name text,
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT lane int,
+	OUT state text,
+	OUT lag_records bigint,
+	OUT lag_seconds double precision,
+	OUT attempts int,
+	OUT next_attempt_at timestamptz,
+	OUT last_error text,
+	OUT last_error_at timestamptz,
+	OUT worker_pid int,
+	OUT checkpoint text,
+	OUT records_delivered bigint,
+	OUT records_filtered bigint,
+	OUT records_lost bigint,
+	OUT batches_delivered bigint,
+	OUT batches_failed bigint)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_mapping_stats';
+COMMENT ON FUNCTION ddbstreams_shards.list_mapping_stats() IS 'reads ddbstreams.mapping_stats';
+
+CREATE VIEW ddbstreams.mapping_stats AS
+	SELECT mapping, function_name, stream_arn, shard_id, lane, state, lag_records, lag_seconds, attempts,
+		next_attempt_at, last_error, last_error_at, worker_pid, checkpoint, records_delivered,
+		records_filtered, records_lost, batches_delivered, batches_failed
+	FROM ddbstreams_shards.list_mapping_stats();
+COMMENT ON VIEW ddbstreams.mapping_stats IS
+'How far each event source mapping is in each shard of its stream: one row for each lane that a shard is divided into by the parallelization factor. Shows the mappings of roles whose privileges the reader has, all of them to pg_monitor.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lane IS 'from 0; null for a shard that is yet to begin';
+COMMENT ON COLUMN ddbstreams.mapping_stats.state IS 'disabled; waiting (for the parent shard); delivering (a call is running); retrying (the present batch has failed, and blocks the shard); giving up (the batch goes to on_failure); ready (up to date, or about to go on); finished (the shard has ended and is delivered)';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lag_records IS 'records behind the checkpoint that can be read, those of other lanes and those that the filter will pass over included; estimated by the size of the shard beyond 10,000';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lag_seconds IS 'age of the first record behind the checkpoint, 0 if there is none';
+COMMENT ON COLUMN ddbstreams.mapping_stats.attempts IS 'calls for the present batch so far, 0 between batches';
+COMMENT ON COLUMN ddbstreams.mapping_stats.next_attempt_at IS 'when the present batch is tried again, null if nothing is to be waited for';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error IS 'of the last call that failed, also when others have succeeded since';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error_at IS 'when that was';
+COMMENT ON COLUMN ddbstreams.mapping_stats.worker_pid IS 'the handler worker that runs it now, null if none does';
+COMMENT ON COLUMN ddbstreams.mapping_stats.checkpoint IS 'records with higher sequence numbers are to be delivered';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_delivered IS 'records whose effects have been committed';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_filtered IS 'records that the filter has passed over';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_lost IS 'records that have expired before they were delivered';
+COMMENT ON COLUMN ddbstreams.mapping_stats.batches_delivered IS 'batches that were delivered completely';
+COMMENT ON COLUMN ddbstreams.mapping_stats.batches_failed IS 'batches that were given up: see ddbstreams.failed_batches';
+GRANT SELECT ON ddbstreams.mapping_stats TO PUBLIC;
+
 ---------------------------------------------------------------------------
 -- Filters of event source mappings (filter*.c)
 ---------------------------------------------------------------------------

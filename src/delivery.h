@@ -42,8 +42,8 @@ typedef struct DeliveryOutcome
 	DeliveryResult result;
 	TimestampTz	   wake_at;
 	TimestampTz	   not_before; /* no use to look earlier, whatever is appended */
-	bool		   suspect; /* its batch has ended a process before */
-	bool		   slow;	/* its call took longer than a time slice */
+	bool		   suspect;	   /* its batch has ended a process before */
+	bool		   slow;	   /* its call took longer than a time slice */
 
 	/*
 	 * Records that a filter or another lane has passed over are not worth a

@@ -17,6 +17,7 @@
 #include "aws_record.h"
 #include "delivery.h"
 #include "delivery_batch.h"
+#include "delivery_call.h"
 #include "reader_slots.h"
 #include "record_page.h"
 
@@ -106,20 +107,53 @@ close_page(RecordPage *page)
 		reader_slots_release(&page->reader_slot);
 }
 
-/* Does the mapping want the page's present record, which was decoded? */
-static bool
-is_wanted(const BatchRequest *request, RecordPage *page)
+/* Appends the page's present record as an element of Records. */
+static void
+append_text(StringInfo buf, const BatchRequest *request, RecordPage *page)
 {
-	return true;
+	appendStringInfoChar(buf, '{');
+	aws_append_record_members(buf, page);
+	appendStringInfoString(buf, ",\"eventSourceARN\":\"");
+	appendStringInfoString(buf, request->mapping->event_source_arn);
+	appendStringInfoString(buf, "\"}");
 }
 
-static void
-add_text(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
+/*
+ * Does the filter let the page's present record through?  It has been decoded;
+ * its texts are written if need be (*has_texts).
+ */
+static bool
+is_wanted(const BatchRequest *request, RecordPage *page, bool *has_texts)
 {
-	appendStringInfoString(&batch->records, batch->count > 0 ? ",{" : "{");
-	aws_append_record_members(&batch->records, page);
-	appendStringInfo(&batch->records, ",\"eventSourceARN\":\"%s\"}",
-					 request->mapping->event_source_arn);
+	const char	  *event = record_event_name(page->decoder->event);
+	FilterVerdict  verdict;
+	MemoryContext  oldcontext;
+	StringInfoData text;
+
+	*has_texts = false;
+	if (request->filter == NULL)
+		return true;
+	verdict = filter_set_pretest(request->filter, event);
+	if (verdict != FILTER_MAYBE)
+		return verdict == FILTER_YES;
+
+	/* What is needed for one record goes with it. */
+	oldcontext = MemoryContextSwitchTo(page->decoder->context);
+	initStringInfo(&text);
+	(void) record_append_keys(page->decoder, &text);
+	verdict = filter_set_pretest_keys(request->filter, event, delivery_json(text.data));
+	if (verdict == FILTER_MAYBE)
+	{
+		record_page_decode_texts(page);
+		*has_texts = true;
+		resetStringInfo(&text);
+		append_text(&text, request, page);
+		verdict = filter_set_matches(request->filter, delivery_json(text.data)) ?
+					  FILTER_YES :
+					  FILTER_NO;
+	}
+	MemoryContextSwitchTo(oldcontext);
+	return verdict == FILTER_YES;
 }
 
 /*
@@ -129,21 +163,25 @@ add_text(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
 static bool
 add_record(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
 {
-	int length = batch->records.len;
+	int	 length = batch->records.len;
+	bool has_texts;
 
 	record_decode(page->decoder, &page->record);
 	if (request->lanes > 1 &&
 		lane_of(page->decoder, request->lanes) != request->lane)
 		return true;
-	if (!is_wanted(request, page))
+	if (!is_wanted(request, page, &has_texts))
 	{
 		batch->filtered++;
 		return true;
 	}
 	if (!request->count_only)
 	{
-		record_page_decode_texts(page);
-		add_text(batch, request, page);
+		if (!has_texts)
+			record_page_decode_texts(page);
+		if (batch->count > 0)
+			appendStringInfoChar(&batch->records, ',');
+		append_text(&batch->records, request, page);
 		if (batch->records.len > DELIVERY_MAX_PAYLOAD && batch->count > 0)
 		{
 			batch->records.len = length;

@@ -7,6 +7,7 @@
 
 #include "ddbstreams.h"
 
+#include "filter.h"
 #include "lib/stringinfo.h"
 #include "mapping.h"
 #include "stream_catalog.h"
@@ -15,10 +16,10 @@
 /* What has ended a batch */
 typedef enum BatchEnd
 {
-	BATCH_FULL,			/* as many records, or bytes, as it may have */
-	BATCH_AT_LAST,		/* the last number that was asked for */
-	BATCH_AT_WINDOW,	/* the end of the first record's tumbling window */
-	BATCH_PASSED_MANY,	/* so many passed over that it is time for a checkpoint */
+	BATCH_FULL,			 /* as many records, or bytes, as it may have */
+	BATCH_AT_LAST,		 /* the last number that was asked for */
+	BATCH_AT_WINDOW,	 /* the end of the first record's tumbling window */
+	BATCH_PASSED_MANY,	 /* so many passed over that it is time for a checkpoint */
 	BATCH_AT_UNRESOLVED, /* nothing more can be read now */
 	BATCH_AT_HEAP_END
 } BatchEnd;
@@ -28,6 +29,7 @@ typedef struct BatchRequest
 	const MappingInfo *mapping;
 	const StreamInfo  *stream;
 	const ShardInfo	  *shard;
+	const FilterSet	  *filter; /* or NULL */
 	int				   lane;
 	int				   lanes;
 	int64			   after; /* numbers behind this one */

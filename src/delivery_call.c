@@ -75,10 +75,10 @@ Jsonb *
 delivery_call(Oid function, Jsonb *argument)
 {
 	LOCAL_FCINFO(fcinfo, 1);
-	FmgrInfo			 flinfo;
+	FmgrInfo				 flinfo;
 	PgStat_FunctionCallUsage usage;
-	Datum				 result;
-	bool				 returns_jsonb = get_func_rettype(function) == JSONBOID;
+	Datum					 result;
+	bool					 returns_jsonb = get_func_rettype(function) == JSONBOID;
 
 	fmgr_info(function, &flinfo);
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);

@@ -9,11 +9,11 @@
 
 #include "mapping.h"
 
-extern void	 delivery_call_init(void);
-extern Oid	 delivery_call_find(const char *name, MappingFunctionUse use);
+extern void	  delivery_call_init(void);
+extern Oid	  delivery_call_find(const char *name, MappingFunctionUse use);
 extern Jsonb *delivery_call(Oid function, Jsonb *argument);
-extern void	 delivery_call_end(void);
-extern char *delivery_error_text(const ErrorData *error);
+extern void	  delivery_call_end(void);
+extern char	 *delivery_error_text(const ErrorData *error);
 
 extern Jsonb *delivery_json(const char *text);
 

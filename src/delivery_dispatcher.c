@@ -247,9 +247,9 @@ unsee_all(void)
 {
 	dlist_iter iter;
 
-	dlist_foreach(iter, &units_all)
+	dlist_foreach (iter, &units_all)
 		dlist_container(Unit, node, iter.cur)->seen = false;
-	dlist_foreach(iter, &units_mappings)
+	dlist_foreach (iter, &units_mappings)
 		dlist_container(UnitMapping, node, iter.cur)->seen = false;
 }
 
@@ -259,7 +259,7 @@ forget_unseen(void)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &units_all)
+	dlist_foreach_modify (iter, &units_all)
 	{
 		Unit *unit = dlist_container(Unit, node, iter.cur);
 
@@ -268,7 +268,7 @@ forget_unseen(void)
 		else
 			unit->mapping->seen = true;
 	}
-	dlist_foreach_modify(iter, &units_mappings)
+	dlist_foreach_modify (iter, &units_mappings)
 	{
 		UnitMapping *mapping = dlist_container(UnitMapping, node, iter.cur);
 
@@ -284,11 +284,11 @@ watch_shards(void)
 	Oid		  *shards;
 	dlist_iter iter;
 
-	dlist_foreach(iter, &units_all)
+	dlist_foreach (iter, &units_all)
 		count++;
 	shards = palloc(Max(count, 1) * sizeof(Oid));
 	count = 0;
-	dlist_foreach(iter, &units_all)
+	dlist_foreach (iter, &units_all)
 	{
 		Unit *unit = dlist_container(Unit, node, iter.cur);
 
@@ -395,7 +395,7 @@ note_role_problem(Oid role)
 	delivery_begin();
 	MemoryContextSwitchTo(loop_context);
 	reason = reason_of(role);
-	dlist_foreach(iter, &units_mappings)
+	dlist_foreach (iter, &units_mappings)
 	{
 		UnitMapping *mapping = dlist_container(UnitMapping, node, iter.cur);
 
@@ -512,7 +512,7 @@ take_touched(void)
 	dlist_iter	   iter;
 
 	/* Others have been touched, no more than that. */
-	dlist_foreach(iter, &units_all)
+	dlist_foreach (iter, &units_all)
 	{
 		Unit *unit = dlist_container(Unit, node, iter.cur);
 
@@ -522,7 +522,7 @@ take_touched(void)
 	}
 	if (!shard_watch_take_wanted(&wanted, &touched))
 		return;
-	dlist_foreach(iter, &units_all)
+	dlist_foreach (iter, &units_all)
 	{
 		Unit *unit = dlist_container(Unit, node, iter.cur);
 
@@ -572,7 +572,7 @@ count_pool(Pool *pool)
 			TimestampDifferenceExceeds(handler->call_since, now, DELIVERY_TIME_SLICE_MS))
 			unit->mapping->is_slow = true;
 	}
-	dlist_foreach(iter, &units_mappings)
+	dlist_foreach (iter, &units_mappings)
 	{
 		UnitMapping *mapping = dlist_container(UnitMapping, node, iter.cur);
 
@@ -604,7 +604,7 @@ next_unit(const Pool *pool, UnitMapping *mapping)
 {
 	dlist_iter iter;
 
-	dlist_foreach(iter, &mapping->ready)
+	dlist_foreach (iter, &mapping->ready)
 	{
 		Unit *unit = dlist_container(Unit, ready_node, iter.cur);
 
@@ -738,7 +738,7 @@ assign_all(void)
 
 		any = false;
 		/* Who is served goes to the end of the list. */
-		dlist_foreach_modify(iter, &units_mappings)
+		dlist_foreach_modify (iter, &units_mappings)
 		{
 			if (rest-- == 0)
 				break;
@@ -755,7 +755,7 @@ role_has_mappings(Oid role)
 {
 	dlist_iter iter;
 
-	dlist_foreach(iter, &units_mappings)
+	dlist_foreach (iter, &units_mappings)
 	{
 		if (dlist_container(UnitMapping, node, iter.cur)->role == role)
 			return true;
@@ -842,7 +842,7 @@ waits_for_workers(void)
 {
 	dlist_iter iter;
 
-	dlist_foreach(iter, &units_mappings)
+	dlist_foreach (iter, &units_mappings)
 	{
 		if (!dlist_is_empty(&dlist_container(UnitMapping, node, iter.cur)->ready))
 			return true;

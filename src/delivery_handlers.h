@@ -28,11 +28,11 @@ typedef struct HandlerInfo
 	WorkerId		worker;
 	Oid				database;
 	Oid				role;
-	bool			connected; /* the role could log in */
-	TimestampTz		since;	   /* of the state */
+	bool			connected;	/* the role could log in */
+	TimestampTz		since;		/* of the state */
 	TimestampTz		call_since; /* of the present step; 0: none */
-	DeliveryUnit	unit;	   /* of all states but idle */
-	DeliveryOutcome outcome;   /* before the run, and behind it */
+	DeliveryUnit	unit;		/* of all states but idle */
+	DeliveryOutcome outcome;	/* before the run, and behind it */
 } HandlerInfo;
 
 extern Size delivery_handlers_shmem_size(void);

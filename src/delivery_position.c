@@ -20,12 +20,12 @@
 #include "delivery_position.h"
 #include "own_sql.h"
 
-#define POSITION_COLUMNS_BUT_STATE                                                    \
-	"mapping_no, shard_no, lane, lanes, checkpoint, drain_to, finished, "     \
-	"call_no, in_call, called_at, attempts, crashes, failures, "              \
-	"next_attempt_at, batch_ends, giving_up, unhandled, window_start, "       \
-	"window_end, window_early, records_delivered, records_filtered, "         \
-	"records_lost, batches_delivered, batches_failed, last_result, "          \
+#define POSITION_COLUMNS_BUT_STATE                                        \
+	"mapping_no, shard_no, lane, lanes, checkpoint, drain_to, finished, " \
+	"call_no, in_call, called_at, attempts, crashes, failures, "          \
+	"next_attempt_at, batch_ends, giving_up, unhandled, window_start, "   \
+	"window_end, window_early, records_delivered, records_filtered, "     \
+	"records_lost, batches_delivered, batches_failed, last_result, "      \
 	"last_result_at, last_error, last_error_at"
 #define POSITION_COLUMNS POSITION_COLUMNS_BUT_STATE ", window_state"
 
@@ -194,6 +194,28 @@ delivery_position_list(int64 mapping_no)
 									 1, &type, &value, NULL));
 	own_sql_end(&state);
 	return positions;
+}
+
+/* Returns how the mapping's last call has ended, palloc'd, or NULL. */
+char *
+delivery_position_last_result(int64 mapping_no)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			  type = INT8OID;
+	Datum		  value = Int64GetDatum(mapping_no);
+	char		 *result = NULL;
+	OwnSql		  state;
+
+	own_sql_begin(&state);
+	if (own_sql("SELECT last_result FROM ddbstreams_shards.mapping_shard"
+				" WHERE mapping_no = $1 AND last_result IS NOT NULL"
+				" ORDER BY last_result_at DESC LIMIT 1",
+				1, &type, &value, NULL) > 0)
+		result = MemoryContextStrdup(context,
+									 SPI_getvalue(SPI_tuptable->vals[0],
+												  SPI_tuptable->tupdesc, 1));
+	own_sql_end(&state);
+	return result;
 }
 
 typedef struct Parameters

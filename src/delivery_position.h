@@ -57,11 +57,12 @@ extern DeliveryPosition *delivery_position_load(const DeliveryUnit *unit);
 extern bool				 delivery_position_save(DeliveryPosition *position);
 extern List				*delivery_position_list(int64 mapping_no);
 
-extern bool delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
-									int64 checkpoint);
-extern bool delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes);
-extern void delivery_position_forget(int64 mapping_no, int64 shard_no);
-extern void delivery_position_note_problem(int64 mapping_no, const char *result,
-										   const char *error);
+extern char *delivery_position_last_result(int64 mapping_no);
+extern bool	 delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
+									 int64 checkpoint);
+extern bool	 delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes);
+extern void	 delivery_position_forget(int64 mapping_no, int64 shard_no);
+extern void	 delivery_position_note_problem(int64 mapping_no, const char *result,
+											const char *error);
 
 #endif /* DELIVERY_POSITION_H */

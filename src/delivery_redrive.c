@@ -286,8 +286,8 @@ delivery_redrive_step(const DeliveryUnit *unit)
 	static MemoryContext context = NULL;
 	Redrive				 redrive = {0};
 	DeliveryOutcome		 outcome = {0};
-	ErrorData *volatile	 error = NULL;
-	bool				 calls;
+	ErrorData *volatile error = NULL;
+	bool calls;
 
 	if (context == NULL)
 		context = AllocSetContextCreate(TopMemoryContext, "ddbstreams redrive",

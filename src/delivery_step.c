@@ -69,10 +69,10 @@ typedef enum StepKind
 /* How a batch has failed */
 typedef enum FailureKind
 {
-	FAILURE_BEFORE,	  /* the handler could not be called: costs no attempt */
-	FAILURE_ERROR,	  /* the handler has raised an error */
-	FAILURE_CRASH,	  /* its process has died */
-	FAILURE_REPORTED  /* by batchItemFailures */
+	FAILURE_BEFORE,	 /* the handler could not be called: costs no attempt */
+	FAILURE_ERROR,	 /* the handler has raised an error */
+	FAILURE_CRASH,	 /* its process has died */
+	FAILURE_REPORTED /* by batchItemFailures */
 } FailureKind;
 
 typedef struct Step
@@ -220,6 +220,36 @@ fail(Step *step, FailureKind kind, const char *error)
 
 /* --- prepare --------------------------------------------------------------- */
 
+/*
+ * Returns the mapping's filter, or NULL.  It is kept for the next batch, in which
+ * the mapping is likely to be the same.
+ */
+static const FilterSet *
+mapping_filter(const MappingInfo *mapping)
+{
+	static MemoryContext context = NULL;
+	static FilterSet	*filter = NULL;
+	static int64		 mapping_no = 0;
+	static int64		 version = 0;
+	MemoryContext		 oldcontext;
+
+	if (mapping->filter_criteria == NULL)
+		return NULL;
+	if (filter != NULL && mapping->mapping_no == mapping_no && mapping->version == version)
+		return filter;
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "ddbstreams filter",
+										ALLOCSET_DEFAULT_SIZES);
+	filter = NULL;
+	MemoryContextReset(context);
+	oldcontext = MemoryContextSwitchTo(context);
+	filter = filter_set_compile(mapping->filter_criteria);
+	MemoryContextSwitchTo(oldcontext);
+	mapping_no = mapping->mapping_no;
+	version = mapping->version;
+	return filter;
+}
+
 static void
 read_batch(Step *step, int64 after, int64 last, int max_records, int64 window_usec)
 {
@@ -227,6 +257,7 @@ read_batch(Step *step, int64 after, int64 last, int max_records, int64 window_us
 		.mapping = step->mapping,
 		.stream = step->stream,
 		.shard = step->shard,
+		.filter = mapping_filter(step->mapping),
 		.lane = step->position->lane,
 		.lanes = step->position->lanes,
 		.after = after,
@@ -311,6 +342,7 @@ count_records(Step *step, int64 after, int64 last)
 		 .mapping = step->mapping,
 		 .stream = step->stream,
 		 .shard = step->shard,
+		 .filter = mapping_filter(step->mapping),
 		 .lane = step->position->lane,
 		 .lanes = step->position->lanes,
 		 .after = after,
@@ -873,6 +905,63 @@ record_failure(Step *step, const ErrorData *error)
 
 /* --- the step -------------------------------------------------------------- */
 
+/*
+ * The first transaction has failed, by what the records are or by what was done
+ * to our tables: writes that down where the user will see it.
+ */
+static void
+record_own_failure(Step *step, const ErrorData *error)
+{
+	DeliveryPosition *position;
+
+	delivery_begin();
+	MemoryContextSwitchTo(step->context);
+	position = delivery_position_load(step->unit);
+	result(step, DELIVERY_CHANGED, 0);
+	if (position != NULL)
+	{
+		step->position = position;
+		position->failures++;
+		position->last_error = delivery_error_text(error);
+		position->last_error_at = GetCurrentTimestamp();
+		note_result(position, psprintf("PROBLEM: %s", position->last_error));
+		position->next_attempt_at = backoff(position->failures);
+		if (delivery_position_save(position))
+			result(step, DELIVERY_BLOCKED, position->next_attempt_at);
+	}
+	delivery_commit();
+	MemoryContextSwitchTo(step->context);
+	if (position != NULL && step->mapping != NULL)
+		log_failure(step, error);
+}
+
+/* The first transaction; returns NULL, or the error that has undone it. */
+static ErrorData *
+try_to_prepare(Step *step)
+{
+	ErrorData *volatile error = NULL;
+
+	PG_TRY();
+	{
+		delivery_begin();
+		MemoryContextSwitchTo(step->context);
+		prepare(step);
+		delivery_commit();
+		MemoryContextSwitchTo(step->context);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(step->context);
+		error = CopyErrorData();
+		FlushErrorState();
+		delivery_abort();
+		MemoryContextSwitchTo(step->context);
+		step->kind = STEP_NONE;
+	}
+	PG_END_TRY();
+	return error;
+}
+
 /* Runs perform; returns NULL, or the error that has undone it. */
 static ErrorData *
 try_to_perform(Step *step)
@@ -907,6 +996,7 @@ delivery_step(const DeliveryUnit *unit, const DeliveryOutcome *before)
 	static MemoryContext context = NULL;
 	MemoryContext		 oldcontext;
 	Step				 step = {.unit = unit, .before = before};
+	ErrorData			*error;
 
 	if (context == NULL)
 		context = AllocSetContextCreate(TopMemoryContext, "ddbstreams step",
@@ -914,17 +1004,15 @@ delivery_step(const DeliveryUnit *unit, const DeliveryOutcome *before)
 	MemoryContextReset(context);
 	step.context = context;
 
-	delivery_begin();
-	oldcontext = MemoryContextSwitchTo(context);
-	prepare(&step);
-	delivery_commit();
+	oldcontext = CurrentMemoryContext;
+	error = try_to_prepare(&step);
+	if (error != NULL)
+		record_own_failure(&step, error);
 	if (step.kind != STEP_NONE)
 	{
 		TimestampTz		 started = GetCurrentTimestamp();
 		DeliveryPosition position = *step.position;
-		ErrorData		*error;
 
-		MemoryContextSwitchTo(context);
 		error = try_to_perform(&step);
 		step.outcome.slow = TimestampDifferenceExceeds(started, GetCurrentTimestamp(),
 													   DELIVERY_TIME_SLICE_MS);

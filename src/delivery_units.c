@@ -32,7 +32,7 @@ units_mapping(int64 mapping_no)
 	UnitMapping *mapping;
 	dlist_iter	 iter;
 
-	dlist_foreach(iter, &units_mappings)
+	dlist_foreach (iter, &units_mappings)
 	{
 		mapping = dlist_container(UnitMapping, node, iter.cur);
 		if (mapping->mapping_no == mapping_no)
@@ -197,7 +197,7 @@ units_run_timers(void)
 	TimestampTz next = DT_NOEND;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &units_all)
+	dlist_foreach (iter, &units_all)
 	{
 		Unit *unit = dlist_container(Unit, node, iter.cur);
 

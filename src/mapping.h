@@ -44,7 +44,6 @@ typedef struct MappingInfo
 	int64		version; /* rises with each change by the user */
 	char	   *change;	 /* the state until the dispatcher has seen it */
 	int64		acknowledged_version;
-	char	   *last_processing_result;
 } MappingInfo;
 
 /*
