@@ -804,9 +804,16 @@ end_if_unused(void)
 	List	 *handlers;
 	ListCell *lc;
 
-	if (!dlist_is_empty(&units_mappings))
+	if (!dlist_is_empty(&units_mappings) && setting_max_workers > 0)
 		return;
 	handlers = delivery_handlers_list(MyDatabaseId);
+	if (setting_max_workers == 0)
+	{
+		/* Those that are idle have been told to end; the others may finish. */
+		if (handlers == NIL)
+			proc_exit(0);
+		return;
+	}
 	foreach (lc, handlers)
 		worker_slots_terminate(((HandlerInfo *) lfirst(lc))->worker);
 	if (handlers == NIL && worker_slots_dispatcher_may_end(wishes))
