@@ -230,7 +230,7 @@ make_tmp()
 # Run make quietly; show its output only if it fails.
 quiet_make()
 {
-	if ! run_as_owner make -C "$tmp/src" PG_CONFIG="$pg_config" \
+	if ! run_as_owner make -s -C "$tmp/src" PG_CONFIG="$pg_config" \
 			${CC:+CC="$CC"} "$@" >"$tmp/make.log" 2>&1; then
 		cat "$tmp/make.log" >&2
 		die "make $* failed"
