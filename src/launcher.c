@@ -25,8 +25,9 @@
 /* After this the postmaster starts a launcher again that has died. */
 #define RESTART_S 1
 
-/* When there was no worker slot, try again after this. */
-#define RETRY_MS 1000
+/* When there was no worker slot, try again after this, and say so this often. */
+#define RETRY_MS	 1000
+#define SAY_AGAIN_MS (60 * 60 * 1000)
 
 /* So many maintenance workers run at the same moment ... */
 #define MAX_RUNS 2
@@ -43,8 +44,8 @@ typedef struct FoundDatabase
 /* Databases that are known to be without the extension */
 static HTAB *without = NULL;
 
-static bool said_no_room = false;
-static bool said_no_slot = false;
+static bool		   said_no_room = false;
+static TimestampTz said_no_slot = 0; /* when */
 
 PGDLLEXPORT void launcher_main(Datum main_arg);
 
@@ -122,8 +123,8 @@ find_databases(void)
 		if (database == NULL ||
 			(!database->connectable && entry->presence == EXTENSION_UNKNOWN))
 			(void) worker_databases_remove(entry);
-		else if (database->connectable != entry->connectable)
-			worker_databases_set_connectable(entry->database, database->connectable);
+		else
+			(void) worker_databases_see(entry->database, false, database->connectable);
 		(void) hash_search(known, &entry->database, HASH_ENTER, NULL);
 	}
 
@@ -139,7 +140,7 @@ find_databases(void)
 	{
 		if (database->connectable && !contains(known, database->database) &&
 			!contains(without, database->database))
-			no_room |= !worker_databases_add(database->database);
+			no_room |= !worker_databases_see(database->database, true, true);
 	}
 	if (no_room && !said_no_room)
 		ereport(LOG,
@@ -178,15 +179,15 @@ start(WorkerType type, Oid database, TimestampTz now)
 
 	if (worker_slots_start(type, database, InvalidOid, NULL, 0, &id) !=
 		WORKER_NO_SLOT)
-	{
-		said_no_slot = false;
 		return;
-	}
-	if (!said_no_slot)
+	if (TimestampDifferenceExceeds(said_no_slot, now, SAY_AGAIN_MS))
+	{
 		ereport(LOG,
 				(errmsg("ddbstreams could not start a worker: no free worker slot"),
+				 errdetail("View ddbstreams.workers shows which ones are waiting."),
 				 errhint("You might need to increase max_worker_processes.")));
-	said_no_slot = true;
+		said_no_slot = now;
+	}
 	worker_databases_lacks_slot(type, database,
 								TimestampTzPlusMilliseconds(now, RETRY_MS));
 }
@@ -224,14 +225,14 @@ may_run(List *entries, int started, TimestampTz now)
 static bool
 wants_maintenance(const WorkerDatabase *entry)
 {
-	return entry->presence != EXTENSION_ABSENT && entry->connectable &&
+	return entry->presence != EXTENSION_ABSENT && entry->seen && entry->connectable &&
 		   entry->holds == 0 && entry->maintenance.worker == 0;
 }
 
 static bool
 wants_dispatcher(const WorkerDatabase *entry)
 {
-	return entry->presence == EXTENSION_PRESENT && entry->connectable &&
+	return entry->presence == EXTENSION_PRESENT && entry->seen && entry->connectable &&
 		   entry->holds == 0 && entry->dispatcher.worker == 0 &&
 		   entry->wants_dispatcher && setting_max_workers > 0;
 }

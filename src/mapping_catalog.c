@@ -26,14 +26,13 @@
 #include "stream_time.h"
 #include "worker_guard.h"
 
-#define PARAMETER_COLUMNS                                                     \
+#define MAPPING_COLUMNS                                                     \
 	"uuid, mapping_no, stream_id, event_source_arn, function_name, role_id, " \
 	"database_id, starting_position, batch_size, maximum_batching_window, "   \
 	"parallelization_factor, maximum_record_age, maximum_retry_attempts, "    \
 	"bisect_batch_on_function_error, on_failure, tumbling_window, "           \
 	"function_response_types, filter_criteria, enabled, created_at, "         \
 	"last_modified, version, change, acknowledged_version"
-#define MAPPING_COLUMNS PARAMETER_COLUMNS ", last_processing_result"
 
 /* The columns, in that order */
 enum
@@ -62,8 +61,7 @@ enum
 	Anum_version,
 	Anum_change,
 	Anum_acknowledged_version,
-	Anum_last_processing_result,
-	Natts_mapping = Anum_last_processing_result
+	Natts_mapping = Anum_acknowledged_version
 };
 
 /* function_response_types as an array */
@@ -178,7 +176,6 @@ mapping_from_tuple(HeapTuple tuple, TupleDesc desc)
 	mapping->version = DatumGetInt64(ROW_DATUM(&row, Anum_version));
 	mapping->change = row_text(&row, Anum_change);
 	mapping->acknowledged_version = DatumGetInt64(ROW_DATUM(&row, Anum_acknowledged_version));
-	mapping->last_processing_result = row_text(&row, Anum_last_processing_result);
 	return mapping;
 }
 
@@ -372,7 +369,7 @@ static const Oid row_types[] = {
 	[Anum_change - 1] = TEXTOID,
 	[Anum_acknowledged_version - 1] = INT8OID};
 
-StaticAssertDecl(lengthof(row_types) == Natts_mapping - 1,
+StaticAssertDecl(lengthof(row_types) == Natts_mapping,
 				 "row_types does not match the columns");
 
 /*
@@ -398,14 +395,14 @@ write_row(const char *statement, const MappingInfo *mapping)
 	OwnSql				 state;
 
 	row_from_mapping(mapping, &row);
-	for (int i = 0; i < Natts_mapping - 1; i++)
+	for (int i = 0; i < Natts_mapping; i++)
 		nulls[i] = row.nulls[i] ? 'n' : ' ';
 	callback.callback = write_error_callback;
 	callback.arg = NULL;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	own_sql_begin(&state);
-	own_sql(statement, Natts_mapping - 1, row_types, row.values, nulls);
+	own_sql(statement, Natts_mapping, row_types, row.values, nulls);
 	own_sql_end(&state);
 	error_context_stack = callback.previous;
 }
@@ -441,7 +438,7 @@ mapping_insert(MappingInfo *mapping)
 	if (other != NULL)
 		already_exists(other);
 	write_row("INSERT INTO ddbstreams_shards.mapping"
-			  " (" PARAMETER_COLUMNS ")"
+			  " (" MAPPING_COLUMNS ")"
 			  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
 			  " $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
 			  mapping);
