@@ -150,8 +150,6 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- change				state while the dispatcher has not seen it: Creating,
 --						Enabling or Updating
 -- acknowledged_version	the version that the dispatcher works by
--- last_processing_result	as Lambda has it
--- last_error, last_error_at	the last failure of the handler or its worker
 CREATE TABLE ddbstreams_shards.mapping (
 	uuid uuid PRIMARY KEY,
 	mapping_no int8 NOT NULL UNIQUE,
@@ -177,31 +175,103 @@ CREATE TABLE ddbstreams_shards.mapping (
 	version int8 NOT NULL DEFAULT 1,
 	change text NOT NULL DEFAULT 'Creating',
 	acknowledged_version int8 NOT NULL DEFAULT 0,
-	last_processing_result text NOT NULL DEFAULT 'No records processed',
-	last_error text,
-	last_error_at timestamptz,
 	UNIQUE (event_source_arn, function_name)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
 
--- Where a mapping is in a shard.  A shard without a row is yet to begin: at its
--- first record, once its parent is finished.
+-- Where a mapping is in a shard, or in a lane of it: with a parallelization
+-- factor the records of a shard are divided among lanes by their keys.  A shard
+-- without rows is yet to begin: at its first record, once its parent is
+-- finished.  Written by handlers alone, drain_to and lanes by the dispatcher
+-- while none works at the shard (delivery_position.c).
 --
 -- mapping_no			the mapping; its rows may outlive it for a moment
 -- shard_no				the shard
--- lane					0 to parallelization_factor - 1
--- checkpoint			records behind this number are to be delivered
+-- lane, lanes			the lane, and how many the shard is divided into
+-- checkpoint			the lane's records behind this number are to be delivered
+-- drain_to				where all lanes stop, to be divided anew
 -- finished				the shard is closed and has been delivered to its end
+-- call_no				rises with each call of the handler
+-- in_call, called_at	the call has begun, and has not ended
+-- attempts				calls of the present batch, the present one included
+-- crashes				how often one has ended its process
+-- failures				failures since the last success
+-- next_attempt_at		not before; null if there is no hurry to wait
+-- batch_ends			the last numbers of the batches that are to be delivered
+--						as they are: the present one last, before it the others
+--						that bisecting has left
+-- giving_up			the condition under which the present batch is given up
+-- unhandled			whether an error has failed it, and not the answer
+-- window_start, window_end, window_state, window_early
+--						the open tumbling window, if there is one
+-- records_*, batches_*	counts, for mapping_stats
+-- last_result, last_result_at	of the last call, as last_processing_result
+-- last_error, last_error_at	the last failure
 CREATE TABLE ddbstreams_shards.mapping_shard (
 	mapping_no int8 NOT NULL,
 	shard_no int8 NOT NULL,
 	lane int2 NOT NULL,
+	lanes int2 NOT NULL DEFAULT 1,
 	checkpoint int8 NOT NULL,
+	drain_to int8,
 	finished boolean NOT NULL DEFAULT false,
+	call_no int8 NOT NULL DEFAULT 0,
+	in_call boolean NOT NULL DEFAULT false,
+	called_at timestamptz,
 	attempts int NOT NULL DEFAULT 0,
+	crashes int NOT NULL DEFAULT 0,
+	failures int NOT NULL DEFAULT 0,
+	next_attempt_at timestamptz,
+	batch_ends int8[] NOT NULL DEFAULT '{}',
+	giving_up text,
+	unhandled boolean NOT NULL DEFAULT false,
+	window_start timestamptz,
+	window_end timestamptz,
+	window_state jsonb,
+	window_early boolean NOT NULL DEFAULT false,
+	records_delivered int8 NOT NULL DEFAULT 0,
+	records_filtered int8 NOT NULL DEFAULT 0,
+	records_lost int8 NOT NULL DEFAULT 0,
+	batches_delivered int8 NOT NULL DEFAULT 0,
+	batches_failed int8 NOT NULL DEFAULT 0,
+	last_result text,
+	last_result_at timestamptz,
+	last_error text,
+	last_error_at timestamptz,
 	PRIMARY KEY (mapping_no, shard_no, lane)
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 30);
 COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source mappings; see view ddbstreams.mapping_stats';
+
+-- Batches that were given up (delivery_failed.c).
+--
+-- id					the batch's name
+-- mapping_no, mapping	whose it was
+-- role_id				who made the mapping: who may see and redrive the batch
+-- stream_arn, shard_id
+-- failure				Lambda's failure record, without its payload
+-- records				the records, an array; null if jsonb cannot hold them
+-- failed_at
+-- redrive_at			it was asked to be delivered again, and waits for it
+-- redriven_at			it was delivered again, with success
+-- in_call				as in mapping_shard
+-- last_error			why the last redrive has failed
+CREATE TABLE ddbstreams_shards.failed_batch (
+	id uuid PRIMARY KEY,
+	mapping_no int8 NOT NULL,
+	mapping uuid NOT NULL,
+	role_id oid NOT NULL,
+	stream_arn text NOT NULL,
+	shard_id text NOT NULL,
+	failure jsonb NOT NULL,
+	records jsonb,
+	failed_at timestamptz NOT NULL,
+	redrive_at timestamptz,
+	redriven_at timestamptz,
+	in_call boolean NOT NULL DEFAULT false,
+	last_error text
+) WITH (fillfactor = 90);
+COMMENT ON TABLE ddbstreams_shards.failed_batch IS 'batches that event source mappings have given up; see view ddbstreams.failed_batches';
+CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping_no, failed_at) WHERE redrive_at IS NOT NULL;
 
 ---------------------------------------------------------------------------
 -- Consumer groups (consumer*.c)
@@ -219,6 +289,7 @@ COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source m
 -- lease_duration		a lease that is not renewed for so long may be taken
 -- created_at
 -- lost_records			lost to the retention in shards whose lease is gone
+-- untold_records		how many of them no poll has warned about
 CREATE TABLE ddbstreams_shards.consumer (
 	consumer_no int8 PRIMARY KEY,
 	consumer_name text COLLATE "C" NOT NULL UNIQUE,
@@ -228,7 +299,8 @@ CREATE TABLE ddbstreams_shards.consumer (
 	starting_position text NOT NULL,
 	lease_duration interval NOT NULL,
 	created_at timestamptz NOT NULL,
-	lost_records int8 NOT NULL DEFAULT 0
+	lost_records int8 NOT NULL DEFAULT 0,
+	untold_records int8 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ddbstreams_shards.consumer IS 'consumer groups; see ddbstreams.consumer_stats';
 
@@ -279,7 +351,7 @@ COMMENT ON TABLE ddbstreams_shards.consumer_worker IS 'workers of consumer group
 
 SELECT ddbstreams_shards.hide_from_decoding(name)
 FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping',
-	'mapping_shard', 'consumer', 'consumer_lease', 'consumer_worker']) AS own (table_name),
+	'mapping_shard', 'failed_batch', 'consumer', 'consumer_lease', 'consumer_worker']) AS own (table_name),
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
 
 -- Default privileges of whoever creates the extension do not reach in here.
@@ -576,6 +648,79 @@ COMMENT ON FUNCTION ddbstreams.list_event_source_mappings(text, regproc) IS
 'The mappings of the roles that the caller is or may become, of one stream, of one function, or (null) of all, in the order of their creation. state: Creating, Enabling or Updating until the dispatcher has taken note; Enabled; Disabling while the last batch is in flight; Disabled, also in a copy of the database and once the stream or the role is gone. last_processing_result: No records processed, OK, or PROBLEM: and what it is. Errors: 22023 for a malformed ARN, 42704 for a function that does not exist. From Lambda''s ListEventSourceMappings.';
 
 ---------------------------------------------------------------------------
+-- Batches that were given up (delivery_redrive.c)
+---------------------------------------------------------------------------
+
+CREATE VIEW ddbstreams.failed_batches WITH (security_barrier) AS
+	SELECT id, mapping, stream_arn, shard_id,
+		failure || pg_catalog.jsonb_build_object('payload', pg_catalog.jsonb_build_object('Records', records)) AS failure,
+		records, failed_at, redriven_at, redrive_at IS NOT NULL AS redrive_pending, last_error
+	FROM ddbstreams_shards.failed_batch
+	WHERE pg_catalog.pg_has_role(role_id, 'USAGE');
+COMMENT ON VIEW ddbstreams.failed_batches IS
+'Batches that event source mappings have given up, of mappings made by a role whose privileges the reader has. failure is Lambda''s failure record with the records as its payload; records is the array of them, null if jsonb cannot hold them. redriven_at is when ddbstreams.redrive() has delivered the batch after all, redrive_pending whether it is to, last_error why it has failed to. Lambda sends these to an on-failure destination.';
+GRANT SELECT ON ddbstreams.failed_batches TO PUBLIC;
+
+CREATE FUNCTION ddbstreams.redrive(uuid uuid DEFAULT NULL)
+	RETURNS int
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_redrive';
+COMMENT ON FUNCTION ddbstreams.redrive(uuid) IS
+'Delivers failed batches again: one of ddbstreams.failed_batches by its id, all of an event source mapping by its uuid, or (null) all that the caller may see. Returns how many will be delivered, once this transaction has committed, by the mapping''s workers, each once and exactly once; those that were delivered already, or whose mapping has been deleted, are left out. A batch that fails again stays in failed_batches, with last_error. It comes late: changes of the same keys may have been delivered before it. Errors: 42704 for an unknown uuid.';
+---------------------------------------------------------------------------
+-- How far event source mappings are (delivery_stats.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams_shards.list_mapping_stats(
+	OUT mapping uuid,
+	OUT function_name text,
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT lane int,
+	OUT state text,
+	OUT lag_records bigint,
+	OUT lag_seconds double precision,
+	OUT attempts int,
+	OUT next_attempt_at timestamptz,
+	OUT last_error text,
+	OUT last_error_at timestamptz,
+	OUT worker_pid int,
+	OUT checkpoint text,
+	OUT records_delivered bigint,
+	OUT records_filtered bigint,
+	OUT records_lost bigint,
+	OUT batches_delivered bigint,
+	OUT batches_failed bigint)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_mapping_stats';
+COMMENT ON FUNCTION ddbstreams_shards.list_mapping_stats() IS 'reads ddbstreams.mapping_stats';
+
+CREATE VIEW ddbstreams.mapping_stats AS
+	SELECT mapping, function_name, stream_arn, shard_id, lane, state, lag_records, lag_seconds, attempts,
+		next_attempt_at, last_error, last_error_at, worker_pid, checkpoint, records_delivered,
+		records_filtered, records_lost, batches_delivered, batches_failed
+	FROM ddbstreams_shards.list_mapping_stats();
+COMMENT ON VIEW ddbstreams.mapping_stats IS
+'How far each event source mapping is in each shard of its stream: one row for each lane that a shard is divided into by the parallelization factor. Shows the mappings of roles whose privileges the reader has, all of them to pg_monitor.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lane IS 'from 0; null for a shard that is yet to begin';
+COMMENT ON COLUMN ddbstreams.mapping_stats.state IS 'disabled; waiting (for the parent shard); delivering (a call is running); retrying (the present batch has failed, and blocks the shard); giving up (the batch goes to on_failure); ready (up to date, or about to go on); finished (the shard has ended and is delivered)';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lag_records IS 'records behind the checkpoint that can be read, those of other lanes and those that the filter will pass over included; estimated by the size of the shard beyond 10,000';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lag_seconds IS 'age of the first record behind the checkpoint, 0 if there is none';
+COMMENT ON COLUMN ddbstreams.mapping_stats.attempts IS 'calls for the present batch so far, 0 between batches';
+COMMENT ON COLUMN ddbstreams.mapping_stats.next_attempt_at IS 'when the present batch is tried again, null if nothing is to be waited for';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error IS 'of the last call that failed, also when others have succeeded since';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error_at IS 'when that was';
+COMMENT ON COLUMN ddbstreams.mapping_stats.worker_pid IS 'the handler worker that runs it now, null if none does';
+COMMENT ON COLUMN ddbstreams.mapping_stats.checkpoint IS 'records with higher sequence numbers are to be delivered';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_delivered IS 'records whose effects have been committed';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_filtered IS 'records that the filter has passed over';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_lost IS 'records that have expired before they were delivered';
+COMMENT ON COLUMN ddbstreams.mapping_stats.batches_delivered IS 'batches that were delivered completely';
+COMMENT ON COLUMN ddbstreams.mapping_stats.batches_failed IS 'batches that were given up: see ddbstreams.failed_batches';
+GRANT SELECT ON ddbstreams.mapping_stats TO PUBLIC;
+
+---------------------------------------------------------------------------
 -- Filters of event source mappings (filter*.c)
 ---------------------------------------------------------------------------
 
@@ -584,7 +729,7 @@ CREATE FUNCTION ddbstreams.filter_matches(pattern jsonb, record jsonb)
 	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_filter_matches';
 COMMENT ON FUNCTION ddbstreams.filter_matches(jsonb, jsonb) IS
-'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": …, "NewImage": …}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers only, and DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
+'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": …, "NewImage": …}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers that a double holds; DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
 
 ---------------------------------------------------------------------------
 -- Consumer groups (consumer_sql.c, consumer_poll.c, consumer_stats.c)
@@ -660,6 +805,13 @@ CREATE FUNCTION ddbstreams.leases(
 	AS 'MODULE_PATHNAME', 'ddbstreams_leases';
 COMMENT ON FUNCTION ddbstreams.leases(text) IS
 'The leases of a consumer group in the order of shard ids. lease_counter rises with each renewal and change of owner; checkpoint is a sequence number, TRIM_HORIZON, LATEST or SHARD_END (finished). Errors: 42704, 42501 unless the caller is a member of the consumer''s role or of pg_monitor. From the Kinesis Client Library''s lease table.';
+
+-- The maintenance worker does it; this is for tests.
+CREATE FUNCTION ddbstreams_shards.tidy_consumers() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_tidy_consumers';
+COMMENT ON FUNCTION ddbstreams_shards.tidy_consumers() IS 'deletes leases of shards that are gone, counts what consumers have lost';
+REVOKE ALL ON FUNCTION ddbstreams_shards.tidy_consumers() FROM PUBLIC;
 
 CREATE FUNCTION ddbstreams.list_consumer_stats(
 	OUT consumer_name text,
@@ -774,4 +926,3 @@ CREATE FUNCTION ddbstreams.shard_graph(stream_arn text)
 	AS 'MODULE_PATHNAME', 'ddbstreams_shard_graph';
 COMMENT ON FUNCTION ddbstreams.shard_graph(text) IS
 'The lineage of a stream as a graph in Graphviz''s language, for dot -Tsvg: a node for each shard, the open ones coloured, an arrow from each parent to its children, expired parents dashed. Errors as shard_tree. DynamoDB has nothing like it.';
-

@@ -242,6 +242,8 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 
 	leases = consumer_lease_lock(consumer->consumer_no, shard->shard_no);
 	lease = leases == NIL ? NULL : linitial(leases);
+	if (lease == NULL)
+		(void) consumer_by_name(consumer->consumer_name); /* dropped meanwhile? */
 	if (lease == NULL || lease->owner == NULL || strcmp(lease->owner, worker_id) != 0)
 		lease_lost(consumer, worker_id, shard, lease);
 	if (lease->kind == CHECKPOINT_SHARD_END && number == lease->checkpoint)

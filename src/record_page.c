@@ -79,13 +79,13 @@ record_page_begin_at(RecordPage *page, StreamInfo *stream, ShardInfo *shard,
 	open_page(page, position, true, snapshot);
 }
 
-static void
-decode_texts(RecordPage *page)
+/* Writes the texts of the page's present record, which has been decoded. */
+void
+record_page_decode_texts(RecordPage *page)
 {
 	resetStringInfo(&page->keys);
 	resetStringInfo(&page->old_image);
 	resetStringInfo(&page->new_image);
-	record_decode(page->decoder, &page->record);
 	page->size_bytes = record_append_keys(page->decoder, &page->keys);
 	if (page->decoder->has_old)
 		page->size_bytes += record_append_old_image(page->decoder,
@@ -131,7 +131,8 @@ record_page_next(RecordPage *page)
 	}
 	check_horizon(page);
 
-	decode_texts(page);
+	record_decode(page->decoder, &page->record);
+	record_page_decode_texts(page);
 	if (page->count > 0 && page->bytes + page->size_bytes > PAGE_MAX_BYTES)
 	{
 		/* It begins the next page. */

@@ -44,6 +44,7 @@ extern void		   record_page_begin_at(RecordPage *page, StreamInfo *stream,
 										int64 horizon, int max_records,
 										Snapshot snapshot);
 extern bool		   record_page_next(RecordPage *page);
+extern void		   record_page_decode_texts(RecordPage *page);
 extern const char *record_page_next_iterator(RecordPage *page);
 extern void		   record_page_end(RecordPage *page);
 
