@@ -150,8 +150,6 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- change				state while the dispatcher has not seen it: Creating,
 --						Enabling or Updating
 -- acknowledged_version	the version that the dispatcher works by
--- last_processing_result	as Lambda has it
--- last_error, last_error_at	the last failure of the handler or its worker
 CREATE TABLE ddbstreams_shards.mapping (
 	uuid uuid PRIMARY KEY,
 	mapping_no int8 NOT NULL UNIQUE,
@@ -177,34 +175,183 @@ CREATE TABLE ddbstreams_shards.mapping (
 	version int8 NOT NULL DEFAULT 1,
 	change text NOT NULL DEFAULT 'Creating',
 	acknowledged_version int8 NOT NULL DEFAULT 0,
-	last_processing_result text NOT NULL DEFAULT 'No records processed',
-	last_error text,
-	last_error_at timestamptz,
 	UNIQUE (event_source_arn, function_name)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
 
--- Where a mapping is in a shard.  A shard without a row is yet to begin: at its
--- first record, once its parent is finished.
+-- Where a mapping is in a shard, or in a lane of it: with a parallelization
+-- factor the records of a shard are divided among lanes by their keys.  A shard
+-- without rows is yet to begin: at its first record, once its parent is
+-- finished.  Written by handlers alone, drain_to and lanes by the dispatcher
+-- while none works at the shard (delivery_position.c).
 --
 -- mapping_no			the mapping; its rows may outlive it for a moment
 -- shard_no				the shard
--- lane					0 to parallelization_factor - 1
--- checkpoint			records behind this number are to be delivered
+-- lane, lanes			the lane, and how many the shard is divided into
+-- checkpoint			the lane's records behind this number are to be delivered
+-- drain_to				where all lanes stop, to be divided anew
 -- finished				the shard is closed and has been delivered to its end
+-- call_no				rises with each call of the handler
+-- in_call, called_at	the call has begun, and has not ended
+-- attempts				calls of the present batch, the present one included
+-- crashes				how often one has ended its process
+-- failures				failures since the last success
+-- next_attempt_at		not before; null if there is no hurry to wait
+-- batch_ends			the last numbers of the batches that are to be delivered
+--						as they are: the present one last, before it the others
+--						that bisecting has left
+-- giving_up			the condition under which the present batch is given up
+-- unhandled			whether an error has failed it, and not the answer
+-- window_start, window_end, window_state, window_early
+--						the open tumbling window, if there is one
+-- records_*, batches_*	counts, for mapping_stats
+-- last_result, last_result_at	of the last call, as last_processing_result
+-- last_error, last_error_at	the last failure
 CREATE TABLE ddbstreams_shards.mapping_shard (
 	mapping_no int8 NOT NULL,
 	shard_no int8 NOT NULL,
 	lane int2 NOT NULL,
+	lanes int2 NOT NULL DEFAULT 1,
 	checkpoint int8 NOT NULL,
+	drain_to int8,
 	finished boolean NOT NULL DEFAULT false,
+	call_no int8 NOT NULL DEFAULT 0,
+	in_call boolean NOT NULL DEFAULT false,
+	called_at timestamptz,
 	attempts int NOT NULL DEFAULT 0,
+	crashes int NOT NULL DEFAULT 0,
+	failures int NOT NULL DEFAULT 0,
+	next_attempt_at timestamptz,
+	batch_ends int8[] NOT NULL DEFAULT '{}',
+	giving_up text,
+	unhandled boolean NOT NULL DEFAULT false,
+	window_start timestamptz,
+	window_end timestamptz,
+	window_state jsonb,
+	window_early boolean NOT NULL DEFAULT false,
+	records_delivered int8 NOT NULL DEFAULT 0,
+	records_filtered int8 NOT NULL DEFAULT 0,
+	records_lost int8 NOT NULL DEFAULT 0,
+	batches_delivered int8 NOT NULL DEFAULT 0,
+	batches_failed int8 NOT NULL DEFAULT 0,
+	last_result text,
+	last_result_at timestamptz,
+	last_error text,
+	last_error_at timestamptz,
 	PRIMARY KEY (mapping_no, shard_no, lane)
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 30);
 COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source mappings; see view ddbstreams.mapping_stats';
 
+-- Batches that were given up (delivery_failed.c).
+--
+-- id					the batch's name
+-- mapping_no, mapping	whose it was
+-- role_id				who made the mapping: who may see and redrive the batch
+-- stream_arn, shard_id
+-- failure				Lambda's failure record, without its payload
+-- records				the records, an array; null if jsonb cannot hold them
+-- failed_at
+-- redrive_at			it was asked to be delivered again, and waits for it
+-- redriven_at			it was delivered again, with success
+-- in_call				as in mapping_shard
+-- last_error			why the last redrive has failed
+CREATE TABLE ddbstreams_shards.failed_batch (
+	id uuid PRIMARY KEY,
+	mapping_no int8 NOT NULL,
+	mapping uuid NOT NULL,
+	role_id oid NOT NULL,
+	stream_arn text NOT NULL,
+	shard_id text NOT NULL,
+	failure jsonb NOT NULL,
+	records jsonb,
+	failed_at timestamptz NOT NULL,
+	redrive_at timestamptz,
+	redriven_at timestamptz,
+	in_call boolean NOT NULL DEFAULT false,
+	last_error text
+) WITH (fillfactor = 90);
+COMMENT ON TABLE ddbstreams_shards.failed_batch IS 'batches that event source mappings have given up; see view ddbstreams.failed_batches';
+CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping_no, failed_at) WHERE redrive_at IS NOT NULL;
+
+---------------------------------------------------------------------------
+-- Consumer groups (consumer*.c)
+--
+-- A poll and a checkpoint update one lease each, again and again: no updated
+-- column is in an index, and pages are half empty, so that the new version of a
+-- row fits beside the old one and the old one is pruned (HOT).
+---------------------------------------------------------------------------
+
+-- consumer_no			identity, of ddbstreams_shards.id_seq
+-- consumer_name		unique
+-- stream_id, stream_arn	the stream
+-- role_id				whose the consumer is
+-- starting_position	TRIM_HORIZON or LATEST
+-- lease_duration		a lease that is not renewed for so long may be taken
+-- created_at
+-- lost_records			lost to the retention in shards whose lease is gone
+-- untold_records		how many of them no poll has warned about
+CREATE TABLE ddbstreams_shards.consumer (
+	consumer_no int8 PRIMARY KEY,
+	consumer_name text COLLATE "C" NOT NULL UNIQUE,
+	stream_id int8 NOT NULL,
+	stream_arn text COLLATE "C" NOT NULL,
+	role_id oid NOT NULL,
+	starting_position text NOT NULL,
+	lease_duration interval NOT NULL,
+	created_at timestamptz NOT NULL,
+	lost_records int8 NOT NULL DEFAULT 0,
+	untold_records int8 NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ddbstreams_shards.consumer IS 'consumer groups; see ddbstreams.consumer_stats';
+
+-- consumer_no, shard_no	whose lease of which shard
+-- lease_owner			worker id, null when the lease is free
+-- lease_counter		rises with each renewal and each change of owner
+-- checkpoint_kind		h: TRIM_HORIZON, l: LATEST, n: a number, e: SHARD_END
+-- checkpoint			records after this number are still to be processed
+-- returned				the last number that poll has returned to this owner
+-- expires_at			when others may take the lease
+-- owner_switches		since the last checkpoint
+-- attempts				polls that have returned records since the last checkpoint
+-- returned_at			when poll has returned records of this shard last
+-- lost_records			records that the horizon has overtaken
+-- lost_told			how many of them a poll has warned about
+-- last_error, last_error_at
+-- worker_pid			the backend that served the owner last
+CREATE TABLE ddbstreams_shards.consumer_lease (
+	consumer_no int8 NOT NULL,
+	shard_no int8 NOT NULL,
+	lease_owner text COLLATE "C",
+	lease_counter int8 NOT NULL,
+	checkpoint_kind "char" NOT NULL,
+	checkpoint int8 NOT NULL,
+	returned int8 NOT NULL,
+	expires_at timestamptz,
+	owner_switches int4 NOT NULL,
+	attempts int4 NOT NULL,
+	returned_at timestamptz,
+	lost_records int8 NOT NULL,
+	lost_told int8 NOT NULL,
+	last_error text,
+	last_error_at timestamptz,
+	worker_pid int4,
+	PRIMARY KEY (consumer_no, shard_no)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ddbstreams_shards.consumer_lease IS 'leases of consumer groups; see ddbstreams.leases()';
+
+-- consumer_no, worker_id	a worker that has polled, maybe without a lease
+-- expires_at			when it is taken for dead
+CREATE TABLE ddbstreams_shards.consumer_worker (
+	consumer_no int8 NOT NULL,
+	worker_id text COLLATE "C" NOT NULL,
+	expires_at timestamptz NOT NULL,
+	PRIMARY KEY (consumer_no, worker_id)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ddbstreams_shards.consumer_worker IS 'workers of consumer groups';
+
 SELECT ddbstreams_shards.hide_from_decoding(name)
-FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping', 'mapping_shard']) AS own (table_name),
+FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping',
+	'mapping_shard', 'failed_batch', 'consumer', 'consumer_lease', 'consumer_worker']) AS own (table_name),
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
 
 -- Default privileges of whoever creates the extension do not reach in here.
@@ -501,6 +648,79 @@ COMMENT ON FUNCTION ddbstreams.list_event_source_mappings(text, regproc) IS
 'The mappings of the roles that the caller is or may become, of one stream, of one function, or (null) of all, in the order of their creation. state: Creating, Enabling or Updating until the dispatcher has taken note; Enabled; Disabling while the last batch is in flight; Disabled, also in a copy of the database and once the stream or the role is gone. last_processing_result: No records processed, OK, or PROBLEM: and what it is. Errors: 22023 for a malformed ARN, 42704 for a function that does not exist. From Lambda''s ListEventSourceMappings.';
 
 ---------------------------------------------------------------------------
+-- Batches that were given up (delivery_redrive.c)
+---------------------------------------------------------------------------
+
+CREATE VIEW ddbstreams.failed_batches WITH (security_barrier) AS
+	SELECT id, mapping, stream_arn, shard_id,
+		failure || pg_catalog.jsonb_build_object('payload', pg_catalog.jsonb_build_object('Records', records)) AS failure,
+		records, failed_at, redriven_at, redrive_at IS NOT NULL AS redrive_pending, last_error
+	FROM ddbstreams_shards.failed_batch
+	WHERE pg_catalog.pg_has_role(role_id, 'USAGE');
+COMMENT ON VIEW ddbstreams.failed_batches IS
+'Batches that event source mappings have given up, of mappings made by a role whose privileges the reader has. failure is Lambda''s failure record with the records as its payload; records is the array of them, null if jsonb cannot hold them. redriven_at is when ddbstreams.redrive() has delivered the batch after all, redrive_pending whether it is to, last_error why it has failed to. Lambda sends these to an on-failure destination.';
+GRANT SELECT ON ddbstreams.failed_batches TO PUBLIC;
+
+CREATE FUNCTION ddbstreams.redrive(uuid uuid DEFAULT NULL)
+	RETURNS int
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_redrive';
+COMMENT ON FUNCTION ddbstreams.redrive(uuid) IS
+'Delivers failed batches again: one of ddbstreams.failed_batches by its id, all of an event source mapping by its uuid, or (null) all that the caller may see. Returns how many will be delivered, once this transaction has committed, by the mapping''s workers, each once and exactly once; those that were delivered already, or whose mapping has been deleted, are left out. A batch that fails again stays in failed_batches, with last_error. It comes late: changes of the same keys may have been delivered before it. Errors: 42704 for an unknown uuid.';
+---------------------------------------------------------------------------
+-- How far event source mappings are (delivery_stats.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams_shards.list_mapping_stats(
+	OUT mapping uuid,
+	OUT function_name text,
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT lane int,
+	OUT state text,
+	OUT lag_records bigint,
+	OUT lag_seconds double precision,
+	OUT attempts int,
+	OUT next_attempt_at timestamptz,
+	OUT last_error text,
+	OUT last_error_at timestamptz,
+	OUT worker_pid int,
+	OUT checkpoint text,
+	OUT records_delivered bigint,
+	OUT records_filtered bigint,
+	OUT records_lost bigint,
+	OUT batches_delivered bigint,
+	OUT batches_failed bigint)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_mapping_stats';
+COMMENT ON FUNCTION ddbstreams_shards.list_mapping_stats() IS 'reads ddbstreams.mapping_stats';
+
+CREATE VIEW ddbstreams.mapping_stats AS
+	SELECT mapping, function_name, stream_arn, shard_id, lane, state, lag_records, lag_seconds, attempts,
+		next_attempt_at, last_error, last_error_at, worker_pid, checkpoint, records_delivered,
+		records_filtered, records_lost, batches_delivered, batches_failed
+	FROM ddbstreams_shards.list_mapping_stats();
+COMMENT ON VIEW ddbstreams.mapping_stats IS
+'How far each event source mapping is in each shard of its stream: one row for each lane that a shard is divided into by the parallelization factor. Shows the mappings of roles whose privileges the reader has, all of them to pg_monitor.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lane IS 'from 0; null for a shard that is yet to begin';
+COMMENT ON COLUMN ddbstreams.mapping_stats.state IS 'disabled; waiting (for the parent shard); delivering (a call is running); retrying (the present batch has failed, and blocks the shard); giving up (the batch goes to on_failure); ready (up to date, or about to go on); finished (the shard has ended and is delivered)';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lag_records IS 'records behind the checkpoint that can be read, those of other lanes and those that the filter will pass over included; estimated by the size of the shard beyond 10,000';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lag_seconds IS 'age of the first record behind the checkpoint, 0 if there is none';
+COMMENT ON COLUMN ddbstreams.mapping_stats.attempts IS 'calls for the present batch so far, 0 between batches';
+COMMENT ON COLUMN ddbstreams.mapping_stats.next_attempt_at IS 'when the present batch is tried again, null if nothing is to be waited for';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error IS 'of the last call that failed, also when others have succeeded since';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error_at IS 'when that was';
+COMMENT ON COLUMN ddbstreams.mapping_stats.worker_pid IS 'the handler worker that runs it now, null if none does';
+COMMENT ON COLUMN ddbstreams.mapping_stats.checkpoint IS 'records with higher sequence numbers are to be delivered';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_delivered IS 'records whose effects have been committed';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_filtered IS 'records that the filter has passed over';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_lost IS 'records that have expired before they were delivered';
+COMMENT ON COLUMN ddbstreams.mapping_stats.batches_delivered IS 'batches that were delivered completely';
+COMMENT ON COLUMN ddbstreams.mapping_stats.batches_failed IS 'batches that were given up: see ddbstreams.failed_batches';
+GRANT SELECT ON ddbstreams.mapping_stats TO PUBLIC;
+
+---------------------------------------------------------------------------
 -- Filters of event source mappings (filter*.c)
 ---------------------------------------------------------------------------
 
@@ -510,6 +730,115 @@ CREATE FUNCTION ddbstreams.filter_matches(pattern jsonb, record jsonb)
 	AS 'MODULE_PATHNAME', 'ddbstreams_filter_matches';
 COMMENT ON FUNCTION ddbstreams.filter_matches(jsonb, jsonb) IS
 'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": …, "NewImage": …}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers that a double holds; DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
+
+---------------------------------------------------------------------------
+-- Consumer groups (consumer_sql.c, consumer_poll.c, consumer_stats.c)
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams.create_consumer(
+	consumer_name text,
+	stream_arn text,
+	starting_position text DEFAULT 'TRIM_HORIZON',
+	lease_duration interval DEFAULT '10 seconds')
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_create_consumer';
+COMMENT ON FUNCTION ddbstreams.create_consumer(text, text, text, interval) IS
+'Makes a consumer group: a named set of workers that share the shards of a stream by leases. consumer_name: 1 to 128 characters, unique in the database. starting_position: TRIM_HORIZON (the oldest record that is kept) or LATEST (behind what this statement''s snapshot sees: what that snapshot shows of the table and the stream from there lose nothing between them). lease_duration: 1 second to 1 day; a lease that its worker does not renew for so long goes to another. It belongs to the role that makes it. Errors: 22023, 42710 for a name that is taken, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. From the Kinesis Client Library''s application and lease table.';
+
+CREATE FUNCTION ddbstreams.drop_consumer(consumer_name text)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_drop_consumer';
+COMMENT ON FUNCTION ddbstreams.drop_consumer(text) IS
+'Drops a consumer group with its checkpoints. Waits for no worker: one that polls gets 42704, and one that has polled can no longer checkpoint. Errors: 42704, 42501 unless the caller is a member of the role that made it.';
+
+CREATE FUNCTION ddbstreams.poll(
+	consumer_name text,
+	worker_id text,
+	max_records int DEFAULT 100,
+	max_wait interval DEFAULT '0',
+	OUT shard_id text,
+	OUT event_id text,
+	OUT event_name text,
+	OUT event_version text,
+	OUT event_source text,
+	OUT aws_region text,
+	OUT approximate_creation_date_time timestamptz,
+	OUT keys json,
+	OUT new_image json,
+	OUT old_image json,
+	OUT sequence_number text,
+	OUT size_bytes bigint,
+	OUT stream_view_type text,
+	OUT user_identity json,
+	OUT transaction_id xid8,
+	OUT next_shard_iterator text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_poll';
+COMMENT ON FUNCTION ddbstreams.poll(text, text, int, interval) IS
+'Renews or takes this worker''s fair share of a consumer group''s leases and returns the records after their checkpoints, those of each shard in order, children of a shard only when the shard is finished. What was returned and not checkpointed is returned again. worker_id: 1 to 128 characters, a name for whoever processes the records, different for each that does so at the same time. max_records: 1 to 10000; at most 1 MB of a shard at a time, but always one record. max_wait: 0 to 1 day, waits so long for a record; may return nothing earlier when leases change hands. Until the transaction ends nobody takes its leases: poll, effects and checkpoint in one READ COMMITTED transaction happen exactly once. Warns about records that were lost to the retention. Errors: 22023; 42704 for an unknown consumer or a stream that is gone; 42501 unless the caller is a member of the consumer''s role and may SELECT from the table; 25001 in a REPEATABLE READ or SERIALIZABLE transaction; 25006 on a standby. From the Kinesis Client Library.';
+
+CREATE FUNCTION ddbstreams.checkpoint(
+	consumer_name text,
+	worker_id text,
+	shard_id text,
+	sequence_number text)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_checkpoint';
+COMMENT ON FUNCTION ddbstreams.checkpoint(text, text, text, text) IS
+'Says that the records of a shard up to a sequence number are processed, and renews the lease. With the last record of a closed shard the shard is finished and its children begin. The same checkpoint again is no error. Errors: 55006 if the worker does not hold the lease (any more): what it has processed since is another''s; 22023 for a number that is none, that poll has not returned to this worker, or that lies before the checkpoint; 42704, 42501, as poll. From the Kinesis Client Library.';
+
+CREATE FUNCTION ddbstreams.leases(
+	consumer_name text,
+	OUT shard_id text,
+	OUT parent_shard_id text,
+	OUT lease_owner text,
+	OUT lease_counter bigint,
+	OUT checkpoint text,
+	OUT expires_at timestamptz,
+	OUT owner_switches_since_checkpoint int)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_leases';
+COMMENT ON FUNCTION ddbstreams.leases(text) IS
+'The leases of a consumer group in the order of shard ids. lease_counter rises with each renewal and change of owner; checkpoint is a sequence number, TRIM_HORIZON, LATEST or SHARD_END (finished). Errors: 42704, 42501 unless the caller is a member of the consumer''s role or of pg_monitor. From the Kinesis Client Library''s lease table.';
+
+-- The maintenance worker does it; this is for tests.
+CREATE FUNCTION ddbstreams_shards.tidy_consumers() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_tidy_consumers';
+COMMENT ON FUNCTION ddbstreams_shards.tidy_consumers() IS 'deletes leases of shards that are gone, counts what consumers have lost';
+REVOKE ALL ON FUNCTION ddbstreams_shards.tidy_consumers() FROM PUBLIC;
+
+CREATE FUNCTION ddbstreams.list_consumer_stats(
+	OUT consumer_name text,
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT state text,
+	OUT lease_owner text,
+	OUT lag_records bigint,
+	OUT lag_seconds double precision,
+	OUT attempts int,
+	OUT lost_records bigint,
+	OUT last_error text,
+	OUT last_error_at timestamptz,
+	OUT worker_pid int)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_consumer_stats';
+COMMENT ON FUNCTION ddbstreams.list_consumer_stats() IS
+'The rows of view ddbstreams.consumer_stats.';
+
+CREATE VIEW ddbstreams.consumer_stats AS
+	SELECT consumer_name, stream_arn, shard_id, state, lease_owner, lag_records, lag_seconds,
+		attempts, lost_records, last_error, last_error_at, worker_pid
+	FROM ddbstreams.list_consumer_stats();
+GRANT SELECT ON ddbstreams.consumer_stats TO PUBLIC;
+COMMENT ON VIEW ddbstreams.consumer_stats IS
+'How far each consumer group is in each shard; shows the consumers of streams that the reader may read, all of them to pg_monitor. state: free, owned, expired (the lease may be taken), waiting (for the parent shard) or finished. lag_records: records after the checkpoint that can be read, counted up to 10,000 and estimated by the size of the shard beyond; lag_seconds: age of the first of them. attempts: polls that have returned records since the last checkpoint. lost_records: records of all shards that the consumer has lost to the retention. last_error: the last such loss in this shard. worker_pid: the backend that served the lease''s owner last.';
 
 ---------------------------------------------------------------------------
 -- AWS's operations (aws*.c)

@@ -219,7 +219,7 @@ select * from one;
 select ddbstreams.update_event_source_mapping(:'uuid', batch_size => 7, maximum_batching_window => '2 s',
     parallelization_factor => 3, maximum_record_age => '1 hour', maximum_retry_attempts => 4,
     bisect_batch_on_function_error => true, on_failure => 'failed', tumbling_window => '10 s',
-    function_response_types => '{ReportBatchItemFailures}', filter_criteria => '{"Filters": [{"Pattern": "{}"}]}');
+    function_response_types => '{ReportBatchItemFailures}', filter_criteria => '{"Filters": [{"Pattern": "{\"eventName\": [\"MODIFY\"]}"}]}');
 select * from one;
 select ddbstreams.update_event_source_mapping(:'uuid', batch_size => 8);
 select * from one;
@@ -349,7 +349,7 @@ select mappings.call('UpdateEventSourceMapping', json_build_object('UUID', :'uui
     'ParallelizationFactor', 2, 'MaximumRecordAgeInSeconds', 60, 'MaximumRetryAttempts', 0, 'BisectBatchOnFunctionError', true,
     'DestinationConfig', '{"OnFailure": {"Destination": "arn:aws:lambda:ddblocal:000000000000:function:mappings.failed"}}'::json,
     'TumblingWindowInSeconds', 1, 'FunctionResponseTypes', '["ReportBatchItemFailures"]'::json,
-    'FilterCriteria', '{"Filters": [{"Pattern": "{}"}]}'::json));
+    'FilterCriteria', '{"Filters": [{"Pattern": "{\"eventName\": [\"MODIFY\"]}"}]}'::json));
 select mappings.call('UpdateEventSourceMapping', json_build_object('UUID', :'uuid', 'BatchSize', null, 'Enabled', null,
     'DestinationConfig', '{"OnFailure": {}}'::json));
 select mappings.call('UpdateEventSourceMapping', json_build_object('UUID', :'uuid', 'MaximumBatchingWindowInSeconds', 0,

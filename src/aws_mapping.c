@@ -131,8 +131,9 @@ lambda_arn(const MappingInfo *mapping, const char *type, const char *name)
 					arn_part(mapping->event_source_arn, 4), type, name);
 }
 
-static char *
-function_arn(const MappingInfo *mapping, const char *name)
+/* The ARN of one of the mapping's functions, palloc'd */
+char *
+mapping_function_arn(const MappingInfo *mapping, const char *name)
 {
 	if (strncmp(name, DEFAULT_SCHEMA, strlen(DEFAULT_SCHEMA)) == 0)
 		name += strlen(DEFAULT_SCHEMA);
@@ -261,7 +262,7 @@ append_destination(StringInfo response, const MappingInfo *mapping)
 	aws_response_open(response, "OnFailure", '{');
 	if (mapping->on_failure != NULL)
 		aws_response_string(response, "Destination",
-							function_arn(mapping, mapping->on_failure));
+							mapping_function_arn(mapping, mapping->on_failure));
 	appendStringInfoString(response, "}}");
 }
 
@@ -286,7 +287,7 @@ append_members(StringInfo response, const MappingInfo *mapping,
 		JsonbToCString(response, &mapping->filter_criteria->root, -1);
 	}
 	aws_response_string(response, "FunctionArn",
-						function_arn(mapping, mapping->function_name));
+						mapping_function_arn(mapping, mapping->function_name));
 	aws_response_time(response, "LastModified", mapping->last_modified);
 	aws_response_string(response, "LastProcessingResult",
 						mapping_processing_result(mapping));

@@ -46,11 +46,15 @@
 	object_aclcheck(NamespaceRelationId, schema, roleid, mode)
 #define compat_function_aclcheck(function, roleid, mode) \
 	object_aclcheck(ProcedureRelationId, function, roleid, mode)
+#define compat_database_aclcheck(database, roleid, mode) \
+	object_aclcheck(DatabaseRelationId, database, roleid, mode)
 #else
 #define compat_namespace_aclcheck(schema, roleid, mode) \
 	pg_namespace_aclcheck(schema, roleid, mode)
 #define compat_function_aclcheck(function, roleid, mode) \
 	pg_proc_aclcheck(function, roleid, mode)
+#define compat_database_aclcheck(database, roleid, mode) \
+	pg_database_aclcheck(database, roleid, mode)
 #endif
 
 /* 16 lets a role be a member of another without being able to become it. */
@@ -62,6 +66,11 @@
 
 /* Before 17 a background worker runs only as a role that may log in. */
 #define COMPAT_WORKER_NEEDS_LOGIN (PG_VERSION_NUM < 170000)
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_WORKER_AS_ANY_ROLE BGWORKER_BYPASS_ROLELOGINCHECK
+#else
+#define COMPAT_WORKER_AS_ANY_ROLE 0
+#endif
 
 /* 17 joined LockOrStrongerHeldByMe with LockHeldByMe. */
 #if PG_VERSION_NUM >= 170000

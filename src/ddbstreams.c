@@ -17,6 +17,7 @@
 #include "storage/shmem.h"
 
 #include "ddbstreams.h"
+#include "delivery_handlers.h"
 #include "launcher.h"
 #include "shard_log.h"
 #include "shard_watch.h"
@@ -39,6 +40,7 @@ request_shared_memory(void)
 	RequestAddinShmemSpace(shard_log_shmem_size());
 	RequestAddinShmemSpace(worker_slots_shmem_size());
 	RequestAddinShmemSpace(shard_watch_shmem_size());
+	RequestAddinShmemSpace(delivery_handlers_shmem_size());
 }
 
 static void
@@ -50,6 +52,7 @@ start_shared_memory(void)
 	shard_log_shmem_init();
 	worker_slots_shmem_init();
 	shard_watch_shmem_init();
+	delivery_handlers_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 

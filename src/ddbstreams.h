@@ -50,9 +50,11 @@ extern int	 setting_iterator_lifetime; /* s */
 extern int	 setting_max_readers_per_shard;
 extern int	 setting_buffer_memory;		   /* kB */
 extern int	 setting_rollover_interval;	   /* s */
+extern int	 setting_split_above;		   /* records/s of a shard; 0: never */
 extern int	 setting_clock_offset;		   /* s; for tests */
 extern int	 setting_maintenance_interval; /* ms */
 extern int	 setting_max_workers;
+extern int	 setting_handler_timeout; /* ms */
 
 extern void settings_define(void);
 

@@ -407,7 +407,7 @@ numeric_passes(const FilterTest *test, Value *value)
 static bool
 cidr_passes(const FilterTest *test, const char *text, int length)
 {
-	unsigned char address[16];
+	unsigned char address[16] = {0};
 	int			  family = parse_address(text, length, address);
 
 	if (family == -1 || family != test->u.cidr.family)

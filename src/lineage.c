@@ -48,6 +48,7 @@
 #include "change_buffer.h"
 #include "lineage.h"
 #include "shard_log.h"
+#include "shard_stats.h"
 #include "shard_tables.h"
 #include "stream.h"
 #include "stream_access.h"
@@ -64,6 +65,9 @@ PG_FUNCTION_INFO_V1(ddbstreams_roll_over);
 /* How often split_shard and roll_over try, and how long they pause, in ms */
 #define CLOSE_TRIES 10
 #define CLOSE_PAUSE 100
+
+/* A shard is not split by load before it has shown its load, in microseconds */
+#define SPLIT_MIN_AGE (5 * USECS_PER_SEC)
 
 /* A shard to be closed, and the children whose tables are made already */
 typedef struct Closing
@@ -427,29 +431,84 @@ typedef struct DueShard
 	int64 shard_no;
 } DueShard;
 
-/* Finds the shards whose time has come; the list lives in the given context. */
-static List *
-find_due(MemoryContext context)
+static bool
+is_old(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 {
-	List	 *due = NIL;
+	return shard->created_at <= stream_time_now() - rollover_usec(stream) &&
+		   has_records(shard);
+}
+
+/* The shard with which one came into being when their parent was split, or NULL */
+static ShardInfo *
+sibling_of(List *shards, const ShardInfo *shard)
+{
 	ListCell *lc;
+
+	foreach (lc, shards)
+	{
+		ShardInfo *other = lfirst(lc);
+
+		if (other->shard_no != shard->shard_no && other->parent_shard_id != NULL &&
+			shard->parent_shard_id != NULL &&
+			strcmp(other->parent_shard_id, shard->parent_shard_id) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+/*
+ * Was a split of the shard's parent in vain, because one key has nearly all of
+ * the load?  Then another would be, too.
+ */
+static bool
+was_split_in_vain(List *shards, const ShardInfo *shard, double rate)
+{
+	ShardInfo *sibling = sibling_of(shards, shard);
+
+	return sibling != NULL && ShardIsOpen(sibling) &&
+		   shard_stats_rate(sibling, GetActiveSnapshot()) < rate / 20;
+}
+
+static bool
+is_hot(const StreamInfo *stream, List *shards, const ShardInfo *shard)
+{
+	double rate;
+
+	if (shard->hash_first == shard->hash_last ||
+		shard->created_at > stream_time_now() - SPLIT_MIN_AGE)
+		return false;
+	rate = shard_stats_rate(shard, GetActiveSnapshot());
+	return rate > setting_split_above && !was_split_in_vain(shards, shard, rate);
+}
+
+/*
+ * Finds the open shards of all streams of which the test is true.  The list
+ * lives in the caller's context.
+ */
+static List *
+find_due(bool (*is_due)(const StreamInfo *, List *, const ShardInfo *))
+{
+	MemoryContext context = CurrentMemoryContext;
+	List		 *due = NIL;
+	ListCell	 *lc;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach (lc, stream_catalog_list(InvalidOid, NULL))
 	{
 		StreamInfo *stream = lfirst(lc);
-		TimestampTz limit = stream_time_now() - rollover_usec(stream);
+		List	   *shards;
 		ListCell   *lc2;
 
-		if (!stream_access_is_enabled(stream) || stream->created_at > limit)
+		if (!stream_access_is_enabled(stream))
 			continue;
-		foreach (lc2, open_shards(stream->stream_id))
+		shards = shard_catalog_list(stream->stream_id, NULL);
+		foreach (lc2, shards)
 		{
 			ShardInfo *shard = lfirst(lc2);
 
 			CHECK_FOR_INTERRUPTS();
-			if (shard->created_at <= limit && has_records(shard))
+			if (ShardIsOpen(shard) && is_due(stream, shards, shard))
 			{
 				MemoryContext oldcontext = MemoryContextSwitchTo(context);
 				DueShard	 *entry = palloc(sizeof(DueShard));
@@ -463,6 +522,7 @@ find_due(MemoryContext context)
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 	return due;
 }
 
@@ -478,7 +538,8 @@ close_in_transaction(const DueShard *due, int child_count)
 	stream = stream_catalog_lock(due->stream_id);
 	shard = shard_catalog_by_no(due->shard_no, NULL);
 	if (stream != NULL && stream_access_is_enabled(stream) && shard != NULL &&
-		ShardIsOpen(shard) && !is_held_by_prepared(shard->shard_table))
+		ShardIsOpen(shard) && !is_held_by_prepared(shard->shard_table) &&
+		list_length(open_shards(stream->stream_id)) + child_count - 1 <= MAX_SHARD_COUNT)
 	{
 		Closing *closing = prepare(stream, shard, child_count);
 
@@ -491,6 +552,21 @@ close_in_transaction(const DueShard *due, int child_count)
 	CommitTransactionCommand();
 }
 
+static void
+close_all_due(List *due, int child_count)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ListCell	 *lc;
+
+	foreach (lc, due)
+	{
+		CHECK_FOR_INTERRUPTS();
+		close_in_transaction(lfirst(lc), child_count);
+		MemoryContextSwitchTo(context);
+	}
+	list_free_deep(due);
+}
+
 /*
  * A task of the maintenance worker, called outside of transactions: rolls the
  * shards over that are older than ddbstreams.rollover_interval, or a quarter of
@@ -500,15 +576,16 @@ close_in_transaction(const DueShard *due, int child_count)
 void
 lineage_roll_over_due(void)
 {
-	MemoryContext context = CurrentMemoryContext;
-	List		 *due = find_due(context);
-	ListCell	 *lc;
+	close_all_due(find_due(is_old), 1);
+}
 
-	foreach (lc, due)
-	{
-		CHECK_FOR_INTERRUPTS();
-		close_in_transaction(lfirst(lc), 1);
-		MemoryContextSwitchTo(context);
-	}
-	list_free_deep(due);
+/*
+ * Another: splits the shards that get more than ddbstreams.split_above records
+ * a second.
+ */
+void
+lineage_split_hot(void)
+{
+	if (setting_split_above > 0)
+		close_all_due(find_due(is_hot), 2);
 }

@@ -8,5 +8,6 @@
 #include "ddbstreams.h"
 
 extern void lineage_roll_over_due(void);
+extern void lineage_split_hot(void);
 
 #endif /* LINEAGE_H */

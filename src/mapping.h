@@ -44,7 +44,6 @@ typedef struct MappingInfo
 	int64		version; /* rises with each change by the user */
 	char	   *change;	 /* the state until the dispatcher has seen it */
 	int64		acknowledged_version;
-	char	   *last_processing_result;
 } MappingInfo;
 
 /*
@@ -111,7 +110,11 @@ extern char *mapping_function_check(Oid function, MappingFunctionUse use,
 									Oid role_id);
 extern void	 mapping_function_not_found(int sqlstate) pg_attribute_noreturn();
 
+/* aws_mapping.c */
+extern char *mapping_function_arn(const MappingInfo *mapping, const char *name);
+
 /* mapping_shard.c */
+extern int	mapping_lanes(const MappingInfo *mapping);
 extern void mapping_shard_start_at_latest(const MappingInfo *mapping,
 										  Snapshot			 snapshot);
 extern void mapping_shard_delete_orphans(void);

@@ -26,14 +26,13 @@
 #include "stream_time.h"
 #include "worker_guard.h"
 
-#define PARAMETER_COLUMNS                                                     \
+#define MAPPING_COLUMNS                                                     \
 	"uuid, mapping_no, stream_id, event_source_arn, function_name, role_id, " \
 	"database_id, starting_position, batch_size, maximum_batching_window, "   \
 	"parallelization_factor, maximum_record_age, maximum_retry_attempts, "    \
 	"bisect_batch_on_function_error, on_failure, tumbling_window, "           \
 	"function_response_types, filter_criteria, enabled, created_at, "         \
 	"last_modified, version, change, acknowledged_version"
-#define MAPPING_COLUMNS PARAMETER_COLUMNS ", last_processing_result"
 
 /* The columns, in that order */
 enum
@@ -62,8 +61,7 @@ enum
 	Anum_version,
 	Anum_change,
 	Anum_acknowledged_version,
-	Anum_last_processing_result,
-	Natts_mapping = Anum_last_processing_result
+	Natts_mapping = Anum_acknowledged_version
 };
 
 /* function_response_types as an array */
@@ -178,7 +176,6 @@ mapping_from_tuple(HeapTuple tuple, TupleDesc desc)
 	mapping->version = DatumGetInt64(ROW_DATUM(&row, Anum_version));
 	mapping->change = row_text(&row, Anum_change);
 	mapping->acknowledged_version = DatumGetInt64(ROW_DATUM(&row, Anum_acknowledged_version));
-	mapping->last_processing_result = row_text(&row, Anum_last_processing_result);
 	return mapping;
 }
 
@@ -372,24 +369,42 @@ static const Oid row_types[] = {
 	[Anum_change - 1] = TEXTOID,
 	[Anum_acknowledged_version - 1] = INT8OID};
 
-StaticAssertDecl(lengthof(row_types) == Natts_mapping - 1,
+StaticAssertDecl(lengthof(row_types) == Natts_mapping,
 				 "row_types does not match the columns");
 
-static uint64
+/*
+ * Another mapping of the stream and the function that the transaction's snapshot
+ * does not show: in READ COMMITTED it would have been found before.
+ */
+static void
+write_error_callback(void *arg)
+{
+	if (geterrcode() == ERRCODE_UNIQUE_VIOLATION)
+	{
+		errcode(ERRCODE_T_R_SERIALIZATION_FAILURE);
+		errmsg("could not serialize access due to concurrent changes of event source mappings");
+	}
+}
+
+static void
 write_row(const char *statement, const MappingInfo *mapping)
 {
-	MappingRow row;
-	char	   nulls[Natts_mapping];
-	OwnSql	   state;
-	uint64	   count;
+	ErrorContextCallback callback;
+	MappingRow			 row;
+	char				 nulls[Natts_mapping];
+	OwnSql				 state;
 
 	row_from_mapping(mapping, &row);
-	for (int i = 0; i < Natts_mapping - 1; i++)
+	for (int i = 0; i < Natts_mapping; i++)
 		nulls[i] = row.nulls[i] ? 'n' : ' ';
+	callback.callback = write_error_callback;
+	callback.arg = NULL;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
 	own_sql_begin(&state);
-	count = own_sql(statement, Natts_mapping - 1, row_types, row.values, nulls);
+	own_sql(statement, Natts_mapping, row_types, row.values, nulls);
 	own_sql_end(&state);
-	return count;
+	error_context_stack = callback.previous;
 }
 
 /* At commit the dispatcher is started, or hears of it. */
@@ -422,11 +437,11 @@ mapping_insert(MappingInfo *mapping)
 								mapping->function_name);
 	if (other != NULL)
 		already_exists(other);
-	(void) write_row("INSERT INTO ddbstreams_shards.mapping"
-					 " (" PARAMETER_COLUMNS ")"
-					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
-					 " $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
-					 mapping);
+	write_row("INSERT INTO ddbstreams_shards.mapping"
+			  " (" MAPPING_COLUMNS ")"
+			  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+			  " $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
+			  mapping);
 	changed();
 }
 
@@ -466,16 +481,16 @@ mapping_replace(MappingInfo *mapping, const char *change)
 	mapping->version++;
 	mapping->change = pstrdup(change);
 	mapping->last_modified = GetCurrentTimestamp();
-	(void) write_row("UPDATE ddbstreams_shards.mapping SET function_name = $5,"
-					 " database_id = $7, batch_size = $9,"
-					 " maximum_batching_window = $10, parallelization_factor = $11,"
-					 " maximum_record_age = $12, maximum_retry_attempts = $13,"
-					 " bisect_batch_on_function_error = $14, on_failure = $15,"
-					 " tumbling_window = $16, function_response_types = $17,"
-					 " filter_criteria = $18, enabled = $19, last_modified = $21,"
-					 " version = $22, change = $23"
-					 " WHERE uuid = $1",
-					 mapping);
+	write_row("UPDATE ddbstreams_shards.mapping SET function_name = $5,"
+			  " database_id = $7, batch_size = $9,"
+			  " maximum_batching_window = $10, parallelization_factor = $11,"
+			  " maximum_record_age = $12, maximum_retry_attempts = $13,"
+			  " bisect_batch_on_function_error = $14, on_failure = $15,"
+			  " tumbling_window = $16, function_response_types = $17,"
+			  " filter_criteria = $18, enabled = $19, last_modified = $21,"
+			  " version = $22, change = $23"
+			  " WHERE uuid = $1",
+			  mapping);
 	changed();
 }
 

@@ -162,7 +162,6 @@ mapping_begin_create(const char *event_source_arn,
 	mapping->created_at = mapping->last_modified = GetCurrentTimestamp();
 	mapping->version = 1;
 	mapping->change = "Creating";
-	mapping->last_processing_result = "No records processed";
 	mapping_params_defaults(mapping);
 	return mapping;
 }

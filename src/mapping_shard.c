@@ -14,20 +14,31 @@
 
 static void
 insert_position(const MappingInfo *mapping, const ShardInfo *shard, int lane,
-				int64 checkpoint, bool finished)
+				int lanes, int64 checkpoint, bool finished)
 {
-	Datum values[5];
-	Oid	  types[5] = {INT8OID, INT8OID, INT2OID, INT8OID, BOOLOID};
+	Datum values[6];
+	Oid	  types[6] = {INT8OID, INT8OID, INT2OID, INT8OID, BOOLOID, INT2OID};
 
 	values[0] = Int64GetDatum(mapping->mapping_no);
 	values[1] = Int64GetDatum(shard->shard_no);
 	values[2] = Int16GetDatum(lane);
 	values[3] = Int64GetDatum(checkpoint);
 	values[4] = BoolGetDatum(finished);
+	values[5] = Int16GetDatum(lanes);
 	own_sql("INSERT INTO ddbstreams_shards.mapping_shard"
-			" (mapping_no, shard_no, lane, checkpoint, finished)"
-			" VALUES ($1, $2, $3, $4, $5)",
-			5, types, values, NULL);
+			" (mapping_no, shard_no, lane, checkpoint, finished, lanes)"
+			" VALUES ($1, $2, $3, $4, $5, $6)",
+			6, types, values, NULL);
+}
+
+/*
+ * Returns into how many lanes a shard is divided: windows are a shard's, so
+ * that with them there is one.
+ */
+int
+mapping_lanes(const MappingInfo *mapping)
+{
+	return mapping->tumbling_window_usec > 0 ? 1 : mapping->parallelization_factor;
 }
 
 /*
@@ -50,8 +61,9 @@ mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
 		int64	   checkpoint = finished ? shard->ending_number :
 										   shard_reader_latest(shard, snapshot);
 
-		for (int lane = 0; lane < mapping->parallelization_factor; lane++)
-			insert_position(mapping, shard, lane, checkpoint, finished);
+		for (int lane = 0; lane < mapping_lanes(mapping); lane++)
+			insert_position(mapping, shard, lane, mapping_lanes(mapping),
+							checkpoint, finished);
 	}
 	own_sql_end(&state);
 }

@@ -15,6 +15,7 @@
 
 #include "utils/syscache.h"
 
+#include "delivery_position.h"
 #include "horizon.h"
 #include "mapping.h"
 #include "stream_access.h"
@@ -39,9 +40,11 @@ mapping_problem(const MappingInfo *mapping)
 const char *
 mapping_processing_result(const MappingInfo *mapping)
 {
-	const char *problem = mapping_problem(mapping);
+	const char *result = mapping_problem(mapping);
 
-	return problem != NULL ? problem : mapping->last_processing_result;
+	if (result == NULL)
+		result = delivery_position_last_result(mapping->mapping_no);
+	return result != NULL ? result : "No records processed";
 }
 
 const char *

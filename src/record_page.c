@@ -18,16 +18,32 @@
 #include "stream_time.h"
 
 /*
+ * Opens the reader and what goes with it.  The reader's slot is taken before the
+ * shard is opened.
+ */
+static void
+open_page(RecordPage *page, int64 position, bool waits_for_slot, Snapshot snapshot)
+{
+	ShardInfo *shard = page->iterator->shard;
+
+	page->has_reader_slot = reader_slots_take(shard->shard_table, waits_for_slot,
+											  &page->reader_slot);
+	page->reader = shard_reader_open(shard, snapshot, position);
+	page->decoder = record_decoder_create(shard, snapshot);
+	iterator_writer(&page->writer, page->iterator->stream, shard);
+	initStringInfo(&page->keys);
+	initStringInfo(&page->old_image);
+	initStringInfo(&page->new_image);
+}
+
+/*
  * Opens the page after an iterator.  The page's own things live in
- * CurrentMemoryContext; the snapshot stays the caller's.  The reader's slot is
- * taken before the shard is opened.
+ * CurrentMemoryContext; the snapshot stays the caller's.
  */
 void
 record_page_begin(RecordPage *page, const char *iterator, int max_records,
 				  Snapshot snapshot)
 {
-	ShardInfo *shard;
-
 	if (max_records < 1)
 		error_constraint(psprintf("%d", max_records), "limit",
 						 "have value greater than or equal to 1");
@@ -38,27 +54,38 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 	memset(page, 0, sizeof(RecordPage));
 	page->iterator = iterator_parse(iterator, snapshot);
 	page->max_records = max_records;
-	shard = page->iterator->shard;
-	page->horizon = shard_age_horizon(page->iterator->stream, shard);
-
-	page->has_reader_slot = reader_slots_take(shard->shard_table, false,
-											  &page->reader_slot);
-	page->reader = shard_reader_open(shard, snapshot,
-									 iterator_start(page->iterator, snapshot));
-	page->decoder = record_decoder_create(shard, snapshot);
-	iterator_writer(&page->writer, page->iterator->stream, shard);
-	initStringInfo(&page->keys);
-	initStringInfo(&page->old_image);
-	initStringInfo(&page->new_image);
+	page->horizon = shard_age_horizon(page->iterator->stream,
+									  page->iterator->shard);
+	open_page(page, iterator_start(page->iterator, snapshot), false, snapshot);
 }
 
-static void
-decode_texts(RecordPage *page)
+/*
+ * The same behind a position, for who may read the stream and has seen to it
+ * that the position is not below the horizon.  Waits for its turn to read.
+ */
+void
+record_page_begin_at(RecordPage *page, StreamInfo *stream, ShardInfo *shard,
+					 int64 position, int64 horizon, int max_records,
+					 Snapshot snapshot)
+{
+	memset(page, 0, sizeof(RecordPage));
+	page->iterator = palloc0(sizeof(ShardIterator));
+	page->iterator->stream = stream;
+	page->iterator->shard = shard;
+	page->iterator->kind = ITERATOR_AFTER;
+	page->iterator->position = position;
+	page->max_records = max_records;
+	page->horizon = horizon;
+	open_page(page, position, true, snapshot);
+}
+
+/* Writes the texts of the page's present record, which has been decoded. */
+void
+record_page_decode_texts(RecordPage *page)
 {
 	resetStringInfo(&page->keys);
 	resetStringInfo(&page->old_image);
 	resetStringInfo(&page->new_image);
-	record_decode(page->decoder, &page->record);
 	page->size_bytes = record_append_keys(page->decoder, &page->keys);
 	if (page->decoder->has_old)
 		page->size_bytes += record_append_old_image(page->decoder,
@@ -104,7 +131,8 @@ record_page_next(RecordPage *page)
 	}
 	check_horizon(page);
 
-	decode_texts(page);
+	record_decode(page->decoder, &page->record);
+	record_page_decode_texts(page);
 	if (page->count > 0 && page->bytes + page->size_bytes > PAGE_MAX_BYTES)
 	{
 		/* It begins the next page. */

@@ -39,7 +39,12 @@ typedef struct RecordPage
 
 extern void		   record_page_begin(RecordPage *page, const char *iterator,
 									 int max_records, Snapshot snapshot);
+extern void		   record_page_begin_at(RecordPage *page, StreamInfo *stream,
+										ShardInfo *shard, int64 position,
+										int64 horizon, int max_records,
+										Snapshot snapshot);
 extern bool		   record_page_next(RecordPage *page);
+extern void		   record_page_decode_texts(RecordPage *page);
 extern const char *record_page_next_iterator(RecordPage *page);
 extern void		   record_page_end(RecordPage *page);
 

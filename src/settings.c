@@ -19,7 +19,9 @@ int	  setting_max_readers_per_shard = 2;
 int	  setting_buffer_memory = 65536;
 int	  setting_maintenance_interval = 10000;
 int	  setting_max_workers = 4;
+int	  setting_handler_timeout = 300 * 1000;
 int	  setting_rollover_interval = 4 * 3600;
+int	  setting_split_above = 0;
 int	  setting_clock_offset = 0;
 
 /* A region is a part of ARNs: letters, digits and hyphens, as AWS's are. */
@@ -108,6 +110,13 @@ settings_define(void)
 							4, 0, 1024,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.handler_timeout",
+							"Time after which the call of an event source mapping's function is cancelled.",
+							"0 lets a call take as long as it will.",
+							&setting_handler_timeout,
+							300 * 1000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("ddbstreams.rollover_interval",
 							"Time after which a shard that has records is closed and followed by a child.",
 							"A quarter of the stream's retention, if that is shorter.",
@@ -122,6 +131,13 @@ settings_define(void)
 							0, -20 * 365 * SECS_PER_DAY, INT_MAX,
 							PGC_SUSET,
 							GUC_UNIT_S | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.split_above",
+							"Records per second of one shard that make the maintenance worker split it.",
+							"0 splits none.",
+							&setting_split_above,
+							0, 0, INT_MAX,
+							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("ddbstreams");
 }

@@ -44,6 +44,7 @@
 #include "storage/shmem.h"
 #include "storage/smgr.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "record.h"
 #include "shard_log.h"
@@ -196,6 +197,13 @@ shard_log_last_number(Relation shard)
 			return number;
 	}
 	return 0;
+}
+
+/* Has the server been shut down in good order, and started, since a time? */
+bool
+shard_log_was_shut_down_since(TimestampTz time)
+{
+	return !shared->recovers && PgStartTime > time;
 }
 
 /* Returns the number that the clock gives now, never below the floor. */

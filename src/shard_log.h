@@ -8,6 +8,7 @@
 #include "ddbstreams.h"
 
 #include "access/htup.h"
+#include "datatype/timestamp.h"
 #include "storage/condition_variable.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
@@ -40,6 +41,7 @@ extern void	 shard_log_append(Relation shard, int64 starting_number,
 							  HeapTuple *tuples, int count);
 extern int64 shard_log_last_number(Relation shard);
 extern int64 shard_log_now(void);
+extern bool	 shard_log_was_shut_down_since(TimestampTz time);
 
 extern bool shard_log_get_hint(Oid shard_table, LatestHint *hint);
 extern void shard_log_put_hint(Oid shard_table, const LatestHint *hint);

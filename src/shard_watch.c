@@ -226,20 +226,22 @@ shard_watch_pending(void)
 
 /*
  * Takes the bits of shards that were touched since they were taken last, and
- * returns whether there are any.  bits may be NULL.
+ * returns whether there are any; of those that are wanted, unless that is NULL:
+ * the others stay, and do not set the latch again.  bits may be NULL.
  */
 bool
-shard_watch_take(ShardWatchBits *bits)
+shard_watch_take_wanted(const ShardWatchBits *wanted, ShardWatchBits *bits)
 {
 	Watcher *watcher = &shared->watchers[own_place()];
 	bool	 any = false;
 
 	for (int word = 0; word < SHARD_WATCH_WORDS; word++)
 	{
+		uint64 mask = wanted != NULL ? wanted->words[word] : PG_UINT64_MAX;
 		uint64 taken = 0;
 
-		if (pg_atomic_read_u64(&watcher->touched[word]) != 0)
-			taken = pg_atomic_exchange_u64(&watcher->touched[word], 0);
+		if ((pg_atomic_read_u64(&watcher->touched[word]) & mask) != 0)
+			taken = pg_atomic_fetch_and_u64(&watcher->touched[word], ~mask) & mask;
 		if (bits != NULL)
 			bits->words[word] = taken;
 		any = any || taken != 0;
@@ -247,6 +249,19 @@ shard_watch_take(ShardWatchBits *bits)
 	/* What the caller looks at now is not older than the bits. */
 	pg_memory_barrier();
 	return any;
+}
+
+bool
+shard_watch_take(ShardWatchBits *bits)
+{
+	return shard_watch_take_wanted(NULL, bits);
+}
+
+/* Adds a shard's bit to bits. */
+void
+shard_watch_mark(ShardWatchBits *bits, Oid shard_table)
+{
+	set_bit(bits->words, shard_table);
 }
 
 /* Is a shard among those that taken bits are of? */

@@ -69,7 +69,7 @@ BEGIN
 				old := r.old_image;
 				RETURN NEXT;
 			END LOOP;
-			EXIT WHEN NOT found_one;
+			EXIT WHEN NOT found_one OR iterator IS NULL;
 		END LOOP;
 	END LOOP;
 END $$;

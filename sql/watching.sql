@@ -1,0 +1,123 @@
+-- stream_stats, shard_tree, shard_graph: what they count, how they draw, and
+-- who may see it.
+--
+-- To see it fail: count records behind the first unresolved one (stream_stats);
+-- do not cut prefix back (shard_tree); let append_quoted copy; drop the check of
+-- pg_monitor.
+CREATE EXTENSION IF NOT EXISTS ddbstreams;
+SET client_min_messages = warning;
+
+CREATE ROLE watching_reader;
+CREATE ROLE watching_monitor IN ROLE pg_monitor;
+CREATE ROLE watching_nobody;
+
+CREATE TABLE watched (id int PRIMARY KEY, v int, t text);
+CREATE TABLE "wat""ch\ed" (id int PRIMARY KEY);
+GRANT SELECT ON watched TO watching_reader;
+SELECT ddbstreams.enable_stream('watched', shard_count => 2) AS arn \gset
+SELECT ddbstreams.enable_stream('wat"ch\ed', shard_count => 1) AS odd_arn \gset
+
+-- Ids and times differ from run to run: shards are named by their order.
+CREATE FUNCTION watched_named(line text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	s record;
+BEGIN
+	FOR s IN SELECT shard_id, row_number() OVER (ORDER BY shard_id) AS n FROM
+		(SELECT shard_id FROM watched_ids UNION SELECT parent_shard_id FROM watched_ids WHERE parent_shard_id IS NOT NULL) i
+	LOOP
+		line := replace(line, s.shard_id, 'shard-' || s.n);
+	END LOOP;
+	line := regexp_replace(line, '[0-9]+ (s|min) old', 'N s old', 'g');
+	RETURN regexp_replace(line, '/stream/[^"]*', '/stream/LABEL');
+END $$;
+CREATE TEMP TABLE watched_ids (shard_id text, parent_shard_id text);
+CREATE PROCEDURE watched_see(arn text) LANGUAGE sql AS $$
+	DELETE FROM watched_ids;
+	INSERT INTO watched_ids SELECT shard_id, parent_shard_id FROM ddbstreams.describe_stream(arn) $$;
+CALL watched_see(:'arn');
+
+-- Nothing yet
+SELECT watched_named(shard_id) AS shard, records, bytes > 0 AS bytes, oldest, newest, records_per_second
+FROM ddbstreams.stream_stats WHERE stream_arn = :'arn' ORDER BY shard_id;
+SELECT watched_named(l) FROM ddbstreams.shard_tree(:'arn') l;
+
+-- Records, large values, an aborted one
+INSERT INTO watched SELECT i, i FROM generate_series(1, 100) i;
+BEGIN;
+INSERT INTO watched SELECT i, i FROM generate_series(101, 200) i;
+ROLLBACK;
+ALTER TABLE watched ALTER t SET STORAGE EXTERNAL;
+INSERT INTO watched VALUES (1000, 1, repeat('x', 1000000));
+UPDATE watched SET v = v + 1;
+SELECT sum(records) AS records, sum(bytes) > 1000000 AS bytes,
+	bool_and(oldest BETWEEN now() - interval '1 minute' AND now()) AS oldest,
+	bool_and(newest BETWEEN oldest AND clock_timestamp()) AS newest,
+	sum(records_per_second) BETWEEN 202 / 60.0 AND 202 AS rate
+FROM ddbstreams.stream_stats WHERE stream_arn = :'arn';
+SELECT bool_and(s.records = c.count) AS as_changes, count(*)
+FROM ddbstreams.stream_stats s JOIN
+	(SELECT shard_id, count(*), min(committed_at), max(committed_at) FROM ddbstreams.changes(NULL::watched) GROUP BY 1) c USING (shard_id)
+WHERE s.oldest = c.min AND s.newest = c.max;
+
+-- A lineage
+SELECT ddbstreams.roll_over(:'arn');
+CALL watched_see(:'arn');
+SELECT count(*) FROM ddbstreams.split_shard(:'arn', (SELECT min(shard_id) FROM ddbstreams.describe_stream(:'arn') WHERE ending_sequence_number IS NULL));
+CALL watched_see(:'arn');
+SELECT count(*) FROM ddbstreams.split_shard(:'arn', (SELECT min(shard_id) FROM ddbstreams.describe_stream(:'arn') WHERE hash_range @> 1::numeric AND ending_sequence_number IS NULL));
+CALL watched_see(:'arn');
+INSERT INTO watched VALUES (2000, 1);
+SELECT ddbstreams.roll_over(:'arn');
+CALL watched_see(:'arn');
+SELECT watched_named(l) FROM ddbstreams.shard_tree(:'arn') l;
+SELECT watched_named(ddbstreams.shard_graph(:'arn'));
+SELECT count(*) FROM ddbstreams.stream_stats WHERE stream_arn = :'arn';
+
+-- Names that must be quoted
+SELECT substring(ddbstreams.shard_graph(:'odd_arn') FROM 'label="arn[^\n]*/table') IS NULL AS no_such,
+	regexp_replace(substring(ddbstreams.shard_graph(:'odd_arn') FROM 'label="(arn:[^\n]*)"\];'), '/stream/.*', '') AS label;
+
+-- What is old: parents that have expired
+ALTER TABLE watched DROP COLUMN t;
+SET ddbstreams.clock_offset = '25 h';
+INSERT INTO watched VALUES (3000, 1);
+SELECT sum(records), count(*), count(oldest) FROM ddbstreams.stream_stats WHERE stream_arn = :'arn';
+SELECT ddbstreams_shards.expire();
+SELECT regexp_replace(watched_named(l), '[0-9]+ d [0-9]+ h old', 'N d old') FROM ddbstreams.shard_tree(:'arn') l;
+SELECT regexp_replace(watched_named(ddbstreams.shard_graph(:'arn')), '[0-9]+ d [0-9]+ h old', 'N d old', 'g');
+RESET ddbstreams.clock_offset;
+
+-- Many records: an estimate
+CREATE TABLE watched_many (id int PRIMARY KEY);
+SELECT ddbstreams.enable_stream('watched_many', 'KEYS_ONLY', shard_count => 1) AS many_arn \gset
+INSERT INTO watched_many SELECT i FROM generate_series(1, 150000) i;
+SELECT records BETWEEN 145000 AND 155000 AS records, records_per_second > 2000 AS rate, newest = oldest AS same_time
+FROM ddbstreams.stream_stats WHERE stream_arn = :'many_arn';
+SELECT regexp_replace(l, '^[^ ]+ (.*)about 1[0-9]{5} records, .*', '\1about 1xxxxx') FROM ddbstreams.shard_tree(:'many_arn') l;
+
+-- Rights
+SET ROLE watching_reader;
+SELECT count(*), count(DISTINCT stream_arn) FROM ddbstreams.stream_stats WHERE stream_arn = ANY (ARRAY[:'arn', :'odd_arn', :'many_arn']);
+SELECT count(*) FROM ddbstreams.shard_tree(:'arn');
+SELECT length(ddbstreams.shard_graph(:'arn')) > 0 AS graph;
+SELECT * FROM ddbstreams.shard_tree(:'many_arn');
+SELECT * FROM ddbstreams.shard_graph(:'many_arn');
+SELECT * FROM ddbstreams_shards.stream_stats();
+SET ROLE watching_nobody;
+SELECT * FROM ddbstreams.stream_stats WHERE stream_arn = ANY (ARRAY[:'arn', :'odd_arn', :'many_arn']);
+SET ROLE watching_monitor;
+SELECT count(*), count(DISTINCT stream_arn) FROM ddbstreams.stream_stats WHERE stream_arn = ANY (ARRAY[:'arn', :'odd_arn', :'many_arn']);
+SELECT * FROM ddbstreams.shard_tree(:'arn');
+SELECT ddbstreams_shards.expire();
+RESET ROLE;
+
+-- Bad input
+SELECT * FROM ddbstreams.shard_tree(NULL);
+SELECT * FROM ddbstreams.shard_graph(NULL);
+SELECT * FROM ddbstreams.shard_tree('x');
+SELECT * FROM ddbstreams.shard_graph('arn:aws:dynamodb:ddblocal:000000000000:table/x/stream/x');
+
+DROP TABLE watched, "wat""ch\ed", watched_many;
+DROP FUNCTION watched_named;
+DROP PROCEDURE watched_see;
+DROP ROLE watching_reader, watching_monitor, watching_nobody;
