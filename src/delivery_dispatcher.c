@@ -191,6 +191,7 @@ see_shard(UnitMapping *known, const MappingInfo *mapping, const StreamInfo *stre
 	int			   lanes = mapping_lanes(mapping);
 	int64		   no = mapping->mapping_no;
 	bool		   divides;
+	bool		   divided = false;
 	bool		   held = false;
 	bool		   moves = false;
 
@@ -214,7 +215,8 @@ see_shard(UnitMapping *known, const MappingInfo *mapping, const StreamInfo *stre
 		{
 			DivideResult result = delivery_position_divide(no, shard->shard_no, lanes);
 
-			if (result == DIVIDE_DONE)
+			divided = result == DIVIDE_DONE;
+			if (divided)
 				found.count = lanes;
 			moves = result != DIVIDE_WAITS;
 		}
@@ -227,7 +229,10 @@ see_shard(UnitMapping *known, const MappingInfo *mapping, const StreamInfo *stre
 		Unit *unit = see_unit(known, shard->shard_no, lane, shard->shard_table);
 
 		unit->held = held;
-		if (moves && unit->state == UNIT_IDLE)
+		/* What a lane has passed over may now belong to it. */
+		if (divided)
+			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
+		if (divided || (moves && unit->state == UNIT_IDLE))
 			units_make_ready(unit);
 	}
 }

@@ -113,7 +113,7 @@ class DeliveryRun(oracle.Run):
                 if session is not None:
                     work(session)
             except psycopg2.Error as error:
-                if not oracle.is_gone(session, error) and error.pgcode is not None:
+                if not oracle.is_gone(session, error):
                     raise
                 session = None
 
@@ -159,14 +159,23 @@ class DeliveryRun(oracle.Run):
             pass
 
     def wait_for_delivery(self, session):
-        until = time.monotonic() + DEADLINE
-        while time.monotonic() < until:
+        begun = time.monotonic()
+        shown = False
+        while time.monotonic() < begun + DEADLINE:
+            if time.monotonic() > begun + 8 and not shown:
+                shown = True
+                for row in oracle.rows(session, "select s.*, u.function_name from ddbstreams_shards.mapping_shard s join ddbstreams_shards.mapping u using (mapping_no) where (mapping_no, shard_no) in (select mapping_no, shard_no from ddbstreams_shards.mapping_shard where not finished)"):
+                    print(row)
+                for row in oracle.rows(session, "select * from ddbstreams.mapping_stats "
+                                "where state not in ('ready', 'finished') or lag_records > 0"): print(row)
+                for row in oracle.rows(session, "select * from ddbstreams.workers"): print(row)
+
             left = oracle.value(session, "select count(*) from ddbstreams.mapping_stats "
                                 "where state not in ('ready', 'finished') or lag_records > 0")
             open_windows = oracle.value(session, 'select count(*) from ddbstreams_shards.mapping_shard '
                                         'where window_end is not null')
             if left + open_windows == 0:
-                return
+                return time.monotonic() - begun
             time.sleep(0.1)
         for row in oracle.rows(session, "select function_name, shard_id, lane, state, lag_records, attempts, last_error "
                                "from ddbstreams.mapping_stats where state not in ('ready', 'finished') or lag_records > 0"):
@@ -182,7 +191,9 @@ class DeliveryRun(oracle.Run):
                 if copy.get(k) != truth:
                     self.fault(name, 'key %d is %s, in the table %s' % (k, copy.get(k), truth))
         for fault in oracle.rows(session, 'select * from faults limit 10'):
-            self.fault('order', '%s: %s after %s' % (fault[0], oracle.brief(fault[1]), fault[2]))
+            self.fault('order', '%s: %s %s %s after %s' % (
+                fault[0], fault[1]['eventName'], fault[1]['dynamodb']['SequenceNumber'],
+                oracle.brief(fault[1]['dynamodb'].get('NewImage')), fault[2]))
         for batch in oracle.rows(session, 'select failure, jsonb_array_length(records) from ddbstreams.failed_batches'):
             self.fault('failed_batches', oracle.brief(batch[0]['requestContext']))
         records = oracle.value(session, 'select records from windows_sum')
@@ -199,14 +210,14 @@ class DeliveryRun(oracle.Run):
         self.settled.set()
         self.collect(self.helpers, 60)
         with oracle.contextlib.closing(oracle.connect()) as session:
-            self.wait_for_delivery(session)
+            waited = self.wait_for_delivery(session)
             records = self.compare(session)
             calls = oracle.value(session, 'select sum(call_no) from ddbstreams_shards.mapping_shard')
             shards = oracle.value(session, 'select count(*) from ddbstreams.describe_stream(%s)', self.arn)
         print('%s: %d transactions, %s records to each of %d mappings in %s calls, %d shards; '
-              '%d kills; %.0f s; %d faults' %
+              '%d kills; %.0f s, %.1f s of them after the last write; %d faults' %
               (self.name, self.transactions.value, records, len(MAPPINGS), calls, shards,
-               self.kills, time.monotonic() - self.started, self.faults), flush=True)
+               self.kills, time.monotonic() - self.started, waited or 0, self.faults), flush=True)
         return self.faults
 
 
