@@ -310,7 +310,8 @@ COMMENT ON TABLE ddbstreams_shards.consumer IS 'consumer groups; see ddbstreams.
 -- checkpoint_kind		h: TRIM_HORIZON, l: LATEST, n: a number, e: SHARD_END
 -- checkpoint			records after this number are still to be processed
 -- returned				the last number that poll has returned to this owner
--- expires_at			when others may take the lease
+-- expires_at			when others may take the lease; without an owner: until then it
+--						is for workers that have few
 -- owner_switches		since the last checkpoint
 -- attempts				polls that have returned records since the last checkpoint
 -- returned_at			when poll has returned records of this shard last

@@ -353,11 +353,11 @@ has_work(const Poll *poll, const ConsumerView *view, TimestampTz *next_look)
 			if (!poll->has_locked)
 				*next_look = Min(*next_look, renewal - clock_offset);
 		}
+		else if (consumer_may_take(view, &balance, shard))
+			wants = true;
 		else if (balance.mine < balance.share)
 		{
-			if (consumer_shard_is_free(view, shard))
-				wants = true;
-			else
+			if (shard->lease->expires_at > view->now)
 				*next_look = Min(*next_look, shard->lease->expires_at - clock_offset + 1);
 		}
 	}

@@ -322,7 +322,7 @@ ddbstreams_leases(PG_FUNCTION_ARGS)
 		values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(lease->owner);
 		values[3] = Int64GetDatum(lease->counter);
 		values[4] = CStringGetTextDatum(checkpoint_text(lease));
-		nulls[5] = lease->expires_at == 0;
+		nulls[5] = lease->owner == NULL;
 		values[5] = TimestampTzGetDatum(lease->expires_at);
 		values[6] = Int32GetDatum(lease->owner_switches);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

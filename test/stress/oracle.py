@@ -376,7 +376,8 @@ class Lines:
 
 def is_gone(session, error):
     """Has the connection been lost, by a crash or a terminated backend?"""
-    return session.closed != 0 or error.pgcode in ('57P01', '57P02', '57P03')
+    return (session.closed != 0 or error.pgcode in ('57P01', '57P02', '57P03') or
+            error.pgcode is None and 'server closed the connection' in str(error))
 
 
 # --- readers ------------------------------------------------------------------

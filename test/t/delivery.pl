@@ -361,7 +361,7 @@ $uuid = make_mapping('filtered', q{filter_criteria => '{"Filters": [{"Pattern":
 	"{\"eventName\": [\"INSERT\"], \"dynamodb\": {\"NewImage\": {\"v\": {\"N\": [\"5\"]}}}}"}]}'});
 sql(q{INSERT INTO filtered SELECT i, i % 10 FROM generate_series(1, 50) i; UPDATE filtered SET v = 5});
 comes_to(seen('filtered'), 'I5 I15 I25 I35 I45', 'only what the filter lets through');
-comes_to(stats($uuid, 'lag_records, records_delivered, records_filtered, state'), '0|5|95|ready',
+comes_to(stats($uuid, 'lag_records, records_delivered, records_filtered, state'), '0|5|90|ready',
 	'the checkpoint passes over the rest');
 
 # --- batching window ---------------------------------------------------------------------------------
@@ -434,7 +434,8 @@ sql(q{INSERT INTO ticks VALUES (13, 1)});
 comes_to(q{SELECT count(*) FROM calls}, '1', 'a window is open');
 sql(q{SELECT ddbstreams.roll_over(ddbstreams.latest_stream_arn('ticks'))});
 sql(q{INSERT INTO ticks VALUES (14, 1)});
-comes_to(q{SELECT string_agg(concat_ws(' ', jsonb_array_length(event->'Records'), event->'state', event->>'isFinalInvokeForWindow'), ', ' ORDER BY n) FROM calls WHERE n < 4},
+comes_to(q{SELECT string_agg(concat_ws(' ', jsonb_array_length(event->'Records'), event->'state', event->>'isFinalInvokeForWindow'), ', ' ORDER BY n)
+	FROM (SELECT * FROM calls ORDER BY n LIMIT 3) c},
 	'1 {} false, 0 {"s": 1} true, 1 {} false', 'the end of a shard closes its window, the child starts afresh');
 
 # --- lanes ------------------------------------------------------------------------------------------------

@@ -318,14 +318,15 @@ sql(q{
 	CREATE TABLE t (id int PRIMARY KEY, v int);
 	SELECT ddbstreams.enable_stream('t', shard_count => 1);
 	CREATE FUNCTION handler(event jsonb) RETURNS void LANGUAGE sql AS '';
-	INSERT INTO ddbstreams_shards.mapping (uuid, mapping_no, stream_id, event_source_arn, function_name, role_id, database_id,
-		starting_position, batch_size, maximum_batching_window, parallelization_factor, maximum_retry_attempts,
-		bisect_batch_on_function_error, function_response_types, enabled, created_at, last_modified)
-	SELECT gen_random_uuid(), 1, stream_id, stream_arn, 'public.handler', 10, d.oid, 'LATEST', 100, '0', 1, -1, false, '{}', false, now(), now()
-	FROM ddbstreams_shards.stream, pg_database d WHERE datname = current_database()}, 'one');
+	SELECT ddbstreams.create_event_source_mapping('handler', ddbstreams.latest_stream_arn('t'), 'LATEST', enabled => false)}, 'one');
+sub enable_mapping
+{
+	my ($enabled) = @_;
+	return sql("SELECT ddbstreams.update_event_source_mapping(uuid, enabled => $enabled) FROM ddbstreams_shards.mapping", 'one');
+}
 runs('one', 'a mapping that is disabled');
 is(sql($dispatcher), '0|-', '... wants no dispatcher');
-sql('UPDATE ddbstreams_shards.mapping SET enabled = true', 'one');
+enable_mapping('true');
 dispatcher_comes(0, '... and one that is enabled does');
 my $pid = dispatcher_pid();
 runs('one', 'maintenance runs beside it');
@@ -348,9 +349,9 @@ runs('one', '... but not maintenance');
 sql(q{ALTER SYSTEM RESET ddbstreams.max_workers});
 $node->reload;
 dispatcher_comes(0, 'max_workers > 0 brings it back');
-sql('UPDATE ddbstreams_shards.mapping SET enabled = false', 'one');
+enable_mapping('false');
 comes($dispatcher, '0|-', 'it ends with the last enabled mapping');
-sql('UPDATE ddbstreams_shards.mapping SET enabled = true', 'one');
+enable_mapping('true');
 dispatcher_comes(0, '... and comes back with the next');
 sql('DROP DATABASE copy');
 log_is_clean('no worker has failed in another way');
@@ -454,6 +455,7 @@ unlike($err, qr/ERROR|FATAL/, '... DROP and CREATE EXTENSION do without');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 2');
 $node->append_conf('postgresql.conf', 'max_logical_replication_workers = 0');
 $node->start;
+sql('DROP DATABASE one'); # and its dispatcher
 $busy = make_busy('three');
 comes(maintenance('postgres', 'pid IS NULL, state'), 't|waiting for a worker slot', 'no worker slot is free');
 my $before = sql(q{SELECT clock_timestamp()});

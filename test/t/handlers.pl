@@ -1,0 +1,302 @@
+# Event source mappings: the workers that run handlers.  Roles and their
+# settings, what a handler leaves behind, time limits, handlers that end their
+# process or crash the server, fair shares, kill -9.
+#
+# To see it fail: no delivery_session_clean (delivery_handler.c); connect as the
+# bootstrap superuser; no enable_timeout_every (delivery_call.c); no ForceSyncCommit
+# in begin_call, or no call marked there (delivery_step.c: a crash is not counted);
+# has_share true as long as a worker is free (delivery_dispatcher.c).
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep time);
+use StreamTest;
+
+my $node = new_server('handlers', q{
+ddbstreams.max_workers = 3
+max_worker_processes = 16
+restart_after_crash = on
+});
+
+sub sql
+{
+	my ($query) = @_;
+	return $node->safe_psql('postgres', $query);
+}
+
+# Waits until a query says what is expected, and tells what it says in the end.
+# The server may be restarting.
+sub comes_to
+{
+	my ($query, $expected, $name, $seconds) = @_;
+	my $until = time() + ($seconds // 30);
+	my $found;
+
+	while (1)
+	{
+		my ($code, $out, $err) = $node->psql('postgres', $query);
+		$found = defined $code && $code == 0 ? $out : $err;
+		last if $found eq $expected || time() > $until;
+		usleep(20_000);
+	}
+	is($found, $expected, $name);
+	return;
+}
+
+# A table with a stream, and a mapping with a handler with this body, made by a
+# role.
+sub make
+{
+	my ($name, $role, $body, $parameters) = @_;
+
+	sql(qq{
+		CREATE TABLE $name (id int PRIMARY KEY, v int DEFAULT 1);
+		CREATE TABLE ${name}_seen (n serial, what text, id int);
+		GRANT SELECT ON $name TO PUBLIC;
+		GRANT ALL ON ${name}_seen, ${name}_seen_n_seq TO PUBLIC;
+		CREATE FUNCTION ${name}_handler(event jsonb) RETURNS jsonb LANGUAGE plpgsql AS \$\$ $body \$\$;
+		SELECT ddbstreams.enable_stream('$name', shard_count => 1)});
+	$parameters = ", $parameters" if $parameters;
+	return sql(qq{SET ROLE $role; SELECT ddbstreams.create_event_source_mapping('${name}_handler',
+		ddbstreams.latest_stream_arn('$name'), 'TRIM_HORIZON' } . ($parameters // '') . ')');
+}
+
+my $note_ids = q{(id) SELECT (r->'dynamodb'->'Keys'->'id'->>'N')::int FROM jsonb_array_elements(event->'Records') r};
+
+sub stats
+{
+	my ($uuid, $columns) = @_;
+	return qq{SELECT $columns FROM ddbstreams.mapping_stats WHERE mapping = '$uuid'};
+}
+
+my $uuid;
+
+# --- roles ---------------------------------------------------------------------
+
+sql(q{
+	CREATE ROLE alice LOGIN;
+	CREATE SCHEMA hers AUTHORIZATION alice;
+	CREATE TABLE hers.place (what text);
+	GRANT ALL ON hers.place TO alice;
+	ALTER ROLE alice SET search_path = hers, public;
+	ALTER ROLE alice IN DATABASE postgres SET work_mem = '77MB';
+	CREATE ROLE bob LOGIN;
+	ALTER ROLE bob SET default_transaction_read_only = on;
+	ALTER ROLE bob SET default_transaction_isolation = 'serializable';
+	CREATE ROLE carol LOGIN});
+make('as_alice', 'alice', q{
+	BEGIN
+		INSERT INTO place VALUES (concat_ws(' ', session_user, current_user, current_setting('work_mem')));
+		RESET SESSION AUTHORIZATION;
+		RESET ROLE;
+		INSERT INTO place VALUES (concat_ws(' ', session_user, current_user));
+		BEGIN
+			CREATE ROLE mallory;
+		EXCEPTION WHEN insufficient_privilege THEN
+			INSERT INTO place VALUES (sqlerrm);
+		END;
+		RETURN NULL;
+	END});
+sql(q{INSERT INTO as_alice VALUES (1)});
+comes_to(q{SELECT string_agg(what, ', ') FROM hers.place}, 'alice alice 77MB, alice alice, permission denied to create role',
+	'a handler runs as the role that made the mapping, with its settings, and leads nowhere else');
+$uuid = make('as_bob', 'bob', q{
+	BEGIN
+		PERFORM set_config('transaction_read_only', 'off', true);
+		RAISE EXCEPTION '% %', current_setting('transaction_isolation'), current_setting('default_transaction_read_only');
+	END});
+sql(q{INSERT INTO as_bob VALUES (1)});
+comes_to(stats($uuid, 'last_error'), 'transaction read-write mode must be set before any query',
+	'a role that is read-only stays so');
+sql(q{CREATE OR REPLACE FUNCTION as_bob_handler(event jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT NULL::jsonb'});
+comes_to(stats($uuid, 'state, records_delivered'), 'ready|1', '... and can have a handler that only reads');
+
+# Rights are checked again at each batch
+$uuid = make('rights', 'carol', qq{BEGIN INSERT INTO rights_seen $note_ids; RETURN NULL; END});
+sql(q{INSERT INTO rights VALUES (1)});
+comes_to(q{SELECT count(*) FROM rights_seen}, '1', 'a role that may read the table');
+sql(q{REVOKE SELECT ON rights FROM PUBLIC; INSERT INTO rights VALUES (2)});
+comes_to(stats($uuid, 'state, attempts, last_error'), 'retrying|0|permission denied for table rights', 'and may no more');
+is(sql(q{SELECT count(*) FROM rights_seen}), '1', '... gets nothing');
+sql(q{GRANT SELECT ON rights TO carol; REVOKE EXECUTE ON FUNCTION rights_handler FROM PUBLIC});
+comes_to(stats($uuid, 'state, last_error'), 'retrying|permission denied for function public.rights_handler', 'the function too');
+sql(q{GRANT EXECUTE ON FUNCTION rights_handler TO carol});
+comes_to(q{SELECT count(*) FROM rights_seen}, '2', 'granted again');
+is(sql(qq{SET ROLE carol; SELECT count(*) FROM ddbstreams.mapping_stats WHERE mapping = '$uuid'}), '1', 'who made it sees it');
+is(sql(q{SET ROLE carol; SELECT count(*) FROM ddbstreams.mapping_stats}), '1', '... and no other');
+is(sql(q{CREATE ROLE watcher IN ROLE pg_monitor; SET ROLE watcher; SELECT count(*) > 2 FROM ddbstreams.mapping_stats}), 't',
+	'pg_monitor sees all');
+
+# A role that may not connect
+sql(q{REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
+	SELECT pg_terminate_backend(pid) FROM ddbstreams.workers WHERE worker_type = 'handler';
+	INSERT INTO rights VALUES (3)});
+comes_to(stats($uuid, 'last_error'), 'role "carol" has no CONNECT privilege for the database', 'a role that may not connect');
+comes_to(qq{SELECT last_processing_result FROM ddbstreams.list_event_source_mappings() WHERE uuid = '$uuid'},
+	'PROBLEM: role "carol" has no CONNECT privilege for the database', '... is a PROBLEM');
+make('meanwhile', 'postgres', qq{BEGIN INSERT INTO meanwhile_seen $note_ids; RETURN NULL; END});
+sql(q{INSERT INTO meanwhile VALUES (1)});
+comes_to(q{SELECT count(*) FROM meanwhile_seen}, '1', 'others go on');
+sql(q{GRANT CONNECT ON DATABASE postgres TO PUBLIC});
+comes_to(q{SELECT count(*) FROM rights_seen}, '3', 'once it may, it goes on');
+
+# --- what a handler leaves ------------------------------------------------------------
+
+$uuid = make('leaky', 'alice', q{
+	BEGIN
+		INSERT INTO leaky_seen (what) SELECT concat_ws(' ', current_setting('work_mem'), nullif(current_setting('my.own', true), ''),
+			to_regclass('pg_temp.scratch'), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+			(SELECT count(*) FROM pg_prepared_statements),
+			(SELECT count(*) FROM pg_cursors WHERE is_holdable), current_user, current_setting('search_path'));
+		SET work_mem = '99MB';
+		SET my.own = 'x';
+		SET search_path = nowhere, public;
+		CREATE TEMP TABLE scratch (i int);
+		PERFORM pg_advisory_lock(99);
+		PREPARE leak AS SELECT 1;
+		EXECUTE 'DECLARE leak CURSOR WITH HOLD FOR SELECT 1';
+		SET ROLE alice;
+		RETURN NULL;
+	END}, q{batch_size => 1});
+sql(q{INSERT INTO leaky SELECT generate_series(1, 5)});
+comes_to(q{SELECT count(*), count(DISTINCT what), min(what) FROM leaky_seen},
+	'5|1|77MB 0 0 0 alice hers, public', 'nothing of what a handler leaves is there for the next batch');
+comes_to(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'}, '0', 'locks neither');
+
+# --- time limits --------------------------------------------------------------------------
+
+sql(q{ALTER SYSTEM SET ddbstreams.handler_timeout = '500ms'; SELECT pg_reload_conf()});
+$uuid = make('endless', 'postgres', q{
+	BEGIN
+		INSERT INTO endless_seen (id) VALUES (1);
+		LOOP
+			BEGIN
+				PERFORM pg_sleep(100);
+			EXCEPTION WHEN query_canceled THEN
+				IF (SELECT count(*) FROM endless_seen) > 1 THEN RAISE; END IF;
+				INSERT INTO endless_seen (id) VALUES (2);
+			END;
+		END LOOP;
+	END}, q{maximum_retry_attempts => 1});
+sql(q{INSERT INTO endless VALUES (1)});
+comes_to(stats($uuid, 'batches_failed, last_error'), '1|the handler was cancelled after ddbstreams.handler_timeout, 500 ms',
+	'a call is cancelled at the time limit, and again if it catches that');
+is(sql(q{SELECT count(*) FROM endless_seen}), '0', 'its effects are undone');
+sql(q{ALTER SYSTEM RESET ddbstreams.handler_timeout; SELECT pg_reload_conf()});
+
+# --- ends of processes --------------------------------------------------------------------------
+
+sql(q{CREATE SEQUENCE tries});
+$uuid = make('ending', 'postgres', qq{
+	BEGIN
+		IF event \@? '\$.Records[*].dynamodb.Keys.id.N ? (\@ == "3")' THEN
+			PERFORM nextval('tries');
+			PERFORM pg_terminate_backend(pg_backend_pid());
+			PERFORM pg_sleep(10);
+		END IF;
+		INSERT INTO ending_seen $note_ids;
+		RETURN NULL;
+	END}, q{batch_size => 2});
+sql(q{INSERT INTO ending SELECT generate_series(1, 6)});
+comes_to(q{SELECT string_agg(id::text, ' ' ORDER BY n) FROM ending_seen}, '1 2 5 6', 'a batch that ends its process is given up');
+is(sql(q{SELECT last_value FROM tries}), '3', '... the third time');
+is(sql(q{SELECT failure->'requestContext'->>'condition', failure->'requestContext'->'approximateInvokeCount',
+	jsonb_array_length(records) FROM ddbstreams.failed_batches WHERE stream_arn = ddbstreams.latest_stream_arn('ending')}),
+	'RetryAttemptsExhausted|3|2', '... whatever the retries allow');
+
+# Ended by others, it is tried again.
+$uuid = make('hit', 'postgres', qq{BEGIN PERFORM pg_advisory_xact_lock_shared(5); INSERT INTO hit_seen $note_ids; RETURN NULL; END});
+my $holder = session($node);
+$holder->query_safe('SELECT pg_advisory_lock(5)');
+sql(q{INSERT INTO hit VALUES (1)});
+comes_to(stats($uuid, 'state'), 'delivering', 'a call waits');
+sql(stats($uuid, 'pg_terminate_backend(worker_pid)'));
+comes_to(stats($uuid, 'attempts, state'), '2|delivering', 'ended, it is tried again');
+$holder->query_safe('SELECT pg_advisory_unlock(5)');
+comes_to(q{SELECT count(*) FROM hit_seen}, '1', '... with success');
+sql(q{INSERT INTO hit VALUES (2)});
+comes_to(q{SELECT count(*) FROM hit_seen}, '2', 'and the next ones follow');
+
+# A shutdown in good order does not count.
+$holder->query_safe('SELECT pg_advisory_lock(5)');
+sql(q{INSERT INTO hit VALUES (3)});
+comes_to(stats($uuid, 'state'), 'delivering', 'a call waits');
+$holder->quit;
+$node->stop('fast');
+$node->start;
+comes_to(q{SELECT count(*) FROM hit_seen}, '3', 'a call that a shutdown has cut is tried again');
+is(sql(q{SELECT crashes FROM ddbstreams_shards.mapping_shard WHERE crashes > 0}), '', '... and was no crash');
+
+# kill -9 of the worker is a crash of the server.  Others that are in a call
+# then are tried again too.
+$holder = session($node);
+$holder->query_safe('SELECT pg_advisory_lock(5)');
+sql(q{INSERT INTO hit VALUES (4)});
+comes_to(stats($uuid, 'state'), 'delivering', 'a call waits');
+kill('KILL', sql(stats($uuid, 'worker_pid')));
+comes_to(q{SELECT count(*) FROM hit_seen}, '4', 'killed with -9, it is tried again after the restart');
+
+SKIP:
+{
+	skip 'no PL/Python', 5
+	  if sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'plpython3u'}) eq '0';
+	sql(q{CREATE EXTENSION plpython3u});
+	my $other = make('other', 'postgres', qq{BEGIN PERFORM pg_sleep(0.3); INSERT INTO other_seen $note_ids; RETURN NULL; END});
+	$uuid = make('crash', 'postgres', qq{BEGIN
+			IF event \@? '\$.Records[*].dynamodb.Keys.id.N ? (\@ == "2")' THEN PERFORM crash_me(); END IF;
+			INSERT INTO crash_seen $note_ids; RETURN NULL; END}, q{batch_size => 1});
+	sql(q{CREATE FUNCTION crash_me() RETURNS void LANGUAGE plpython3u AS $$
+		import os
+		os.kill(os.getpid(), 9)
+	$$});
+	sql(q{INSERT INTO other SELECT generate_series(1, 3); INSERT INTO crash SELECT generate_series(1, 3)});
+	comes_to(q{SELECT string_agg(id::text, ' ' ORDER BY n) FROM crash_seen}, '1 3', 'a batch that crashes the server is given up', 60);
+	is(sql(q{SELECT jsonb_array_length(records), failure->'requestContext'->'approximateInvokeCount'
+		FROM ddbstreams.failed_batches WHERE stream_arn = ddbstreams.latest_stream_arn('crash')}), '1|3', '... the third time');
+	comes_to(q{SELECT string_agg(id::text, ' ' ORDER BY n) FROM other_seen}, '1 2 3', 'another handler is not harmed');
+	is(sql(stats($other, 'batches_failed')), '0', '... and loses no batch');
+	is(() = slurp_file($node->logfile) =~ /terminated by signal 9: Killed/g, 4, 'the server has crashed three times by it');
+}
+
+# --- fair shares ------------------------------------------------------------------------------------------
+
+# 20 shards of one mapping whose calls take long, against one of another
+$uuid = make('hog', 'postgres', qq{BEGIN PERFORM pg_sleep(1.5); INSERT INTO hog_seen $note_ids; RETURN NULL; END});
+sql(q{SELECT ddbstreams.disable_stream('hog'); SELECT ddbstreams.enable_stream('hog', shard_count => 20)});
+sql(q{SELECT ddbstreams.create_event_source_mapping('hog_handler', ddbstreams.latest_stream_arn('hog'), 'TRIM_HORIZON');
+	INSERT INTO hog SELECT generate_series(1, 200)});
+comes_to(q{SELECT count(*) >= 1 FROM ddbstreams.mapping_stats WHERE state = 'delivering'}, 't', 'slow calls run');
+my @took;
+foreach my $i (10 .. 14)
+{
+	my $start = time();
+	sql(qq{INSERT INTO meanwhile VALUES ($i)});
+	comes_to(qq{SELECT count(*) FROM meanwhile_seen WHERE id = $i}, '1', 'a quick one does not wait for them');
+	push @took, time() - $start;
+}
+cmp_ok((sort { $a <=> $b } @took)[2], '<', 1, 'median of their times');
+is(sql(q{SELECT count(*) <= 3 FROM ddbstreams.workers WHERE worker_type = 'handler'}), 't', 'no more than max_workers');
+sql(q{SELECT ddbstreams.delete_event_source_mapping(uuid) FROM ddbstreams.list_event_source_mappings(function_name => 'hog_handler')});
+
+# No workers
+sql(q{ALTER SYSTEM SET ddbstreams.max_workers = 0; SELECT pg_reload_conf()});
+comes_to(q{SELECT count(*) FROM ddbstreams.workers WHERE worker_type IN ('handler', 'dispatcher')}, '0', 'max_workers = 0 starts nothing');
+sql(q{INSERT INTO meanwhile VALUES (100)});
+sql(q{ALTER SYSTEM RESET ddbstreams.max_workers; SELECT pg_reload_conf()});
+comes_to(q{SELECT count(*) FROM meanwhile_seen WHERE id = 100}, '1', 'and then they start');
+
+# A dispatcher that dies
+sql(q{SELECT pg_terminate_backend(pid) FROM ddbstreams.workers WHERE worker_type = 'dispatcher'});
+sql(q{INSERT INTO meanwhile VALUES (101)});
+comes_to(q{SELECT count(*) FROM meanwhile_seen WHERE id = 101}, '1', 'another dispatcher takes over');
+
+# Without mappings there is no dispatcher.
+sql(q{SELECT ddbstreams.delete_event_source_mapping(uuid) FROM ddbstreams.list_event_source_mappings()});
+comes_to(q{SELECT count(*) FROM ddbstreams.workers WHERE worker_type IN ('handler', 'dispatcher')}, '0', 'no mappings, no workers');
+
+$node->stop;
+done_testing();
