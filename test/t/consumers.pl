@@ -2,10 +2,10 @@
 # and after its promotion; polls that wait, are cancelled or terminated; nothing
 # of it is seen by logical decoding.
 #
-# To see it fail: let consumer_leases_lock_own (consumer_catalog.c) not lock; leave
-# out PreventCommandIfReadOnly in poll; end no watch at an error (consumer_poll.c:
-# the server goes on, but "watches" is not 0); do not hide consumer_lease from
-# decoding (install script).
+# To see it fail: let consumer_leases_lock_own and _free (consumer_catalog.c) not
+# lock; leave out PreventCommandIfReadOnly in poll; lock before waiting
+# (poll_until in consumer_poll.c); do not hide consumer_lease from decoding
+# (install script).
 
 use strict;
 use warnings;
@@ -39,9 +39,9 @@ sub fails
 
 sql(q{
 	CREATE TABLE t (id int PRIMARY KEY);
-	CREATE FUNCTION process(worker text, max_wait interval DEFAULT '0') RETURNS text LANGUAGE sql AS $$
-		WITH found AS MATERIALIZED (SELECT * FROM ddbstreams.poll('c', worker, max_wait => max_wait)),
-			 done AS MATERIALIZED (SELECT ddbstreams.checkpoint('c', worker, shard_id, max(sequence_number)) FROM found GROUP BY shard_id)
+	CREATE FUNCTION process(worker text, max_wait interval DEFAULT '0', consumer text DEFAULT 'c') RETURNS text LANGUAGE sql AS $$
+		WITH found AS MATERIALIZED (SELECT * FROM ddbstreams.poll(consumer, worker, max_wait => max_wait)),
+			 done AS MATERIALIZED (SELECT ddbstreams.checkpoint(consumer, worker, shard_id, max(sequence_number)) FROM found GROUP BY shard_id)
 		SELECT (SELECT coalesce(string_agg(keys->'id'->>'N', ' ' ORDER BY (keys->'id'->>'N')::int), 'nothing') FROM found)
 			   || CASE WHEN count(*) < 0 THEN '' ELSE '' END FROM done $$;
 	SELECT pg_create_logical_replication_slot('slot', 'test_decoding');
@@ -65,16 +65,23 @@ is(sql(q{SELECT process('w')}), 'nothing', '... and no farther');
 # --- prepared transactions --------------------------------------------------------
 
 sql(q{
+	SELECT ddbstreams.create_consumer('brief', ddbstreams.latest_stream_arn('t'), 'LATEST', '1 s');
+	SELECT process('w', consumer => 'brief');
 	INSERT INTO t VALUES (10), (11);
 	BEGIN;
 	SELECT process('w');
+	SELECT process('w', consumer => 'brief');
 	PREPARE TRANSACTION 'polled'});
 is(sql(q{SELECT process('w')}), 'nothing', 'a prepared transaction that has polled keeps its leases');
-is(sql(q{SET ddbstreams.clock_offset = '2h'; SELECT process('other')}), 'nothing', '... when they have expired, too');
+ok($primary->poll_query_until('postgres', q{SELECT bool_and(state = 'expired') FROM ddbstreams.consumer_stats WHERE consumer_name = 'brief'}),
+	'its leases expire');
+is(sql(q{SELECT process('other', consumer => 'brief')}), 'nothing', '... and are kept');
 $primary->restart;
 is(sql(q{SELECT process('w')}), 'nothing', '... through a restart');
 sql(q{COMMIT PREPARED 'polled'});
-is(sql(q{SELECT process('w')}), 'nothing', 'its checkpoint counts when it is committed');
+is(sql(q{INSERT INTO t VALUES (-1); SELECT process('other', consumer => 'brief')}), '-1', 'after its end they go to another');
+sql(q{SELECT ddbstreams.drop_consumer('brief')});
+is(sql(q{SELECT process('w')}), '-1', 'its checkpoint counts when it is committed');
 sql(q{
 	INSERT INTO t VALUES (12);
 	BEGIN;
