@@ -29,6 +29,7 @@
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
+#include "stream_triggers.h"
 #include "worker_databases.h"
 #include "worker_guard.h"
 #include "worker_slots.h"
@@ -165,6 +166,21 @@ before_change_of_extension(void)
 		hold(MyDatabaseId);
 }
 
+/*
+ * DROP EXTENSION locks shards and captured tables in any order.  Who has changed
+ * a table asks for a shard in his COMMIT, which must not end in a deadlock: so
+ * he is waited for before anything else is locked.
+ */
+static void
+before_drop_of_extension(void)
+{
+	Oid extension = get_extension_oid(DDBSTREAMS_EXTENSION, true);
+
+	if (OidIsValid(extension) && compat_owns_extension(extension, GetUserId()))
+		stream_triggers_lock_tables();
+	before_change_of_extension();
+}
+
 static void
 before_drop(DropStmt *stmt)
 {
@@ -175,7 +191,7 @@ before_drop(DropStmt *stmt)
 	foreach (lc, stmt->objects)
 	{
 		if (strcmp(strVal(lfirst(lc)), DDBSTREAMS_EXTENSION) == 0)
-			before_change_of_extension();
+			before_drop_of_extension();
 	}
 }
 
@@ -192,7 +208,7 @@ before_drop_owned(DropOwnedStmt *stmt)
 		if (OidIsValid(role) && OidIsValid(extension) &&
 			has_privs_of_role(GetUserId(), role) &&
 			compat_owns_extension(extension, role))
-			before_change_of_extension();
+			before_drop_of_extension();
 	}
 }
 
