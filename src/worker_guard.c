@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
@@ -122,6 +123,24 @@ is_template(Oid database)
 	return result;
 }
 
+/* PostgreSQL's own test is not exported by older minor versions. */
+static bool
+may_create_databases(void)
+{
+	HeapTuple tuple;
+	bool	  result = false;
+
+	if (superuser())
+		return true;
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	if (HeapTupleIsValid(tuple))
+	{
+		result = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
 static void
 before_create_database(CreatedbStmt *stmt)
 {
@@ -137,7 +156,7 @@ before_create_database(CreatedbStmt *stmt)
 			name = defGetString(option);
 	}
 	database = get_database_oid(name, true);
-	if (OidIsValid(database) && have_createdb_privilege() &&
+	if (OidIsValid(database) && may_create_databases() &&
 		(is_template(database) || compat_owns_database(database, GetUserId())))
 		hold(database);
 }
