@@ -126,6 +126,8 @@ from (values
     ('{"a": [1, 2], "$or": [{"a": [2, 3]}, {"b": [1]}]}', '{"a": 1}'),
     ('{"a": [1, 2], "$or": [{"a": [2, 3]}, {"b": [1]}]}', '{"a": 2}'),
     ('{"$or": [{"a": [1]}, {"a": {"b": [1]}, "a-": [2]}]}', '{"a": {"b": 1}, "a-": 2}'),
+    ('{"a": {"b": [1]}, "a-": [2], "$or": [{"a": [1]}, {"c": [1]}]}', '{"a": [{"b": 1}, 1], "a-": 2}'),
+    ('{"a": {"b": [1]}, "a-": [2], "$or": [{"a": [1]}, {"c": [1]}]}', '{"a": [{"b": 1}], "a-": 2, "c": 1}'),
     -- otherwise $or is a name
     ('{"$or": ["x", "y"]}', '{"$or": "y"}'),
     ('{"$or": {"a": [1]}}', '{"$or": {"a": 1}}'),
@@ -254,7 +256,18 @@ create table patterns (p jsonb);
 insert into patterns select jsonb_build_object('a', jsonb_build_array(i), repeat('x', 3000), jsonb_build_array(jsonb_build_object('exists', false))) from generate_series(1, 3) as i;
 insert into patterns values ('{"a": [{"wildcard": "**"}]}');
 select ddbstreams.filter_matches(p, '{"a": 2}') from patterns limit 3;
-do $$ begin for i in 1..3 loop begin perform ddbstreams.filter_matches(p, '{"a": 2}') from patterns; exception when invalid_parameter_value then raise notice '%', sqlerrm; end; end loop; end $$;
+do $$
+declare
+    p jsonb;
+begin
+    foreach p in array array['{"a": [1]}', '{"a": 1}', '{"a": 1}', '{"a": [2]}', '{"a": [1]}']::jsonb[] loop
+        begin
+            raise notice '%', ddbstreams.filter_matches(p, '{"a": 1}');
+        exception when invalid_parameter_value then
+            raise notice '%', sqlerrm;
+        end;
+    end loop;
+end $$;
 
 --
 -- Filter criteria: verdicts by the event's name, by the key too, by everything

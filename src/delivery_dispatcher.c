@@ -103,6 +103,7 @@ typedef struct ShardPositions
 	int	 count;
 	bool finished; /* all lanes */
 	bool any_finished;
+	bool any_drains;
 } ShardPositions;
 
 static ShardPositions
@@ -120,6 +121,7 @@ positions_of(List *positions, int64 shard_no)
 			found.first = i;
 		found.finished &= position->finished;
 		found.any_finished |= position->finished;
+		found.any_drains |= position->drain_to != PG_INT64_MAX;
 	}
 	found.finished &= found.count > 0;
 	return found;
@@ -157,12 +159,15 @@ any_unit_runs(int64 mapping_no, int64 shard_no, int lanes)
 	return false;
 }
 
-static void
+static Unit *
 see_unit(UnitMapping *mapping, int64 shard_no, int lane, Oid shard_table)
 {
 	DeliveryUnit key = {mapping->mapping_no, shard_no, lane};
+	Unit		*unit = units_add(mapping, &key, shard_table);
 
-	units_add(mapping, &key, shard_table)->seen = true;
+	unit->seen = true;
+	unit->held = false;
+	return unit;
 }
 
 /* Where a mapping begins in a shard: at the horizon, if the shard is older. */
@@ -185,6 +190,10 @@ see_shard(UnitMapping *known, const MappingInfo *mapping, const StreamInfo *stre
 	ShardPositions found = positions_of(positions, shard->shard_no);
 	int			   lanes = mapping_lanes(mapping);
 	int64		   no = mapping->mapping_no;
+	bool		   divides;
+	bool		   divided = false;
+	bool		   held = false;
+	bool		   moves = false;
 
 	if (found.finished)
 		return;
@@ -196,12 +205,36 @@ see_shard(UnitMapping *known, const MappingInfo *mapping, const StreamInfo *stre
 			return;
 		found.count = lanes;
 	}
-	else if (found.count != lanes && !found.any_finished && ShardIsOpen(shard) &&
-			 !any_unit_runs(no, shard->shard_no, found.count) &&
-			 delivery_position_divide(no, shard->shard_no, lanes))
-		found.count = lanes;
+
+	divides = found.count != lanes && ShardIsOpen(shard) && !found.any_finished;
+	if (divides || found.any_drains)
+	{
+		held = any_unit_runs(no, shard->shard_no, found.count);
+		moves = !held;
+		if (divides && !held)
+		{
+			DivideResult result = delivery_position_divide(no, shard->shard_no, lanes);
+
+			divided = result == DIVIDE_DONE;
+			if (divided)
+				found.count = lanes;
+			moves = result != DIVIDE_WAITS;
+		}
+		else if (!held)
+			delivery_position_undrain(no, shard->shard_no);
+	}
+
 	for (int lane = 0; lane < found.count; lane++)
-		see_unit(known, shard->shard_no, lane, shard->shard_table);
+	{
+		Unit *unit = see_unit(known, shard->shard_no, lane, shard->shard_table);
+
+		unit->held = held;
+		/* What a lane has passed over may now belong to it. */
+		if (divided)
+			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
+		if (divided || (moves && unit->state == UNIT_IDLE))
+			units_make_ready(unit);
+	}
 }
 
 /* Shards that have expired: forgotten, or lost. */
@@ -219,7 +252,7 @@ see_expired(UnitMapping *known, List *shards, List *positions)
 		if (position->finished)
 			delivery_position_forget(known->mapping_no, position->shard_no);
 		else
-			see_unit(known, position->shard_no, position->lane, InvalidOid);
+			(void) see_unit(known, position->shard_no, position->lane, InvalidOid);
 	}
 }
 
@@ -238,7 +271,7 @@ see_mapping(const MappingInfo *mapping)
 		see_shard(known, mapping, stream, lfirst(lc), shards, positions);
 	see_expired(known, shards, positions);
 	if (delivery_redrive_is_wanted(mapping->mapping_no))
-		see_unit(known, 0, REDRIVE_LANE, InvalidOid);
+		(void) see_unit(known, 0, REDRIVE_LANE, InvalidOid);
 	mapping_acknowledge(mapping);
 }
 
@@ -441,7 +474,7 @@ collect(const HandlerInfo *handler)
 	if (unit != NULL && unit->state == UNIT_RUNNING)
 	{
 		units_end(unit, &handler->outcome);
-		if (handler->outcome.result == DELIVERY_CHANGED || !unit->seen)
+		if (handler->outcome.result == DELIVERY_CHANGED || !unit->seen || unit->held)
 			look_wanted = true;
 	}
 	delivery_handlers_collect(handler->index);
@@ -600,7 +633,7 @@ has_share(const Pool *pool, const UnitMapping *mapping)
 
 /* The first of a mapping's ready units that may run now, or NULL */
 static Unit *
-next_unit(const Pool *pool, UnitMapping *mapping)
+next_unit(Pool *pool, UnitMapping *mapping)
 {
 	dlist_iter iter;
 
@@ -608,7 +641,9 @@ next_unit(const Pool *pool, UnitMapping *mapping)
 	{
 		Unit *unit = dlist_container(Unit, ready_node, iter.cur);
 
-		if (!unit->outcome.suspect || !pool->suspect_runs)
+		if (unit->held)
+			pool->is_short = true; /* of a lane that ends its run */
+		else if (!unit->outcome.suspect || !pool->suspect_runs)
 			return unit;
 	}
 	return NULL;
@@ -797,26 +832,29 @@ end_idle_handlers(void)
 
 /* --- the main loop ------------------------------------------------------------ */
 
-/* Ends the process if there is nothing to deliver in this database. */
+/*
+ * Ends the process if there is nothing to deliver in this database, or nobody to
+ * do it; the launcher starts one when that has changed.
+ */
 static void
 end_if_unused(void)
 {
+	bool	  is_unused = dlist_is_empty(&units_mappings);
 	List	 *handlers;
 	ListCell *lc;
 
-	if (!dlist_is_empty(&units_mappings) && setting_max_workers > 0)
+	if (!is_unused && setting_max_workers > 0)
 		return;
 	handlers = delivery_handlers_list(MyDatabaseId);
-	if (setting_max_workers == 0)
-	{
-		/* Those that are idle have been told to end; the others may finish. */
-		if (handlers == NIL)
-			proc_exit(0);
-		return;
-	}
 	foreach (lc, handlers)
-		worker_slots_terminate(((HandlerInfo *) lfirst(lc))->worker);
-	if (handlers == NIL && worker_slots_dispatcher_may_end(wishes))
+	{
+		HandlerInfo *handler = lfirst(lc);
+
+		if (handler->state == HANDLER_IDLE)
+			worker_slots_terminate(handler->worker);
+	}
+	if (handlers == NIL &&
+		(setting_max_workers == 0 || worker_slots_dispatcher_may_end(wishes)))
 		proc_exit(0);
 }
 

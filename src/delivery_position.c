@@ -374,60 +374,79 @@ delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
 /*
  * Divides a shard into another number of lanes, if all of its lanes have come to
  * the same checkpoint and none is in the middle of something; else tells them
- * where to stop.  Nobody runs its units.  Returns whether it was done.
+ * where to stop: where the one that is farthest ahead has come to, or will be
+ * when it is done with its present batch.  Nobody runs its units.
  *
  * So no record is lost or delivered twice, and none of a key is overtaken by a
  * later one in another lane.
  */
-bool
+DivideResult
 delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes)
 {
-	Oid	   types[3] = {INT8OID, INT8OID, INT4OID};
-	Datum  values[3];
-	OwnSql state;
-	uint64 count;
+	Oid			 types[3] = {INT8OID, INT8OID, INT4OID};
+	Datum		 values[3];
+	OwnSql		 state;
+	DivideResult result = DIVIDE_DONE;
 
 	values[0] = Int64GetDatum(mapping_no);
 	values[1] = Int64GetDatum(shard_no);
 	values[2] = Int32GetDatum(lanes);
 	own_sql_begin(&state);
-	own_sql("SELECT FROM ddbstreams_shards.mapping_shard"
-			" WHERE mapping_no = $1 AND shard_no = $2 FOR UPDATE",
-			2, types, values, NULL);
-	count = own_sql("WITH old AS (SELECT min(checkpoint) AS least, max(checkpoint) AS most,"
-					"   bool_or(in_call OR batch_ends <> '{}' OR window_start IS NOT NULL) AS busy,"
-					"   max(call_no) AS call_no, sum(records_delivered)::int8 AS delivered,"
-					"   sum(records_filtered)::int8 AS filtered, sum(records_lost)::int8 AS lost,"
-					"   sum(batches_delivered)::int8 AS batches, sum(batches_failed)::int8 AS failed,"
-					"   max(last_result_at) AS result_at"
-					"  FROM ddbstreams_shards.mapping_shard"
-					"  WHERE mapping_no = $1 AND shard_no = $2 AND NOT finished),"
-					" gone AS (DELETE FROM ddbstreams_shards.mapping_shard USING old"
-					"  WHERE mapping_no = $1 AND shard_no = $2 AND least = most AND NOT busy AND lane >= $3)"
-					" INSERT INTO ddbstreams_shards.mapping_shard AS s (mapping_no, shard_no, lane, lanes,"
-					"  checkpoint, call_no, records_delivered, records_filtered, records_lost,"
-					"  batches_delivered, batches_failed)"
-					" SELECT $1, $2, lane, $3, most, call_no + 1,"
-					"  CASE lane WHEN 0 THEN delivered ELSE 0 END,"
-					"  CASE lane WHEN 0 THEN filtered ELSE 0 END, CASE lane WHEN 0 THEN lost ELSE 0 END,"
-					"  CASE lane WHEN 0 THEN batches ELSE 0 END, CASE lane WHEN 0 THEN failed ELSE 0 END"
-					" FROM old, generate_series(0, $3 - 1) AS lane"
-					" WHERE least = most AND NOT busy"
-					" ON CONFLICT (mapping_no, shard_no, lane) DO UPDATE SET lanes = excluded.lanes,"
-					"  call_no = excluded.call_no, drain_to = NULL,"
-					"  records_delivered = excluded.records_delivered,"
-					"  records_filtered = excluded.records_filtered, records_lost = excluded.records_lost,"
-					"  batches_delivered = excluded.batches_delivered,"
-					"  batches_failed = excluded.batches_failed",
-					3, types, values, NULL);
-	if (count == 0)
-		own_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to ="
-				" (SELECT max(checkpoint) FROM ddbstreams_shards.mapping_shard"
-				"  WHERE mapping_no = $1 AND shard_no = $2)"
-				" WHERE mapping_no = $1 AND shard_no = $2 AND drain_to IS NULL",
-				2, types, values, NULL);
+	(void) own_sql("SELECT FROM ddbstreams_shards.mapping_shard"
+				   " WHERE mapping_no = $1 AND shard_no = $2 FOR UPDATE",
+				   2, types, values, NULL);
+	if (own_sql("WITH old AS (SELECT min(checkpoint) AS least, max(checkpoint) AS most,"
+				"   bool_or(in_call OR batch_ends <> '{}' OR window_start IS NOT NULL) AS busy,"
+				"   max(call_no) AS call_no, sum(records_delivered)::int8 AS delivered,"
+				"   sum(records_filtered)::int8 AS filtered, sum(records_lost)::int8 AS lost,"
+				"   sum(batches_delivered)::int8 AS batches, sum(batches_failed)::int8 AS failed"
+				"  FROM ddbstreams_shards.mapping_shard"
+				"  WHERE mapping_no = $1 AND shard_no = $2),"
+				" gone AS (DELETE FROM ddbstreams_shards.mapping_shard USING old"
+				"  WHERE mapping_no = $1 AND shard_no = $2 AND least = most AND NOT busy AND lane >= $3)"
+				" INSERT INTO ddbstreams_shards.mapping_shard AS s (mapping_no, shard_no, lane, lanes,"
+				"  checkpoint, call_no, records_delivered, records_filtered, records_lost,"
+				"  batches_delivered, batches_failed)"
+				" SELECT $1, $2, lane, $3, most, call_no + 1,"
+				"  CASE lane WHEN 0 THEN delivered ELSE 0 END,"
+				"  CASE lane WHEN 0 THEN filtered ELSE 0 END, CASE lane WHEN 0 THEN lost ELSE 0 END,"
+				"  CASE lane WHEN 0 THEN batches ELSE 0 END, CASE lane WHEN 0 THEN failed ELSE 0 END"
+				" FROM old, generate_series(0, $3 - 1) AS lane"
+				" WHERE least = most AND NOT busy"
+				" ON CONFLICT (mapping_no, shard_no, lane) DO UPDATE SET lanes = excluded.lanes,"
+				"  call_no = excluded.call_no, drain_to = NULL,"
+				"  records_delivered = excluded.records_delivered,"
+				"  records_filtered = excluded.records_filtered, records_lost = excluded.records_lost,"
+				"  batches_delivered = excluded.batches_delivered,"
+				"  batches_failed = excluded.batches_failed",
+				3, types, values, NULL) == 0)
+		result = own_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = least_end"
+						 " FROM (SELECT max(greatest(checkpoint, (SELECT max(e) FROM unnest(batch_ends) AS e)))"
+						 "        AS least_end FROM ddbstreams_shards.mapping_shard"
+						 "       WHERE mapping_no = $1 AND shard_no = $2) AS ends"
+						 " WHERE mapping_no = $1 AND shard_no = $2 AND drain_to IS DISTINCT FROM least_end",
+						 2, types, values, NULL) > 0 ?
+					 DIVIDE_DRAINS :
+					 DIVIDE_WAITS;
 	own_sql_end(&state);
-	return count > 0;
+	return result;
+}
+
+/* The lanes need not stop any more.  Nobody runs the units. */
+void
+delivery_position_undrain(int64 mapping_no, int64 shard_no)
+{
+	Oid	   types[2] = {INT8OID, INT8OID};
+	Datum  values[2];
+	OwnSql state;
+
+	values[0] = Int64GetDatum(mapping_no);
+	values[1] = Int64GetDatum(shard_no);
+	own_sql_begin(&state);
+	(void) own_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = NULL"
+				   " WHERE mapping_no = $1 AND shard_no = $2 AND drain_to IS NOT NULL",
+				   2, types, values, NULL);
+	own_sql_end(&state);
 }
 
 /* Removes the rows of a shard, which is no more and has been delivered. */

@@ -60,7 +60,17 @@ extern List				*delivery_position_list(int64 mapping_no);
 extern char *delivery_position_last_result(int64 mapping_no);
 extern bool	 delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
 									 int64 checkpoint);
-extern bool	 delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes);
+/* What delivery_position_divide has done */
+typedef enum DivideResult
+{
+	DIVIDE_DONE,
+	DIVIDE_DRAINS, /* the lanes have been told where to stop */
+	DIVIDE_WAITS   /* they have not come there yet */
+} DivideResult;
+
+extern DivideResult delivery_position_divide(int64 mapping_no, int64 shard_no,
+											 int lanes);
+extern void			delivery_position_undrain(int64 mapping_no, int64 shard_no);
 extern void	 delivery_position_forget(int64 mapping_no, int64 shard_no);
 extern void	 delivery_position_note_problem(int64 mapping_no, const char *result,
 											const char *error);

@@ -7,7 +7,6 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "commands/async.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
 #include "storage/lock.h"
@@ -26,7 +25,8 @@ reset_setting(const char *name)
 }
 
 /*
- * Does what DISCARD ALL does, outside of a transaction.  Plans are kept unless
+ * Does what DISCARD ALL does, outside of a transaction; LISTEN is refused in a
+ * background worker.  Plans are kept unless
  * it is to be done thoroughly: the next batch is likely to need them again.
  */
 void
@@ -40,7 +40,6 @@ delivery_session_clean(bool thoroughly)
 	reset_setting("role");
 	ResetAllOptions();
 	DropAllPreparedStatements();
-	Async_UnlistenAll();
 	LockReleaseAll(USER_LOCKMETHOD, true);
 	if (thoroughly)
 		ResetPlanCache();

@@ -38,6 +38,7 @@ typedef struct Unit
 	bool			seen;
 	UnitState		state;
 	bool			again;	 /* was touched while it ran */
+	bool			held;	 /* not to run until the tables have been looked at */
 	DeliveryOutcome outcome; /* of the last run */
 	dlist_node		ready_node;
 	dlist_node		node; /* in units_all */

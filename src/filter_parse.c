@@ -647,10 +647,11 @@ compare_fields(const void *a, const void *b)
 		unsigned char l = left->data[i];
 		unsigned char r = right->data[i];
 
-		if (l != r)
-			return l == '.' ? -1 : r == '.' ? 1 :
-							   l < r		? -1 :
-											  1;
+		if (l == r)
+			continue;
+		if (l == '.' || r == '.')
+			return l == '.' ? -1 : 1;
+		return l < r ? -1 : 1;
 	}
 	return (left->length > right->length) - (left->length < right->length);
 }

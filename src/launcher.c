@@ -37,8 +37,8 @@
  * CREATE DATABASE			holds workers off the template; the new one is unknown
  * DROP DATABASE			holds workers off; forgotten
  * RENAME, SET TABLESPACE	hold workers off; go on
- * ALLOW_CONNECTIONS false, or an interrupted DROP DATABASE
- *							no worker is started; go on when they are allowed
+ * ALLOW_CONNECTIONS		holds workers off; where connections are not allowed, or
+ *							DROP DATABASE was interrupted, none is started
  * a mapping is enabled		a dispatcher is wanted; a run of maintenance finds it
  *							too, if the transaction was prepared
  *

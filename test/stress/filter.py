@@ -7,11 +7,13 @@ so long as all are in the same element of each array that they share.  That is
 event-ruler's own algorithm; filter_match.c does it in another way.  Patterns
 that are damaged at random must end in a clean error or a result.
 
-Seen to fail when array elements are not kept together (array_matches: has_leaf
-for each field); when absence is asked of one element instead of all
-(array_matches without its first loop); when a nested step is not shared
-(object_matches with groups of one field); when filter_alternative_may_match
-says decided for all.
+Seen to fail when fields are not kept in one array element (object_matches with
+groups of one field); when absence is asked of one element instead of all, or
+one element's absence does for a field that another element has (array_matches);
+when only the first way along a path with dots is taken (step); when an object
+counts as a leaf (value_matches); when numbers are compared by value; when
+filter_alternative_may_match says decided for all; when the fields before a $or
+are lost (parse_choice).
 """
 
 import ipaddress
@@ -271,6 +273,23 @@ def damaged(text):
     return text
 
 
+JUNK = [None, True, '', 'x', Number('0'), Number('1e5'), {}, [], [[]], [{}], {'': []}, {'exists': True}, ['>', Number('1')], [None, 'x', Number('2')],
+        {'prefix': 'x'}, {'equals-ignore-case': 'É'}, {'$or': [{'a': ['x']}, {'b': ['y']}]}, {'$or': ['x', {'suffix': ''}]}, {'wildcard': '\\\\*'}, {'cidr': '1.2.3.4/9'}]
+
+
+def distorted(node):
+    """Valid JSON, but with something in the place of something else."""
+    if isinstance(node, Bag):
+        node = node.source
+    if isinstance(node, (dict, list)) and node and random.random() < 0.85:
+        if isinstance(node, list):
+            i = random.randrange(len(node))
+            return node[:i] + [distorted(node[i])] + node[i + random.choice([1, 1, 0]):]
+        name = random.choice(list(node))
+        return {random.choice([name] * 8 + ['$or', 'numeric', 'anything-but']) if n == name else n: distorted(v) if n == name else v for n, v in node.items()}
+    return random.choice([random.choice(JUNK), [node], {'anything-but': node}, {'numeric': node}, {'$or': [node, node]}])
+
+
 def copy_text(*columns):
     return '\t'.join(c.replace('\\', '\\\\').replace('\t', '\\t').replace('\n', '\\n') for c in columns)
 
@@ -296,7 +315,7 @@ def main():
         begin
             return ddbstreams.filter_matches(pattern::jsonb, record);
         exception when data_exception or program_limit_exceeded then
-            -- that jsonb does not take it, or that it is no pattern
+            -- it is no pattern, or jsonb does not take it
             return case when sqlerrm = 'Invalid filter pattern definition.' then 'invalid' else 'json' end;
         end $$;
         create or replace function filter_test.criteria_outcome(pattern text, record jsonb) returns text language plpgsql as $$
@@ -327,7 +346,7 @@ def main():
             matches = model(pattern, record)
             expected[matches] += 1
             cases.append(copy_text(str(number), dump(pattern), dump(record), event, dump(keys), 't' if matches else 'f'))
-            bad.append(copy_text(damaged(dump(pattern)), dump(record)))
+            bad.append(copy_text(damaged(dump(pattern)) if random.random() < 0.3 else dump(distorted(pattern)), dump(record)))
         out = sql("""
             create temp table cases (number int, pattern jsonb, record jsonb, event text, keys jsonb, expected bool);
             copy cases from stdin;

@@ -34,7 +34,7 @@ import psycopg2.extras
 KEYS = 50
 BURIED = 5                      # a multiple of it may be deleted for a while
 WRITERS = 16
-SECONDS = float(os.environ.get('STRESS_SECONDS', '15'))
+SECONDS = float(os.environ.get('STRESS_SECONDS', '10'))
 SEED = int(os.environ.get('STRESS_SEED', str(int(time.time()))))
 SHOWN_FAULTS = 10
 
@@ -376,7 +376,8 @@ class Lines:
 
 def is_gone(session, error):
     """Has the connection been lost, by a crash or a terminated backend?"""
-    return session.closed != 0 or error.pgcode in ('57P01', '57P02', '57P03')
+    return (session.closed != 0 or error.pgcode in ('57P01', '57P02', '57P03') or
+            error.pgcode is None and 'server closed the connection' in str(error))
 
 
 # --- readers ------------------------------------------------------------------

@@ -455,6 +455,7 @@ unlike($err, qr/ERROR|FATAL/, '... DROP and CREATE EXTENSION do without');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 2');
 $node->append_conf('postgresql.conf', 'max_logical_replication_workers = 0');
 $node->start;
+sql('DROP DATABASE one'); # and its dispatcher
 $busy = make_busy('three');
 comes(maintenance('postgres', 'pid IS NULL, state'), 't|waiting for a worker slot', 'no worker slot is free');
 my $before = sql(q{SELECT clock_timestamp()});
