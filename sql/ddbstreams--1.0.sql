@@ -289,6 +289,7 @@ CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping
 -- lease_duration		a lease that is not renewed for so long may be taken
 -- created_at
 -- lost_records			lost to the retention in shards whose lease is gone
+-- untold_records		how many of them no poll has warned about
 CREATE TABLE ddbstreams_shards.consumer (
 	consumer_no int8 PRIMARY KEY,
 	consumer_name text COLLATE "C" NOT NULL UNIQUE,
@@ -298,7 +299,8 @@ CREATE TABLE ddbstreams_shards.consumer (
 	starting_position text NOT NULL,
 	lease_duration interval NOT NULL,
 	created_at timestamptz NOT NULL,
-	lost_records int8 NOT NULL DEFAULT 0
+	lost_records int8 NOT NULL DEFAULT 0,
+	untold_records int8 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ddbstreams_shards.consumer IS 'consumer groups; see ddbstreams.consumer_stats';
 
@@ -308,7 +310,8 @@ COMMENT ON TABLE ddbstreams_shards.consumer IS 'consumer groups; see ddbstreams.
 -- checkpoint_kind		h: TRIM_HORIZON, l: LATEST, n: a number, e: SHARD_END
 -- checkpoint			records after this number are still to be processed
 -- returned				the last number that poll has returned to this owner
--- expires_at			when others may take the lease
+-- expires_at			when others may take the lease; without an owner: until then it
+--						is for workers that have few
 -- owner_switches		since the last checkpoint
 -- attempts				polls that have returned records since the last checkpoint
 -- returned_at			when poll has returned records of this shard last
@@ -727,7 +730,7 @@ CREATE FUNCTION ddbstreams.filter_matches(pattern jsonb, record jsonb)
 	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_filter_matches';
 COMMENT ON FUNCTION ddbstreams.filter_matches(jsonb, jsonb) IS
-'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": …, "NewImage": …}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers only, and DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
+'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": …, "NewImage": …}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers that a double holds; DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
 
 ---------------------------------------------------------------------------
 -- Consumer groups (consumer_sql.c, consumer_poll.c, consumer_stats.c)
@@ -803,6 +806,13 @@ CREATE FUNCTION ddbstreams.leases(
 	AS 'MODULE_PATHNAME', 'ddbstreams_leases';
 COMMENT ON FUNCTION ddbstreams.leases(text) IS
 'The leases of a consumer group in the order of shard ids. lease_counter rises with each renewal and change of owner; checkpoint is a sequence number, TRIM_HORIZON, LATEST or SHARD_END (finished). Errors: 42704, 42501 unless the caller is a member of the consumer''s role or of pg_monitor. From the Kinesis Client Library''s lease table.';
+
+-- The maintenance worker does it; this is for tests.
+CREATE FUNCTION ddbstreams_shards.tidy_consumers() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_tidy_consumers';
+COMMENT ON FUNCTION ddbstreams_shards.tidy_consumers() IS 'deletes leases of shards that are gone, counts what consumers have lost';
+REVOKE ALL ON FUNCTION ddbstreams_shards.tidy_consumers() FROM PUBLIC;
 
 CREATE FUNCTION ddbstreams.list_consumer_stats(
 	OUT consumer_name text,
@@ -917,4 +927,3 @@ CREATE FUNCTION ddbstreams.shard_graph(stream_arn text)
 	AS 'MODULE_PATHNAME', 'ddbstreams_shard_graph';
 COMMENT ON FUNCTION ddbstreams.shard_graph(text) IS
 'The lineage of a stream as a graph in Graphviz''s language, for dot -Tsvg: a node for each shard, the open ones coloured, an arrow from each parent to its children, expired parents dashed. Errors as shard_tree. DynamoDB has nothing like it.';
-

@@ -17,6 +17,10 @@ insert into t select i, repeat('x', i), '{"a": [1]}' from generate_series(1, 50)
 update t set v = 'y';
 
 -- Texts to begin with: names, enums, ARNs, ids, numbers, iterators, JSON
+create function handler(event jsonb) returns jsonb language sql as 'select null::jsonb';
+create function void_handler(event jsonb) returns void language sql as '';
+create function wrong(event text) returns int language sql as 'select 1';
+select ddbstreams.create_event_source_mapping('handler', ddbstreams.latest_stream_arn('t'), 'LATEST', enabled => false) is not null as mapped;
 create table texts (kind text, value text);
 insert into texts
 select 'arn', stream_arn from ddbstreams.list_streams() where table_name like 'fuzz.%'
@@ -28,6 +32,13 @@ union all select 'iterator', ddbstreams.get_shard_iterator(ddbstreams.latest_str
 union all select 'iterator', ddbstreams.get_shard_iterator(ddbstreams.latest_stream_arn('part'), shard_id, 'LATEST') from ddbstreams.describe_stream(ddbstreams.latest_stream_arn('part'))
 union all select 'view', unnest(array['NEW_IMAGE', 'OLD_IMAGE', 'KEYS_ONLY', 'NEW_AND_OLD_IMAGES'])
 union all select 'operation', unnest(array['ListStreams', 'DescribeStream', 'GetShardIterator', 'GetRecords', 'DescribeTable', 'ListTables', 'UpdateTable', 'DynamoDBStreams_20120810.GetRecords', 'DynamoDB_20120810.ListTables'])
+union all select 'handler', unnest(array['fuzz.handler', 'fuzz.void_handler', 'fuzz.wrong', '-', 'fuzz.nothing', 'now'])
+union all select 'pattern', unnest(array['{"eventName":["INSERT"]}', '{"dynamodb":{"Keys":{"id":{"N":[{"anything-but":["1"]}]}}}}', '{"a":[{"prefix":"x"}]}', '{"$or":[{"a":[1]},{"b":[{"exists":false}]}]}', '{"a":"b"}'])
+union all select 'criteria', unnest(array['{"Filters":[{"Pattern":"{\"eventName\":[\"INSERT\"]}"}]}', '{"Filters":[]}', '{}', '{"Filters":[{"Pattern":{"a":[{"numeric":[">",1]}]}}]}', '{"Filters":{}}'])
+union all select 'uuid', unnest(array['00000000-0000-0000-0000-000000000000', 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6'])
+union all select 'uuid', uuid::text from ddbstreams.list_event_source_mappings()
+union all select 'consumer', unnest(array['fuzz', 'fuzz', 'fuzz 2', 'x'])
+union all select 'worker', unnest(array['w1', 'w2', 'w3'])
 union all select 'table', unnest(array['fuzz.t', 'fuzz.part', 'fuzz.part_1', 'fuzz.v', 'pg_catalog.pg_class', 'nowhere'])
 union all select 'odd', unnest(array['', ' ', E'\n', 'ü😀', U&'\200B\202E\FEFF', '%s%n%d', '''"\', repeat('a', 100000), repeat('ß', 70000), '|1|', '||||', 'null', '-1', 'NaN', '1e999', '{}', '[]'])
 union all select 'json', unnest(array['{}', '[]', 'null', '0', '"x"', '{"S":"x"}', '{"N":"1"}', '{"N":1}', '{"M":{"a":{"L":[{"NULL":true},{"BOOL":false}]}}}', '{"id":{"N":"1"}}',
@@ -121,6 +132,26 @@ begin
         when 'changes' then format('select * from ddbstreams.changes(null::%s, %L, %L, %L)', (array['fuzz.t', 'fuzz.part', 'fuzz.v', 'int', 'text', 'record', 'pg_class', 'int[]', 'fuzz.t[]'])[1 + floor(random() * 9)::int], fuzz.a_time(), fuzz.a_time(), fuzz.sample('arn'))
         when 'unmarshal' then format('select ddbstreams.unmarshal(%L)', fuzz.some_json())
         when 'aws' then format('select ddbstreams.aws(%L, %L)', fuzz.sample('operation'), fuzz.some_json())
+        when 'split_shard' then format('select ddbstreams.split_shard(%L, %L)', fuzz.sample('arn'), fuzz.sample('shard'))
+        when 'roll_over' then format('select ddbstreams.roll_over(%L)', fuzz.sample('arn'))
+        when 'shard_tree' then format('select ddbstreams.shard_tree(%L)', fuzz.sample('arn'))
+        when 'shard_graph' then format('select ddbstreams.shard_graph(%L)', fuzz.sample('arn'))
+        when 'filter_matches' then format('select ddbstreams.filter_matches(%L, %L)', fuzz.sample('pattern'), fuzz.some_json())
+        when 'create_event_source_mapping' then format('select ddbstreams.create_event_source_mapping(%L, %L, %L, %s, %L, %s, %L, %s, %L, %L, %L, %L, %L, false)', fuzz.sample('handler'), fuzz.sample('arn'), fuzz.sample('type'),
+                                         quote_nullable(fuzz.a_number()), fuzz.an_interval(), quote_nullable(fuzz.a_number()), fuzz.an_interval(), quote_nullable(fuzz.a_number()), random() < 0.5, fuzz.sample('handler'), fuzz.an_interval(),
+                                         (array[null, '{}', '{ReportBatchItemFailures}', '{x}', '{null}', '{{a}}'])[1 + floor(random() * 6)::int], fuzz.sample('criteria'))
+        when 'update_event_source_mapping' then format('select ddbstreams.update_event_source_mapping(%L, batch_size => %s, parallelization_factor => %s, maximum_record_age => %L, tumbling_window => %L, filter_criteria => %L, enabled => false)', fuzz.sample('uuid'),
+                                         quote_nullable(fuzz.a_number()), quote_nullable(fuzz.a_number()), fuzz.an_interval(), fuzz.an_interval(), fuzz.sample('criteria'))
+        when 'delete_event_source_mapping' then format('select ddbstreams.delete_event_source_mapping(%L)', fuzz.sample('uuid'))
+        when 'list_event_source_mappings' then format('select * from ddbstreams.list_event_source_mappings(%L, %L)', fuzz.sample('arn'), fuzz.sample('handler'))
+        when 'redrive' then format('select ddbstreams.redrive(%L)', fuzz.sample('uuid'))
+        when 'create_consumer' then format('select ddbstreams.create_consumer(%L, %L, %L, %L)', fuzz.sample('consumer'), fuzz.sample('arn'), fuzz.sample('type'), fuzz.an_interval())
+        when 'drop_consumer' then format('select ddbstreams.drop_consumer(%L)', fuzz.sample('consumer'))
+        when 'poll' then format('select * from ddbstreams.poll(%L, %L, %s, %L)', fuzz.sample('consumer'), fuzz.sample('worker'), quote_nullable(fuzz.a_number()), (array[null, '0', '1 ms', '-1 s', '2 days', '178000000 years'])[1 + floor(random() * 6)::int])
+        when 'checkpoint' then format('select ddbstreams.checkpoint(%L, %L, %L, %L)', fuzz.sample('consumer'), fuzz.sample('worker'), fuzz.sample('shard'), fuzz.sample('number'))
+        when 'leases' then format('select * from ddbstreams.leases(%L)', fuzz.sample('consumer'))
+        when 'list_workers' then 'select * from ddbstreams.list_workers()'
+        when 'list_consumer_stats' then 'select * from ddbstreams.list_consumer_stats()'
         when 'capture' then 'select ddbstreams.capture()'
         when 'capture_truncate' then 'select ddbstreams.capture_truncate()'
     end;
@@ -135,7 +166,7 @@ do $$
 declare
     name text;
 begin
-    for i in 1..400 loop
+    for i in 1..200 loop
         for name in select proname from pg_proc where pronamespace = 'ddbstreams'::regnamespace order by proname collate "C" loop
             perform fuzz.try(fuzz.round(name));
         end loop;
@@ -148,7 +179,7 @@ begin
 end $$;
 
 -- every function has been called, and all but the triggers' have had results
-select call, count(*) >= 400 as calls, bool_or(state = 'result') as result, bool_or(state <> 'result') as error
+select call, count(*) >= 200 as calls, bool_or(state = 'result') as result, bool_or(state <> 'result') as error
 from outcomes group by call order by call collate "C";
 -- nothing but the errors of the contract, and PostgreSQL's own for a bad text
 select call, state, message, count(*) from outcomes
@@ -157,6 +188,10 @@ where state not in ('result', '22023', '42809', '42704', '55006', '42710', '4250
   and not (state in ('42P01', '42601', '42602', '3F000', '0A000', '22003', '22004', '22P02') and call in ('enable_stream', 'disable_stream', 'latest_stream_arn', 'list_streams'))
   and not (state = '2202E' and call = 'enable_stream')
   and not (state in ('22P02', '54001') and call in ('unmarshal', 'aws'))
+  -- of those of uuid, jsonb and regproc
+  and not (state = '22P02' and call in ('filter_matches', 'redrive') or call like '%event_source_mapping%'
+           and state in ('22P02', '42883', '42601', '42602', '3F000', '0A000', '42725', '54001', '22P05', '22003', '22004', '2202E'))
+  and not (state in ('54001', '22P05') and call = 'filter_matches')
   -- called as a row type's table that is none
   and not (state = '42P01' and call = 'changes')
   and not (state = '39P01' and call like 'capture%')

@@ -30,6 +30,7 @@ create function failed(failure jsonb) returns int language sql as 'select 1';
 create function twice(event jsonb) returns jsonb language sql as 'select null::jsonb';
 create function twice(event text) returns jsonb language sql as 'select null::jsonb';
 create function private(event jsonb) returns jsonb language sql as 'select null::jsonb';
+create function failed_not(event jsonb) returns void language sql as '';
 revoke execute on function private(jsonb) from public;
 set role regress_map_other;
 create function map_hidden.handler(event jsonb) returns jsonb language sql as 'select null::jsonb';
@@ -343,6 +344,18 @@ select ddbstreams.aws('CreateEventSourceMapping', json_build_object('FunctionNam
 select uuid as quiet from ddbstreams.list_event_source_mappings(:'arn', 'quiet') \gset
 select request, ddbstreams.aws('UpdateEventSourceMapping', (request::jsonb || jsonb_build_object('UUID', :'quiet'))::json)->>'State'
 from unnest(array['{}', '{"BatchSize": 2}', '{"Enabled": false}', '{"BatchSize": 3}', '{"Enabled": true, "BatchSize": 4}', '{"Enabled": false, "BatchSize": 5}']) as request;
+
+-- the dispatcher has not seen what has not committed
+begin;
+select ddbstreams.create_event_source_mapping('failed_not', :'arn', 'LATEST') as uuid_not \gset
+select state from ddbstreams.list_event_source_mappings() where uuid = :'uuid_not';
+select ddbstreams.update_event_source_mapping(:'uuid_not', batch_size => 1);
+select state from ddbstreams.list_event_source_mappings() where uuid = :'uuid_not';
+select ddbstreams.update_event_source_mapping(:'uuid_not', enabled => false);
+select ddbstreams.aws('GetEventSourceMapping', json_build_object('UUID', :'uuid_not'))->>'State';
+select ddbstreams.update_event_source_mapping(:'uuid_not', enabled => true);
+select ddbstreams.aws('GetEventSourceMapping', json_build_object('UUID', :'uuid_not'))->>'State';
+rollback;
 
 -- update: what is absent or null stays
 select mappings.call('UpdateEventSourceMapping', json_build_object('UUID', :'uuid', 'BatchSize', 5, 'MaximumBatchingWindowInSeconds', 1,

@@ -37,6 +37,7 @@ typedef struct ConsumerInfo
 	Oid	  role_id;
 	int64 lease_usec;
 	int64 lost_records;
+	int64 untold_records;
 } ConsumerInfo;
 
 /* A row of ddbstreams_shards.consumer_lease; see the install script */
@@ -73,6 +74,7 @@ extern List			*consumer_list(void); /* of ConsumerInfo * */
 extern bool			 consumer_insert(const ConsumerInfo *consumer,
 									 const char			*starting_position,
 									 const Interval		*lease_duration);
+extern int64		 consumer_take_untold(int64 consumer_no);
 extern void			 consumer_delete(int64 consumer_no);
 
 /* Lists of ConsumerLease *, in the order of shard_no */
@@ -82,6 +84,7 @@ extern List *consumer_leases_lock_free(int64 consumer_no, Datum shard_nos,
 									   TimestampTz now, int limit);
 extern List *consumer_leases_lock_one_of(int64 consumer_no, Datum shard_nos,
 										 const char *owner);
+extern List *consumer_leases_lock_any(int64 consumer_no, int64 shard_no);
 extern List *consumer_lease_lock(int64 consumer_no, int64 shard_no);
 
 extern bool consumer_lease_insert(int64 consumer_no, const ConsumerLease *lease);
@@ -100,6 +103,6 @@ extern Oid	 consumer_watch_key(int64 consumer_no);
 extern void	 consumer_wakes_workers(int64 consumer_no);
 
 /* consumer_stats.c */
-extern void consumer_maintain(void);
+extern void consumer_cleanup(void);
 
 #endif /* CONSUMER_H */

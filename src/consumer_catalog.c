@@ -29,8 +29,9 @@
 #define WORKER_LOCK_CLASS 58
 #define LEASES_LOCK_CLASS 59
 
-#define CONSUMER_COLUMNS \
-	"consumer_no, consumer_name, stream_id, stream_arn, role_id, lease_duration, lost_records"
+#define CONSUMER_COLUMNS                                                           \
+	"consumer_no, consumer_name, stream_id, stream_arn, role_id, lease_duration, " \
+	"lost_records, untold_records"
 
 #define LEASE_COLUMNS                                                     \
 	"shard_no, lease_owner, lease_counter, checkpoint_kind, checkpoint, " \
@@ -92,6 +93,7 @@ read_consumer(HeapTuple tuple)
 	consumer->lease_usec =
 		stream_time_interval_usec(DatumGetIntervalP(next_value(&row)));
 	consumer->lost_records = next_int64(&row);
+	consumer->untold_records = next_int64(&row);
 	return consumer;
 }
 
@@ -350,6 +352,19 @@ consumer_leases_lock_one_of(int64 consumer_no, Datum shard_nos, const char *owne
 				 3, types, values, ROW_LEASE);
 }
 
+/* Locks one lease, whoever owns it, unless a transaction holds it. */
+List *
+consumer_leases_lock_any(int64 consumer_no, int64 shard_no)
+{
+	static const Oid types[] = {INT8OID, INT8OID};
+	Datum			 values[] = {Int64GetDatum(consumer_no), Int64GetDatum(shard_no)};
+
+	return fetch("SELECT " LEASE_COLUMNS " FROM " LEASE_TABLE
+				 " WHERE consumer_no = $1 AND shard_no = $2 AND checkpoint_kind <> 'e'"
+				 " FOR UPDATE SKIP LOCKED",
+				 2, types, values, ROW_LEASE);
+}
+
 /* Locks one lease, and waits for it: a list of one, or none. */
 List *
 consumer_lease_lock(int64 consumer_no, int64 shard_no)
@@ -444,13 +459,44 @@ consumer_leases_clean(int64 consumer_no, Datum shard_nos)
 	static const Oid types[] = {INT8OID, INT8ARRAYOID};
 	Datum			 values[] = {Int64GetDatum(consumer_no), shard_nos};
 
-	(void) execute("WITH gone AS (DELETE FROM " LEASE_TABLE
-				   " WHERE consumer_no = $1 AND shard_no = ANY (ARRAY(SELECT shard_no FROM " LEASE_TABLE
+	(void) execute("WITH own AS (SELECT consumer_no FROM ddbstreams_shards.consumer"
+				   " WHERE consumer_no = $1 FOR UPDATE SKIP LOCKED),"
+				   " gone AS (DELETE FROM " LEASE_TABLE " WHERE consumer_no IN (SELECT consumer_no FROM own)"
+				   " AND shard_no = ANY (ARRAY(SELECT shard_no FROM " LEASE_TABLE
 				   " WHERE consumer_no = $1 AND shard_no = ANY ($2) FOR UPDATE SKIP LOCKED))"
-				   " RETURNING lost_records), lost AS (SELECT sum(lost_records) AS records FROM gone)"
-				   " UPDATE ddbstreams_shards.consumer SET lost_records = lost_records + records"
+				   " RETURNING lost_records, lost_told), lost AS (SELECT sum(lost_records) AS records,"
+				   " sum(lost_records - lost_told) AS untold FROM gone)"
+				   " UPDATE ddbstreams_shards.consumer SET lost_records = lost_records + records,"
+				   " untold_records = untold_records + untold"
 				   " FROM lost WHERE consumer_no = $1 AND records > 0",
 				   2, types, values, NULL);
+}
+
+/*
+ * Returns how many lost records of shards that are gone are still to be told
+ * about, and takes note that they are; 0 if another transaction is about to.
+ */
+int64
+consumer_take_untold(int64 consumer_no)
+{
+	static const Oid types[] = {INT8OID};
+	Datum			 values[] = {Int64GetDatum(consumer_no)};
+	OwnSql			 state;
+	int64			 untold = 0;
+
+	own_sql_begin(&state);
+	if (own_sql("WITH own AS (SELECT consumer_no, untold_records AS untold FROM ddbstreams_shards.consumer"
+				" WHERE consumer_no = $1 AND untold_records > 0 FOR UPDATE SKIP LOCKED)"
+				" UPDATE ddbstreams_shards.consumer AS c SET untold_records = 0 FROM own"
+				" WHERE c.consumer_no = own.consumer_no RETURNING untold",
+				1, types, values, NULL) == 1)
+	{
+		RowReader row = {SPI_tuptable->vals[0]};
+
+		untold = next_int64(&row);
+	}
+	own_sql_end(&state);
+	return untold;
 }
 
 List *

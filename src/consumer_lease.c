@@ -372,6 +372,21 @@ consumer_leases_lock(ConsumerView *view)
 	}
 }
 
+/*
+ * May the worker take this lease, which is nobody's?  One that was given up not
+ * long ago is for those who have less, or it would go to and fro.
+ */
+bool
+consumer_may_take(const ConsumerView *view, const LeaseBalance *balance,
+				  const ConsumerShard *shard)
+{
+	if (balance->mine >= balance->share || !consumer_shard_is_eligible(shard) ||
+		!consumer_shard_is_free(view, shard) || consumer_shard_is_own(view, shard))
+		return false;
+	return shard->lease->owner != NULL || shard->lease->expires_at < view->now ||
+		   balance->others == 0 || balance->mine <= balance->least;
+}
+
 /* Makes the worker the owner of a lease whose row is locked. */
 static void
 adopt(ConsumerView *view, ConsumerLease *lease)
@@ -401,13 +416,10 @@ consumer_leases_take(ConsumerView *view)
 	consumer_balance(view, &balance);
 	for (int i = 0; i < view->count; i++)
 	{
-		ConsumerShard *shard = &view->shards[i];
-
-		if (consumer_shard_is_eligible(shard) && consumer_shard_is_free(view, shard) &&
-			!consumer_shard_is_own(view, shard))
-			shard_nos[count++] = shard->info->shard_no;
+		if (consumer_may_take(view, &balance, &view->shards[i]))
+			shard_nos[count++] = view->shards[i].info->shard_no;
 	}
-	if (count == 0 || balance.mine >= balance.share)
+	if (count == 0)
 		return 0;
 	leases = consumer_leases_lock_free(view->consumer->consumer_no,
 									   consumer_shard_nos(shard_nos, count),
@@ -460,7 +472,7 @@ consumer_leases_give(ConsumerView *view)
 			consumer_shard_is_idle(shard))
 		{
 			shard->lease->owner = NULL;
-			shard->lease->expires_at = 0;
+			shard->lease->expires_at = view->now + view->consumer->lease_usec / 3;
 			shard->lease->counter++;
 			shard->locked = false;
 			shard->changed = true;

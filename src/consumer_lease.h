@@ -60,6 +60,8 @@ extern bool		consumer_shard_is_free(const ConsumerView *view, const ConsumerShar
 extern bool		consumer_shard_is_idle(const ConsumerShard *shard);
 extern bool		consumer_shard_has_work(const ConsumerView *view, const ConsumerShard *shard);
 extern void		consumer_balance(const ConsumerView *view, LeaseBalance *balance);
+extern bool		consumer_may_take(const ConsumerView *view, const LeaseBalance *balance,
+								  const ConsumerShard *shard);
 extern bool		consumer_may_steal(const LeaseBalance *balance);
 extern bool		consumer_may_give(const LeaseBalance *balance);
 

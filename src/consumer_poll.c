@@ -158,30 +158,44 @@ read_shards(Poll *poll, ConsumerView *view)
 	}
 }
 
-/* Tells the client what its leases have lost, once. */
+static void
+warn_of_loss(const ConsumerView *view, const char *shard_id, int64 lost)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_TRIMMED_DATA_ACCESS),
+			 errmsg_plural("consumer \"%s\" has lost %lld record",
+						   "consumer \"%s\" has lost %lld records", lost,
+						   view->consumer->consumer_name, (long long) lost),
+			 shard_id ? errdetail("Records of shard %s had passed the stream's retention before they were checkpointed.",
+								  shard_id) :
+						errdetail("Records had passed the stream's retention before they were checkpointed."),
+			 errhint("Checkpoint in time, or keep records longer with ddbstreams.alter_stream.")));
+}
+
+/* Tells the client what its leases have lost, and shards that are gone, once. */
 static void
 warn_of_losses(ConsumerView *view)
 {
+	int64 lost;
+
 	for (int i = 0; i < view->count; i++)
 	{
 		ConsumerShard *shard = &view->shards[i];
-		int64		   lost;
 
 		if (!shard->locked)
 			continue;
 		lost = shard->lease->lost_records - shard->lease->lost_told;
 		if (lost == 0)
 			continue;
-		ereport(WARNING,
-				(errcode(ERRCODE_TRIMMED_DATA_ACCESS),
-				 errmsg_plural("consumer \"%s\" has lost %lld record",
-							   "consumer \"%s\" has lost %lld records", lost,
-							   view->consumer->consumer_name, (long long) lost),
-				 errdetail("Records of shard %s had passed the stream's retention before they were checkpointed.",
-						   shard->info->shard_id),
-				 errhint("Checkpoint in time, or keep records longer with ddbstreams.alter_stream.")));
+		warn_of_loss(view, shard->info->shard_id, lost);
 		shard->lease->lost_told = shard->lease->lost_records;
 		shard->changed = true;
+	}
+	if (view->consumer->untold_records > 0)
+	{
+		lost = consumer_take_untold(view->consumer->consumer_no);
+		if (lost > 0)
+			warn_of_loss(view, NULL, lost);
 	}
 }
 
@@ -339,11 +353,11 @@ has_work(const Poll *poll, const ConsumerView *view, TimestampTz *next_look)
 			if (!poll->has_locked)
 				*next_look = Min(*next_look, renewal - clock_offset);
 		}
+		else if (consumer_may_take(view, &balance, shard))
+			wants = true;
 		else if (balance.mine < balance.share)
 		{
-			if (consumer_shard_is_free(view, shard))
-				wants = true;
-			else
+			if (shard->lease->expires_at > view->now)
 				*next_look = Min(*next_look, shard->lease->expires_at - clock_offset + 1);
 		}
 	}

@@ -242,6 +242,8 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 
 	leases = consumer_lease_lock(consumer->consumer_no, shard->shard_no);
 	lease = leases == NIL ? NULL : linitial(leases);
+	if (lease == NULL)
+		(void) consumer_by_name(consumer->consumer_name); /* dropped meanwhile? */
 	if (lease == NULL || lease->owner == NULL || strcmp(lease->owner, worker_id) != 0)
 		lease_lost(consumer, worker_id, shard, lease);
 	if (lease->kind == CHECKPOINT_SHARD_END && number == lease->checkpoint)
@@ -320,7 +322,7 @@ ddbstreams_leases(PG_FUNCTION_ARGS)
 		values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(lease->owner);
 		values[3] = Int64GetDatum(lease->counter);
 		values[4] = CStringGetTextDatum(checkpoint_text(lease));
-		nulls[5] = lease->expires_at == 0;
+		nulls[5] = lease->owner == NULL;
 		values[5] = TimestampTzGetDatum(lease->expires_at);
 		values[6] = Int32GetDatum(lease->owner_switches);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -22,6 +23,7 @@
 #include "stream_time.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_consumer_stats);
+PG_FUNCTION_INFO_V1(ddbstreams_tidy_consumers);
 
 /* Beyond so many records the lag is estimated. */
 #define LAG_COUNTED 10000
@@ -142,6 +144,7 @@ put_consumer(ReturnSetInfo *rsinfo, ConsumerInfo *consumer, bool sees_all)
 	List		*leases = consumer_leases(consumer->consumer_no);
 	ConsumerView view = {0};
 	int64		 lost_records = consumer->lost_records;
+	ListCell	*lc;
 
 	view.consumer = consumer;
 	view.now = stream_time_now();
@@ -154,12 +157,9 @@ put_consumer(ReturnSetInfo *rsinfo, ConsumerInfo *consumer, bool sees_all)
 	}
 	else if (sees_all || stream_access_may_read(view.stream))
 	{
+		foreach (lc, leases)
+			lost_records += ((ConsumerLease *) lfirst(lc))->lost_records;
 		consumer_view_fill(&view, leases);
-		for (int i = 0; i < view.count; i++)
-		{
-			if (view.shards[i].lease != NULL)
-				lost_records += view.shards[i].lease->lost_records;
-		}
 		for (int i = 0; i < view.count; i++)
 		{
 			ConsumerShard *shard = &view.shards[i];
@@ -199,9 +199,12 @@ ddbstreams_list_consumer_stats(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Moves leases that nobody has to the horizon, so that no loss goes uncounted. */
+/*
+ * Moves leases that nobody has, and those of shards that are about to be dropped,
+ * to the horizon, so that no loss goes uncounted.
+ */
 static void
-expire_free_leases(ConsumerView *view)
+expire_leases(ConsumerView *view)
 {
 	for (int i = 0; i < view->count; i++)
 	{
@@ -212,9 +215,13 @@ expire_free_leases(ConsumerView *view)
 		if (shard->lease == NULL || shard->lease->kind == CHECKPOINT_SHARD_END ||
 			shard->lease->checkpoint >= shard_age_horizon(view->stream, shard->info) - 1)
 			continue;
-		locked = consumer_leases_lock_free(view->consumer->consumer_no,
-										   consumer_shard_nos(&shard->info->shard_no, 1),
-										   view->now, 1);
+		if (shard_is_expired(view->stream, shard->info))
+			locked = consumer_leases_lock_any(view->consumer->consumer_no,
+											  shard->info->shard_no);
+		else
+			locked = consumer_leases_lock_free(view->consumer->consumer_no,
+											   consumer_shard_nos(&shard->info->shard_no, 1),
+											   view->now, 1);
 		if (locked == NIL)
 			continue;
 		shard->lease = linitial(locked);
@@ -258,33 +265,63 @@ maintain(ConsumerInfo *consumer)
 		consumer_wakes_workers(consumer->consumer_no);
 	}
 	if (view.stream != NULL)
-		expire_free_leases(&view);
+		expire_leases(&view);
 	UnregisterSnapshot(view.snapshot);
 }
 
 /*
+ * consumer_cleanup: the task of the maintenance worker
+ *
  * Tidies up: leases of shards that are gone, what dropped consumers have left,
- * losses of shards that nobody reads.  Holds the leases that it changes to the
- * end of the transaction, and waits for none.
+ * losses of shards that nobody reads.  A transaction for each consumer, for it
+ * keeps polls from the free leases that it looks at; it waits for none.
  */
 void
-consumer_maintain(void)
+consumer_cleanup(void)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "ddbstreams consumer maintenance",
+												  "ddbstreams consumer cleanup",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext oldcontext;
-	List		 *consumers = consumer_list();
+	List		 *consumers = NIL;
 	ListCell	 *lc;
 
-	consumer_delete_orphans();
+	StartTransactionCommand();
+	if (OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		consumer_delete_orphans();
+		oldcontext = MemoryContextSwitchTo(context);
+		consumers = consumer_list();
+		MemoryContextSwitchTo(oldcontext);
+		PopActiveSnapshot();
+	}
+	CommitTransactionCommand();
 	foreach (lc, consumers)
 	{
 		CHECK_FOR_INTERRUPTS();
-		oldcontext = MemoryContextSwitchTo(context);
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
 		maintain(lfirst(lc));
-		MemoryContextSwitchTo(oldcontext);
-		MemoryContextReset(context);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
 	}
 	MemoryContextDelete(context);
+}
+
+/*
+ * tidy_consumers() returns void
+ *
+ * The same within the caller's transaction, for tests.
+ */
+Datum
+ddbstreams_tidy_consumers(PG_FUNCTION_ARGS)
+{
+	ListCell *lc;
+
+	PreventCommandIfReadOnly("tidy_consumers()");
+	consumer_delete_orphans();
+	foreach (lc, consumer_list())
+		maintain(lfirst(lc));
+	PG_RETURN_VOID();
 }

@@ -18,8 +18,8 @@
  * transaction, prepared or not.  So, who gets the strongest lock on the table of
  * a closed shard knows that none of its records is unresolved.
  *
- * A clock that ran ahead may have closed a shard, or disabled a stream, at a
- * time that is still to come.  As soon as such a time is met it is set to now.
+ * A clock that ran ahead may have closed a shard at a time that is still to
+ * come.  As soon as such a time is met it is set to now.
  */
 #include "postgres.h"
 
@@ -175,14 +175,8 @@ expire_shard(StreamInfo *stream, ShardInfo *shard)
 static void
 expire_stream(StreamInfo *stream)
 {
-	if (StreamIsEnabled(stream))
-		return;
-	if (lies_ahead(stream->disabled_at))
-	{
-		stream->disabled_at = stream_time_now();
-		stream_catalog_replace(stream);
-	}
-	if (shard_catalog_list(stream->stream_id, NULL) == NIL)
+	if (!StreamIsEnabled(stream) &&
+		shard_catalog_list(stream->stream_id, NULL) == NIL)
 		stream_catalog_delete(stream);
 }
 

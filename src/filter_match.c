@@ -8,9 +8,9 @@
  * not match [{"a":1},{"b":2}].  Arrays beside each other are independent.
  *
  * A field that demands absence has no element of its own.  As in event-ruler,
- * fields are taken in the order of their paths: such a field asks for absence
- * from the element that an earlier field has chosen, and from all elements if
- * there is no earlier one.
+ * fields are taken in the order of their paths (with dots first): such a field
+ * asks for absence from the element that an earlier field has chosen, and from
+ * all elements if there is no earlier one.
  *
  * Only leaves exist: an object, an empty one too, and an empty array do not.
  *
@@ -199,9 +199,12 @@ array_matches(const JsonbValue *array, FilterField **fields, int count,
 			  int offset)
 {
 	JsonbContainer	  *container = array->val.binary.data;
+	FilterField		 **copy = NULL;
+	FilterField		   present;
 	JsonbIterator	  *it;
 	JsonbIteratorToken token;
 	JsonbValue		   element;
+	bool			   matches = false;
 
 	/* With one element, absent from it and from all are the same. */
 	if (JsonContainerSize(container) != 1)
@@ -212,20 +215,32 @@ array_matches(const JsonbValue *array, FilterField **fields, int count,
 			fields++;
 			count--;
 		}
-	}
-	if (count == 0)
-		return true;
-
-	it = JsonbIteratorInit(container);
-	while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
-	{
-		if (token == WJB_ELEM && value_matches(&element, fields, count, offset))
-		{
-			pfree(it);
+		if (count == 0)
 			return true;
+
+		/* What is in another element will not do as absence. */
+		if (fields[0]->may_be_absent)
+		{
+			if (fields[0]->test_count == 0)
+				return false;
+			present = *fields[0];
+			present.may_be_absent = false;
+			copy = palloc(sizeof(FilterField *) * count);
+			memcpy(copy, fields, sizeof(FilterField *) * count);
+			copy[0] = &present;
+			fields = copy;
 		}
 	}
-	return false;
+
+	it = JsonbIteratorInit(container);
+	while (!matches && (token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
+		matches = token == WJB_ELEM &&
+				  value_matches(&element, fields, count, offset);
+	if (it != NULL)
+		pfree(it);
+	if (copy != NULL)
+		pfree(copy);
+	return matches;
 }
 
 static bool

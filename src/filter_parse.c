@@ -384,6 +384,19 @@ set_anything_but(FilterParser *parser, FilterTest *test,
 }
 
 static void
+unknown_operator(FilterParser *parser, const JsonbValue *name)
+{
+	const char *note = "";
+	char	   *operator_name = excerpt(name->val.string.val, name->val.string.len);
+
+	/* a choice that is none */
+	if (parser->path.len >= 3 &&
+		strcmp(parser->path.data + parser->path.len - 3, "$or") == 0)
+		note = " (\"$or\" is a choice between two objects or more, without operators as keys)";
+	invalid_here(parser, psprintf("there is no operator \"%s\"%s.", operator_name, note));
+}
+
+static void
 set_operator(FilterParser *parser, FilterField *field, FilterTest *test,
 			 const JsonbValue *object)
 {
@@ -423,8 +436,7 @@ set_operator(FilterParser *parser, FilterField *field, FilterTest *test,
 	else if (name_is(&name, "cidr"))
 		set_cidr(parser, test, &value);
 	else
-		invalid_here(parser, psprintf("there is no operator \"%s\".",
-									  excerpt(name.val.string.val, name.val.string.len)));
+		unknown_operator(parser, &name);
 }
 
 /* The field whose path is at hand and whose values are the array */
@@ -619,15 +631,29 @@ parse_object(FilterParser *parser, JsonbContainer *object,
 	}
 }
 
+/*
+ * By paths, a dot before everything else: what is below a name comes right
+ * after the name.
+ */
 static int
 compare_fields(const void *a, const void *b)
 {
 	const FilterText *left = &(*(FilterField *const *) a)->path;
 	const FilterText *right = &(*(FilterField *const *) b)->path;
-	int				  result = memcmp(left->data, right->data,
-									  Min(left->length, right->length));
+	int				  common = Min(left->length, right->length);
 
-	return result != 0 ? result : (left->length > right->length) - (left->length < right->length);
+	for (int i = 0; i < common; i++)
+	{
+		unsigned char l = left->data[i];
+		unsigned char r = right->data[i];
+
+		if (l == r)
+			continue;
+		if (l == '.' || r == '.')
+			return l == '.' ? -1 : 1;
+		return l < r ? -1 : 1;
+	}
+	return (left->length > right->length) - (left->length < right->length);
 }
 
 /*
@@ -643,6 +669,8 @@ filter_pattern_parse(Jsonb *pattern)
 
 	if (!JB_ROOT_IS_OBJECT(pattern))
 		filter_pattern_invalid("A pattern is a JSON object.");
+	if (JB_ROOT_COUNT(pattern) == 0)
+		filter_pattern_invalid("A pattern must not be empty.");
 
 	initStringInfo(&parser.path);
 	alternatives.items = palloc0(sizeof(FilterAlternative));

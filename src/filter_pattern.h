@@ -100,7 +100,7 @@ typedef struct FilterAlternative
 {
 	int			  count;
 	int			  allocated; /* while it is built */
-	FilterField **fields;	 /* sorted by path */
+	FilterField **fields;	 /* by path: compare_fields */
 } FilterAlternative;
 
 typedef struct FilterPattern

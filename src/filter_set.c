@@ -63,13 +63,12 @@ pattern_from_text(char *text)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		detail = psprintf("%s%s%s", error->message, error->detail ? ": " : "",
-						  error->detail ? error->detail : "");
+		detail = error->detail != NULL ? error->detail : psprintf("%s.", error->message);
 	}
 	PG_END_TRY();
 
 	if (detail != NULL)
-		filter_pattern_invalid("%s", detail);
+		filter_pattern_invalid("The pattern is no usable JSON: %s", detail);
 	return result;
 }
 

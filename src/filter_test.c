@@ -158,7 +158,7 @@ filter_test_set_wildcard(FilterTest *test, const char *text, int length)
 		if (*at == '*')
 		{
 			if (at + 1 < end && at[1] == '*')
-				return "A wildcard must not have consecutive asterisks.";
+				return "a wildcard must not have consecutive asterisks.";
 			parts[count].data = start;
 			parts[count++].length = (int) (out - start);
 			start = out;
@@ -168,7 +168,7 @@ filter_test_set_wildcard(FilterTest *test, const char *text, int length)
 		{
 			at++;
 			if (at == end || (*at != '*' && *at != '\\'))
-				return "In a wildcard a backslash must be followed by an asterisk or a backslash.";
+				return "in a wildcard a backslash must be followed by an asterisk or a backslash.";
 		}
 		*out++ = *at;
 	}
@@ -225,19 +225,19 @@ filter_test_set_cidr(FilterTest *test, const char *text, int length)
 
 	test->kind = FILTER_TEST_CIDR;
 	if (slash == NULL || slash + 1 == end)
-		return "A cidr is an address, a slash and a number of bits.";
+		return "a cidr is an address, a slash and a number of bits.";
 	test->u.cidr.family = parse_address(text, (int) (slash - text),
 										test->u.cidr.address);
 	if (test->u.cidr.family == -1)
-		return "The address of a cidr must be an IPv4 or IPv6 address.";
+		return "the address of a cidr must be an IPv4 or IPv6 address.";
 	for (const char *at = slash + 1; at < end; at++)
 	{
 		if (!isdigit((unsigned char) *at) || end - slash > 4)
-			return "The bits of a cidr must be a number.";
+			return "the bits of a cidr must be a number.";
 		bits = bits * 10 + (*at - '0');
 	}
 	if (bits > address_length(test->u.cidr.family) * 8)
-		return "The bits of a cidr must not be more than its address has.";
+		return "the bits of a cidr must not be more than its address has.";
 	test->u.cidr.bits = bits;
 	mask_address(test->u.cidr.address, address_length(test->u.cidr.family), bits);
 	return NULL;
@@ -407,10 +407,10 @@ numeric_passes(const FilterTest *test, Value *value)
 static bool
 cidr_passes(const FilterTest *test, const char *text, int length)
 {
-	unsigned char address[16];
+	unsigned char address[16] = {0};
 	int			  family = parse_address(text, length, address);
 
-	if (family != test->u.cidr.family)
+	if (family == -1 || family != test->u.cidr.family)
 		return false;
 	mask_address(address, address_length(family), test->u.cidr.bits);
 	return memcmp(address, test->u.cidr.address, address_length(family)) == 0;

@@ -1,6 +1,65 @@
 /*
  * launcher.c
  *	  The worker that starts the other workers, in every database.
+ *
+ * The workers are
+ *
+ * launcher		one for the server, a static background worker, connected to no
+ *				database; it starts the next two
+ * maintenance	one for each database that has the extension: every
+ *				ddbstreams.maintenance_interval a process is started, runs all
+ *				tasks once (maintenance.c) and ends, so that in between it has
+ *				neither a worker slot nor a connection
+ * dispatcher	one for each database that has enabled event source mappings;
+ *				lives as long as there are some (delivery_dispatcher.c)
+ * handler		started by the dispatcher
+ *
+ * What is known of databases is in shared memory (worker_databases.c), and who
+ * is at work (worker_slots.c); so a new launcher goes on where the old one was.
+ *
+ * Which databases have the extension cannot be seen from outside of them.  The
+ * launcher reads pg_database at its start, when it is told that something has
+ * changed there, and every maintenance_interval.  A database is
+ *
+ * unknown		when it is first seen: a maintenance worker goes there and looks
+ * present		it has the extension: maintenance runs as said
+ * absent		it has not; the launcher remembers this by itself, and does not
+ *				look again unless it is told to
+ *
+ * What happens, and what follows (worker_guard.c tells the launcher when a
+ * transaction has committed):
+ *
+ * CREATE EXTENSION			present, and a run at once; COMMIT PREPARED of it too
+ * ALTER EXTENSION UPDATE	holds workers off; a run at once
+ * DROP EXTENSION, DROP OWNED by its owner
+ *							hold workers off; absent.  After COMMIT PREPARED of it
+ *							workers that are left are told to quit
+ * CREATE DATABASE			holds workers off the template; the new one is unknown
+ * DROP DATABASE			holds workers off; forgotten
+ * RENAME, SET TABLESPACE	hold workers off; go on
+ * ALLOW_CONNECTIONS		holds workers off; where connections are not allowed, or
+ *							DROP DATABASE was interrupted, none is started
+ * a mapping is enabled		a dispatcher is wanted; a run of maintenance finds it
+ *							too, if the transaction was prepared
+ *
+ * To hold workers off means: those that are in the database are ended and waited
+ * for, and none is started before the command's transaction has ended.
+ *
+ * maintenance fails		a task's error is shown and logged, the other tasks and
+ *							the next run go on; it delays nobody
+ * a worker dies			is shown, and started again after 1 s, 2 s, … 60 s
+ * no worker slot is free	is shown, logged at most once an hour, tried again
+ *							every second
+ * the launcher dies		the postmaster starts another one after a second
+ * a backend crashes		shared memory is made anew: all databases are unknown
+ * shutdown					SIGTERM ends all of them wherever they are
+ * standby					nothing runs; promotion starts the launcher
+ * pg_upgrade (-b), single-user mode
+ *							nothing runs, nothing waits for anything
+ *
+ * A maintenance run that takes longer than the interval delays its own database
+ * only: at most two run at the same moment, but a few more if the others are
+ * such long ones.
  */
 #include "postgres.h"
 
@@ -25,8 +84,9 @@
 /* After this the postmaster starts a launcher again that has died. */
 #define RESTART_S 1
 
-/* When there was no worker slot, try again after this. */
-#define RETRY_MS 1000
+/* When there was no worker slot, try again after this, and say so this often. */
+#define RETRY_MS	 1000
+#define SAY_AGAIN_MS (60 * 60 * 1000)
 
 /* So many maintenance workers run at the same moment ... */
 #define MAX_RUNS 2
@@ -43,8 +103,8 @@ typedef struct FoundDatabase
 /* Databases that are known to be without the extension */
 static HTAB *without = NULL;
 
-static bool said_no_room = false;
-static bool said_no_slot = false;
+static bool		   said_no_room = false;
+static TimestampTz said_no_slot = 0; /* when */
 
 PGDLLEXPORT void launcher_main(Datum main_arg);
 
@@ -122,8 +182,8 @@ find_databases(void)
 		if (database == NULL ||
 			(!database->connectable && entry->presence == EXTENSION_UNKNOWN))
 			(void) worker_databases_remove(entry);
-		else if (database->connectable != entry->connectable)
-			worker_databases_set_connectable(entry->database, database->connectable);
+		else
+			(void) worker_databases_see(entry->database, false, database->connectable);
 		(void) hash_search(known, &entry->database, HASH_ENTER, NULL);
 	}
 
@@ -139,7 +199,7 @@ find_databases(void)
 	{
 		if (database->connectable && !contains(known, database->database) &&
 			!contains(without, database->database))
-			no_room |= !worker_databases_add(database->database);
+			no_room |= !worker_databases_see(database->database, true, true);
 	}
 	if (no_room && !said_no_room)
 		ereport(LOG,
@@ -178,15 +238,15 @@ start(WorkerType type, Oid database, TimestampTz now)
 
 	if (worker_slots_start(type, database, InvalidOid, NULL, 0, &id) !=
 		WORKER_NO_SLOT)
-	{
-		said_no_slot = false;
 		return;
-	}
-	if (!said_no_slot)
+	if (TimestampDifferenceExceeds(said_no_slot, now, SAY_AGAIN_MS))
+	{
 		ereport(LOG,
 				(errmsg("ddbstreams could not start a worker: no free worker slot"),
+				 errdetail("View ddbstreams.workers shows which ones are waiting."),
 				 errhint("You might need to increase max_worker_processes.")));
-	said_no_slot = true;
+		said_no_slot = now;
+	}
 	worker_databases_lacks_slot(type, database,
 								TimestampTzPlusMilliseconds(now, RETRY_MS));
 }
@@ -224,14 +284,14 @@ may_run(List *entries, int started, TimestampTz now)
 static bool
 wants_maintenance(const WorkerDatabase *entry)
 {
-	return entry->presence != EXTENSION_ABSENT && entry->connectable &&
+	return entry->presence != EXTENSION_ABSENT && entry->seen && entry->connectable &&
 		   entry->holds == 0 && entry->maintenance.worker == 0;
 }
 
 static bool
 wants_dispatcher(const WorkerDatabase *entry)
 {
-	return entry->presence == EXTENSION_PRESENT && entry->connectable &&
+	return entry->presence == EXTENSION_PRESENT && entry->seen && entry->connectable &&
 		   entry->holds == 0 && entry->dispatcher.worker == 0 &&
 		   entry->wants_dispatcher && setting_max_workers > 0;
 }

@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "consumer.h"
 #include "expiry.h"
 #include "lineage.h"
 #include "maintenance.h"
@@ -47,12 +48,15 @@ static void look_for_mappings(void);
 
 /* Tasks of other parts come here. */
 static const MaintenanceTask tasks[] = {
+	{"look for mappings", look_for_mappings},
 	{"check triggers", stream_check_triggers},
 	{"check decoding", stream_check_decoding},
 	{"roll over", lineage_roll_over_due},
 	{"split by load", lineage_split_hot},
+	/* before shards expire, so that it can count what consumers lose by that */
+	{"tidy consumers", consumer_cleanup},
 	{"expire", expiry_run},
-	{"look for mappings", look_for_mappings}};
+};
 
 static bool looks_closely = false;
 
@@ -81,7 +85,7 @@ maintenance_look_closely_again(void)
 	worker_databases_look_closely(MyDatabaseId, false);
 }
 
-/* An enabled mapping of this database wants a dispatcher. */
+/* An enabled mapping of this database wants a dispatcher; none wants none. */
 static void
 look_for_mappings(void)
 {
@@ -100,19 +104,51 @@ look_for_mappings(void)
 	CommitTransactionCommand();
 	if (found)
 		worker_slots_want_dispatcher(MyDatabaseId);
+	else
+	{
+		ListCell *lc;
+
+		/* It is to look, too. */
+		foreach (lc, worker_slots_list(WORKER_DISPATCHER, MyDatabaseId))
+			worker_slots_wake(((WorkerInfo *) lfirst(lc))->id);
+	}
 }
 
 static bool
 extension_exists(void)
 {
-	bool exists;
+	MemoryContext context = CurrentMemoryContext;
+	bool		  exists;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	exists = OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)) &&
 			 OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 	return exists;
+}
+
+/* A task has failed: shows it, and logs it unless the last run's log has it. */
+static void
+report(const MaintenanceTask *task, const ErrorData *error)
+{
+	char *text = psprintf("%s: %s", task->name, error->message);
+
+	if (strstr(last_errors, text) == NULL)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("ddbstreams maintenance could not %s: %s", task->name,
+						error->message),
+				 error->detail ? errdetail("%s", error->detail) : 0,
+				 error->hint ? errhint("%s", error->hint) : 0,
+				 error->context ? errcontext("%s", error->context) : 0));
+	if (errors.len > 0)
+		appendStringInfoString(&errors, "; ");
+	appendStringInfoString(&errors, text);
+	worker_slots_report_error(errors.data);
+	if (looks_closely)
+		maintenance_look_closely_again();
 }
 
 /* Runs a task, and survives its error. */
@@ -132,24 +168,18 @@ run_task(const MaintenanceTask *task)
 	PG_CATCH();
 	{
 		ErrorData *error;
-		char	  *text;
 
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		text = psprintf("%s: %s", task->name, error->message);
-		if (strstr(last_errors, text) == NULL)
-			EmitErrorReport();
 		AbortOutOfAnyTransaction();
+		MemoryContextSwitchTo(context);
 		FlushErrorState();
-
-		if (errors.len > 0)
-			appendStringInfoString(&errors, "; ");
-		appendStringInfoString(&errors, text);
-		worker_slots_report_error(errors.data);
-		if (looks_closely)
-			maintenance_look_closely_again();
 		RESUME_INTERRUPTS();
+
+		/* DROP EXTENSION may have pulled the ground from under it. */
+		if (extension_exists())
+			report(task, error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

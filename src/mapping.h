@@ -53,6 +53,7 @@ typedef struct MappingInfo
 extern Oid			mapping_table_oid(void);
 extern MappingInfo *mapping_by_uuid(const pg_uuid_t *uuid);
 extern MappingInfo *mapping_by_no(int64 mapping_no);
+extern List		   *mapping_list_of_stream(int64 stream_id);
 extern List		   *mapping_list(void); /* of MappingInfo *, all of them */
 extern void			mapping_not_found(void) pg_attribute_noreturn();
 extern char		   *mapping_uuid_text(const MappingInfo *mapping);
@@ -83,6 +84,7 @@ extern void			mapping_finish_create(MappingInfo *mapping,
 extern List		   *mapping_list_mine(const char *event_source_arn,
 									  const char *function_name);
 extern void			mapping_check_event_source_arn(const char *arn);
+extern void			mapping_check_starting_position(const MappingInfo *mapping);
 extern bool			mapping_is_mine(const MappingInfo *mapping);
 extern MappingInfo *mapping_find_mine(const pg_uuid_t *uuid);
 extern MappingInfo *mapping_begin_update(const pg_uuid_t *uuid);

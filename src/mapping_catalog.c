@@ -23,10 +23,11 @@
 
 #include "mapping.h"
 #include "own_sql.h"
+#include "stream_definition.h"
 #include "stream_time.h"
 #include "worker_guard.h"
 
-#define MAPPING_COLUMNS                                                     \
+#define MAPPING_COLUMNS                                                       \
 	"uuid, mapping_no, stream_id, event_source_arn, function_name, role_id, " \
 	"database_id, starting_position, batch_size, maximum_batching_window, "   \
 	"parallelization_factor, maximum_record_age, maximum_retry_attempts, "    \
@@ -256,6 +257,18 @@ mapping_of_function(const char *event_source_arn, const char *function_name)
 		2, types, values));
 }
 
+/* Returns the mappings of a stream, in the order of their creation. */
+List *
+mapping_list_of_stream(int64 stream_id)
+{
+	Datum value = Int64GetDatum(stream_id);
+	Oid	  type = INT8OID;
+
+	return query_mappings("SELECT " MAPPING_COLUMNS " FROM ddbstreams_shards.mapping"
+						  " WHERE stream_id = $1 ORDER BY mapping_no",
+						  1, &type, &value);
+}
+
 /* Returns all mappings, in the order of their creation. */
 List *
 mapping_list(void)
@@ -407,10 +420,11 @@ write_row(const char *statement, const MappingInfo *mapping)
 	error_context_stack = callback.previous;
 }
 
-/* At commit the dispatcher is started, or hears of it. */
+/* At commit the dispatcher is started, or hears of it; and a dump tells of it. */
 static void
-changed(void)
+changed(const MappingInfo *mapping)
 {
+	stream_definition_refresh(mapping->stream_id);
 	CacheInvalidateRelcacheByRelid(mapping_table_oid());
 	worker_guard_want_dispatcher();
 }
@@ -442,7 +456,7 @@ mapping_insert(MappingInfo *mapping)
 			  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
 			  " $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
 			  mapping);
-	changed();
+	changed(mapping);
 }
 
 /*
@@ -491,7 +505,7 @@ mapping_replace(MappingInfo *mapping, const char *change)
 			  " version = $22, change = $23"
 			  " WHERE uuid = $1",
 			  mapping);
-	changed();
+	changed(mapping);
 }
 
 /* Deletes a mapping; an error if it is gone. */
@@ -511,5 +525,5 @@ mapping_remove(const MappingInfo *mapping)
 	if (count == 0)
 		mapping_not_found();
 	mapping_shard_delete_orphans();
-	changed();
+	changed(mapping);
 }

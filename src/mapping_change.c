@@ -97,12 +97,12 @@ find_event_source(const char *arn, Snapshot snapshot)
 	return stream;
 }
 
-static void
-check_start(const MappingInfo *mapping)
+/* Raises an error if a mapping cannot start where it is to start. */
+void
+mapping_check_starting_position(const MappingInfo *mapping)
 {
 	const char *position = mapping->starting_position;
 
-	mapping_check_event_source_arn(mapping->event_source_arn);
 	if (strcmp(position, "AT_TIMESTAMP") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -154,7 +154,8 @@ mapping_begin_create(const char *event_source_arn,
 	PreventCommandIfReadOnly("create_event_source_mapping()");
 	mapping->event_source_arn = pstrdup(event_source_arn);
 	mapping->starting_position = pstrdup(starting_position);
-	check_start(mapping);
+	mapping_check_event_source_arn(mapping->event_source_arn);
+	mapping_check_starting_position(mapping);
 	mapping->stream_id = find_event_source(event_source_arn, snapshot)->stream_id;
 	mapping->role_id = GetUserId();
 	check_role_can_log_in(mapping->role_id);

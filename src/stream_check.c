@@ -35,6 +35,7 @@
 #include "maintenance.h"
 #include "stream_catalog.h"
 #include "stream_check.h"
+#include "stream_definition.h"
 #include "stream_triggers.h"
 
 static bool
@@ -166,8 +167,34 @@ mend(Oid root)
 }
 
 /*
+ * Roles that have mappings may have got other names, and splits by load wait for
+ * nobody.
+ */
+static void
+refresh_definitions(MemoryContext context)
+{
+	ListCell *lc;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach (lc, stream_catalog_list(InvalidOid, NULL))
+	{
+		StreamInfo *stream = lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (StreamIsEnabled(stream) && !stream->table_dropped &&
+			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(stream->table_oid)))
+			stream_definition_try_store(stream);
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+}
+
+/*
  * A task of the maintenance worker: mends capture triggers that are missing, or
- * do not fire always.
+ * do not fire always, and what they say to pg_dump.
  */
 void
 stream_check_triggers(void)
@@ -183,6 +210,7 @@ stream_check_triggers(void)
 		MemoryContextSwitchTo(context);
 	}
 	list_free(disordered);
+	refresh_definitions(context);
 }
 
 /*

@@ -9,6 +9,8 @@
  *		EXECUTE FUNCTION ddbstreams.capture('stream_view_type=KEYS_ONLY',
  *			'shard_count=4', 'partition_key={customer}', 'retention=P1D')
  *
+ * and one "mapping={…}" for each of its mappings (mapping_definition.c).
+ *
  * Nothing reads them while the stream lives; they are rewritten when it changes,
  * and taken away when it is disabled.  A row trigger that has them on a table
  * without a stream comes from a dump (or from somebody who means the same), and
@@ -40,6 +42,7 @@
 #include "utils/timestamp.h"
 
 #include "fixed_settings.h"
+#include "mapping_definition.h"
 #include "stream.h"
 #include "stream_definition.h"
 #include "stream_key.h"
@@ -51,6 +54,7 @@ typedef struct StreamDefinition
 	int		  shard_count; /* 0: the default */
 	List	 *partition_key;
 	Interval *retention; /* NULL: the default */
+	List	 *mappings;	 /* texts */
 } StreamDefinition;
 
 /* Finds the row trigger of a relation; true if there is one, a copy in *tuple. */
@@ -155,6 +159,8 @@ definition_arguments(const StreamInfo *stream, int *count)
 	initStringInfo(&arguments);
 	if (StreamIsEnabled(stream))
 	{
+		ListCell *lc;
+
 		add_argument(&arguments, count, "stream_view_type",
 					 view_type_name(stream->view_type));
 		add_argument(&arguments, count, "shard_count",
@@ -163,6 +169,13 @@ definition_arguments(const StreamInfo *stream, int *count)
 					 partition_key_text(stream));
 		add_argument(&arguments, count, "retention",
 					 retention_text(&stream->retention));
+		foreach (lc, mapping_list_of_stream(stream->stream_id))
+		{
+			char *mapping = mapping_definition(lfirst(lc));
+
+			if (mapping != NULL)
+				add_argument(&arguments, count, "mapping", mapping);
+		}
 	}
 	result = palloc(VARHDRSZ + arguments.len);
 	SET_VARSIZE(result, VARHDRSZ + arguments.len);
@@ -241,7 +254,9 @@ store(const StreamInfo *stream, LockWaitPolicy policy)
 	if (stream_definition_is_current(stream))
 		return;
 	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
-	if (lock_row_trigger(pg_trigger, stream->table_oid, policy, &tuple))
+	if (lock_row_trigger(pg_trigger, stream->table_oid, policy, &tuple) &&
+		/* Others may have changed it while we waited. */
+		(stream = stream_catalog_by_id(stream->stream_id, NULL)) != NULL)
 	{
 		Datum	  values[Natts_pg_trigger] = {0};
 		bool	  nulls[Natts_pg_trigger] = {false};
@@ -281,6 +296,16 @@ void
 stream_definition_try_store(const StreamInfo *stream)
 {
 	store(stream, LockWaitSkip);
+}
+
+/* The same after a change of the stream's mappings. */
+void
+stream_definition_refresh(int64 stream_id)
+{
+	StreamInfo *stream = stream_catalog_by_id(stream_id, NULL);
+
+	if (stream != NULL && StreamIsEnabled(stream) && !stream->table_dropped)
+		store(stream, LockWaitBlock);
 }
 
 /* Does the row trigger of a relation, which has no stream, define one? */
@@ -333,6 +358,8 @@ parse_argument(StreamDefinition *definition, const char *argument)
 												  CStringGetDatum(value),
 												  ObjectIdGetDatum(InvalidOid),
 												  Int32GetDatum(-1)));
+	else if (strcmp(name, "mapping") == 0)
+		definition->mappings = lappend(definition->mappings, value);
 	else
 		value = NULL;
 
@@ -341,7 +368,7 @@ parse_argument(StreamDefinition *definition, const char *argument)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" of trigger \"%s\" does not define a stream",
 						argument, DDBSTREAMS_ROW_TRIGGER),
-				 errdetail("Its arguments read stream_view_type=…, shard_count=…, partition_key=… and retention=…."),
+				 errdetail("Its arguments read stream_view_type=…, shard_count=…, partition_key=…, retention=… and mapping={…}."),
 				 errhint("Leave the arguments away, and call ddbstreams.enable_stream.")));
 }
 
@@ -358,6 +385,8 @@ stream_definition_enable(Oid relid)
 	bytea			*arguments;
 	const char		*argument;
 	const char		*end;
+	StreamInfo		*stream;
+	ListCell		*lc;
 
 	if (!find_row_trigger(pg_trigger, relid, &tuple))
 		elog(ERROR, "trigger \"%s\" of relation %u is missing",
@@ -371,4 +400,8 @@ stream_definition_enable(Oid relid)
 
 	stream_enable(relid, definition.view_type, definition.shard_count,
 				  definition.partition_key, definition.retention);
+	CommandCounterIncrement();
+	stream = stream_catalog_enabled(relid, NULL);
+	foreach (lc, definition.mappings)
+		mapping_definition_restore(stream, lfirst(lc));
 }

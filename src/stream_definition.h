@@ -11,6 +11,7 @@
 
 extern void stream_definition_store(const StreamInfo *stream);
 extern void stream_definition_try_store(const StreamInfo *stream);
+extern void stream_definition_refresh(int64 stream_id);
 extern bool stream_definition_is_current(const StreamInfo *stream);
 extern bool stream_definition_exists(Oid relid);
 extern void stream_definition_enable(Oid relid);

@@ -84,8 +84,10 @@ worker_databases_find(Oid database, bool create)
 	memset(entry, 0, sizeof(WorkerDatabase));
 	entry->database = database;
 	entry->presence = EXTENSION_UNKNOWN;
-	entry->connectable = true;
 	entry->look_closely = true;
+
+	/* May it be connected to?  The launcher looks. */
+	worker_shared->changed = true;
 	return entry;
 }
 
@@ -180,7 +182,10 @@ worker_databases_release(Oid database)
 	entry = worker_databases_find(database, false);
 	if (entry != NULL)
 	{
+		/* What the command has left of it is to be seen. */
 		entry->holds--;
+		entry->seen = false;
+		worker_shared->changed = true;
 		entry->maintenance.next_start = 0;
 		entry->dispatcher.next_start = 0;
 	}
@@ -209,6 +214,7 @@ set_presence(WorkerDatabase *entry, ExtensionPresence presence)
 {
 	entry->version++;
 	entry->presence = presence;
+	entry->seen &= presence != EXTENSION_UNKNOWN;
 	entry->look_closely = true;
 	entry->maintenance.next_start = 0;
 	entry->maintenance.failures = 0;
@@ -337,7 +343,8 @@ worker_databases_end_run(TimestampTz started_at)
 		WorkerJob *job = &entry->maintenance;
 
 		job->last_run = now;
-		job->last_error[0] = '\0'; /* this run's comes with its end */
+		memcpy(job->last_error, worker_slots_mine()->info.last_error,
+			   WORKER_ERROR_LENGTH);
 
 		/* Somebody may have asked for a run at once since this one began. */
 		if (job->next_start == DT_NOEND)
@@ -382,18 +389,26 @@ worker_databases_take_changed(void)
 }
 
 /*
- * The launcher has found a database of which it knows nothing, or has been told
- * of.  Returns false if there is no room for an entry.
+ * The launcher has found a database, of which it has no entry yet if create is
+ * set.  Returns false if there is no room for one.
  */
 bool
-worker_databases_add(Oid database)
+worker_databases_see(Oid database, bool create, bool connectable)
 {
-	bool added;
+	WorkerDatabase *entry;
+	bool			changed;
 
 	lock_exclusively();
-	added = worker_databases_find(database, true) != NULL;
+	changed = worker_shared->changed;
+	entry = worker_databases_find(database, create);
+	if (entry != NULL)
+	{
+		entry->seen = true;
+		entry->connectable = connectable;
+		worker_shared->changed = changed;
+	}
 	unlock();
-	return added;
+	return entry != NULL;
 }
 
 /*
@@ -415,18 +430,6 @@ worker_databases_remove(const WorkerDatabase *copy)
 		entry->database = InvalidOid;
 	unlock();
 	return removed;
-}
-
-void
-worker_databases_set_connectable(Oid database, bool connectable)
-{
-	WorkerDatabase *entry;
-
-	lock_exclusively();
-	entry = worker_databases_find(database, false);
-	if (entry != NULL)
-		entry->connectable = connectable;
-	unlock();
 }
 
 /* A worker could not be started, because there was no free slot. */

@@ -36,6 +36,7 @@ typedef struct WorkerDatabase
 	Oid				  database; /* InvalidOid: the entry is free */
 	uint32			  version;	/* rises when what is known becomes doubtful */
 	ExtensionPresence presence;
+	bool			  seen; /* connectable is what pg_database says */
 	bool			  connectable;
 	int				  holds;		/* DDL commands that want no worker there */
 	bool			  look_closely; /* the next run checks what rarely changes */
@@ -64,9 +65,8 @@ extern void	  worker_databases_end_run(TimestampTz started_at);
 /* For the launcher and the view */
 extern List *worker_databases_list(void);
 extern bool	 worker_databases_take_changed(void);
-extern bool	 worker_databases_add(Oid database);
+extern bool	 worker_databases_see(Oid database, bool create, bool connectable);
 extern bool	 worker_databases_remove(const WorkerDatabase *entry);
-extern void	 worker_databases_set_connectable(Oid database, bool connectable);
 extern void	 worker_databases_lacks_slot(WorkerType type, Oid database,
 										 TimestampTz next_start);
 

@@ -3,8 +3,8 @@
  *	  DDL that concerns background workers, and what follows from it.
  *
  * Some commands want a database without others in it, or locks on all that
- * workers use: DROP DATABASE, ALTER DATABASE … RENAME and SET TABLESPACE, CREATE
- * DATABASE of its template, DROP EXTENSION and ALTER EXTENSION … UPDATE, DROP
+ * workers use: DROP DATABASE, ALTER DATABASE … RENAME, SET TABLESPACE and
+ * ALLOW_CONNECTIONS, CREATE DATABASE of its template, DROP EXTENSION and ALTER EXTENSION … UPDATE, DROP
  * OWNED by the extension's owner.  Before one of them begins, all workers of
  * the database are told to quit and waited for, and none is started there until
  * the command's transaction has ended (or the subtransaction is aborted).  This
@@ -148,7 +148,10 @@ before_alter_database(AlterDatabaseStmt *stmt)
 
 	foreach (lc, stmt->options)
 	{
-		if (strcmp(lfirst_node(DefElem, lc)->defname, "tablespace") == 0)
+		const char *option = lfirst_node(DefElem, lc)->defname;
+
+		if (strcmp(option, "tablespace") == 0 ||
+			strcmp(option, "allow_connections") == 0)
 			hold_own_database(stmt->dbname);
 	}
 }

@@ -82,7 +82,7 @@ idle_state(const WorkerDatabase *entry, const WorkerJob *job)
 {
 	if (entry->holds > 0)
 		return "held off by a DDL command";
-	if (!entry->connectable)
+	if (entry->seen && !entry->connectable)
 		return "not allowed to connect";
 	if (job->lacks_slot)
 		return "waiting for a worker slot";

@@ -63,6 +63,18 @@ find_pg_config()
 	return 1
 }
 
+# Print the package with PL/Python for Debian's server, if it is missing.
+missing_python()
+{
+	local found version
+
+	found=$(find_pg_config) || found=/usr/lib/postgresql/15/bin/pg_config
+	version=$(sed -n 's|^/usr/lib/postgresql/\([0-9]*\)/bin/pg_config$|\1|p' <<<"$found")
+	[ -z "$version" ] ||
+		[ -f "/usr/share/postgresql/$version/extension/jsonb_plpython3u.control" ] ||
+		say "postgresql-plpython3-$version"
+}
+
 # Print the packages that are missing for building and running ("check": for
 # the tests too; "matrix": for making another Debian).
 missing_packages()
@@ -78,6 +90,10 @@ missing_packages()
 	command -v make >/dev/null || say make
 	command -v gcc >/dev/null || say gcc
 	[ -f /usr/include/stdio.h ] || say libc6-dev
+	# the tour has a handler in Python, where Debian has it
+	if [ "${1:-}" = demo ] && [ -f /etc/debian_version ]; then
+		missing_python
+	fi
 	[ "${1:-}" = check ] || return 0
 	# perl-base, which every Debian has, lacks prove
 	[ -x /usr/bin/prove ] || say perl
@@ -214,7 +230,7 @@ make_tmp()
 # Run make quietly; show its output only if it fails.
 quiet_make()
 {
-	if ! run_as_owner make -C "$tmp/src" PG_CONFIG="$pg_config" \
+	if ! run_as_owner make -s -C "$tmp/src" PG_CONFIG="$pg_config" \
 			${CC:+CC="$CC"} "$@" >"$tmp/make.log" 2>&1; then
 		cat "$tmp/make.log" >&2
 		die "make $* failed"

@@ -34,7 +34,7 @@ import psycopg2.extras
 KEYS = 50
 BURIED = 5                      # a multiple of it may be deleted for a while
 WRITERS = 16
-SECONDS = float(os.environ.get('STRESS_SECONDS', '15'))
+SECONDS = float(os.environ.get('STRESS_SECONDS', '10'))
 SEED = int(os.environ.get('STRESS_SEED', str(int(time.time()))))
 SHOWN_FAULTS = 10
 

@@ -20,8 +20,11 @@ use Test::More;
 use Time::HiRes qw(time);
 use StreamTest;
 
+# The buffers hold all pages: writing one out flushes the WAL, too.
 my $node = new_server('crash', q{
 synchronous_commit = local
+shared_buffers = 64MB
+bgwriter_lru_maxpages = 0
 wal_writer_delay = 10s
 wal_writer_flush_after = 1GB
 }, streaming => 1);

@@ -24,6 +24,7 @@ $node->safe_psql('source', q{
 	CREATE EXTENSION ddbstreams;
 	ALTER DATABASE source OWNER TO owner;
 	GRANT ALL ON SCHEMA public TO owner;
+	GRANT other TO owner;
 	SET ROLE owner;
 	CREATE SCHEMA sales;
 
@@ -47,6 +48,21 @@ $node->safe_psql('source', q{
 		ARRAY['the "id" \, {1}', 'shop'], '1 year 1 mon -1 day 90 minutes');
 	INSERT INTO sales.orders VALUES (1, 1, 1);
 	ALTER TABLE sales.orders RENAME shop TO "Shop";
+
+	CREATE FUNCTION sales.handler(jsonb) RETURNS void LANGUAGE sql AS '';
+	CREATE FUNCTION "Odd 'h"(jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT NULL::jsonb';
+	SELECT ddbstreams.create_event_source_mapping('sales.handler', ddbstreams.latest_stream_arn('sales.orders'), 'LATEST', 17,
+		'2 seconds', 3, '1 hour', 4, true, 'sales.handler', '1 minute', ARRAY['ReportBatchItemFailures'],
+		'{"Filters": [{"Pattern": "{\"eventName\": [\"INSERT\", \"it''s\"]}"}]}');
+	SELECT ddbstreams.create_event_source_mapping('"Odd ''h"', ddbstreams.latest_stream_arn('sales.orders'), 'TRIM_HORIZON', 1);
+	SELECT ddbstreams.update_event_source_mapping(uuid, batch_size => 2, enabled => false)
+		FROM ddbstreams.list_event_source_mappings() WHERE batch_size = 1;
+	SELECT ddbstreams.create_event_source_mapping('"Odd ''h"', ddbstreams.latest_stream_arn('t'), 'LATEST');
+	SELECT ddbstreams.delete_event_source_mapping(uuid) FROM ddbstreams.list_event_source_mappings() WHERE event_source_arn ~ '/t/';
+	GRANT SELECT ON t TO other;
+	SET ROLE other;
+	SELECT ddbstreams.create_event_source_mapping('"Odd ''h"', ddbstreams.latest_stream_arn('t'), 'LATEST');
+	SET ROLE owner;
 
 	CREATE TABLE "Odd 'n" (id int PRIMARY KEY);
 	SELECT ddbstreams.enable_stream('"Odd ''n"', shard_count => 1);
@@ -90,6 +106,17 @@ sales.orders|KEYS_ONLY|1 year 1 mon -1 days +01:30:00|{"the \"id\" \\, {1}",Shop
 t|NEW_AND_OLD_IMAGES|3 days 02:00:00|{id}|4
 EXPECTED
 
+# Mappings, without what is new with each stream
+my $mappings = q{
+	SELECT split_part(split_part(m.event_source_arn, ':table/', 2), '/stream/', 1), role_id::regrole,
+		to_jsonb(m) - ARRAY['mapping_no', 'stream_id', 'event_source_arn', 'role_id', 'database_id',
+			'enabled', 'created_at', 'last_modified', 'version', 'change', 'acknowledged_version']
+	FROM ddbstreams_shards.mapping AS m
+	WHERE EXISTS (SELECT FROM ddbstreams.list_streams() AS s WHERE s.stream_arn = m.event_source_arn AND stream_status = 'ENABLED')
+	ORDER BY 1, 2, 3};
+my $expected_mappings = $node->safe_psql('source', $mappings);
+is(scalar(split(/\n/, $expected_mappings)), 3, 'the mappings of the source');
+
 # How many records the streams of a database have
 my $records = q{
 	SELECT count(*) FROM ddbstreams.list_streams() AS l, ddbstreams.describe_stream(l.stream_arn) AS d,
@@ -132,6 +159,9 @@ sub check_restored
 
 	is($node->safe_psql($name, $definitions), $expected, "$way: definitions");
 	is($node->safe_psql($name, $triggers), $expected_triggers, "$way: triggers");
+	is($node->safe_psql($name, $mappings), $expected_mappings, "$way: mappings");
+	is($node->safe_psql($name, 'SELECT DISTINCT state FROM ddbstreams.list_event_source_mappings()'), 'Disabled',
+		"$way: mappings are disabled");
 	is($node->safe_psql($name, $records), '0', "$way: no records")
 	  unless $params{records};
 	$node->safe_psql($name, q{
@@ -262,6 +292,7 @@ is($node->safe_psql('r', q{SELECT stream_status, (SELECT count(*) FROM ddbstream
 # --- what is not a restore ------------------------------------------------------
 
 my ($status, $out, $err);
+my $mapping_of = 'mapping={"role": "postgres", "function_name": "public.f", ';
 my $create = 'CREATE TRIGGER ddbstreams_capture AFTER INSERT OR DELETE OR UPDATE ON w FOR EACH ROW EXECUTE FUNCTION ddbstreams.capture';
 
 $node->safe_psql('r', "CREATE TABLE w (id int); $create()");
@@ -286,6 +317,15 @@ is($node->safe_psql('r', q{INSERT INTO w VALUES (1); ALTER TABLE w ADD PRIMARY K
 foreach my $bad ([ 'shard_count=0', qr/shard_count must be between 1 and 1024/ ], [ 'shard_count=many', qr/invalid input syntax/ ],
 	[ 'stream_view_type=ALL', qr/enum value set/ ], [ 'partition_key={v}', qr/not a column of the table's primary key/ ],
 	[ 'partition_key={}', qr/names no column/ ], [ 'partition_key=id', qr/malformed array literal/ ],
+	[ 'mapping={}', qr/no valid "role"/ ], [ 'mapping=[1]', qr/no valid "role"/ ], [ 'mapping={', qr/invalid input syntax/ ],
+	[ 'mapping={"role": 1}', qr/no valid "role"/ ], [ 'mapping={"role": "postgres"}', qr/no valid "function_name"/ ],
+	[ $mapping_of . '"starting_position": "NOW"}', qr/enum value set/ ],
+	[ $mapping_of . '"starting_position": "LATEST", "batch_size": 0}', qr/batchSize/ ],
+	[ $mapping_of . '"starting_position": "LATEST", "batch_size": 1e30}', qr/out of range/ ],
+	[ $mapping_of . '"starting_position": "LATEST", "tumbling_window": "1"}', qr/no valid "tumbling_window"/ ],
+	[ $mapping_of . '"starting_position": "LATEST", "maximum_record_age": 3}', qr/maximumRecordAgeInSeconds/ ],
+	[ $mapping_of . '"starting_position": "LATEST", "uuid": "x"}', qr/invalid input syntax for type uuid/ ],
+	[ $mapping_of . '"starting_position": "LATEST", "filter_criteria": {"Filters": [{"Pattern": "{"}]}}', qr/filter pattern/ ],
 	[ 'retention=1 second', qr/between 1 minute/ ], [ 'shards=1', qr/does not define a stream/ ], [ '', qr/does not define a stream/ ])
 {
 	($status, $out, $err) = $node->psql('r', "DROP TABLE w; CREATE TABLE w (id int PRIMARY KEY); $create('$bad->[0]')");
@@ -295,6 +335,20 @@ foreach my $bad ([ 'shard_count=0', qr/shard_count must be between 1 and 1024/ ]
 $node->safe_psql('r', 'DROP TABLE w; CREATE TABLE w (id int PRIMARY KEY); GRANT TRIGGER ON w TO other');
 ($status, $out, $err) = $node->psql('r', "SET ROLE other; $create('shard_count=2')");
 like($err, qr/must be owner of table w/, 'who may make triggers on a table may not enable its stream');
+
+
+# A mapping becomes nobody's who has not had a hand in it.
+$node->safe_psql('r', 'ALTER TABLE w OWNER TO other; GRANT CREATE ON SCHEMA public TO other');
+foreach my $role ('postgres', 'owner', 'nobody')
+{
+	my $definition = $mapping_of =~ s/postgres/$role/r . '"starting_position": "LATEST"}';
+
+	($status, $out, $err) = $node->psql('r', "SET ROLE other; $create('shard_count=2', '$definition')");
+	is($status, 0, "a mapping of $role\'s: the stream is restored");
+	like($err, qr/WARNING: .* to function public.f is left out\nDETAIL:  It belongs to role "$role"/, '... the mapping is not');
+	is($node->safe_psql('r', q{SELECT count(*) FROM ddbstreams_shards.mapping WHERE function_name = 'public.f'}), '0', '... really');
+	$node->safe_psql('r', q{SELECT ddbstreams.disable_stream('w'); DROP TRIGGER ddbstreams_capture ON w});
+}
 
 $node->stop;
 done_testing();

@@ -5,7 +5,8 @@
 # To see it fail: let shard_horizon (horizon.c) return shard_age_horizon; drop
 # the check of closed_at from shard_is_expired, or its second half; do not set
 # a closed_at that lies ahead (expiry.c); wait for the locks in lock_table;
-# leave CacheInvalidateRelcacheByRelid out of expire_descriptors.
+# leave CacheInvalidateRelcacheByRelid out of expire_descriptors; let
+# try_in_transaction rethrow.
 
 use strict;
 use warnings;
@@ -16,7 +17,8 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 use StreamTest;
 
-my $node = new_server('expiry', '', streaming => 1);
+# Maintenance is done by hand, but for the last part.
+my $node = new_server('expiry', q{ddbstreams.maintenance_interval = '1d'}, streaming => 1);
 my $gone = qr/Requested resource not found: Shard does not exist/;
 my $trimmed = qr/The data you are trying to access has been trimmed/;
 
@@ -344,6 +346,37 @@ at(2147483647, q{INSERT INTO e VALUES (2)});
 is(story(-20 * $year, 'e'), 'I1 I2', '... 20 years ago, too');
 at(0, q{SELECT ddbstreams.disable_stream('e')});
 is(at(2147483647, "SELECT count(*) FROM ddbstreams.describe_stream('$e_arn')"), '2', '... of a disabled stream');
+
+# --- the worker -----------------------------------------------------------------
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE w1 (id int PRIMARY KEY);
+	CREATE TABLE w2 (id int PRIMARY KEY);
+	SELECT ddbstreams.enable_stream('w1', shard_count => 1, retention => '1 minute'),
+		ddbstreams.enable_stream('w2', shard_count => 1, retention => '1 minute');
+	INSERT INTO w1 VALUES (1);
+	INSERT INTO w2 VALUES (1)});
+my ($kept) = split(/\n/, $node->safe_psql('postgres', q{SELECT shards('w1')}));
+my ($dropped) = split(/\n/, $node->safe_psql('postgres', q{SELECT shards('w2')}));
+$node->safe_psql('postgres', "CREATE VIEW keeper AS SELECT * FROM $kept");
+$node->safe_psql('postgres', "SELECT ddbstreams.roll_over(ddbstreams.latest_stream_arn('$_')::text)") foreach ('w1', 'w2');
+$node->append_conf('postgresql.conf', q{
+ddbstreams.maintenance_interval = '200ms'
+ddbstreams.clock_offset = 70});
+$node->restart;
+ok($node->poll_query_until('postgres', "SELECT to_regclass('$dropped') IS NULL"), 'the worker drops an expired shard');
+ok($node->poll_query_until('postgres', q{SELECT last_error ~ '^expire: cannot drop' FROM ddbstreams.workers WHERE worker_type = 'maintenance'}),
+	'... and says why it cannot drop another');
+is($node->safe_psql('postgres', "SELECT to_regclass('$kept') IS NOT NULL"), 't', '... which stays');
+$node->safe_psql('postgres', 'DROP VIEW keeper');
+ok($node->poll_query_until('postgres', "SELECT to_regclass('$kept') IS NULL"), '... until it can');
+ok($node->poll_query_until('postgres', q{SELECT last_error IS NULL FROM ddbstreams.workers WHERE worker_type = 'maintenance'}),
+	'... and all is well');
+$node->safe_psql('postgres', q{DROP TABLE w1, w2});
+$node->append_conf('postgresql.conf', 'ddbstreams.clock_offset = 200');
+$node->reload;
+ok($node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM ddbstreams_shards.stream WHERE table_name IN ('w1', 'w2'))}),
+	'the worker removes streams');
 
 $node->stop;
 done_testing();

@@ -4,7 +4,8 @@
 #
 # To see it fail: append with heap_multi_insert whatever wal_level is
 # (shard_log.c); leave HEAP_INSERT_NO_LOGICAL out in
-# heap_write_insert (heap_write.c).
+# heap_write_insert (heap_write.c); leave hide_from_decoding out in the install
+# script and decoding_hide in heap_write_delete.
 
 use strict;
 use warnings;
@@ -72,6 +73,9 @@ decoded('a renamed key', 0, 1);
 sql(q{ALTER TABLE t RENAME key TO id});
 sql(q{SELECT ddbstreams.disable_stream('t')});
 decoded('disable_stream', 0, 1);
+sql(q{SET ddbstreams.clock_offset = '3 h'; SELECT ddbstreams_shards.expire()});
+is(sql(q{SELECT count(*) FROM ddbstreams_shards.stream}), '0', 'the stream has expired');
+decoded('expiry', 0);
 sql(q{SELECT ddbstreams.enable_stream('t', shard_count => 2)});
 sql(q{BEGIN; INSERT INTO t VALUES (4000, 1); DROP TABLE t; COMMIT});
 decoded('DROP TABLE', 1, 1);

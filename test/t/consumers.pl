@@ -1,0 +1,140 @@
+# Consumer groups through restarts, crashes, prepared transactions, on a standby
+# and after its promotion; polls that wait, are cancelled or terminated; nothing
+# of it is seen by logical decoding.
+#
+# To see it fail: let consumer_leases_lock_own and _free (consumer_catalog.c) not
+# lock; leave out PreventCommandIfReadOnly in poll; lock before waiting
+# (poll_until in consumer_poll.c); do not hide consumer_lease from decoding
+# (install script).
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+use StreamTest;
+
+my $primary = new_server('primary', 'wal_level = logical', streaming => 1);
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+
+$primary->backup('base');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+$standby->start;
+
+sub sql
+{
+	my ($query) = @_;
+	return $primary->safe_psql('postgres', $query);
+}
+
+# The SQLSTATE of a statement that fails
+sub fails
+{
+	my ($node, $query) = @_;
+	my ($status, $out, $err) = $node->psql('postgres', "\\set VERBOSITY sqlstate\n$query");
+	return $err =~ /ERROR:\s+(\w+)/ ? $1 : "no error";
+}
+
+sql(q{
+	CREATE TABLE t (id int PRIMARY KEY);
+	CREATE FUNCTION process(worker text, max_wait interval DEFAULT '0', consumer text DEFAULT 'c') RETURNS text LANGUAGE sql AS $$
+		WITH found AS MATERIALIZED (SELECT * FROM ddbstreams.poll(consumer, worker, max_wait => max_wait)),
+			 done AS MATERIALIZED (SELECT ddbstreams.checkpoint(consumer, worker, shard_id, max(sequence_number)) FROM found GROUP BY shard_id)
+		SELECT (SELECT coalesce(string_agg(keys->'id'->>'N', ' ' ORDER BY (keys->'id'->>'N')::int), 'nothing') FROM found)
+			   || CASE WHEN count(*) < 0 THEN '' ELSE '' END FROM done $$;
+	SELECT pg_create_logical_replication_slot('slot', 'test_decoding');
+	SELECT ddbstreams.enable_stream('t', shard_count => 2);
+	SELECT ddbstreams.create_consumer('c', ddbstreams.latest_stream_arn('t'), lease_duration => '1 hour');
+	INSERT INTO t SELECT generate_series(1, 6)});
+
+# --- restarts ------------------------------------------------------------------
+
+is(sql(q{SELECT process('w')}), '1 2 3 4 5 6', 'a poll');
+sql(q{INSERT INTO t VALUES (7), (8)});
+is(sql(q{SELECT count(*) FROM ddbstreams.poll('c', 'w')}), '2', 'a poll without checkpoint');
+$primary->restart;
+is(sql(q{SELECT process('w')}), '7 8', 'after a restart: from the checkpoint on');
+sql(q{INSERT INTO t VALUES (9)});
+kill_server($primary);
+$primary->start;
+is(sql(q{SELECT process('w')}), '9', 'after a crash: from the checkpoint on');
+is(sql(q{SELECT process('w')}), 'nothing', '... and no farther');
+
+# --- prepared transactions --------------------------------------------------------
+
+sql(q{
+	SELECT ddbstreams.create_consumer('brief', ddbstreams.latest_stream_arn('t'), 'LATEST', '1 s');
+	SELECT process('w', consumer => 'brief');
+	INSERT INTO t VALUES (10), (11);
+	BEGIN;
+	SELECT process('w');
+	SELECT process('w', consumer => 'brief');
+	PREPARE TRANSACTION 'polled'});
+is(sql(q{SELECT process('w')}), 'nothing', 'a prepared transaction that has polled keeps its leases');
+ok($primary->poll_query_until('postgres', q{SELECT bool_and(state = 'expired') FROM ddbstreams.consumer_stats WHERE consumer_name = 'brief'}),
+	'its leases expire');
+is(sql(q{SELECT process('other', consumer => 'brief')}), 'nothing', '... and are kept');
+$primary->restart;
+is(sql(q{SELECT process('w')}), 'nothing', '... through a restart');
+sql(q{COMMIT PREPARED 'polled'});
+is(sql(q{INSERT INTO t VALUES (-1); SELECT process('other', consumer => 'brief')}), '-1', 'after its end they go to another');
+sql(q{SELECT ddbstreams.drop_consumer('brief')});
+is(sql(q{SELECT process('w')}), '-1', 'its checkpoint counts when it is committed');
+sql(q{
+	INSERT INTO t VALUES (12);
+	BEGIN;
+	SELECT process('w');
+	PREPARE TRANSACTION 'polled'});
+sql(q{ROLLBACK PREPARED 'polled'});
+is(sql(q{SELECT process('w')}), '12', '... and not when it is rolled back');
+
+# --- waiting ----------------------------------------------------------------------
+
+my $waiter = session($primary);
+my $waits = q{SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT process' AND wait_event_type = 'Extension'};
+
+send_query($waiter, q{SELECT process('w', '50 s')});
+ok($primary->poll_query_until('postgres', $waits, '1'), 'a poll waits');
+is(sql(q{SELECT count(*) FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted}), '0', '... and nobody for it');
+is(sql(q{SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT process' AND backend_xid IS NOT NULL}), '0',
+	'... without a transaction id');
+my $start = time;
+sql(q{INSERT INTO t VALUES (13)});
+is(finish_query($waiter), '13', 'a commit wakes it');
+cmp_ok(time - $start, '<', 10, '... at once');
+is(sql(q{SELECT process('w', '200 ms')}), 'nothing', 'the time is over');
+is(fails($primary, q{SET statement_timeout = '300ms'; SELECT process('w', '50 s')}), '57014', 'a poll that waits is cancelled');
+is(sql(q{INSERT INTO t VALUES (14); SELECT process('w')}), '14', '... and has locked nothing');
+
+send_query($waiter, q{SELECT process('w', '50 s')});
+ok($primary->poll_query_until('postgres', $waits, '1'), 'a poll waits');
+sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT process' AND wait_event_type = 'Extension'});
+ok($primary->poll_query_until('postgres', $waits, '0'), 'a poll that waits is terminated');
+is(sql(q{INSERT INTO t VALUES (15); SELECT process('w')}), '15', '... and has locked nothing');
+
+# --- logical decoding -----------------------------------------------------------------
+
+is(sql(q{SELECT count(*) FROM pg_logical_slot_get_changes('slot', NULL, NULL) WHERE data ~ '^table (?!public.t)'}), '0',
+	'logical decoding sees nothing of consumers');
+sql(q{SELECT pg_drop_replication_slot('slot')});
+
+# --- a standby ----------------------------------------------------------------------
+
+sql(q{INSERT INTO t VALUES (16), (17)});
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+is(fails($standby, q{SELECT ddbstreams.poll('c', 'w')}), '25006', 'no poll on a standby');
+is(fails($standby, q{SELECT ddbstreams.checkpoint('c', 'w', 'x', 'y')}), '25006', 'no checkpoint');
+is(fails($standby, q{SELECT ddbstreams.create_consumer('d', ddbstreams.latest_stream_arn('t'))}), '25006', 'no create_consumer');
+is(fails($standby, q{SELECT ddbstreams.drop_consumer('c')}), '25006', 'no drop_consumer');
+my $leases = q{SELECT count(*), min(lease_owner), count(DISTINCT checkpoint) FROM ddbstreams.leases('c')};
+is($standby->safe_psql('postgres', $leases), sql($leases), 'leases can be read there');
+is($standby->safe_psql('postgres', q{SELECT sum(lag_records) FROM ddbstreams.consumer_stats}), '2', '... and consumer_stats');
+$primary->stop('immediate');
+$standby->promote;
+is($standby->safe_psql('postgres', q{SELECT process('w')}), '16 17', 'after the promotion the group goes on');
+is($standby->safe_psql('postgres', q{INSERT INTO t VALUES (18); SELECT process('w')}), '18', '... with what is written there');
+$standby->stop;
+
+done_testing();
