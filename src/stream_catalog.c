@@ -20,6 +20,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -117,6 +118,16 @@ view_type_parse(const char *name, StreamViewType *view_type)
 	return false;
 }
 
+static void
+not_installed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("extension \"%s\" is not installed in this database",
+					DDBSTREAMS_EXTENSION),
+			 errhint("Run CREATE EXTENSION %s.", DDBSTREAMS_EXTENSION)));
+}
+
 /*
  * Returns the OID of one of the extension's tables in this database, or
  * InvalidOid if the extension is not (or no longer) there and missing_ok.
@@ -130,12 +141,20 @@ catalog_table_oid(CatalogTable table, bool missing_ok)
 	if (OidIsValid(schema))
 		relid = get_relname_relid(table_names[table], schema);
 	if (!OidIsValid(relid) && !missing_ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("extension \"%s\" is not installed in this database",
-						DDBSTREAMS_EXTENSION),
-				 errhint("Run CREATE EXTENSION %s.", DDBSTREAMS_EXTENSION)));
+		not_installed();
 	return relid;
+}
+
+/* Opens a catalogue table, which may be gone by the time it is locked. */
+static Relation
+open_to_read(CatalogTable table)
+{
+	Relation rel = try_relation_open(catalog_table_oid(table, false),
+									 AccessShareLock);
+
+	if (rel == NULL)
+		not_installed();
+	return rel;
 }
 
 /*
@@ -345,7 +364,7 @@ catalog_scan(CatalogTable table, const char *index_suffix, int nkeys,
 			 ScanKey keys, Snapshot snapshot)
 {
 	List	   *result = NIL;
-	Relation	rel = table_open(catalog_table_oid(table, false), AccessShareLock);
+	Relation	rel = open_to_read(table);
 	Oid			index = index_suffix ?
 							catalog_index_oid(table, index_suffix) :
 							InvalidOid;
@@ -728,8 +747,7 @@ catalog_next_id(void)
 bytea *
 catalog_secret(void)
 {
-	Relation	rel = table_open(catalog_table_oid(CATALOG_SECRET, false),
-								 AccessShareLock);
+	Relation	rel = open_to_read(CATALOG_SECRET);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple = systable_getnext(scan);
 	bytea	   *secret;

@@ -364,6 +364,8 @@ check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 			return false;
 	}
 
+	stream_triggers_make_depend(rel);
+
 	root = table_open(root_oid, AccessShareLock);
 	check_key(root, stream);
 	table_close(root, NoLock);

@@ -21,6 +21,7 @@
 #include "catalog/objectaddress.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
@@ -279,5 +280,47 @@ stream_triggers_disable(List *relids)
 
 		stream_triggers_disable_on(rel);
 		table_close(rel, NoLock);
+	}
+}
+
+/* The tables that have triggers of ours, and are not partitions */
+static List *
+triggered_tables(void)
+{
+	List	   *relids = NIL;
+	Relation	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(pg_trigger, InvalidOid, false, NULL, 0,
+										  NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if ((strcmp(NameStr(form->tgname), DDBSTREAMS_ROW_TRIGGER) == 0 ||
+			 strcmp(NameStr(form->tgname), DDBSTREAMS_TRUNCATE_TRIGGER) == 0) &&
+			!get_rel_relispartition(form->tgrelid))
+			relids = list_append_unique_oid(relids, form->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(pg_trigger, AccessShareLock);
+	list_sort(relids, list_oid_cmp);
+	return relids;
+}
+
+/*
+ * Waits for all who are using a table with triggers of ours, or a partition of
+ * one, and keeps others off until the end of the transaction.  A table is locked
+ * before its partitions, as everybody does it.
+ */
+void
+stream_triggers_lock_tables(void)
+{
+	ListCell *lc;
+
+	foreach (lc, triggered_tables())
+	{
+		LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
+		(void) find_all_inheritors(lfirst_oid(lc), AccessExclusiveLock, NULL);
 	}
 }

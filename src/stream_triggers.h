@@ -20,6 +20,7 @@ extern void stream_triggers_require_truncate(Relation rel);
 extern void stream_triggers_drop(Oid relid, const char *name);
 extern void stream_triggers_drop_leftovers(List *relids);
 extern bool stream_triggers_depend(Oid relid, const char *name);
+extern void stream_triggers_lock_tables(void);
 extern void stream_triggers_make_depend(Relation rel);
 extern char stream_triggers_state(Relation rel, const char *name);
 extern void stream_triggers_set_state(Relation rel, const char *name, char state);

@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
@@ -29,6 +30,7 @@
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
+#include "stream_triggers.h"
 #include "worker_databases.h"
 #include "worker_guard.h"
 #include "worker_slots.h"
@@ -121,6 +123,24 @@ is_template(Oid database)
 	return result;
 }
 
+/* PostgreSQL's own test is not exported by older minor versions. */
+static bool
+may_create_databases(void)
+{
+	HeapTuple tuple;
+	bool	  result = false;
+
+	if (superuser())
+		return true;
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	if (HeapTupleIsValid(tuple))
+	{
+		result = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
 static void
 before_create_database(CreatedbStmt *stmt)
 {
@@ -136,7 +156,7 @@ before_create_database(CreatedbStmt *stmt)
 			name = defGetString(option);
 	}
 	database = get_database_oid(name, true);
-	if (OidIsValid(database) && have_createdb_privilege() &&
+	if (OidIsValid(database) && may_create_databases() &&
 		(is_template(database) || compat_owns_database(database, GetUserId())))
 		hold(database);
 }
@@ -165,6 +185,21 @@ before_change_of_extension(void)
 		hold(MyDatabaseId);
 }
 
+/*
+ * DROP EXTENSION locks shards and captured tables in any order.  Who has changed
+ * a table asks for a shard in his COMMIT, which must not end in a deadlock: so
+ * he is waited for before anything else is locked.
+ */
+static void
+before_drop_of_extension(void)
+{
+	Oid extension = get_extension_oid(DDBSTREAMS_EXTENSION, true);
+
+	if (OidIsValid(extension) && compat_owns_extension(extension, GetUserId()))
+		stream_triggers_lock_tables();
+	before_change_of_extension();
+}
+
 static void
 before_drop(DropStmt *stmt)
 {
@@ -175,7 +210,7 @@ before_drop(DropStmt *stmt)
 	foreach (lc, stmt->objects)
 	{
 		if (strcmp(strVal(lfirst(lc)), DDBSTREAMS_EXTENSION) == 0)
-			before_change_of_extension();
+			before_drop_of_extension();
 	}
 }
 
@@ -192,7 +227,7 @@ before_drop_owned(DropOwnedStmt *stmt)
 		if (OidIsValid(role) && OidIsValid(extension) &&
 			has_privs_of_role(GetUserId(), role) &&
 			compat_owns_extension(extension, role))
-			before_change_of_extension();
+			before_drop_of_extension();
 	}
 }
 
