@@ -386,7 +386,7 @@ CREATE FUNCTION ddbstreams.capture() RETURNS trigger
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'ddbstreams_capture';
 COMMENT ON FUNCTION ddbstreams.capture() IS
-'captures changes of rows; enable_stream makes the trigger that calls it';
+'Captures changes of rows; enable_stream makes the trigger that calls it. The trigger''s arguments define the stream for pg_dump (stream_view_type=…, shard_count=…, partition_key=…, retention=…, mapping={…}): where they are restored on a table without a stream, a new stream is enabled.';
 
 CREATE FUNCTION ddbstreams.capture_truncate() RETURNS trigger
 	LANGUAGE C VOLATILE

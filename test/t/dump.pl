@@ -37,6 +37,8 @@ $node->safe_psql('source', q{
 	INSERT INTO t SELECT i, 'captured' FROM generate_series(51, 100) AS i});
 $node->safe_psql('source', q{SELECT ddbstreams.split_shard(ddbstreams.latest_stream_arn('t'), (SELECT min(shard_id)
 	FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn('t'))))});
+like($node->safe_psql('source', q{SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'ddbstreams_capture' AND tgrelid = 't'::regclass}),
+	qr/'shard_count=4', .* 'retention=P3DT2H'/, 'a split is told at once');
 $node->safe_psql('source', q{SELECT ddbstreams.roll_over(ddbstreams.latest_stream_arn('t'))});
 $node->safe_psql('source', q{
 	SET ROLE owner;
