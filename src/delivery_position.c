@@ -297,8 +297,9 @@ fill_parameters(Parameters *p, const DeliveryPosition *position)
 #undef SET
 }
 
+/* Who is deleting the mapping may hold the row, and is not waited for. */
 #define UPDATE_TEXT                                                            \
-	"UPDATE ddbstreams_shards.mapping_shard SET checkpoint = $5, "             \
+	"UPDATE ddbstreams_shards.mapping_shard AS s SET checkpoint = $5, "        \
 	"finished = $6, call_no = $7, in_call = $8, called_at = $9, "              \
 	"attempts = $10, crashes = $11, failures = $12, next_attempt_at = $13, "   \
 	"batch_ends = $14, giving_up = $15, unhandled = $16, window_start = $17, " \
@@ -306,14 +307,18 @@ fill_parameters(Parameters *p, const DeliveryPosition *position)
 	"records_filtered = $21, records_lost = $22, batches_delivered = $23, "    \
 	"batches_failed = $24, last_result = $25, last_result_at = $26, "          \
 	"last_error = $27, last_error_at = $28"
-#define WHERE_TEXT \
-	" WHERE mapping_no = $1 AND shard_no = $2 AND lane = $3 AND call_no = $4"
+#define WHERE_TEXT                                                   \
+	" FROM (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard" \
+	"       WHERE mapping_no = $1 AND shard_no = $2 AND lane = $3"   \
+	"       AND call_no = $4 FOR NO KEY UPDATE SKIP LOCKED) AS own"  \
+	" WHERE s.ctid = own.tid"
 
 StaticAssertDecl(PARAMETER(Anum_window_state) == 29, "UPDATE_TEXT counts parameters");
 
 /*
- * Writes a position that was read.  Returns false if the row is gone, or is no
- * longer the one that was read; then the transaction must not commit.
+ * Writes a position that was read.  Returns false if the row is gone or about to
+ * be, or is no longer the one that was read; then the transaction must not
+ * commit.
  */
 bool
 delivery_position_save(DeliveryPosition *position)
@@ -372,6 +377,25 @@ delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
 }
 
 /*
+ * Locks the rows of a shard of a mapping ($1 and $2); false if not all could be
+ * locked at once, because the mapping is being deleted.  Between own_sql_begin
+ * and own_sql_end.
+ */
+static bool
+lock_shard(Datum *values)
+{
+	static const Oid types[2] = {INT8OID, INT8OID};
+	uint64			 locked;
+
+	locked = own_sql("SELECT FROM ddbstreams_shards.mapping_shard"
+					 " WHERE mapping_no = $1 AND shard_no = $2 FOR UPDATE SKIP LOCKED",
+					 2, types, values, NULL);
+	return locked == own_sql("SELECT FROM ddbstreams_shards.mapping_shard"
+							 " WHERE mapping_no = $1 AND shard_no = $2",
+							 2, types, values, NULL);
+}
+
+/*
  * Divides a shard into another number of lanes, if all of its lanes have come to
  * the same checkpoint and none is in the middle of something; else tells them
  * where to stop: where the one that is farthest ahead has come to, or will be
@@ -392,34 +416,33 @@ delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes)
 	values[1] = Int64GetDatum(shard_no);
 	values[2] = Int32GetDatum(lanes);
 	own_sql_begin(&state);
-	(void) own_sql("SELECT FROM ddbstreams_shards.mapping_shard"
-				   " WHERE mapping_no = $1 AND shard_no = $2 FOR UPDATE",
-				   2, types, values, NULL);
-	if (own_sql("WITH old AS (SELECT min(checkpoint) AS least, max(checkpoint) AS most,"
-				"   bool_or(in_call OR batch_ends <> '{}' OR window_start IS NOT NULL) AS busy,"
-				"   max(call_no) AS call_no, sum(records_delivered)::int8 AS delivered,"
-				"   sum(records_filtered)::int8 AS filtered, sum(records_lost)::int8 AS lost,"
-				"   sum(batches_delivered)::int8 AS batches, sum(batches_failed)::int8 AS failed"
-				"  FROM ddbstreams_shards.mapping_shard"
-				"  WHERE mapping_no = $1 AND shard_no = $2),"
-				" gone AS (DELETE FROM ddbstreams_shards.mapping_shard USING old"
-				"  WHERE mapping_no = $1 AND shard_no = $2 AND least = most AND NOT busy AND lane >= $3)"
-				" INSERT INTO ddbstreams_shards.mapping_shard AS s (mapping_no, shard_no, lane, lanes,"
-				"  checkpoint, call_no, records_delivered, records_filtered, records_lost,"
-				"  batches_delivered, batches_failed)"
-				" SELECT $1, $2, lane, $3, most, call_no + 1,"
-				"  CASE lane WHEN 0 THEN delivered ELSE 0 END,"
-				"  CASE lane WHEN 0 THEN filtered ELSE 0 END, CASE lane WHEN 0 THEN lost ELSE 0 END,"
-				"  CASE lane WHEN 0 THEN batches ELSE 0 END, CASE lane WHEN 0 THEN failed ELSE 0 END"
-				" FROM old, generate_series(0, $3 - 1) AS lane"
-				" WHERE least = most AND NOT busy"
-				" ON CONFLICT (mapping_no, shard_no, lane) DO UPDATE SET lanes = excluded.lanes,"
-				"  call_no = excluded.call_no, drain_to = NULL,"
-				"  records_delivered = excluded.records_delivered,"
-				"  records_filtered = excluded.records_filtered, records_lost = excluded.records_lost,"
-				"  batches_delivered = excluded.batches_delivered,"
-				"  batches_failed = excluded.batches_failed",
-				3, types, values, NULL) == 0)
+	if (!lock_shard(values))
+		result = DIVIDE_WAITS;
+	else if (own_sql("WITH old AS (SELECT min(checkpoint) AS least, max(checkpoint) AS most,"
+					 "   bool_or(in_call OR batch_ends <> '{}' OR window_start IS NOT NULL) AS busy,"
+					 "   max(call_no) AS call_no, sum(records_delivered)::int8 AS delivered,"
+					 "   sum(records_filtered)::int8 AS filtered, sum(records_lost)::int8 AS lost,"
+					 "   sum(batches_delivered)::int8 AS batches, sum(batches_failed)::int8 AS failed"
+					 "  FROM ddbstreams_shards.mapping_shard"
+					 "  WHERE mapping_no = $1 AND shard_no = $2),"
+					 " gone AS (DELETE FROM ddbstreams_shards.mapping_shard USING old"
+					 "  WHERE mapping_no = $1 AND shard_no = $2 AND least = most AND NOT busy AND lane >= $3)"
+					 " INSERT INTO ddbstreams_shards.mapping_shard AS s (mapping_no, shard_no, lane, lanes,"
+					 "  checkpoint, call_no, records_delivered, records_filtered, records_lost,"
+					 "  batches_delivered, batches_failed)"
+					 " SELECT $1, $2, lane, $3, most, call_no + 1,"
+					 "  CASE lane WHEN 0 THEN delivered ELSE 0 END,"
+					 "  CASE lane WHEN 0 THEN filtered ELSE 0 END, CASE lane WHEN 0 THEN lost ELSE 0 END,"
+					 "  CASE lane WHEN 0 THEN batches ELSE 0 END, CASE lane WHEN 0 THEN failed ELSE 0 END"
+					 " FROM old, generate_series(0, $3 - 1) AS lane"
+					 " WHERE least = most AND NOT busy"
+					 " ON CONFLICT (mapping_no, shard_no, lane) DO UPDATE SET lanes = excluded.lanes,"
+					 "  call_no = excluded.call_no, drain_to = NULL,"
+					 "  records_delivered = excluded.records_delivered,"
+					 "  records_filtered = excluded.records_filtered, records_lost = excluded.records_lost,"
+					 "  batches_delivered = excluded.batches_delivered,"
+					 "  batches_failed = excluded.batches_failed",
+					 3, types, values, NULL) == 0)
 		result = own_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = least_end"
 						 " FROM (SELECT max(greatest(checkpoint, (SELECT max(e) FROM unnest(batch_ends) AS e)))"
 						 "        AS least_end FROM ddbstreams_shards.mapping_shard"
@@ -443,9 +466,10 @@ delivery_position_undrain(int64 mapping_no, int64 shard_no)
 	values[0] = Int64GetDatum(mapping_no);
 	values[1] = Int64GetDatum(shard_no);
 	own_sql_begin(&state);
-	(void) own_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = NULL"
-				   " WHERE mapping_no = $1 AND shard_no = $2 AND drain_to IS NOT NULL",
-				   2, types, values, NULL);
+	if (lock_shard(values))
+		(void) own_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = NULL"
+					   " WHERE mapping_no = $1 AND shard_no = $2 AND drain_to IS NOT NULL",
+					   2, types, values, NULL);
 	own_sql_end(&state);
 }
 
@@ -460,9 +484,10 @@ delivery_position_forget(int64 mapping_no, int64 shard_no)
 	values[0] = Int64GetDatum(mapping_no);
 	values[1] = Int64GetDatum(shard_no);
 	own_sql_begin(&state);
-	own_sql("DELETE FROM ddbstreams_shards.mapping_shard"
-			" WHERE mapping_no = $1 AND shard_no = $2 AND finished",
-			2, types, values, NULL);
+	if (lock_shard(values))
+		(void) own_sql("DELETE FROM ddbstreams_shards.mapping_shard"
+					   " WHERE mapping_no = $1 AND shard_no = $2 AND finished",
+					   2, types, values, NULL);
 	own_sql_end(&state);
 }
 
@@ -491,4 +516,52 @@ delivery_position_note_problem(int64 mapping_no, const char *result,
 			" WHERE s.ctid = row.tid",
 			3, types, values, NULL);
 	own_sql_end(&state);
+}
+
+/* --- changes in memory ------------------------------------------------------ */
+
+/* The present batch is done with, up to its end. */
+void
+delivery_position_pop(DeliveryPosition *position)
+{
+	if (position->batch_count > 0)
+	{
+		position->batch_count--;
+		position->checkpoint = Max(position->checkpoint,
+								   position->batch_ends[position->batch_count]);
+	}
+	position->attempts = 0;
+	position->failures = 0;
+	position->next_attempt_at = 0;
+	position->giving_up = NULL;
+	position->unhandled = false;
+	if (position->batch_count == 0)
+		position->crashes = 0;
+}
+
+/* A batch that ends here is to be delivered first. */
+void
+delivery_position_push(DeliveryPosition *position, int64 end)
+{
+	if (position->batch_count == MAX_BATCH_ENDS)
+		elog(ERROR, "batch is divided too often");
+	position->batch_ends[position->batch_count++] = end;
+}
+
+/* There is no open tumbling window any more. */
+void
+delivery_position_close_window(DeliveryPosition *position)
+{
+	position->window_start = position->window_end = 0;
+	position->window_early = false;
+	position->state_changed = position->window_state != NULL;
+	position->window_state = NULL;
+}
+
+/* How the last call has ended, as last_processing_result has it */
+void
+delivery_position_note(DeliveryPosition *position, const char *text)
+{
+	position->last_result = unconstify(char *, text);
+	position->last_result_at = GetCurrentTimestamp();
 }

@@ -71,8 +71,14 @@ typedef enum DivideResult
 extern DivideResult delivery_position_divide(int64 mapping_no, int64 shard_no,
 											 int lanes);
 extern void			delivery_position_undrain(int64 mapping_no, int64 shard_no);
-extern void	 delivery_position_forget(int64 mapping_no, int64 shard_no);
-extern void	 delivery_position_note_problem(int64 mapping_no, const char *result,
-											const char *error);
+extern void			delivery_position_forget(int64 mapping_no, int64 shard_no);
+extern void			delivery_position_note_problem(int64 mapping_no, const char *result,
+												   const char *error);
+
+/* In memory */
+extern void delivery_position_pop(DeliveryPosition *position);
+extern void delivery_position_push(DeliveryPosition *position, int64 end);
+extern void delivery_position_close_window(DeliveryPosition *position);
+extern void delivery_position_note(DeliveryPosition *position, const char *result);
 
 #endif /* DELIVERY_POSITION_H */

@@ -7,10 +7,12 @@
  *	1. A handler's transaction takes the mapping's batch lock
  *	   (mapping_lock_batch) before anything else.  Nobody waits for it: it only
  *	   shows that a batch is in flight.
- *	2. It locks its row of mapping_shard and calls the handler, for as long as
- *	   that takes.
+ *	2. It calls the handler, for as long as that takes, with no lock of ours on
+ *	   any row.
  *	3. Before its commit it takes a key share lock on the mapping's row
- *	   (mapping_fence).  If the row is gone, it must roll back.
+ *	   (mapping_fence), without waiting.  If the row is gone, or locked by who
+ *	   is deleting it, it must roll back.  Then it writes its row of
+ *	   mapping_shard.
  *
  * Deleting a mapping deletes the row of mapping, and of mapping_shard only the
  * rows that no handler holds: it never waits for a handler, but for a fenced
@@ -88,8 +90,9 @@ mapping_has_batch(int64 mapping_no)
 
 /*
  * Keeps the mapping from being deleted until the end of the transaction; false
- * if it has been deleted already, and what was done for it must not commit.
- * Waits for a transaction that is deleting it.
+ * if it has been deleted already, or a transaction is about to do so (or to
+ * change its function), and what was done for it must not commit.  Does not wait
+ * for that one, which may take its time.
  */
 bool
 mapping_fence(int64 mapping_no)
@@ -101,7 +104,7 @@ mapping_fence(int64 mapping_no)
 
 	own_sql_begin(&state);
 	found = own_sql("SELECT 1 FROM ddbstreams_shards.mapping"
-					" WHERE mapping_no = $1 FOR KEY SHARE",
+					" WHERE mapping_no = $1 FOR KEY SHARE SKIP LOCKED",
 					1, &type, &value, NULL) > 0;
 	own_sql_end(&state);
 	return found;

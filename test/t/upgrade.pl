@@ -122,6 +122,12 @@ $old->safe_psql('postgres', q{
 	SELECT ddbstreams.enable_stream('p', 'NEW_IMAGE', 2, ARRAY['id']);
 	INSERT INTO p SELECT r, i, i FROM unnest(ARRAY['eu', 'us']) AS r, generate_series(1, 100) AS i;
 
+	CREATE FUNCTION handler(jsonb) RETURNS void LANGUAGE sql AS '';
+	SELECT ddbstreams.create_event_source_mapping('handler', ddbstreams.latest_stream_arn('p'), 'LATEST',
+		filter_criteria => '{"Filters": [{"Pattern": "{\"eventName\": [\"REMOVE\"]}"}]}', enabled => false);
+	SELECT ddbstreams.create_consumer('consumer', ddbstreams.latest_stream_arn('p'));
+	SELECT count(*) FROM ddbstreams.poll('consumer', 'worker', max_records => 10);
+
 	CREATE TABLE off (id int PRIMARY KEY);
 	SELECT ddbstreams.enable_stream('off', shard_count => 1);
 	INSERT INTO off VALUES (1);
@@ -163,6 +169,9 @@ my %state = (
 				FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0) AS columns
 		FROM pg_class AS c LEFT JOIN pg_am AS am ON am.oid = c.relam
 		WHERE relnamespace = 'ddbstreams_shards'::regnamespace ORDER BY c.oid::regclass::text},
+	mappings => 'SELECT * FROM ddbstreams_shards.mapping',
+	listed => 'SELECT * FROM ddbstreams.list_event_source_mappings()',
+	consumers => 'SELECT * FROM ddbstreams_shards.consumer',
 	secret => 'SELECT secret FROM ddbstreams_shards.secret');
 
 sub state_of
@@ -244,13 +253,31 @@ foreach my $shard (split(/\n/, $new->safe_psql('postgres', q{SELECT shards('t')}
 ($status, $out, $err) = $new->psql('postgres', 'ALTER TABLE t DISABLE TRIGGER ddbstreams_capture');
 like($err, qr/disable_stream/, 'triggers are guarded');
 
-# Tables of our own that are updated are kept out of decoding.
+# Tables of our own that are updated are kept out of decoding, once the worker has
+# been there.
+$new->poll_query_until('postgres', q{SELECT relrewrite <> 0 FROM pg_class WHERE oid = 'ddbstreams_shards.mapping'::regclass})
+  or die 'tables are not hidden from decoding';
+$new->safe_psql('postgres', q{
+	SELECT ddbstreams.update_event_source_mapping(uuid, batch_size => 7) FROM ddbstreams.list_event_source_mappings();
+	SELECT ddbstreams.delete_event_source_mapping(uuid) FROM ddbstreams.list_event_source_mappings();
+	SELECT ddbstreams.drop_consumer('consumer')});
+$new->safe_psql('postgres', q{SELECT ddbstreams.roll_over(ddbstreams.latest_stream_arn('t'))});
 $new->safe_psql('postgres', q{
 	SELECT ddbstreams.disable_stream('p');
 	SELECT ddbstreams.enable_stream('p', shard_count => 1);
 	INSERT INTO p VALUES ('eu', 1000)});
 unlike($new->safe_psql('postgres', q{SELECT data FROM pg_logical_slot_get_changes('test', NULL, NULL)}),
 	qr/ddbstreams_shards/, 'logical decoding sees nothing of it');
+is($new->safe_psql('postgres', q{SELECT count(*) FROM ddbstreams.changes(NULL::t)}), $dumped + 2, 'shards roll over');
+
+# Shards that are older than the upgrade are dropped when they expire.
+my $expired = $new->safe_psql('postgres', q{SELECT shard_table FROM ddbstreams.list_streams() AS l,
+	ddbstreams.describe_stream(l.stream_arn) WHERE table_name = 'off'});
+$new->safe_psql('postgres', q{SELECT ddbstreams.alter_stream(ddbstreams.latest_stream_arn('off'), '1 minute')});
+$new->append_conf('postgresql.conf', "ddbstreams.clock_offset = '1 hour'\nddbstreams.maintenance_interval = '100ms'");
+$new->reload;
+$new->poll_query_until('postgres', "SELECT to_regclass('$expired') IS NULL") or die "$expired is not dropped";
+is($new->safe_psql('postgres', q{SELECT count(*) FROM pg_extension WHERE extname = 'ddbstreams'}), '1', 'shards expire, and nothing else');
 is($new->safe_psql('postgres', q{SELECT story('p')}), 'I1000', 'a stream can be enabled anew');
 
 $new->safe_psql('postgres', 'DROP TABLE pages; DROP EXTENSION ddbstreams');
