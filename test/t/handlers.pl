@@ -246,7 +246,8 @@ SKIP:
 	  if sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'plpython3u'}) eq '0';
 	sql(q{CREATE EXTENSION plpython3u});
 	my $other = make('other', 'postgres', qq{BEGIN PERFORM pg_sleep(0.3); INSERT INTO other_seen $note_ids; RETURN NULL; END});
-	$uuid = make('crash', 'postgres', qq{BEGIN
+	sql(q{CREATE ROLE dave LOGIN; ALTER ROLE dave SET synchronous_commit = off});
+	$uuid = make('crash', 'dave', qq{BEGIN
 			IF event \@? '\$.Records[*].dynamodb.Keys.id.N ? (\@ == "2")' THEN PERFORM crash_me(); END IF;
 			INSERT INTO crash_seen $note_ids; RETURN NULL; END}, q{batch_size => 1});
 	sql(q{CREATE FUNCTION crash_me() RETURNS void LANGUAGE plpython3u AS $$
