@@ -113,33 +113,6 @@ find_function(const char *member)
 	return function;
 }
 
-/* Part n of an ARN, counted from 0 */
-static char *
-arn_part(const char *arn, int n)
-{
-	for (int i = 0; i < n; i++)
-		arn = strchr(arn, ':') + 1;
-	return pnstrdup(arn, strcspn(arn, ":"));
-}
-
-/* The ARN of something of Lambda's, with the mapping's region and account */
-static char *
-lambda_arn(const MappingInfo *mapping, const char *type, const char *name)
-{
-	return psprintf("arn:aws:lambda:%s:%s:%s:%s",
-					arn_part(mapping->event_source_arn, 3),
-					arn_part(mapping->event_source_arn, 4), type, name);
-}
-
-/* The ARN of one of the mapping's functions, palloc'd */
-char *
-mapping_function_arn(const MappingInfo *mapping, const char *name)
-{
-	if (strncmp(name, DEFAULT_SCHEMA, strlen(DEFAULT_SCHEMA)) == 0)
-		name += strlen(DEFAULT_SCHEMA);
-	return lambda_arn(mapping, "function", name);
-}
-
 /*
  * Sets the parameters that need no look-up.  On a mapping that is not used, this
  * is the check of the request.
@@ -309,7 +282,7 @@ append_members(StringInfo response, const MappingInfo *mapping,
 		aws_response_string(response, NULL, MAPPING_REPORT_BATCH_ITEM_FAILURES);
 	appendStringInfoChar(response, ']');
 	aws_response_string(response, "EventSourceMappingArn",
-						lambda_arn(mapping, "event-source-mapping", uuid));
+						mapping_lambda_arn(mapping, "event-source-mapping", uuid));
 }
 
 void

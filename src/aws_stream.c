@@ -14,11 +14,11 @@
 #include "utils/timestamp.h"
 
 #include "aws_operation.h"
-#include "aws_record.h"
 #include "aws_response.h"
 #include "aws_table_name.h"
 #include "horizon.h"
 #include "iterator_position.h"
+#include "record_json.h"
 #include "stream_access.h"
 #include "stream_time.h"
 

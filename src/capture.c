@@ -28,11 +28,11 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "append.h"
 #include "captured_relation.h"
 #include "change_buffer.h"
 #include "open_shards.h"
 #include "record_build.h"
-#include "transaction.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_capture);
 PG_FUNCTION_INFO_V1(ddbstreams_capture_truncate);
@@ -233,7 +233,7 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 						 NULL, NULL,
 						 HeapTupleHeaderGetCmax(version.tuple->t_data));
 	}
-	transaction_changes_captured();
+	append_changes_captured();
 	return PointerGetDatum(NULL);
 }
 
@@ -299,6 +299,6 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 		change_buffer_new_generation(rel);
 		facts->file_number = InvalidOid;
 	}
-	transaction_changes_captured();
+	append_changes_captured();
 	return PointerGetDatum(NULL);
 }

@@ -20,6 +20,7 @@
 #include "utils/typcache.h"
 
 #include "captured_relation.h"
+#include "stream_key.h"
 
 typedef struct FactsEntry
 {
@@ -56,43 +57,6 @@ invalidate_facts(Datum arg, Oid relid)
 	}
 }
 
-/*
- * Returns the enabled stream that captures a relation, its own or that of the
- * partitioned table that it is a part of, or NULL; sets root to the table that
- * the stream is on.
- */
-StreamInfo *
-captured_relation_stream(Oid relid, Oid *root)
-{
-	StreamInfo *stream = stream_catalog_enabled(relid, NULL);
-
-	*root = relid;
-
-	/* A partition that is being detached keeps its triggers to the end. */
-	while (stream == NULL && get_rel_relispartition(*root))
-	{
-		*root = get_partition_parent(*root, true);
-		stream = stream_catalog_enabled(*root, NULL);
-	}
-	return stream;
-}
-
-/*
- * Finds the function that hashes values of a type, as hash partitioning does;
- * false if the type has no hash operator class with one.
- */
-bool
-captured_relation_hash_function(Oid type, FmgrInfo *finfo, MemoryContext context)
-{
-	TypeCacheEntry *typentry =
-		lookup_type_cache(type, TYPECACHE_HASH_EXTENDED_PROC_FINFO);
-
-	if (!OidIsValid(typentry->hash_extended_proc))
-		return false;
-	fmgr_info_copy(finfo, &typentry->hash_extended_proc_finfo, context);
-	return true;
-}
-
 /* The relation's own number of a column of its root. */
 static AttrNumber
 local_attnum(Relation rel, Oid root, AttrNumber root_attnum)
@@ -123,7 +87,7 @@ build_key(Relation rel, Oid root, int count, const AttrNumber *root_attnums)
 
 		columns[i].attnum = attnum;
 		columns[i].collation = att->attcollation;
-		if (!captured_relation_hash_function(att->atttypid, &columns[i].hash,
+		if (!stream_key_hash_function(att->atttypid, &columns[i].hash,
 											 CurrentMemoryContext))
 			columns[i].hash.fn_oid = InvalidOid;
 	}
@@ -134,7 +98,7 @@ static CapturedRelation *
 build_facts(Relation rel)
 {
 	Oid				  root;
-	StreamInfo		 *stream = captured_relation_stream(RelationGetRelid(rel), &root);
+	StreamInfo		 *stream = stream_catalog_capturing(RelationGetRelid(rel), &root);
 	MemoryContext	  context;
 	MemoryContext	  oldcontext;
 	CapturedRelation *facts;

@@ -48,9 +48,5 @@ extern uint64			 captured_relation_hash(KeyColumn *columns, int count,
 												TupleTableSlot *slot);
 extern void				 captured_relation_end_transaction(void);
 
-/* Also used when a stream is enabled */
-extern StreamInfo *captured_relation_stream(Oid relid, Oid *root);
-extern bool		   captured_relation_hash_function(Oid type, FmgrInfo *finfo,
-												   MemoryContext context);
 
 #endif /* CAPTURED_RELATION_H */

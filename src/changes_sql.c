@@ -26,7 +26,6 @@
 #include "reader_slots.h"
 #include "record_decode.h"
 #include "shard_family.h"
-#include "stream.h"
 #include "stream_access.h"
 #include "stream_time.h"
 
@@ -229,7 +228,7 @@ ddbstreams_changes(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	row_desc = lookup_rowtype_tupdesc_copy(row_type, -1);
-	converter = image_converter_create(row_desc, relation_owner(get_typ_typrelid(row_type)));
+	converter = image_converter_create(row_desc, stream_catalog_table_owner(get_typ_typrelid(row_type)));
 	begin(&scan, stream, PG_ARGISNULL(1) ? NULL : &since,
 		  PG_ARGISNULL(2) ? NULL : &until);
 

@@ -22,8 +22,8 @@
 
 #include "consumer.h"
 #include "own_sql.h"
+#include "shard_wake.h"
 #include "stream_time.h"
-#include "transaction.h"
 
 /* Classes of locks, as READER_SLOT_CLASS is one (reader_slots.c) */
 #define WORKER_LOCK_CLASS 58
@@ -585,5 +585,5 @@ consumer_watch_key(int64 consumer_no)
 void
 consumer_wakes_workers(int64 consumer_no)
 {
-	transaction_wakes_readers(consumer_watch_key(consumer_no));
+	shard_wake_at_end(consumer_watch_key(consumer_no));
 }

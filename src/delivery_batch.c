@@ -14,11 +14,11 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-#include "aws_record.h"
 #include "delivery.h"
 #include "delivery_batch.h"
 #include "delivery_call.h"
 #include "reader_slots.h"
+#include "record_json.h"
 #include "record_page.h"
 
 /* Time for a checkpoint, though there was nothing to deliver */

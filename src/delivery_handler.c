@@ -27,6 +27,7 @@
 #include "delivery_call.h"
 #include "delivery_handlers.h"
 #include "delivery_session.h"
+#include "worker_shared.h"
 #include "worker_slots.h"
 
 PGDLLEXPORT void delivery_handler_main(Datum main_arg);
@@ -114,7 +115,7 @@ delivery_handler_main(Datum main_arg)
 	delivery_handlers_attach(*(const int *) worker_slots_extra());
 	/* What PL/Python prints is to be seen at once. */
 	setenv("PYTHONUNBUFFERED", "1", 0);
-	BackgroundWorkerInitializeConnectionByOid(worker_slots_my_database(),
+	BackgroundWorkerInitializeConnectionByOid(worker_shared_my_database(),
 											  worker_slots_my_role(),
 											  COMPAT_WORKER_AS_ANY_ROLE);
 	delivery_handlers_connected();

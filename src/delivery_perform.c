@@ -16,6 +16,7 @@
 #include "delivery_call.h"
 #include "delivery_event.h"
 #include "delivery_failed.h"
+#include "delivery_perform.h"
 #include "delivery_step.h"
 #include "stream_access.h"
 #include "stream_time.h"

@@ -196,28 +196,6 @@ delivery_position_list(int64 mapping_no)
 	return positions;
 }
 
-/* Returns how the mapping's last call has ended, palloc'd, or NULL. */
-char *
-delivery_position_last_result(int64 mapping_no)
-{
-	MemoryContext context = CurrentMemoryContext;
-	Oid			  type = INT8OID;
-	Datum		  value = Int64GetDatum(mapping_no);
-	char		 *result = NULL;
-	OwnSql		  state;
-
-	own_sql_begin(&state);
-	if (own_sql("SELECT last_result FROM ddbstreams_shards.mapping_shard"
-				" WHERE mapping_no = $1 AND last_result IS NOT NULL"
-				" ORDER BY last_result_at DESC LIMIT 1",
-				1, &type, &value, NULL) > 0)
-		result = MemoryContextStrdup(context,
-									 SPI_getvalue(SPI_tuptable->vals[0],
-												  SPI_tuptable->tupdesc, 1));
-	own_sql_end(&state);
-	return result;
-}
-
 typedef struct Parameters
 {
 	Datum values[PARAMETERS];

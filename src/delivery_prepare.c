@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "delivery_event.h"
+#include "delivery_prepare.h"
 #include "delivery_step.h"
 #include "filter.h"
 #include "horizon.h"

@@ -26,7 +26,7 @@
 #include "own_sql.h"
 #include "stream_access.h"
 #include "stream_time.h"
-#include "worker_guard.h"
+#include "worker_slots.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_redrive);
 
@@ -80,7 +80,7 @@ ddbstreams_redrive(PG_FUNCTION_ARGS)
 	if (!known)
 		mapping_not_found();
 	if (count > 0)
-		worker_guard_want_dispatcher();
+		worker_slots_want_dispatcher_at_commit();
 	PG_RETURN_INT32((int32) count);
 }
 

@@ -55,10 +55,4 @@ extern void		   delivery_step_fail(Step *step, FailureKind kind, const char *err
 extern char		  *delivery_step_failure(const Step *step);
 extern void		   delivery_step_give_up(Step *step, const char *failure);
 
-/* delivery_prepare.c */
-extern void delivery_prepare(Step *step);
-
-/* delivery_perform.c */
-extern void delivery_perform(Step *step);
-
 #endif /* DELIVERY_STEP_H */

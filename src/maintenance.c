@@ -31,7 +31,6 @@
 #include "consumer.h"
 #include "expiry.h"
 #include "lineage.h"
-#include "maintenance.h"
 #include "own_sql.h"
 #include "stream_catalog.h"
 #include "stream_check.h"
@@ -58,8 +57,6 @@ static const MaintenanceTask tasks[] = {
 	{"expire", expiry_run},
 };
 
-static bool looks_closely = false;
-
 /* The errors of the run before this one */
 static char last_errors[WORKER_ERROR_LENGTH];
 
@@ -67,23 +64,6 @@ static char last_errors[WORKER_ERROR_LENGTH];
 static StringInfoData errors;
 
 PGDLLEXPORT void maintenance_main(Datum main_arg);
-
-/*
- * Is this one of the runs that check what hardly ever changes?  The first one
- * after a start of the server is, and those after certain DDL commands are.
- */
-bool
-maintenance_looks_closely(void)
-{
-	return looks_closely;
-}
-
-/* Something could not be checked in this run, or not be mended. */
-void
-maintenance_look_closely_again(void)
-{
-	worker_databases_look_closely(MyDatabaseId, false);
-}
 
 /* An enabled mapping of this database wants a dispatcher; none wants none. */
 static void
@@ -147,8 +127,8 @@ report(const MaintenanceTask *task, const ErrorData *error)
 		appendStringInfoString(&errors, "; ");
 	appendStringInfoString(&errors, text);
 	worker_slots_report_error(errors.data);
-	if (looks_closely)
-		maintenance_look_closely_again();
+	if (worker_databases_is_close_run())
+		worker_databases_look_closely(MyDatabaseId, false);
 }
 
 /* Runs a task, and survives its error. */
@@ -205,7 +185,7 @@ maintenance_main(Datum main_arg)
 	if (worker_databases_report(version, exists ? EXTENSION_PRESENT : EXTENSION_ABSENT) &&
 		exists)
 	{
-		looks_closely = worker_databases_looks_closely(last_errors);
+		worker_databases_looks_closely(last_errors);
 		initStringInfo(&errors);
 		for (Size i = 0; i < lengthof(tasks); i++)
 			run_task(&tasks[i]);

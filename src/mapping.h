@@ -50,6 +50,14 @@ typedef struct MappingInfo
  * mapping_catalog.c.  What is returned is palloc'd in the caller's context, and
  * read with a new snapshot where the isolation level allows.
  */
+
+/*
+ * Called when a mapping of a stream has changed, so that the stream's trigger,
+ * which carries the definitions of a stream and its mappings into dumps, can be
+ * changed too.  module.c sets it: streams are a layer above mappings.
+ */
+extern void (*mapping_changed_hook)(int64 stream_id);
+
 extern Oid			mapping_table_oid(void);
 extern MappingInfo *mapping_by_uuid(const pg_uuid_t *uuid);
 extern MappingInfo *mapping_by_no(int64 mapping_no);
@@ -112,7 +120,8 @@ extern char *mapping_function_check(Oid function, MappingFunctionUse use,
 									Oid role_id);
 extern void	 mapping_function_not_found(int sqlstate) pg_attribute_noreturn();
 
-/* aws_mapping.c */
+extern char *mapping_lambda_arn(const MappingInfo *mapping, const char *type,
+								const char *name);
 extern char *mapping_function_arn(const MappingInfo *mapping, const char *name);
 
 /* mapping_shard.c */
@@ -120,5 +129,6 @@ extern int	mapping_lanes(const MappingInfo *mapping);
 extern void mapping_shard_start_at_latest(const MappingInfo *mapping,
 										  Snapshot			 snapshot);
 extern void mapping_shard_delete_orphans(void);
+extern char *mapping_shard_last_result(int64 mapping_no);
 
 #endif /* MAPPING_H */

@@ -23,9 +23,8 @@
 
 #include "mapping.h"
 #include "own_sql.h"
-#include "stream_definition.h"
 #include "stream_time.h"
-#include "worker_guard.h"
+#include "worker_slots.h"
 
 #define MAPPING_COLUMNS                                                       \
 	"uuid, mapping_no, stream_id, event_source_arn, function_name, role_id, " \
@@ -65,6 +64,8 @@ enum
 	Natts_mapping = Anum_acknowledged_version
 };
 
+void (*mapping_changed_hook)(int64 stream_id) = NULL;
+
 /* function_response_types as an array */
 ArrayType *
 mapping_response_types(const MappingInfo *mapping)
@@ -83,19 +84,6 @@ mapping_uuid_text(const MappingInfo *mapping)
 {
 	return DatumGetCString(DirectFunctionCall1(uuid_out,
 											   UUIDPGetDatum(&mapping->uuid)));
-}
-
-/* The OID of the table of mappings, whose relcache is invalidated by changes */
-Oid
-mapping_table_oid(void)
-{
-	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
-	Oid relid = get_relname_relid("mapping", schema);
-
-	if (!OidIsValid(relid))
-		elog(ERROR, "table \"mapping\" of extension \"%s\" is missing",
-			 DDBSTREAMS_EXTENSION);
-	return relid;
 }
 
 /* A row as SPI has it */
@@ -424,9 +412,9 @@ write_row(const char *statement, const MappingInfo *mapping)
 static void
 changed(const MappingInfo *mapping)
 {
-	stream_definition_refresh(mapping->stream_id);
+	mapping_changed_hook(mapping->stream_id);
 	CacheInvalidateRelcacheByRelid(mapping_table_oid());
-	worker_guard_want_dispatcher();
+	worker_slots_want_dispatcher_at_commit();
 }
 
 /* The mapping of that function and stream already exists. */

@@ -122,3 +122,32 @@ mapping_function_not_found(int sqlstate)
 			 errmsg("Function does not exist"),
 			 errhint("Make a function f(event jsonb) that returns jsonb or void; of a name that several functions have, the one with the single argument jsonb is meant.")));
 }
+
+#define DEFAULT_SCHEMA "public."
+
+/* Part n of an ARN, counted from 0 */
+static char *
+arn_part(const char *arn, int n)
+{
+	for (int i = 0; i < n; i++)
+		arn = strchr(arn, ':') + 1;
+	return pnstrdup(arn, strcspn(arn, ":"));
+}
+
+/* The ARN of something of Lambda's, with the mapping's region and account */
+char *
+mapping_lambda_arn(const MappingInfo *mapping, const char *type, const char *name)
+{
+	return psprintf("arn:aws:lambda:%s:%s:%s:%s",
+					arn_part(mapping->event_source_arn, 3),
+					arn_part(mapping->event_source_arn, 4), type, name);
+}
+
+/* The ARN of one of the mapping's functions, palloc'd */
+char *
+mapping_function_arn(const MappingInfo *mapping, const char *name)
+{
+	if (strncmp(name, DEFAULT_SCHEMA, strlen(DEFAULT_SCHEMA)) == 0)
+		name += strlen(DEFAULT_SCHEMA);
+	return mapping_lambda_arn(mapping, "function", name);
+}

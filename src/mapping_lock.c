@@ -24,13 +24,28 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "utils/lsyscache.h"
 
 #include "mapping.h"
 #include "own_sql.h"
+
+/* The OID of the table of mappings, whose relcache is invalidated by changes */
+Oid
+mapping_table_oid(void)
+{
+	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
+	Oid relid = get_relname_relid("mapping", schema);
+
+	if (!OidIsValid(relid))
+		elog(ERROR, "table \"mapping\" of extension \"%s\" is missing",
+			 DDBSTREAMS_EXTENSION);
+	return relid;
+}
 
 /* A lock on a number: all 48 bits that it will have for ages */
 static void

@@ -6,6 +6,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "utils/memutils.h"
 
 #include "mapping.h"
 #include "own_sql.h"
@@ -66,6 +67,28 @@ mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
 							checkpoint, finished);
 	}
 	own_sql_end(&state);
+}
+
+/* Returns how the mapping's last call has ended, palloc'd, or NULL. */
+char *
+mapping_shard_last_result(int64 mapping_no)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			  type = INT8OID;
+	Datum		  value = Int64GetDatum(mapping_no);
+	char		 *result = NULL;
+	OwnSql		  state;
+
+	own_sql_begin(&state);
+	if (own_sql("SELECT last_result FROM ddbstreams_shards.mapping_shard"
+				" WHERE mapping_no = $1 AND last_result IS NOT NULL"
+				" ORDER BY last_result_at DESC LIMIT 1",
+				1, &type, &value, NULL) > 0)
+		result = MemoryContextStrdup(context,
+									 SPI_getvalue(SPI_tuptable->vals[0],
+												  SPI_tuptable->tupdesc, 1));
+	own_sql_end(&state);
+	return result;
 }
 
 /*

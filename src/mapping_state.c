@@ -15,7 +15,6 @@
 
 #include "utils/syscache.h"
 
-#include "delivery_position.h"
 #include "horizon.h"
 #include "mapping.h"
 #include "stream_access.h"
@@ -43,7 +42,7 @@ mapping_processing_result(const MappingInfo *mapping)
 	const char *result = mapping_problem(mapping);
 
 	if (result == NULL)
-		result = delivery_position_last_result(mapping->mapping_no);
+		result = mapping_shard_last_result(mapping->mapping_no);
 	return result != NULL ? result : "No records processed";
 }
 

@@ -24,7 +24,6 @@
 #include "utils/memutils.h"
 
 #include "own_sql.h"
-#include "stream_access.h"
 #include "stream_catalog.h"
 
 typedef struct PlanEntry
@@ -38,7 +37,7 @@ static HTAB *plans = NULL;
 void
 own_sql_begin(OwnSql *state)
 {
-	Oid owner = relation_owner(catalog_table_oid(CATALOG_STREAM, false));
+	Oid owner = stream_catalog_table_owner(catalog_table_oid(CATALOG_STREAM, false));
 
 	GetUserIdAndSecContext(&state->save_userid, &state->save_sec_context);
 	SetUserIdAndSecContext(owner,

@@ -32,6 +32,7 @@
 #include "fixed_settings.h"
 #include "rendered_value.h"
 #include "typed_json.h"
+#include "typed_json_container.h"
 
 #define RENDERED_TEXT	'T'
 #define RENDERED_JSON	'J'

@@ -29,7 +29,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "change_buffer.h"
 #include "heap_write.h"
 #include "row_descriptor.h"
 #include "stream_catalog.h"

@@ -48,7 +48,6 @@
 
 #include "record.h"
 #include "shard_log.h"
-
 #include "shard_watch.h"
 #include "stream_time.h"
 
@@ -90,7 +89,7 @@ Size
 shard_log_shmem_size(void)
 {
 	return add_size(offsetof(ShardLogShared, slots),
-					mul_size(SHARD_LOG_SLOTS, sizeof(ShardLogSlotPadded)));
+					mul_size(SHARD_SLOTS, sizeof(ShardLogSlotPadded)));
 }
 
 /*
@@ -123,7 +122,7 @@ shard_log_shmem_init(void)
 		shared->tranche_id = LWLockNewTrancheId();
 		shared->recovers = starts_with_recovery();
 		pg_atomic_init_u64(&shared->floor, 0);
-		for (int i = 0; i < SHARD_LOG_SLOTS; i++)
+		for (int i = 0; i < SHARD_SLOTS; i++)
 		{
 			ShardLogSlot *slot = &shared->slots[i].slot;
 
@@ -136,18 +135,10 @@ shard_log_shmem_init(void)
 	LWLockRegisterTranche(shared->tranche_id, "DdbstreamsAppend");
 }
 
-/* Returns which slot a shard of this database uses. */
-int
-shard_log_slot_number(Oid shard_table)
-{
-	return hash_combine(murmurhash32(MyDatabaseId), murmurhash32(shard_table)) &
-		   (SHARD_LOG_SLOTS - 1);
-}
-
 static ShardLogSlot *
 slot_of(Oid shard_table)
 {
-	return &shared->slots[shard_log_slot_number(shard_table)].slot;
+	return &shared->slots[shard_slot_number(shard_table)].slot;
 }
 
 /*
@@ -432,6 +423,6 @@ shard_log_wake(int slot_number)
 void
 shard_log_wake_all(void)
 {
-	for (int i = 0; i < SHARD_LOG_SLOTS; i++)
+	for (int i = 0; i < SHARD_SLOTS; i++)
 		shard_log_wake(i);
 }

@@ -13,7 +13,7 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
-#define SHARD_LOG_SLOTS 1024 /* a power of two */
+#include "shard_slot.h"
 
 /* A batch under one acquisition of the append lock */
 #define SHARD_LOG_BATCH_RECORDS 512
@@ -46,7 +46,6 @@ extern bool	 shard_log_was_shut_down_since(TimestampTz time);
 extern bool shard_log_get_hint(Oid shard_table, LatestHint *hint);
 extern void shard_log_put_hint(Oid shard_table, const LatestHint *hint);
 
-extern int				  shard_log_slot_number(Oid shard_table);
 extern ConditionVariable *shard_log_waiters(Oid shard_table);
 extern void				  shard_log_wake(int slot_number);
 extern void				  shard_log_wake_all(void);

@@ -41,10 +41,8 @@
 #include "shard_log.h"
 #include "shard_reader.h"
 #include "shard_tables.h"
-#include "stream_access.h"
+#include "shard_wake.h"
 #include "stream_time.h"
-#include "stream_triggers.h"
-#include "transaction.h"
 
 #define GUARD_TRIGGER  "ddbstreams_append_only"
 #define GUARD_FUNCTION "refuse_change"
@@ -217,7 +215,7 @@ ShardInfo *
 shard_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 {
 	ShardInfo *shard = palloc0(sizeof(ShardInfo));
-	Oid		   owner = relation_owner(catalog_table_oid(CATALOG_STREAM, false));
+	Oid		   owner = stream_catalog_table_owner(catalog_table_oid(CATALOG_STREAM, false));
 	Oid		   save_userid;
 	int		   save_sec_context;
 
@@ -301,7 +299,7 @@ shard_close(ShardInfo *shard)
 	shard->ending_number = shard_reader_last_number(shard);
 	shard->closed_at = stream_time_now();
 	shard_catalog_replace(shard);
-	transaction_wakes_readers(shard->shard_table);
+	shard_wake_at_end(shard->shard_table);
 }
 
 /* Closes all open shards of a stream, in the order of their ids. */

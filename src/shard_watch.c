@@ -4,7 +4,7 @@
  *
  * A process says which shards it watches.  When a transaction that has appended
  * to one of them ends, the process's latch is set and a bit tells which shard it
- * was; shards share bits as they share slots of the log (shard_log_slot_number),
+ * was; shards share bits as they share slots of the log (shard_slot_number),
  * so that a set bit means "look", no more.  Who waits does it in this order:
  *
  *		shard_watch_set(shards, count);		register
@@ -20,7 +20,7 @@
  * watches, it reads one counter.
  *
  * What is watched need not be a shard: any number that all agree on, which may
- * be mistaken for a shard at times, will do (transaction_wakes_readers).
+ * be mistaken for a shard at times, will do (shard_wake_at_end).
  *
  * On a standby there are no commits; nobody is woken there.
  */
@@ -46,7 +46,7 @@ typedef struct Watcher
 
 typedef struct ShardWatchShared
 {
-	pg_atomic_uint32 counts[SHARD_LOG_SLOTS]; /* of watchers */
+	pg_atomic_uint32 counts[SHARD_SLOTS]; /* of watchers */
 	int				 watcher_count;
 	/* Bits of processes that watch, by their place in ProcGlobal->allProcs */
 	pg_atomic_uint64 *active;
@@ -92,7 +92,7 @@ shard_watch_shmem_init(void)
 	shared->watchers = (Watcher *) next;
 	shared->watcher_count = MaxBackends;
 
-	for (int i = 0; i < SHARD_LOG_SLOTS; i++)
+	for (int i = 0; i < SHARD_SLOTS; i++)
 		pg_atomic_init_u32(&shared->counts[i], 0);
 	for (int i = 0; i < active_words(); i++)
 		pg_atomic_init_u64(&shared->active[i], 0);
@@ -164,7 +164,7 @@ watch_bits(const uint64 *bits)
 static void
 set_bit(uint64 *bits, Oid shard_table)
 {
-	int slot = shard_log_slot_number(shard_table);
+	int slot = shard_slot_number(shard_table);
 
 	bits[slot / 64] |= UINT64CONST(1) << (slot % 64);
 }
@@ -268,7 +268,7 @@ shard_watch_mark(ShardWatchBits *bits, Oid shard_table)
 bool
 shard_watch_touched(const ShardWatchBits *bits, Oid shard_table)
 {
-	int slot = shard_log_slot_number(shard_table);
+	int slot = shard_slot_number(shard_table);
 
 	return (bits->words[slot / 64] >> (slot % 64)) & 1;
 }

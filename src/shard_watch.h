@@ -7,9 +7,9 @@
 
 #include "ddbstreams.h"
 
-#include "shard_log.h"
+#include "shard_slot.h"
 
-#define SHARD_WATCH_WORDS (SHARD_LOG_SLOTS / 64)
+#define SHARD_WATCH_WORDS (SHARD_SLOTS / 64)
 
 /* Which shards were touched: several may share a bit */
 typedef struct ShardWatchBits

@@ -40,37 +40,6 @@
 #define MIN_RETENTION USECS_PER_MINUTE
 #define MAX_RETENTION (100 * (int64) (DAYS_PER_YEAR * 4) * (USECS_PER_DAY / 4))
 
-/*
- * Returns the name that AWS's members give a table, palloc'd; if it is not
- * there, NULL or an error.
- */
-char *
-stream_table_name(Oid table_oid, bool missing_ok)
-{
-	char *schema = get_namespace_name(get_rel_namespace(table_oid));
-	char *name = get_rel_name(table_oid);
-
-	if ((schema == NULL || name == NULL) && missing_ok)
-		return NULL;
-	if (schema == NULL || name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("Requested resource not found: Table: %u not found",
-						table_oid)));
-	if (strcmp(schema, "public") == 0)
-		return name;
-	return psprintf("%s.%s", schema, name);
-}
-
-/* Returns the latest stream of a table that has not expired, or NULL. */
-StreamInfo *
-stream_latest(Oid table_oid, Snapshot snapshot)
-{
-	StreamInfo *stream = stream_catalog_latest(table_oid, snapshot);
-
-	return stream == NULL || stream_is_expired(stream) ? NULL : stream;
-}
-
 static void
 check_owner(Oid table_oid)
 {

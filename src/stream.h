@@ -24,9 +24,7 @@ extern void	 stream_set_retention(const char *arn, const Interval *retention);
 extern StreamInfo *stream_of_owner(const char *arn);
 
 /* The name that AWS's members give a table, palloc'd: see SPEC.md on ARNs */
-extern char *stream_table_name(Oid table_oid, bool missing_ok);
 
 /* The latest stream of a table that has not expired, or NULL */
-extern StreamInfo *stream_latest(Oid table_oid, Snapshot snapshot);
 
 #endif /* STREAM_H */

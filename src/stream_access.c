@@ -47,20 +47,6 @@ is_hidden_by_rls(const StreamInfo *stream)
 	return check_enable_rls(stream->table_oid, InvalidOid, true) == RLS_ENABLED;
 }
 
-/* Returns the owner of a relation, which exists. */
-Oid
-relation_owner(Oid relid)
-{
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid		  owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 /* SELECT on the table, or having owned it; and no row-level security */
 bool
 stream_access_may_read(const StreamInfo *stream)
@@ -173,4 +159,35 @@ stream_access_shard_by_no(const StreamInfo *stream, int64 shard_no,
 	if (shard == NULL || shard->stream_id != stream->stream_id)
 		shard_not_found();
 	return shard;
+}
+
+/*
+ * Returns the name that AWS's members give a table, palloc'd; if it is not
+ * there, NULL or an error.
+ */
+char *
+stream_table_name(Oid table_oid, bool missing_ok)
+{
+	char *schema = get_namespace_name(get_rel_namespace(table_oid));
+	char *name = get_rel_name(table_oid);
+
+	if ((schema == NULL || name == NULL) && missing_ok)
+		return NULL;
+	if (schema == NULL || name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("Requested resource not found: Table: %u not found",
+						table_oid)));
+	if (strcmp(schema, "public") == 0)
+		return name;
+	return psprintf("%s.%s", schema, name);
+}
+
+/* Returns the latest stream of a table that has not expired, or NULL. */
+StreamInfo *
+stream_latest(Oid table_oid, Snapshot snapshot)
+{
+	StreamInfo *stream = stream_catalog_latest(table_oid, snapshot);
+
+	return stream == NULL || stream_is_expired(stream) ? NULL : stream;
 }

@@ -24,10 +24,13 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
+#include "catalog/pg_class.h"
+#include "utils/syscache.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -764,4 +767,39 @@ catalog_secret(void)
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return secret;
+}
+
+/*
+ * Returns the enabled stream that captures a relation, its own or that of the
+ * partitioned table that it is a part of, or NULL; sets root to the table that
+ * the stream is on.
+ */
+StreamInfo *
+stream_catalog_capturing(Oid relid, Oid *root)
+{
+	StreamInfo *stream = stream_catalog_enabled(relid, NULL);
+
+	*root = relid;
+
+	/* A partition that is being detached keeps its triggers to the end. */
+	while (stream == NULL && get_rel_relispartition(*root))
+	{
+		*root = get_partition_parent(*root, true);
+		stream = stream_catalog_enabled(*root, NULL);
+	}
+	return stream;
+}
+
+/* Returns the owner of a relation, which exists. */
+Oid
+stream_catalog_table_owner(Oid relid)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid		  owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
 }

@@ -104,4 +104,9 @@ extern void		  shard_catalog_delete(const ShardInfo *shard);
 extern int64  catalog_next_id(void);
 extern bytea *catalog_secret(void);
 
+/* The stream that captures a relation, and the table that it is on */
+extern StreamInfo *stream_catalog_capturing(Oid relid, Oid *root);
+
+extern Oid stream_catalog_table_owner(Oid relid);
+
 #endif /* STREAM_CATALOG_H */

@@ -32,11 +32,11 @@
 #include "utils/syscache.h"
 
 #include "decoding.h"
-#include "maintenance.h"
 #include "stream_catalog.h"
 #include "stream_check.h"
 #include "stream_definition.h"
 #include "stream_triggers.h"
+#include "worker_databases.h"
 
 static bool
 trigger_fires_always(Relation pg_trigger, Oid relid, const char *name)
@@ -220,12 +220,12 @@ stream_check_triggers(void)
 void
 stream_check_decoding(void)
 {
-	if (!maintenance_looks_closely())
+	if (!worker_databases_is_close_run())
 		return;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!decoding_hide_all())
-		maintenance_look_closely_again();
+		worker_databases_look_closely(MyDatabaseId, false);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

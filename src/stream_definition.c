@@ -42,24 +42,15 @@
 #include "utils/timestamp.h"
 
 #include "fixed_settings.h"
+#include "mapping.h"
 #include "mapping_definition.h"
-#include "stream.h"
+#include "stream_catalog.h"
 #include "stream_definition.h"
 #include "stream_key.h"
 
-/* A definition as it is read */
-typedef struct StreamDefinition
-{
-	char	 *view_type;
-	int		  shard_count; /* 0: the default */
-	List	 *partition_key;
-	Interval *retention; /* NULL: the default */
-	List	 *mappings;	 /* texts */
-} StreamDefinition;
-
 /* Finds the row trigger of a relation; true if there is one, a copy in *tuple. */
-static bool
-find_row_trigger(Relation pg_trigger, Oid relid, HeapTuple *tuple)
+bool
+stream_definition_find_trigger(Relation pg_trigger, Oid relid, HeapTuple *tuple)
 {
 	ScanKeyData keys[2];
 	SysScanDesc scan;
@@ -78,8 +69,8 @@ find_row_trigger(Relation pg_trigger, Oid relid, HeapTuple *tuple)
 }
 
 /* A trigger's arguments: one text behind the other, each with its terminator */
-static bytea *
-trigger_arguments(Relation pg_trigger, HeapTuple tuple)
+bytea *
+stream_definition_arguments(Relation pg_trigger, HeapTuple tuple)
 {
 	bool  isnull;
 	Datum arguments = heap_getattr(tuple, Anum_pg_trigger_tgargs,
@@ -202,8 +193,8 @@ stream_definition_is_current(const StreamInfo *stream)
 	HeapTuple tuple;
 	int		  count;
 
-	if (find_row_trigger(pg_trigger, stream->table_oid, &tuple))
-		current = arguments_are_same(trigger_arguments(pg_trigger, tuple),
+	if (stream_definition_find_trigger(pg_trigger, stream->table_oid, &tuple))
+		current = arguments_are_same(stream_definition_arguments(pg_trigger, tuple),
 									 definition_arguments(stream, &count));
 	table_close(pg_trigger, AccessShareLock);
 	return current;
@@ -219,7 +210,7 @@ static bool
 lock_row_trigger(Relation pg_trigger, Oid relid, LockWaitPolicy policy,
 				 HeapTuple *tuple)
 {
-	while (find_row_trigger(pg_trigger, relid, tuple))
+	while (stream_definition_find_trigger(pg_trigger, relid, tuple))
 	{
 		TM_FailureData failure;
 		Buffer		   buffer;
@@ -232,7 +223,7 @@ lock_row_trigger(Relation pg_trigger, Oid relid, LockWaitPolicy policy,
 		if (result == TM_Ok)
 		{
 			/* What is there now is what was found. */
-			return find_row_trigger(pg_trigger, relid, tuple);
+			return stream_definition_find_trigger(pg_trigger, relid, tuple);
 		}
 		if (result == TM_WouldBlock)
 			return false;
@@ -316,92 +307,8 @@ stream_definition_exists(Oid relid)
 	bool	  exists = false;
 	HeapTuple tuple;
 
-	if (find_row_trigger(pg_trigger, relid, &tuple))
-		exists = VARSIZE_ANY_EXHDR(trigger_arguments(pg_trigger, tuple)) > 0;
+	if (stream_definition_find_trigger(pg_trigger, relid, &tuple))
+		exists = VARSIZE_ANY_EXHDR(stream_definition_arguments(pg_trigger, tuple)) > 0;
 	table_close(pg_trigger, AccessShareLock);
 	return exists;
-}
-
-static int
-parse_shard_count(const char *value)
-{
-	int count = pg_strtoint32(value);
-
-	if (count < 1 || count > MAX_SHARD_COUNT)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("shard_count must be between 1 and %d", MAX_SHARD_COUNT)));
-	return count;
-}
-
-static void
-parse_argument(StreamDefinition *definition, const char *argument)
-{
-	const char *equals = strchr(argument, '=');
-	char	   *name = equals ? pnstrdup(argument, equals - argument) : NULL;
-	char	   *value = equals ? pstrdup(equals + 1) : NULL;
-
-	if (name == NULL)
-		value = NULL;
-	else if (strcmp(name, "stream_view_type") == 0)
-		definition->view_type = value;
-	else if (strcmp(name, "shard_count") == 0)
-		definition->shard_count = parse_shard_count(value);
-	else if (strcmp(name, "partition_key") == 0)
-		definition->partition_key =
-			stream_key_names(DatumGetArrayTypeP(OidInputFunctionCall(F_ARRAY_IN,
-																	 value,
-																	 TEXTOID, -1)));
-	else if (strcmp(name, "retention") == 0)
-		definition->retention =
-			DatumGetIntervalP(DirectFunctionCall3(interval_in,
-												  CStringGetDatum(value),
-												  ObjectIdGetDatum(InvalidOid),
-												  Int32GetDatum(-1)));
-	else if (strcmp(name, "mapping") == 0)
-		definition->mappings = lappend(definition->mappings, value);
-	else
-		value = NULL;
-
-	if (value == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" of trigger \"%s\" does not define a stream",
-						argument, DDBSTREAMS_ROW_TRIGGER),
-				 errdetail("Its arguments read stream_view_type=…, shard_count=…, partition_key=…, retention=… and mapping={…}."),
-				 errhint("Leave the arguments away, and call ddbstreams.enable_stream.")));
-}
-
-/*
- * Enables the stream that the row trigger of a relation defines, as
- * enable_stream would; the rights needed are the same.
- */
-void
-stream_definition_enable(Oid relid)
-{
-	StreamDefinition definition = {.view_type = "NEW_AND_OLD_IMAGES"};
-	Relation		 pg_trigger = table_open(TriggerRelationId, AccessShareLock);
-	HeapTuple		 tuple;
-	bytea			*arguments;
-	const char		*argument;
-	const char		*end;
-	StreamInfo		*stream;
-	ListCell		*lc;
-
-	if (!find_row_trigger(pg_trigger, relid, &tuple))
-		elog(ERROR, "trigger \"%s\" of relation %u is missing",
-			 DDBSTREAMS_ROW_TRIGGER, relid);
-	arguments = trigger_arguments(pg_trigger, tuple);
-	end = VARDATA_ANY(arguments) + VARSIZE_ANY_EXHDR(arguments);
-	for (argument = VARDATA_ANY(arguments); argument < end;
-		 argument += strlen(argument) + 1)
-		parse_argument(&definition, argument);
-	table_close(pg_trigger, AccessShareLock);
-
-	stream_enable(relid, definition.view_type, definition.shard_count,
-				  definition.partition_key, definition.retention);
-	CommandCounterIncrement();
-	stream = stream_catalog_enabled(relid, NULL);
-	foreach (lc, definition.mappings)
-		mapping_definition_restore(stream, lfirst(lc));
 }

@@ -2,7 +2,7 @@
  * stream_guard.c
  *	  DDL that touches captured tables, and what follows from it.
  *
- * An object access hook notes the tables whose definition, key or triggers have
+ * The object access hook notes the tables whose definition, key or triggers have
  * changed; it only notes.  When the utility command is done, and once more
  * before the commit, each of them is looked at: is everything there that
  * capture needs?  If not, the command fails, and says what to do.  What can be
@@ -12,11 +12,8 @@
  * A dropped table's stream is disabled at pre-commit, behind the append of what
  * the transaction had captured before.
  *
- * The utility hook has more things to see to.  COMMIT PREPARED calls no callback,
- * so readers that wait are woken here.  VACUUM FULL of a shard must not start to
- * copy in the middle, as synchronized scans would.  It is the place where all of
- * the above is called, and what has to do with background workers
- * (worker_guard.c).
+ * ddl_hooks.c calls this file around each utility command, and xact_callbacks.c
+ * at the end of transactions.
  */
 #include "postgres.h"
 
@@ -49,16 +46,15 @@
 #include "utils/syscache.h"
 
 #include "captured_relation.h"
-#include "shard_log.h"
 #include "shard_tables.h"
 #include "stream.h"
 #include "stream_catalog.h"
 #include "stream_definition.h"
 #include "stream_guard.h"
 #include "stream_key.h"
+#include "stream_restore.h"
 #include "stream_time.h"
 #include "stream_triggers.h"
-#include "worker_guard.h"
 
 /* A table that was altered, or dropped, in this transaction */
 typedef struct Note
@@ -70,9 +66,6 @@ typedef struct Note
 } Note;
 
 static List *notes = NIL; /* of Note *, in TopTransactionContext */
-
-static object_access_hook_type	next_object_access_hook = NULL;
-static ProcessUtility_hook_type next_utility_hook = NULL;
 
 static void
 note(Oid relid, bool dropped, Oid owner)
@@ -158,16 +151,11 @@ note_dropped_constraint(Oid constraint)
 	ReleaseSysCache(tuple);
 }
 
-static void
-object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
-			  void *arg)
+/* From the object access hook: only notes. */
+void
+stream_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
+						   int sub_id)
 {
-	if (next_object_access_hook)
-		next_object_access_hook(access, class_id, object_id, sub_id, arg);
-
-	if (IsBinaryUpgrade || !IsNormalProcessingMode() || !IsTransactionState())
-		return;
-	worker_guard_object_access(access, class_id, object_id);
 	if (class_id == RelationRelationId)
 	{
 		if (access == OAT_DROP && sub_id == 0)
@@ -181,6 +169,13 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
 		note_trigger(object_id);
 	else if (class_id == ConstraintRelationId && access == OAT_DROP)
 		note_dropped_constraint(object_id);
+}
+
+/* Has anything been noted that is to be looked at? */
+bool
+stream_guard_has_notes(void)
+{
+	return notes != NIL;
 }
 
 static void
@@ -387,7 +382,7 @@ check_relation(Oid relid)
 		relkind != RELKIND_FOREIGN_TABLE)
 		return;
 	rel = table_open(relid, AccessShareLock);
-	stream = captured_relation_stream(relid, &root);
+	stream = stream_catalog_capturing(relid, &root);
 	if (stream == NULL)
 		enables = may_enable_defined(rel);
 	else
@@ -397,7 +392,7 @@ check_relation(Oid relid)
 	table_close(rel, NoLock);
 
 	if (enables)
-		stream_definition_enable(relid);
+		stream_restore(relid);
 	if (disables)
 		stream_disable(root);
 }
@@ -497,39 +492,6 @@ stream_guard_forget(void)
 	notes = NIL;
 }
 
-static bool
-rewrites_in_place(Node *command)
-{
-	return IsA(command, VacuumStmt) || IsA(command, ClusterStmt) ||
-		   IsA(command, AlterTableStmt);
-}
-
-static bool
-copies_tables(Node *command)
-{
-	ListCell *lc;
-
-	if (!IsA(command, VacuumStmt))
-		return IsA(command, ClusterStmt);
-	foreach (lc, ((VacuumStmt *) command)->options)
-	{
-		if (strcmp(lfirst_node(DefElem, lc)->defname, "full") == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool
-ends_prepared_transaction(Node *command)
-{
-	TransactionStmtKind kind;
-
-	if (!IsA(command, TransactionStmt))
-		return false;
-	kind = ((TransactionStmt *) command)->kind;
-	return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
-}
-
 /*
  * A table is about to become a partition.  It may have triggers from an earlier
  * stream of its own, which are dropped; one that is enabled is refused.
@@ -557,8 +519,8 @@ prepare_attach(RangeVar *partition)
 														   NULL));
 }
 
-static void
-prepare_alter_table(AlterTableStmt *stmt)
+void
+stream_guard_before_alter(AlterTableStmt *stmt)
 {
 	ListCell *lc;
 
@@ -575,8 +537,8 @@ prepare_alter_table(AlterTableStmt *stmt)
  * ALTER TABLE … ADD PRIMARY KEY and ALTER INDEX … ATTACH PARTITION may bring the
  * key that a restored definition waits for.
  */
-static void
-note_new_key(AlterTableStmt *stmt)
+void
+stream_guard_after_alter(AlterTableStmt *stmt)
 {
 	Oid relid;
 
@@ -645,8 +607,8 @@ depends_already(AlterObjectDependsStmt *stmt)
 		   stream_triggers_depend(relid, strVal(llast(castNode(List, stmt->object))));
 }
 
-static bool
-is_done_already(Node *command)
+bool
+stream_guard_has_done(Node *command)
 {
 	if (IsBinaryUpgrade)
 		return false;
@@ -654,92 +616,4 @@ is_done_already(Node *command)
 		return is_made_already((CreateTrigStmt *) command);
 	return IsA(command, AlterObjectDependsStmt) &&
 		   depends_already((AlterObjectDependsStmt *) command);
-}
-
-static void
-next_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
-			 ProcessUtilityContext context, ParamListInfo params,
-			 QueryEnvironment *environment, DestReceiver *dest,
-			 QueryCompletion *completion)
-{
-	if (next_utility_hook)
-		next_utility_hook(pstmt, query, read_only_tree, context, params,
-						  environment, dest, completion);
-	else
-		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
-								environment, dest, completion);
-}
-
-static void
-utility_in_heap_order(PlannedStmt *pstmt, const char *query, bool read_only_tree,
-					  ProcessUtilityContext context, ParamListInfo params,
-					  QueryEnvironment *environment, DestReceiver *dest,
-					  QueryCompletion *completion)
-{
-	volatile bool save_synchronize_seqscans = synchronize_seqscans;
-
-	synchronize_seqscans = false;
-	PG_TRY();
-	{
-		next_utility(pstmt, query, read_only_tree, context, params, environment,
-					 dest, completion);
-	}
-	PG_CATCH();
-	{
-		synchronize_seqscans = save_synchronize_seqscans;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	synchronize_seqscans = save_synchronize_seqscans;
-}
-
-static void
-utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
-		ProcessUtilityContext context, ParamListInfo params,
-		QueryEnvironment *environment, DestReceiver *dest,
-		QueryCompletion *completion)
-{
-	/* A transaction command may free the statement. */
-	bool wakes = ends_prepared_transaction(pstmt->utilityStmt);
-	bool copies = copies_tables(pstmt->utilityStmt);
-
-	bool alters = IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade;
-
-	worker_guard_before(pstmt->utilityStmt);
-	if (alters)
-		prepare_alter_table((AlterTableStmt *) pstmt->utilityStmt);
-
-	if (is_done_already(pstmt->utilityStmt))
-	{
-		if (completion)
-			SetQueryCompletion(completion, CreateCommandTag(pstmt->utilityStmt), 0);
-	}
-	else if (rewrites_in_place(pstmt->utilityStmt))
-		utility_in_heap_order(pstmt, query, read_only_tree, context, params,
-							  environment, dest, completion);
-	else
-		next_utility(pstmt, query, read_only_tree, context, params, environment,
-					 dest, completion);
-
-	if (copies)
-		worker_guard_after_rewrite();
-	if (wakes)
-	{
-		shard_log_wake_all();
-		worker_guard_after_prepared();
-	}
-	if (alters)
-		note_new_key((AlterTableStmt *) pstmt->utilityStmt);
-	if (notes != NIL && IsTransactionState() && !IsBinaryUpgrade)
-		stream_guard_check();
-}
-
-/* Called once, when the library is preloaded. */
-void
-stream_guard_init(void)
-{
-	next_object_access_hook = object_access_hook;
-	object_access_hook = object_access;
-	next_utility_hook = ProcessUtility_hook;
-	ProcessUtility_hook = utility;
 }

@@ -7,7 +7,18 @@
 
 #include "ddbstreams.h"
 
-extern void stream_guard_init(void);
+#include "catalog/objectaccess.h"
+#include "nodes/parsenodes.h"
+
+/* For ddl_hooks.c */
+extern void stream_guard_object_access(ObjectAccessType access, Oid class_id,
+									   Oid object_id, int sub_id);
+extern bool stream_guard_has_notes(void);
+extern void stream_guard_before_alter(AlterTableStmt *stmt);
+extern void stream_guard_after_alter(AlterTableStmt *stmt);
+extern bool stream_guard_has_done(Node *command);
+
+/* For ddl_hooks.c and xact_callbacks.c */
 extern void stream_guard_check(void);
 extern bool stream_guard_has_dropped(void);
 extern void stream_guard_close_dropped(void);

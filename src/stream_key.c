@@ -12,8 +12,8 @@
 #include "utils/lsyscache.h"
 #include "utils/relcache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
-#include "captured_relation.h"
 #include "stream_key.h"
 
 static TableKey *
@@ -59,6 +59,22 @@ stream_key_of(Relation rel)
 }
 
 /*
+ * Finds the function that hashes values of a type, as hash partitioning does;
+ * false if the type has no hash operator class with one.
+ */
+bool
+stream_key_hash_function(Oid type, FmgrInfo *finfo, MemoryContext context)
+{
+	TypeCacheEntry *typentry =
+		lookup_type_cache(type, TYPECACHE_HASH_EXTENDED_PROC_FINFO);
+
+	if (!OidIsValid(typentry->hash_extended_proc))
+		return false;
+	fmgr_info_copy(finfo, &typentry->hash_extended_proc_finfo, context);
+	return true;
+}
+
+/*
  * Returns the names of the functions that hash some columns, with their
  * collations, palloc'd; two keys with the same names hash alike.  An error if a
  * column cannot be hashed.
@@ -75,7 +91,7 @@ stream_key_hash_functions(Relation rel, int count, const AttrNumber *attnums)
 											  attnums[i] - 1);
 		FmgrInfo		  hash;
 
-		if (!captured_relation_hash_function(att->atttypid, &hash,
+		if (!stream_key_hash_function(att->atttypid, &hash,
 											 CurrentMemoryContext))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -8,6 +8,7 @@
 #include "ddbstreams.h"
 
 #include "access/attnum.h"
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/array.h"
 #include "utils/rel.h"
@@ -21,6 +22,8 @@ typedef struct TableKey
 } TableKey;
 
 extern TableKey *stream_key_of(Relation rel);
+extern bool		 stream_key_hash_function(Oid type, FmgrInfo *finfo,
+										  MemoryContext context);
 extern char		*stream_key_hash_functions(Relation rel, int count,
 										   const AttrNumber *attnums);
 extern List		*stream_key_names(ArrayType *partition_key);

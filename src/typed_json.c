@@ -28,6 +28,7 @@
 #include "utils/uuid.h"
 
 #include "typed_json.h"
+#include "typed_json_container.h"
 
 /*
  * How elements of a raw type are stored in an array, which the catalogue is
@@ -162,28 +163,6 @@ typed_json_is_raw(Oid base_type)
 		   OidIsValid(raw_element_type(base_type));
 }
 
-/*
- * A value with a four-byte header, uncompressed and aligned: in place, in
- * space, or palloc'd.
- */
-struct varlena *
-typed_json_align(Datum value, AlignedVarlena *space)
-{
-	struct varlena *varlena = (struct varlena *) DatumGetPointer(value);
-
-	if (VARATT_IS_SHORT(varlena))
-	{
-		Size length = VARSIZE_SHORT(varlena) - VARHDRSZ_SHORT;
-
-		SET_VARSIZE(space->data, length + VARHDRSZ);
-		memcpy(space->data + VARHDRSZ, VARDATA_SHORT(varlena), length);
-		return &space->header;
-	}
-	if (VARATT_IS_4B_U(varlena))
-		return varlena;
-	return detoast_attr(varlena);
-}
-
 /* Bytes of a varlena in place, or palloc'd if compressed. */
 static struct varlena *
 unpack_varlena(TypedJsonWriter *writer, Datum value)
@@ -202,15 +181,6 @@ unpack_varlena(TypedJsonWriter *writer, Datum value)
 	return detoast_attr(varlena);
 }
 
-static void
-release_varlena(Datum value, struct varlena *varlena,
-				const AlignedVarlena *space)
-{
-	if (varlena != (struct varlena *) DatumGetPointer(value) &&
-		(space == NULL || varlena != &space->header))
-		pfree(varlena);
-}
-
 static int64
 write_varlena_text(TypedJsonWriter *writer, Datum value)
 {
@@ -221,7 +191,7 @@ write_varlena_text(TypedJsonWriter *writer, Datum value)
 		return 0;
 	size = typed_json_write_text(writer, VARDATA_ANY(varlena),
 								 VARSIZE_ANY_EXHDR(varlena));
-	release_varlena(value, varlena, NULL);
+	typed_json_release(value, varlena, NULL);
 	return size;
 }
 
@@ -266,7 +236,7 @@ write_bytea(TypedJsonWriter *writer, Datum value)
 		writer->buf->len += written;
 	}
 	typed_json_put_literal(writer, "\"}");
-	release_varlena(value, varlena, NULL);
+	typed_json_release(value, varlena, NULL);
 	return length;
 }
 
@@ -314,29 +284,6 @@ write_float8(TypedJsonWriter *writer, float8 value)
 	return typed_json_write_number(writer, digits,
 								   double_to_shortest_decimal_bufn(value,
 																   digits));
-}
-
-int64
-typed_json_write_numeric(TypedJsonWriter *writer, Datum value)
-{
-	AlignedVarlena	space;
-	struct varlena *varlena = typed_json_align(value, &space);
-	char		   *text;
-	Size			length;
-	int64			size;
-
-	text = DatumGetCString(DirectFunctionCall1(numeric_out,
-											   PointerGetDatum(varlena)));
-	length = strlen(text);
-
-	/* Only NaN and the infinities have a letter at the end. */
-	if (text[length - 1] >= '0' && text[length - 1] <= '9')
-		size = typed_json_write_number(writer, text, length);
-	else
-		size = typed_json_write_text(writer, text, length);
-	pfree(text);
-	release_varlena(value, varlena, &space);
-	return size;
 }
 
 /*
@@ -503,7 +450,7 @@ write_network(TypedJsonWriter *writer, Datum value, bool is_cidr)
 				 ip_bits(network));
 	}
 	size = write_plain_cstring(writer, text);
-	release_varlena(value, (struct varlena *) network, &space);
+	typed_json_release(value, (struct varlena *) network, &space);
 	return size;
 }
 
@@ -517,7 +464,7 @@ write_json(TypedJsonWriter *writer, Datum value)
 		return 0;
 	size = typed_json_write_json(writer, VARDATA_ANY(varlena),
 								 VARSIZE_ANY_EXHDR(varlena));
-	release_varlena(value, varlena, NULL);
+	typed_json_release(value, varlena, NULL);
 	return size;
 }
 
@@ -528,7 +475,7 @@ write_jsonb(TypedJsonWriter *writer, Datum value)
 	struct varlena *varlena = typed_json_align(value, &space);
 	int64			size = typed_json_write_jsonb(writer, varlena);
 
-	release_varlena(value, varlena, &space);
+	typed_json_release(value, varlena, &space);
 	return size;
 }
 
@@ -549,7 +496,7 @@ write_array(TypedJsonWriter *writer, Oid element_type, Datum value)
 	else
 		size = typed_json_write_array(writer, array, typlen, typbyval,
 									  typalign, typed_json_write);
-	release_varlena(value, varlena, &space);
+	typed_json_release(value, varlena, &space);
 	return size;
 }
 

@@ -15,7 +15,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
-#include "typed_json.h"
+#include "typed_json_container.h"
 
 #define MAX_JSON_DEPTH 1000
 

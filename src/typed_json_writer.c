@@ -7,10 +7,13 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "access/detoast.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "typed_json.h"
+#include "typed_json_writer.h"
 
 /* What may be appended behind a limit without checking: a marker. */
 #define LIMIT_SLACK 1024
@@ -297,4 +300,58 @@ typed_json_append_string(StringInfo buf, const char *text, Size length)
 	writer.limit = SIZE_MAX; /* enlargeStringInfo complains */
 	typed_json_put_string(&writer, text, length);
 	buf->data[buf->len] = '\0';
+}
+
+/*
+ * A value with a four-byte header, uncompressed and aligned: in place, in
+ * space, or palloc'd.
+ */
+struct varlena *
+typed_json_align(Datum value, AlignedVarlena *space)
+{
+	struct varlena *varlena = (struct varlena *) DatumGetPointer(value);
+
+	if (VARATT_IS_SHORT(varlena))
+	{
+		Size length = VARSIZE_SHORT(varlena) - VARHDRSZ_SHORT;
+
+		SET_VARSIZE(space->data, length + VARHDRSZ);
+		memcpy(space->data + VARHDRSZ, VARDATA_SHORT(varlena), length);
+		return &space->header;
+	}
+	if (VARATT_IS_4B_U(varlena))
+		return varlena;
+	return detoast_attr(varlena);
+}
+
+void
+typed_json_release(Datum value, struct varlena *varlena,
+				const AlignedVarlena *space)
+{
+	if (varlena != (struct varlena *) DatumGetPointer(value) &&
+		(space == NULL || varlena != &space->header))
+		pfree(varlena);
+}
+
+int64
+typed_json_write_numeric(TypedJsonWriter *writer, Datum value)
+{
+	AlignedVarlena	space;
+	struct varlena *varlena = typed_json_align(value, &space);
+	char		   *text;
+	Size			length;
+	int64			size;
+
+	text = DatumGetCString(DirectFunctionCall1(numeric_out,
+											   PointerGetDatum(varlena)));
+	length = strlen(text);
+
+	/* Only NaN and the infinities have a letter at the end. */
+	if (text[length - 1] >= '0' && text[length - 1] <= '9')
+		size = typed_json_write_number(writer, text, length);
+	else
+		size = typed_json_write_text(writer, text, length);
+	pfree(text);
+	typed_json_release(value, varlena, &space);
+	return size;
 }

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 
 #include "typed_json.h"
+#include "typed_json_container.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_unmarshal);
 

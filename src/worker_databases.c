@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "worker_databases.h"
+#include "worker_jobs.h"
 #include "worker_shared.h"
 
 /* After a failure a worker is started again a second later, then two, four, … */
@@ -33,23 +34,7 @@
 /* A dispatcher that has run for so long has not failed at its start. */
 #define SOUND_RUN_MS 60000
 
-static void
-lock_exclusively(void)
-{
-	LWLockAcquire(&worker_shared->lock, LW_EXCLUSIVE);
-}
-
-static void
-lock_shared(void)
-{
-	LWLockAcquire(&worker_shared->lock, LW_SHARED);
-}
-
-static void
-unlock(void)
-{
-	LWLockRelease(&worker_shared->lock);
-}
+static bool is_close_run = false;
 
 /*
  * The entry of a database.  If there is none it is made, unless there is no
@@ -165,11 +150,11 @@ worker_databases_hold(Oid database)
 {
 	WorkerDatabase *entry;
 
-	lock_exclusively();
+	worker_shared_lock();
 	entry = worker_databases_find(database, true);
 	if (entry != NULL)
 		entry->holds++;
-	unlock();
+	worker_shared_unlock();
 	return entry != NULL;
 }
 
@@ -178,7 +163,7 @@ worker_databases_release(Oid database)
 {
 	WorkerDatabase *entry;
 
-	lock_exclusively();
+	worker_shared_lock();
 	entry = worker_databases_find(database, false);
 	if (entry != NULL)
 	{
@@ -189,8 +174,8 @@ worker_databases_release(Oid database)
 		entry->maintenance.next_start = 0;
 		entry->dispatcher.next_start = 0;
 	}
-	unlock();
-	worker_slots_wake_launcher();
+	worker_shared_unlock();
+	worker_shared_wake_launcher();
 }
 
 /* What is known of a database; without an entry the extension is absent. */
@@ -200,11 +185,11 @@ worker_databases_presence(Oid database)
 	WorkerDatabase	 *entry;
 	ExtensionPresence presence = EXTENSION_ABSENT;
 
-	lock_shared();
+	worker_shared_lock_for_reading();
 	entry = worker_databases_find(database, false);
 	if (entry != NULL)
 		presence = entry->presence;
-	unlock();
+	worker_shared_unlock();
 	return presence;
 }
 
@@ -233,22 +218,22 @@ worker_databases_set_presence(Oid database, ExtensionPresence presence)
 {
 	WorkerDatabase *entry;
 
-	lock_exclusively();
+	worker_shared_lock();
 	entry = worker_databases_find(database, presence != EXTENSION_ABSENT);
 	if (entry != NULL)
 		set_presence(entry, presence);
-	unlock();
-	worker_slots_wake_launcher();
+	worker_shared_unlock();
+	worker_shared_wake_launcher();
 }
 
 /* There are databases more, or less. */
 void
 worker_databases_changed(void)
 {
-	lock_exclusively();
+	worker_shared_lock();
 	worker_shared->changed = true;
-	unlock();
-	worker_slots_wake_launcher();
+	worker_shared_unlock();
+	worker_shared_wake_launcher();
 }
 
 /* The next run, which may be due at once, is to check what rarely changes too. */
@@ -258,7 +243,7 @@ worker_databases_look_closely(Oid database, bool at_once)
 	WorkerDatabase *entry;
 	bool			wakes;
 
-	lock_exclusively();
+	worker_shared_lock();
 	entry = worker_databases_find(database, false);
 	wakes = entry != NULL && entry->presence == EXTENSION_PRESENT;
 	if (wakes)
@@ -267,9 +252,9 @@ worker_databases_look_closely(Oid database, bool at_once)
 		if (at_once)
 			entry->maintenance.next_start = 0;
 	}
-	unlock();
+	worker_shared_unlock();
 	if (wakes && at_once)
-		worker_slots_wake_launcher();
+		worker_shared_wake_launcher();
 }
 
 /* A maintenance worker begins; returns the version of what is known now. */
@@ -279,11 +264,11 @@ worker_databases_begin_run(void)
 	WorkerDatabase *entry;
 	uint32			version = 0;
 
-	lock_shared();
-	entry = worker_databases_find(worker_slots_my_database(), false);
+	worker_shared_lock_for_reading();
+	entry = worker_databases_find(worker_shared_my_database(), false);
 	if (entry != NULL)
 		version = entry->version;
-	unlock();
+	worker_shared_unlock();
 	return version;
 }
 
@@ -298,16 +283,24 @@ worker_databases_looks_closely(char *last_error)
 	WorkerDatabase *entry;
 	bool			look_closely = false;
 
-	lock_exclusively();
-	entry = worker_databases_find(worker_slots_my_database(), false);
+	worker_shared_lock();
+	entry = worker_databases_find(worker_shared_my_database(), false);
 	if (entry != NULL)
 	{
 		look_closely = entry->look_closely;
 		entry->look_closely = false;
 		memcpy(last_error, entry->maintenance.last_error, WORKER_ERROR_LENGTH);
 	}
-	unlock();
+	worker_shared_unlock();
+	is_close_run = look_closely;
 	return look_closely;
+}
+
+/* Is this run one of those that check what hardly ever changes? */
+bool
+worker_databases_is_close_run(void)
+{
+	return is_close_run;
 }
 
 /*
@@ -320,12 +313,12 @@ worker_databases_report(uint32 version, ExtensionPresence presence)
 	WorkerDatabase *entry;
 	bool			current;
 
-	lock_exclusively();
-	entry = worker_databases_find(worker_slots_my_database(), false);
+	worker_shared_lock();
+	entry = worker_databases_find(worker_shared_my_database(), false);
 	current = entry != NULL && entry->version == version;
 	if (current && entry->presence != presence)
 		set_presence(entry, presence);
-	unlock();
+	worker_shared_unlock();
 	return current;
 }
 
@@ -336,14 +329,14 @@ worker_databases_end_run(TimestampTz started_at)
 	WorkerDatabase *entry;
 	TimestampTz		now = GetCurrentTimestamp();
 
-	lock_exclusively();
-	entry = worker_databases_find(worker_slots_my_database(), false);
+	worker_shared_lock();
+	entry = worker_databases_find(worker_shared_my_database(), false);
 	if (entry != NULL)
 	{
 		WorkerJob *job = &entry->maintenance;
 
 		job->last_run = now;
-		memcpy(job->last_error, worker_slots_mine()->info.last_error,
+		memcpy(job->last_error, my_worker_slot->info.last_error,
 			   WORKER_ERROR_LENGTH);
 
 		/* Somebody may have asked for a run at once since this one began. */
@@ -351,7 +344,7 @@ worker_databases_end_run(TimestampTz started_at)
 			job->next_start = Max(now, TimestampTzPlusMilliseconds(started_at,
 																   setting_maintenance_interval));
 	}
-	unlock();
+	worker_shared_unlock();
 }
 
 /* Returns copies of all entries, as palloc'd WorkerDatabase. */
@@ -363,13 +356,13 @@ worker_databases_list(void)
 	int				count = 0;
 	List		   *list = NIL;
 
-	lock_shared();
+	worker_shared_lock_for_reading();
 	for (int i = 0; i < room; i++)
 	{
 		if (OidIsValid(worker_shared->databases[i].database))
 			entries[count++] = worker_shared->databases[i];
 	}
-	unlock();
+	worker_shared_unlock();
 	for (int i = 0; i < count; i++)
 		list = lappend(list, &entries[i]);
 	return list;
@@ -381,10 +374,10 @@ worker_databases_take_changed(void)
 {
 	bool changed;
 
-	lock_exclusively();
+	worker_shared_lock();
 	changed = worker_shared->changed;
 	worker_shared->changed = false;
-	unlock();
+	worker_shared_unlock();
 	return changed;
 }
 
@@ -398,7 +391,7 @@ worker_databases_see(Oid database, bool create, bool connectable)
 	WorkerDatabase *entry;
 	bool			changed;
 
-	lock_exclusively();
+	worker_shared_lock();
 	changed = worker_shared->changed;
 	entry = worker_databases_find(database, create);
 	if (entry != NULL)
@@ -407,7 +400,7 @@ worker_databases_see(Oid database, bool create, bool connectable)
 		entry->connectable = connectable;
 		worker_shared->changed = changed;
 	}
-	unlock();
+	worker_shared_unlock();
 	return entry != NULL;
 }
 
@@ -421,14 +414,14 @@ worker_databases_remove(const WorkerDatabase *copy)
 	WorkerDatabase *entry;
 	bool			removed;
 
-	lock_exclusively();
+	worker_shared_lock();
 	entry = worker_databases_find(copy->database, false);
 	removed = entry != NULL && entry->version == copy->version &&
 			  entry->holds == 0 && entry->maintenance.worker == 0 &&
 			  entry->dispatcher.worker == 0;
 	if (removed)
 		entry->database = InvalidOid;
-	unlock();
+	worker_shared_unlock();
 	return removed;
 }
 
@@ -438,12 +431,12 @@ worker_databases_lacks_slot(WorkerType type, Oid database, TimestampTz next_star
 {
 	WorkerJob *job;
 
-	lock_exclusively();
+	worker_shared_lock();
 	job = job_of(worker_databases_find(database, false), type);
 	if (job != NULL)
 	{
 		job->lacks_slot = true;
 		job->next_start = next_start;
 	}
-	unlock();
+	worker_shared_unlock();
 }

@@ -49,14 +49,6 @@ static bool extensions_changed = false;
 static bool extension_is_present;
 static bool databases_changed = false;
 static Oid	database_created = InvalidOid;
-static bool dispatcher_wanted = false;
-
-/* A dispatcher is wanted in this database if the transaction commits. */
-void
-worker_guard_want_dispatcher(void)
-{
-	dispatcher_wanted = true;
-}
 
 /* From the object access hook: only notes. */
 void
@@ -320,8 +312,7 @@ worker_guard_commit(void)
 		worker_databases_set_presence(database_created, EXTENSION_UNKNOWN);
 	if (databases_changed)
 		worker_databases_changed();
-	if (dispatcher_wanted)
-		worker_slots_want_dispatcher(MyDatabaseId);
+	worker_slots_end_transaction(true);
 	worker_guard_forget();
 }
 
@@ -332,7 +323,7 @@ worker_guard_forget(void)
 	extensions_changed = false;
 	databases_changed = false;
 	database_created = InvalidOid;
-	dispatcher_wanted = false;
+	worker_slots_end_transaction(false);
 	release();
 }
 

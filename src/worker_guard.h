@@ -10,9 +10,6 @@
 #include "catalog/objectaccess.h"
 #include "nodes/nodes.h"
 
-/* For whoever makes or enables a mapping: acts when the transaction commits */
-extern void worker_guard_want_dispatcher(void);
-
 /* For stream_guard.c */
 extern void worker_guard_object_access(ObjectAccessType access, Oid class_id,
 									   Oid object_id);

@@ -11,8 +11,7 @@
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 
-#include "worker_databases.h"
-#include "worker_slots.h"
+#include "worker_types.h"
 
 /*
  * At most so many databases have an entry, that is, have the extension or are
@@ -48,14 +47,25 @@ typedef struct WorkerShared
 
 extern WorkerShared *worker_shared;
 
-/* The lock is held */
-extern WorkerDatabase *worker_databases_find(Oid database, bool create);
-extern void			   worker_databases_worker_started(WorkerType type,
-													   Oid database, WorkerId id);
-extern void			   worker_databases_worker_ended(const WorkerSlot *slot,
-													 bool			   failed);
+/* The calling worker's slot; NULL in other processes */
+extern WorkerSlot *my_worker_slot;
 
-/* The calling worker's slot, or NULL */
-extern WorkerSlot *worker_slots_mine(void);
+/* For the postmaster, when it starts and after a crash of a backend */
+extern Size worker_shared_size(void);
+extern void worker_shared_init(void);
+
+extern void worker_shared_lock(void);
+extern void worker_shared_lock_for_reading(void);
+extern void worker_shared_unlock(void);
+
+/* The slot of a worker, or NULL if it has ended.  The caller holds the lock. */
+extern WorkerSlot *worker_shared_slot(WorkerId id);
+
+/* Sets the latch of a slot's worker; NULL is allowed.  The caller holds the lock. */
+extern void worker_shared_wake(WorkerSlot *slot);
+
+/* These two take the lock. */
+extern void worker_shared_wake_launcher(void);
+extern Oid	worker_shared_my_database(void);
 
 #endif /* WORKER_SHARED_H */

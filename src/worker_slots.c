@@ -31,7 +31,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "worker_jobs.h"
 #include "worker_shared.h"
+#include "worker_slots.h"
 
 /* What bgw_extra holds */
 typedef struct WorkerExtra
@@ -60,81 +62,17 @@ static const struct
 	[WORKER_DISPATCHER] = {"dispatcher", "delivery_dispatcher_main"},
 	[WORKER_HANDLER] = {"handler", "delivery_handler_main"}};
 
-WorkerShared *worker_shared = NULL;
-
-static WorkerSlot		 *my_slot = NULL;
 static List				 *pending = NIL; /* of PendingStart *, in TopMemoryContext */
 static emit_log_hook_type next_emit_log_hook = NULL;
 
-Size
-worker_slots_shmem_size(void)
-{
-	/* The launcher is one of max_worker_processes, but that may be 0. */
-	return add_size(offsetof(WorkerShared, slots),
-					mul_size(max_worker_processes + 1, sizeof(WorkerSlot)));
-}
-
-/* Called in the postmaster, at its start and after a crash of a backend. */
-void
-worker_slots_shmem_init(void)
-{
-	bool found;
-
-	worker_shared = ShmemInitStruct("ddbstreams workers",
-									worker_slots_shmem_size(), &found);
-	if (!found)
-	{
-		memset(worker_shared, 0, worker_slots_shmem_size());
-		worker_shared->tranche_id = LWLockNewTrancheId();
-		LWLockInitialize(&worker_shared->lock, worker_shared->tranche_id);
-		ConditionVariableInit(&worker_shared->gone);
-		worker_shared->slot_count = max_worker_processes + 1;
-	}
-	LWLockRegisterTranche(worker_shared->tranche_id, "DdbstreamsWorkers");
-}
-
-static void
-lock_exclusively(void)
-{
-	LWLockAcquire(&worker_shared->lock, LW_EXCLUSIVE);
-}
-
-static void
-lock_shared(void)
-{
-	LWLockAcquire(&worker_shared->lock, LW_SHARED);
-}
-
-static void
-unlock(void)
-{
-	LWLockRelease(&worker_shared->lock);
-}
+/* This transaction wants a dispatcher if it commits. */
+static bool dispatcher_wanted = false;
 
 /* The name of a type in the view; in pg_stat_activity "ddbstreams " precedes it. */
 const char *
 worker_slots_type_name(WorkerType type)
 {
 	return worker_types[type].name;
-}
-
-WorkerSlot *
-worker_slots_mine(void)
-{
-	return my_slot;
-}
-
-/* The slot of a worker, or NULL if it has ended.  The lock is held. */
-static WorkerSlot *
-slot_of(WorkerId id)
-{
-	uint32		number = (uint32) id;
-	WorkerSlot *slot;
-
-	if (number == 0 || number > (uint32) worker_shared->slot_count)
-		return NULL;
-	slot = &worker_shared->slots[number - 1];
-	return slot->info.type != WORKER_NONE && slot->info.id == id ? slot : NULL;
 }
 
 /* Returns a slot that nobody else will take, or NULL.  The lock is held. */
@@ -173,13 +111,6 @@ free_slot(WorkerSlot *slot, bool failed)
 	slot->proc = NULL;
 }
 
-static void
-wake_slot(WorkerSlot *slot)
-{
-	if (slot != NULL && slot->info.pid != 0)
-		SetLatch(&slot->proc->procLatch);
-}
-
 /*
  * Asks the postmaster for a worker in a database.  Up to WORKER_EXTRA_LENGTH
  * bytes are passed on to it (worker_slots_extra), and the role is there to be
@@ -204,7 +135,7 @@ worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
 	/* Nothing may fail between the reservation and the registration. */
 	pending = lappend(pending, start);
 
-	lock_exclusively();
+	worker_shared_lock();
 	entry = worker_databases_find(database, false);
 	held = entry != NULL && entry->holds > 0;
 	if (!held)
@@ -215,7 +146,7 @@ worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
 		worker_extra.ticket = slot->ticket;
 		worker_databases_worker_started(type, database, *id);
 	}
-	unlock();
+	worker_shared_unlock();
 
 	if (slot != NULL)
 	{
@@ -244,11 +175,11 @@ worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
 	pfree(start);
 	if (slot != NULL)
 	{
-		lock_exclusively();
-		slot = slot_of(*id);
+		worker_shared_lock();
+		slot = worker_shared_slot(*id);
 		if (slot != NULL)
 			free_slot(slot, false);
-		unlock();
+		worker_shared_unlock();
 	}
 	return held ? WORKER_HELD_OFF : WORKER_NO_SLOT;
 }
@@ -270,8 +201,8 @@ worker_slots_reap(void)
 		WorkerSlot	 *slot;
 		bool		  starting;
 
-		lock_exclusively();
-		slot = slot_of(start->id);
+		worker_shared_lock();
+		slot = worker_shared_slot(start->id);
 		starting = slot != NULL && slot->info.pid == 0;
 		if (starting && stopped)
 		{
@@ -281,7 +212,7 @@ worker_slots_reap(void)
 			free_slot(slot, true);
 			starting = false;
 		}
-		unlock();
+		worker_shared_unlock();
 		if (!starting)
 		{
 			pfree(start->handle);
@@ -298,11 +229,11 @@ worker_slots_get(WorkerId id, WorkerInfo *info)
 {
 	WorkerSlot *slot;
 
-	lock_shared();
-	slot = slot_of(id);
+	worker_shared_lock_for_reading();
+	slot = worker_shared_slot(id);
 	if (slot != NULL)
 		*info = slot->info;
-	unlock();
+	worker_shared_unlock();
 	return slot != NULL;
 }
 
@@ -317,7 +248,7 @@ worker_slots_list(WorkerType type, Oid database)
 	WorkerInfo *infos = palloc(worker_shared->slot_count * sizeof(WorkerInfo));
 	List	   *list = NIL;
 
-	lock_shared();
+	worker_shared_lock_for_reading();
 	for (int i = 0; i < worker_shared->slot_count; i++)
 	{
 		WorkerInfo *info = &worker_shared->slots[i].info;
@@ -327,7 +258,7 @@ worker_slots_list(WorkerType type, Oid database)
 			(!OidIsValid(database) || info->database == database))
 			infos[count++] = *info;
 	}
-	unlock();
+	worker_shared_unlock();
 	for (int i = 0; i < count; i++)
 		list = lappend(list, &infos[i]);
 	return list;
@@ -337,17 +268,9 @@ worker_slots_list(WorkerType type, Oid database)
 void
 worker_slots_wake(WorkerId id)
 {
-	lock_shared();
-	wake_slot(slot_of(id));
-	unlock();
-}
-
-void
-worker_slots_wake_launcher(void)
-{
-	lock_shared();
-	wake_slot(slot_of(worker_shared->launcher));
-	unlock();
+	worker_shared_lock_for_reading();
+	worker_shared_wake(worker_shared_slot(id));
+	worker_shared_unlock();
 }
 
 /* The lock is held exclusively. */
@@ -369,11 +292,11 @@ worker_slots_terminate(WorkerId id)
 {
 	WorkerSlot *slot;
 
-	lock_exclusively();
-	slot = slot_of(id);
+	worker_shared_lock();
+	slot = worker_shared_slot(id);
 	if (slot != NULL)
 		terminate_slot(slot);
-	unlock();
+	worker_shared_unlock();
 }
 
 /* Tells the workers of a database to quit; returns whether there are any. */
@@ -382,19 +305,19 @@ terminate_in(Oid database)
 {
 	bool any = false;
 
-	lock_exclusively();
+	worker_shared_lock();
 	for (int i = 0; i < worker_shared->slot_count; i++)
 	{
 		WorkerSlot *slot = &worker_shared->slots[i];
 
 		if (slot->info.type == WORKER_NONE || slot->info.database != database ||
-			slot == my_slot)
+			slot == my_worker_slot)
 			continue;
 		if (!slot->quits)
 			terminate_slot(slot);
 		any |= slot->info.type != WORKER_NONE;
 	}
-	unlock();
+	worker_shared_unlock();
 	return any;
 }
 
@@ -431,16 +354,16 @@ worker_slots_want_dispatcher(Oid database)
 {
 	WorkerDatabase *entry;
 
-	lock_exclusively();
+	worker_shared_lock();
 	entry = worker_databases_find(database, true);
 	if (entry != NULL)
 	{
 		entry->wants_dispatcher = true;
 		entry->wishes++;
-		wake_slot(slot_of(entry->dispatcher.worker));
+		worker_shared_wake(worker_shared_slot(entry->dispatcher.worker));
 	}
-	wake_slot(slot_of(worker_shared->launcher));
-	unlock();
+	worker_shared_wake(worker_shared_slot(worker_shared->launcher));
+	worker_shared_unlock();
 }
 
 /*
@@ -454,11 +377,11 @@ worker_slots_dispatcher_wishes(void)
 	WorkerDatabase *entry;
 	uint32			wishes = 0;
 
-	lock_shared();
-	entry = worker_databases_find(my_slot->info.database, false);
+	worker_shared_lock_for_reading();
+	entry = worker_databases_find(my_worker_slot->info.database, false);
 	if (entry != NULL)
 		wishes = entry->wishes;
-	unlock();
+	worker_shared_unlock();
 	return wishes;
 }
 
@@ -472,12 +395,12 @@ worker_slots_dispatcher_may_end(uint32 wishes)
 	WorkerDatabase *entry;
 	bool			may_end;
 
-	lock_exclusively();
-	entry = worker_databases_find(my_slot->info.database, false);
+	worker_shared_lock();
+	entry = worker_databases_find(my_worker_slot->info.database, false);
 	may_end = entry == NULL || entry->wishes == wishes;
 	if (entry != NULL && may_end)
 		entry->wants_dispatcher = false;
-	unlock();
+	worker_shared_unlock();
 	return may_end;
 }
 
@@ -488,10 +411,10 @@ worker_slots_dispatcher_may_end(uint32 wishes)
 static void
 detach(int code, Datum arg)
 {
-	WorkerSlot *slot = my_slot;
+	WorkerSlot *slot = my_worker_slot;
 
-	my_slot = NULL;
-	lock_exclusively();
+	my_worker_slot = NULL;
+	worker_shared_lock();
 	if (slot->info.type == WORKER_LAUNCHER)
 		worker_shared->launcher = 0;
 	for (int i = 0; i < worker_shared->slot_count; i++)
@@ -504,8 +427,8 @@ detach(int code, Datum arg)
 			free_slot(other, false);
 	}
 	free_slot(slot, code != 0 && !slot->quits);
-	wake_slot(slot_of(worker_shared->launcher));
-	unlock();
+	worker_shared_wake(worker_shared_slot(worker_shared->launcher));
+	worker_shared_unlock();
 	ConditionVariableBroadcast(&worker_shared->gone);
 }
 
@@ -516,9 +439,9 @@ detach(int code, Datum arg)
 static void
 emit_log(ErrorData *edata)
 {
-	if (edata->elevel == FATAL && my_slot != NULL && edata->message != NULL)
+	if (edata->elevel == FATAL && my_worker_slot != NULL && edata->message != NULL)
 	{
-		if (my_slot->quits && edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		if (my_worker_slot->quits && edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			edata->output_to_server = false;
 		else
 			worker_slots_report_error(edata->message);
@@ -532,7 +455,7 @@ become(WorkerSlot *slot)
 {
 	slot->info.pid = MyProcPid;
 	slot->proc = MyProc;
-	my_slot = slot;
+	my_worker_slot = slot;
 }
 
 static void
@@ -552,14 +475,14 @@ worker_slots_attach_launcher(void)
 {
 	WorkerSlot *slot;
 
-	lock_exclusively();
+	worker_shared_lock();
 	slot = reserve(WORKER_LAUNCHER, InvalidOid, InvalidOid);
 	if (slot != NULL)
 	{
 		become(slot);
 		worker_shared->launcher = slot->info.id;
 	}
-	unlock();
+	worker_shared_unlock();
 	if (slot == NULL)
 		elog(ERROR, "no slot for the launcher of ddbstreams");
 	on_shmem_exit(detach, 0);
@@ -576,11 +499,11 @@ worker_slots_attach(Datum main_arg)
 	const WorkerExtra *extra = (const WorkerExtra *) MyBgworkerEntry->bgw_extra;
 	WorkerSlot		  *slot;
 
-	lock_exclusively();
-	slot = slot_of((uint64) extra->ticket << 32 | DatumGetUInt32(main_arg));
+	worker_shared_lock();
+	slot = worker_shared_slot((uint64) extra->ticket << 32 | DatumGetUInt32(main_arg));
 	if (slot != NULL)
 		become(slot);
-	unlock();
+	worker_shared_unlock();
 	if (slot == NULL)
 		proc_exit(0);
 	on_shmem_exit(detach, 0);
@@ -603,7 +526,7 @@ worker_slots_connect(void)
 		{"lock_timeout", "0"},
 		{"row_security", "off"}};
 
-	BackgroundWorkerInitializeConnectionByOid(my_slot->info.database,
+	BackgroundWorkerInitializeConnectionByOid(my_worker_slot->info.database,
 											  InvalidOid, 0);
 	for (Size i = 0; i < lengthof(settings); i++)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET,
@@ -618,15 +541,9 @@ worker_slots_extra(void)
 }
 
 Oid
-worker_slots_my_database(void)
-{
-	return my_slot->info.database;
-}
-
-Oid
 worker_slots_my_role(void)
 {
-	return my_slot->info.role;
+	return my_worker_slot->info.role;
 }
 
 /*
@@ -636,7 +553,7 @@ worker_slots_my_role(void)
 void
 worker_slots_check_interrupts(void)
 {
-	if (ProcDiePending && my_slot->quits)
+	if (ProcDiePending && my_worker_slot->quits)
 		proc_exit(0);
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
@@ -666,18 +583,18 @@ worker_slots_wait(long timeout_ms)
 void
 worker_slots_set_state(const char *state)
 {
-	lock_exclusively();
-	strlcpy(my_slot->info.state, state, WORKER_STATE_LENGTH);
-	unlock();
+	worker_shared_lock();
+	strlcpy(my_worker_slot->info.state, state, WORKER_STATE_LENGTH);
+	worker_shared_unlock();
 }
 
 /* When the worker has done its work last, for the view */
 void
 worker_slots_set_last_run(TimestampTz time)
 {
-	lock_exclusively();
-	my_slot->info.last_run = time;
-	unlock();
+	worker_shared_lock();
+	my_worker_slot->info.last_run = time;
+	worker_shared_unlock();
 }
 
 /* What has gone wrong, for the view; NULL or "" if nothing any more */
@@ -695,7 +612,25 @@ worker_slots_report_error(const char *error)
 
 		memcpy(text, error, length);
 	}
-	lock_exclusively();
-	memcpy(my_slot->info.last_error, text, WORKER_ERROR_LENGTH);
-	unlock();
+	worker_shared_lock();
+	memcpy(my_worker_slot->info.last_error, text, WORKER_ERROR_LENGTH);
+	worker_shared_unlock();
+}
+
+/* A dispatcher is wanted in this database if the transaction commits. */
+void
+worker_slots_want_dispatcher_at_commit(void)
+{
+	dispatcher_wanted = true;
+}
+
+/* At the end of each transaction */
+void
+worker_slots_end_transaction(bool committed)
+{
+	bool wanted = dispatcher_wanted;
+
+	dispatcher_wanted = false;
+	if (committed && wanted)
+		worker_slots_want_dispatcher(MyDatabaseId);
 }

@@ -1,5 +1,5 @@
 /*
- * aws_record.c
+ * record_json.c
  *	  A record as AWS writes it.
  */
 #include "postgres.h"
@@ -7,7 +7,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "aws_record.h"
+#include "record_json.h"
 #include "stream_time.h"
 
 

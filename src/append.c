@@ -1,14 +1,14 @@
 /*
- * transaction.c
+ * append.c
  *	  From the change buffer to the shards, at commit.
  *
  * At pre-commit (or pre-prepare) the buffer's changes are appended to the
  * shards that are open then, one shard after another in the order of streams
  * and hash ranges.  For each, the writers' lock is taken, large values go to
  * the side table, and only then batches go to the log.  With the commit the
- * records become visible together with the rows that they tell of; after it,
- * whoever waits for records of these shards is woken.  So it is after an abort:
- * what stood behind an aborted record can be read now.
+ * records become visible together with the rows that they tell of.  The readers
+ * of these shards are woken at the end of the transaction (shard_wake.c).
+ * xact_callbacks.c calls this file.
  *
  * Callbacks of libraries that were loaded before this one run after it, and may
  * change rows.  What is captured after the append is appended at once.
@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "append.h"
 #include "captured_relation.h"
 #include "change_buffer.h"
 #include "change_order.h"
@@ -31,11 +32,9 @@
 #include "record.h"
 #include "row_descriptor.h"
 #include "shard_log.h"
+#include "shard_wake.h"
 #include "side_table.h"
 #include "stream_catalog.h"
-#include "stream_guard.h"
-#include "transaction.h"
-#include "worker_guard.h"
 
 /* The records that go to the log together */
 typedef struct Batch
@@ -50,29 +49,6 @@ typedef struct Batch
 } Batch;
 
 static bool appended = false; /* this transaction's append has run */
-
-/* Slots of the shards that this transaction has appended to */
-static int *touched_slots = NULL;
-static int	touched_count = 0;
-static int	touched_capacity = 0;
-
-/* At this transaction's end, wake whoever waits for records of this shard. */
-void
-transaction_wakes_readers(Oid shard_table)
-{
-	if (touched_count == touched_capacity)
-	{
-		int capacity = Max(16, touched_capacity * 2);
-
-		if (touched_slots == NULL)
-			touched_slots = MemoryContextAlloc(TopMemoryContext,
-											   capacity * sizeof(int));
-		else
-			touched_slots = repalloc(touched_slots, capacity * sizeof(int));
-		touched_capacity = capacity;
-	}
-	touched_slots[touched_count++] = shard_log_slot_number(shard_table);
-}
 
 static void
 batch_flush(Batch *batch)
@@ -215,7 +191,7 @@ append_bucket(Batch *batch, const StreamBuffer *buffer, ChangeBucket *bucket)
 			write_values(shard.side_table, bucket, batch->transaction_id,
 						 first, last);
 
-		transaction_wakes_readers(shard.shard_table);
+		shard_wake_at_end(shard.shard_table);
 		batch->shard = table_open(shard.shard_table, NoLock);
 		batch->starting_number = shard.starting_number;
 		if (bucket->disordered)
@@ -327,8 +303,8 @@ append_all(void)
  * locks that are taken in it.  Nor must it be the victim of a deadlock with
  * somebody who closes a shard: he waits for a shorter time than this.
  */
-static void
-run_without_lock_timeout(void (*work)(void))
+void
+append_without_lock_timeout(void (*work)(void))
 {
 	int save_lock_timeout = LockTimeout;
 	int save_deadlock_timeout = DeadlockTimeout;
@@ -351,7 +327,7 @@ static void
 append_changes(void)
 {
 	if (change_buffer_streams() != NULL)
-		run_without_lock_timeout(append_all);
+		append_without_lock_timeout(append_all);
 }
 
 /*
@@ -360,7 +336,7 @@ append_changes(void)
  * undone for a subtransaction alone, so there it is refused.
  */
 void
-transaction_changes_captured(void)
+append_changes_captured(void)
 {
 	if (!appended)
 		return;
@@ -373,69 +349,18 @@ transaction_changes_captured(void)
 	append_changes();
 }
 
-static void
-wake_readers(void)
+void
+append_at_commit(void)
 {
-	for (int i = 0; i < touched_count; i++)
-		shard_log_wake(touched_slots[i]);
-	touched_count = 0;
+	append_changes();
+	appended = true;
 }
 
-static void
-end_transaction(void)
+void
+append_end_transaction(void)
 {
 	appended = false;
 	change_buffer_forget();
 	row_descriptor_forget_used();
 	captured_relation_end_transaction();
-	wake_readers();
-}
-
-static void
-xact_callback(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			stream_guard_check();
-			append_changes();
-			appended = true;
-			if (stream_guard_has_dropped())
-				run_without_lock_timeout(stream_guard_close_dropped);
-			worker_guard_pre_commit();
-			break;
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
-			if (event == XACT_EVENT_COMMIT)
-				worker_guard_commit();
-			else
-				worker_guard_forget();
-			stream_guard_forget();
-			end_transaction();
-			break;
-		default:
-			break;
-	}
-}
-
-static void
-subxact_callback(SubXactEvent event, SubTransactionId subid,
-				 SubTransactionId parent_subid, void *arg)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
-		change_buffer_cut(subid);
-		stream_guard_cut(subid);
-		worker_guard_cut(subid);
-	}
-}
-
-/* Called once, when the library is preloaded. */
-void
-transaction_init(void)
-{
-	RegisterXactCallback(xact_callback, NULL);
-	RegisterSubXactCallback(subxact_callback, NULL);
 }

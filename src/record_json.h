@@ -1,9 +1,9 @@
 /*
- * aws_record.h
+ * record_json.h
  *	  A record as AWS writes it.
  */
-#ifndef AWS_RECORD_H
-#define AWS_RECORD_H
+#ifndef RECORD_JSON_H
+#define RECORD_JSON_H
 
 #include "ddbstreams.h"
 
@@ -13,4 +13,4 @@
 extern void aws_append_record(StringInfo buf, RecordPage *page);
 extern void aws_append_record_members(StringInfo buf, RecordPage *page);
 
-#endif /* AWS_RECORD_H */
+#endif /* RECORD_JSON_H */

@@ -1,5 +1,5 @@
 /*
- * ddbstreams.c
+ * module.c
  *	  Loading the library.
  *
  * ddbstreams must be preloaded: the locks under which records are appended live
@@ -17,13 +17,16 @@
 #include "storage/shmem.h"
 
 #include "ddbstreams.h"
+#include "ddl_hooks.h"
 #include "delivery_handlers.h"
 #include "launcher.h"
+#include "mapping.h"
 #include "shard_log.h"
 #include "shard_watch.h"
-#include "stream_guard.h"
-#include "transaction.h"
+#include "stream_definition.h"
+#include "worker_shared.h"
 #include "worker_slots.h"
+#include "xact_callbacks.h"
 
 PG_MODULE_MAGIC;
 
@@ -38,7 +41,7 @@ request_shared_memory(void)
 	if (next_shmem_request_hook)
 		next_shmem_request_hook();
 	RequestAddinShmemSpace(shard_log_shmem_size());
-	RequestAddinShmemSpace(worker_slots_shmem_size());
+	RequestAddinShmemSpace(worker_shared_size());
 	RequestAddinShmemSpace(shard_watch_shmem_size());
 	RequestAddinShmemSpace(delivery_handlers_shmem_size());
 }
@@ -50,7 +53,7 @@ start_shared_memory(void)
 		next_shmem_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shard_log_shmem_init();
-	worker_slots_shmem_init();
+	worker_shared_init();
 	shard_watch_shmem_init();
 	delivery_handlers_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
@@ -66,8 +69,9 @@ _PG_init(void)
 				 errhint("Add this line to postgresql.conf and restart the server: shared_preload_libraries = 'ddbstreams'")));
 
 	settings_define();
-	transaction_init();
-	stream_guard_init();
+	mapping_changed_hook = stream_definition_refresh;
+	xact_callbacks_init();
+	ddl_hooks_init();
 
 	next_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shared_memory;
