@@ -10,8 +10,13 @@
 
 EXTENSION = ddbstreams
 MODULE_big = ddbstreams
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
-DATA = $(wildcard sql/*--*.sql)
+# The folder of this Makefile, for builds elsewhere (make -f .../Makefile).
+HERE := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+SOURCES = $(sort $(wildcard $(HERE)/src/*/*.c))
+OWN_HEADERS = $(wildcard $(HERE)/src/*/*.h)
+OBJS = $(patsubst $(HERE)/%.c,%.o,$(SOURCES))
+PG_CPPFLAGS = -I$(HERE)/src
+DATA = $(patsubst $(HERE)/%,%,$(wildcard $(HERE)/sql/*--*.sql))
 
 # sql/ holds the install scripts (with "--") and the regress tests (without);
 # the test that creates the extension comes first.
@@ -51,7 +56,10 @@ PG_CONFIG = pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(OBJS): $(wildcard src/*.h)
+$(OBJS): $(OWN_HEADERS)
+
+# PGXS makes no folders for objects; a rule would find those of the sources by VPATH.
+$(shell mkdir -p $(sort $(dir $(OBJS))))
 
 .PHONY: prove format
 prove: PROVE_TESTS = test/t/*.pl
@@ -62,4 +70,4 @@ prove:
 	status=$$?; rm -f prove.conf; exit $$status
 
 format:
-	clang-format -i $(wildcard src/*.c src/*.h)
+	clang-format -i $(SOURCES) $(OWN_HEADERS)

@@ -1,0 +1,97 @@
+/*
+ * aws.c
+ *	  aws(): the operations of DynamoDB Streams and Lambda by AWS's names, with AWS's
+ *	  requests, responses and errors.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "aws/aws_operation.h"
+
+PG_FUNCTION_INFO_V1(ddbstreams_aws);
+
+#define STREAMS_TARGET	"DynamoDBStreams_20120810."
+#define TABLES_TARGET	"DynamoDB_20120810."
+#define MAPPINGS_TARGET "" /* Lambda's operations have paths instead */
+
+static const struct OperationRow
+{
+	const char	*target; /* may stand before the name */
+	const char	*name;
+	AwsOperation run;
+} operations[] = {
+	{STREAMS_TARGET, "ListStreams", aws_stream_list},
+	{STREAMS_TARGET, "DescribeStream", aws_stream_describe},
+	{STREAMS_TARGET, "GetShardIterator", aws_stream_get_shard_iterator},
+	{STREAMS_TARGET, "GetRecords", aws_stream_get_records},
+	{TABLES_TARGET, "DescribeTable", aws_table_describe},
+	{TABLES_TARGET, "ListTables", aws_table_list},
+	{TABLES_TARGET, "UpdateTable", aws_table_update},
+	{MAPPINGS_TARGET, "CreateEventSourceMapping", aws_mapping_create},
+	{MAPPINGS_TARGET, "GetEventSourceMapping", aws_mapping_get},
+	{MAPPINGS_TARGET, "ListEventSourceMappings", aws_mapping_list},
+	{MAPPINGS_TARGET, "UpdateEventSourceMapping", aws_mapping_update},
+	{MAPPINGS_TARGET, "DeleteEventSourceMapping", aws_mapping_delete},
+};
+
+static void
+unknown_operation(const char *operation)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < (int) lengthof(operations); i++)
+		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ",
+						 operations[i].name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown operation \"%.*s\"",
+					pg_mbcliplen(operation, strlen(operation), 100),
+					operation),
+			 errhint("The operations are %s.", names.data)));
+}
+
+static AwsOperation
+find_operation(const char *operation)
+{
+	for (int i = 0; i < (int) lengthof(operations); i++)
+	{
+		const char *target = operations[i].target;
+		const char *name = operation;
+
+		if (strncmp(operation, target, strlen(target)) == 0)
+			name += strlen(target);
+		if (strcmp(name, operations[i].name) == 0)
+			return operations[i].run;
+	}
+	unknown_operation(operation);
+	return NULL; /* keep compiler quiet */
+}
+
+/* aws(operation text, request json) returns json */
+Datum
+ddbstreams_aws(PG_FUNCTION_ARGS)
+{
+	AwsOperation   run;
+	AwsRequest	  *request;
+	StringInfoData response;
+
+	if (PG_ARGISNULL(0))
+		error_null_argument("operation");
+	if (PG_ARGISNULL(1))
+		error_null_argument("request");
+	run = find_operation(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	request = aws_request_parse(PG_GETARG_TEXT_PP(1));
+
+	/* With room for its header in front, the buffer becomes the result. */
+	initStringInfo(&response);
+	appendStringInfoSpaces(&response, VARHDRSZ);
+	appendStringInfoChar(&response, '{');
+	run(request, &response);
+	appendStringInfoChar(&response, '}');
+	SET_VARSIZE(response.data, response.len);
+	PG_RETURN_TEXT_P((text *) response.data);
+}

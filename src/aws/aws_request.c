@@ -1,0 +1,344 @@
+/*
+ * aws_request.c
+ *	  Reading the members of a request to aws(), under AWS's constraints.
+ *
+ * As AWS does: a member that is null counts as absent, unknown members are
+ * ignored, lengths are counted in characters, a value of the wrong type is
+ * refused before any constraint is looked at, and one message names all
+ * constraints that are violated.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+
+#include "aws/aws_request.h"
+
+/* A message shows at most this many bytes of a value. */
+#define SHOWN_LENGTH 1100
+
+/* What jsonb cannot hold, like \u0000 or 1e999999, is the caller's fault. */
+static void
+parse_error_callback(void *arg)
+{
+	if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_DATA_EXCEPTION)
+		errcode(ERRCODE_INVALID_PARAMETER_VALUE);
+}
+
+/* Reads a request, which must be an object. */
+AwsRequest *
+aws_request_parse(text *json)
+{
+	AwsRequest			*request = palloc(sizeof(AwsRequest));
+	ErrorContextCallback callback;
+	char				*string = text_to_cstring(json);
+	Jsonb				*jsonb;
+
+	callback.callback = parse_error_callback;
+	callback.arg = NULL;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	jsonb = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											   CStringGetDatum(string)));
+	error_context_stack = callback.previous;
+
+	if (!JB_ROOT_IS_OBJECT(jsonb))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("request is not a JSON object"),
+				 errhint("A request without members is written {}.")));
+	request->members = &jsonb->root;
+	request->path = "";
+	request->violations = palloc(sizeof(AwsViolations));
+	request->violations->count = 0;
+	initStringInfo(&request->violations->text);
+	return request;
+}
+
+/* Finds a member that is not null. */
+static JsonbValue *
+find_member(AwsRequest *request, const char *name, JsonbValue *value)
+{
+	if (getKeyJsonValueFromContainer(request->members, name, strlen(name),
+									 value) == NULL ||
+		value->type == jbvNull)
+		return NULL;
+	return value;
+}
+
+/* AWS's name for a member in messages: streamSpecification.streamEnabled */
+static char *
+member_path(AwsRequest *request, const char *name)
+{
+	return psprintf("%s%c%s", request->path,
+					pg_ascii_tolower((unsigned char) name[0]), name + 1);
+}
+
+static void
+violate(AwsRequest *request, const char *name, const char *value,
+		const char *rule)
+{
+	StringInfo text = &request->violations->text;
+
+	if (request->violations->count++ > 0)
+		appendStringInfoString(text, "; ");
+	if (value == NULL)
+		appendStringInfoString(text, "Value null");
+	else if (strlen(value) <= SHOWN_LENGTH)
+		appendStringInfo(text, "Value '%s'", value);
+	else
+		appendStringInfo(text, "Value '%.*s...'",
+						 pg_mbcliplen(value, strlen(value), SHOWN_LENGTH),
+						 value);
+	appendStringInfo(text, " at '%s' failed to satisfy constraint: Member must %s",
+					 member_path(request, name), rule);
+}
+
+static void
+require(AwsRequest *request, const char *name, AwsPresence presence)
+{
+	if (presence == AWS_REQUIRED)
+		violate(request, name, NULL, "not be null");
+}
+
+/* Raises the violations that were found, if any. */
+void
+aws_request_check(AwsRequest *request)
+{
+	int count = request->violations->count;
+
+	if (count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%d validation error%s detected: %s", count,
+						count == 1 ? "" : "s",
+						request->violations->text.data)));
+}
+
+static const char *
+type_name(const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvString:
+			return "STRING_VALUE";
+		case jbvNumeric:
+			return "NUMBER_VALUE";
+		case jbvBool:
+			return value->val.boolean ? "TRUE_VALUE" : "FALSE_VALUE";
+		default:
+			return JsonContainerIsObject(value->val.binary.data) ?
+					   "OBJECT_VALUE" :
+					   "ARRAY_VALUE";
+	}
+}
+
+static void
+wrong_type(AwsRequest *request, const char *name, const JsonbValue *value,
+		   const char *wanted, const char *wanted_json)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s cannot be converted to %s", type_name(value), wanted),
+			 errhint("Member '%s' must be %s.", member_path(request, name),
+					 wanted_json)));
+}
+
+/* Is the member there, and not null? */
+bool
+aws_request_has(AwsRequest *request, const char *name)
+{
+	JsonbValue value;
+
+	return find_member(request, name, &value) != NULL;
+}
+
+/* Returns a member's characters, palloc'd, or NULL if it is absent. */
+static char *
+string_member(AwsRequest *request, const char *name, AwsPresence presence)
+{
+	JsonbValue value;
+
+	if (find_member(request, name, &value) == NULL)
+	{
+		require(request, name, presence);
+		return NULL;
+	}
+	if (value.type != jbvString)
+		wrong_type(request, name, &value, "String", "a JSON string");
+	return pnstrdup(value.val.string.val, value.val.string.len);
+}
+
+/* Returns a string of that many characters, or NULL if it is absent. */
+char *
+aws_request_string(AwsRequest *request, const char *name,
+				   AwsPresence presence, int min_length, int max_length)
+{
+	char *string = string_member(request, name, presence);
+	int	  length;
+
+	if (string == NULL)
+		return NULL;
+	length = pg_mbstrlen(string);
+	if (length < min_length)
+		violate(request, name, string,
+				psprintf("have length greater than or equal to %d",
+						 min_length));
+	if (length > max_length)
+		violate(request, name, string,
+				psprintf("have length less than or equal to %d",
+						 max_length));
+	return string;
+}
+
+/* Returns a string that is one of the values, or NULL if it is absent. */
+char *
+aws_request_enum(AwsRequest *request, const char *name, AwsPresence presence,
+				 const char *const *values, int count)
+{
+	char		  *string = string_member(request, name, presence);
+	StringInfoData rule;
+
+	if (string == NULL)
+		return NULL;
+	initStringInfo(&rule);
+	appendStringInfoString(&rule, "satisfy enum value set: [");
+	for (int i = 0; i < count; i++)
+	{
+		if (strcmp(string, values[i]) == 0)
+			return string;
+		appendStringInfo(&rule, "%s%s", i == 0 ? "" : ", ", values[i]);
+	}
+	appendStringInfoChar(&rule, ']');
+	violate(request, name, string, rule.data);
+	return string;
+}
+
+static int
+compare_with(Datum number, int bound)
+{
+	Datum other = NumericGetDatum(int64_to_numeric(bound));
+
+	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, number, other));
+}
+
+/* Returns an integer from min to max, or the default if it is absent. */
+int
+aws_request_integer(AwsRequest *request, const char *name, int default_value,
+					int min, int max)
+{
+	JsonbValue	value;
+	Datum		number;
+	const char *rule;
+
+	if (find_member(request, name, &value) == NULL)
+		return default_value;
+	if (value.type != jbvNumeric)
+		wrong_type(request, name, &value, "Integer", "a JSON number");
+
+	/* 10.0 and 1e1 are integers, too */
+	number = DirectFunctionCall2(numeric_trunc,
+								 NumericGetDatum(value.val.numeric),
+								 Int32GetDatum(0));
+	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, number,
+										  NumericGetDatum(value.val.numeric))))
+		wrong_type(request, name, &value, "Integer",
+				   "a number without a fraction");
+
+	if (compare_with(number, min) < 0)
+		rule = psprintf("have value greater than or equal to %d", min);
+	else if (compare_with(number, max) > 0)
+		rule = psprintf("have value less than or equal to %d", max);
+	else
+		return DatumGetInt32(DirectFunctionCall1(numeric_int4, number));
+	violate(request, name,
+			DatumGetCString(DirectFunctionCall1(numeric_out, number)), rule);
+	return default_value;
+}
+
+bool
+aws_request_boolean(AwsRequest *request, const char *name,
+					AwsPresence presence, bool default_value)
+{
+	JsonbValue value;
+
+	if (find_member(request, name, &value) == NULL)
+	{
+		require(request, name, presence);
+		return default_value;
+	}
+	if (value.type != jbvBool)
+		wrong_type(request, name, &value, "Boolean", "true or false");
+	return value.val.boolean;
+}
+
+/*
+ * Returns an object in a request, to be read as the request is, or NULL if it
+ * is absent.
+ */
+AwsRequest *
+aws_request_object(AwsRequest *request, const char *name, AwsPresence presence)
+{
+	AwsRequest *object;
+	JsonbValue	value;
+
+	if (find_member(request, name, &value) == NULL)
+	{
+		require(request, name, presence);
+		return NULL;
+	}
+	if (value.type != jbvBinary ||
+		!JsonContainerIsObject(value.val.binary.data))
+		wrong_type(request, name, &value, "Object", "a JSON object");
+	object = palloc(sizeof(AwsRequest));
+	object->members = value.val.binary.data;
+	object->path = psprintf("%s.", member_path(request, name));
+	object->violations = request->violations;
+	return object;
+}
+
+/* Returns an object in a request as it is, or NULL if it is absent. */
+Jsonb *
+aws_request_jsonb(AwsRequest *request, const char *name)
+{
+	JsonbValue value;
+
+	if (find_member(request, name, &value) == NULL)
+		return NULL;
+	if (value.type != jbvBinary ||
+		!JsonContainerIsObject(value.val.binary.data))
+		wrong_type(request, name, &value, "Object", "a JSON object");
+	return JsonbValueToJsonb(&value);
+}
+
+/*
+ * Returns the strings of a list, palloc'd, and their number, or NULL if it is
+ * absent.
+ */
+char **
+aws_request_strings(AwsRequest *request, const char *name, int *count)
+{
+	JsonbValue value;
+	char	 **strings;
+
+	*count = 0;
+	if (find_member(request, name, &value) == NULL)
+		return NULL;
+	if (value.type != jbvBinary || !JsonContainerIsArray(value.val.binary.data))
+		wrong_type(request, name, &value, "List", "a JSON array");
+	*count = JsonContainerSize(value.val.binary.data);
+	strings = palloc(Max(*count, 1) * sizeof(char *));
+	for (int i = 0; i < *count; i++)
+	{
+		JsonbValue *elem = getIthJsonbValueFromContainer(value.val.binary.data, i);
+
+		if (elem->type == jbvNull)
+			error_null_argument(member_path(request, name));
+		if (elem->type != jbvString)
+			wrong_type(request, name, elem, "String", "an array of JSON strings");
+		strings[i] = pnstrdup(elem->val.string.val, elem->val.string.len);
+	}
+	return strings;
+}

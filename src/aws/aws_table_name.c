@@ -1,0 +1,101 @@
+/*
+ * aws_table_name.c
+ *	  Finding the table that a member of AWS's names.
+ *
+ * The name is taken as it is, without case folding: first as that of a table
+ * of schema public, then split at its first dot.  The search path plays no
+ * part, so that a name means the same to everybody.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+
+#include "aws/aws_table_name.h"
+
+#define DEFAULT_SCHEMA "public"
+
+/* Reads a member that names a table. */
+char *
+aws_table_name_member(AwsRequest *request, const char *name,
+					  AwsPresence presence)
+{
+	return aws_request_string(request, name, presence, 1, 1024);
+}
+
+static Oid
+find_in_schema(const char *schema, const char *relname)
+{
+	Oid schema_oid;
+
+	if (strlen(schema) >= NAMEDATALEN || strlen(relname) >= NAMEDATALEN)
+		return InvalidOid;
+	schema_oid = get_namespace_oid(schema, true);
+	if (!OidIsValid(schema_oid))
+		return InvalidOid;
+	return get_relname_relid(relname, schema_oid);
+}
+
+/* Returns the relation of that name, of whatever kind, or InvalidOid. */
+Oid
+aws_table_name_find(const char *table_name)
+{
+	Oid			table_oid = find_in_schema(DEFAULT_SCHEMA, table_name);
+	const char *dot = strchr(table_name, '.');
+
+	if (!OidIsValid(table_oid) && dot != NULL)
+		table_oid = find_in_schema(pnstrdup(table_name, dot - table_name),
+								   dot + 1);
+	return table_oid;
+}
+
+/*
+ * Could table_name mean the table that full_name, as in an ARN, stands for?
+ * For tables that are no more.
+ */
+bool
+aws_table_name_is_of(const char *table_name, const char *full_name)
+{
+	const char *prefix = DEFAULT_SCHEMA ".";
+
+	return strcmp(table_name, full_name) == 0 ||
+		   (strncmp(table_name, prefix, strlen(prefix)) == 0 &&
+			strcmp(table_name + strlen(prefix), full_name) == 0);
+}
+
+/*
+ * Returns the relation of that name, of whatever kind, or InvalidOid; an error
+ * if the current user may not SELECT from it.
+ */
+Oid
+aws_table_name_readable(const char *table_name)
+{
+	Oid		  table_oid = aws_table_name_find(table_name);
+	bool	  is_missing = false;
+	AclResult result;
+
+	if (!OidIsValid(table_oid))
+		return InvalidOid;
+	result = pg_class_aclcheck_ext(table_oid, GetUserId(), ACL_SELECT,
+								   &is_missing);
+	if (is_missing)
+		return InvalidOid;
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, get_relkind_objtype(get_rel_relkind(table_oid)),
+					   table_name);
+	return table_oid;
+}
+
+void
+aws_table_name_not_found(const char *table_name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("Requested resource not found: Table: %s not found",
+					table_name),
+			 errhint("Write the name as it is, without quotes, with its schema and a dot in front unless that is \"%s\".",
+					 DEFAULT_SCHEMA)));
+}

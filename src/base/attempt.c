@@ -1,0 +1,61 @@
+/*
+ * attempt.c
+ *	  Calls that may fail without failing the statement.
+ *
+ * For what depends on a value or on a user's definition, and must not make a
+ * whole page unreadable or a row unwritable.  The call is made in a
+ * subtransaction: nothing else undoes an error safely.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "base/attempt.h"
+
+/*
+ * Calls a function in CurrentMemoryContext.  Returns false if it fails, and
+ * sets sqlstate, which may be NULL; settings and user are as before then.  What
+ * has nothing to do with the call is an error still: cancellation, shutdown,
+ * lack of memory or disk.
+ */
+bool
+attempt(AttemptFunction function, void *argument, int *sqlstate)
+{
+	MemoryContext oldcontext = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	volatile bool succeeded = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(oldcontext);
+	PG_TRY();
+	{
+		function(argument);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(oldcontext);
+		CurrentResourceOwner = oldowner;
+		succeeded = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+		int		   category;
+
+		MemoryContextSwitchTo(oldcontext);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(oldcontext);
+		CurrentResourceOwner = oldowner;
+		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+		if (category == ERRCODE_OPERATOR_INTERVENTION ||
+			category == ERRCODE_INSUFFICIENT_RESOURCES)
+			ReThrowError(error);
+		if (sqlstate != NULL)
+			*sqlstate = error->sqlerrcode;
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	return succeeded;
+}

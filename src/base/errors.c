@@ -1,0 +1,27 @@
+/*
+ * errors.c
+ *	  The errors of AWS's request validation.
+ */
+#include "postgres.h"
+
+#include "base/ddbstreams.h"
+
+/* A null where no default is null */
+void
+error_null_argument(const char *member)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null",
+					member)));
+}
+
+/* A value that breaks one of AWS's rules, such as "have length less than …" */
+void
+error_constraint(const char *value, const char *member, const char *rule)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must %s",
+					value, member, rule)));
+}

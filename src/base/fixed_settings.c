@@ -1,0 +1,94 @@
+/*
+ * fixed_settings.c
+ *		Settings under which values are turned into text.
+ *
+ * A record reads the same in every session, so output functions run under ISO
+ * dates, UTC, ISO 8601 intervals, hex bytea, shortest exact floats,
+ * search_path pg_catalog and C money.
+ *
+ * There are two ways to get there.  The output functions of built-in types
+ * other than money and reg* look at no more than six C variables; setting
+ * these costs next to nothing, which matters on the writers' path.  Everything
+ * else, above all a type of another extension, gets real settings in a nest
+ * level of their own.
+ */
+#include "postgres.h"
+
+#include "base/fixed_settings.h"
+#include "miscadmin.h"
+#include "utils/bytea.h"
+#include "utils/float.h"
+#include "utils/guc.h"
+
+/*
+ * Sets the variables that built-in output functions look at.  The caller must
+ * restore them in PG_FINALLY, and must not run anything in between that may
+ * change settings.
+ */
+void
+fixed_settings_set_formats(FixedSettings *saved)
+{
+	static pg_tz *utc = NULL;
+
+	if (utc == NULL)
+		utc = pg_tzset("UTC");
+	if (utc == NULL)
+		utc = pg_tzset("GMT"); /* known without any time zone file */
+
+	saved->date_style = DateStyle;
+	saved->date_order = DateOrder;
+	saved->interval_style = IntervalStyle;
+	saved->float_digits = extra_float_digits;
+	saved->bytea_output = bytea_output;
+	saved->timezone = session_timezone;
+
+	DateStyle = USE_ISO_DATES;
+	DateOrder = DATEORDER_YMD;
+	IntervalStyle = INTSTYLE_ISO_8601;
+	extra_float_digits = 1;
+	bytea_output = BYTEA_OUTPUT_HEX;
+	session_timezone = utc;
+}
+
+void
+fixed_settings_restore_formats(const FixedSettings *saved)
+{
+	DateStyle = saved->date_style;
+	DateOrder = saved->date_order;
+	IntervalStyle = saved->interval_style;
+	extra_float_digits = saved->float_digits;
+	bytea_output = saved->bytea_output;
+	session_timezone = saved->timezone;
+}
+
+/*
+ * Makes all fixed settings effective, until fixed_settings_end with the nest
+ * level returned here, or the end of the (sub)transaction by an error.
+ */
+int
+fixed_settings_begin(void)
+{
+	static const char *const settings[][2] = {
+		{"DateStyle", "ISO, YMD"},
+		{"IntervalStyle", "iso_8601"},
+		{"TimeZone", "UTC"},
+		{"extra_float_digits", "1"},
+		{"bytea_output", "hex"},
+		{"lc_monetary", "C"},
+		{"quote_all_identifiers", "off"},
+		{"search_path", "pg_catalog"},
+	};
+	int nest_level = NewGUCNestLevel();
+
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1],
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
+	return nest_level;
+}
+
+void
+fixed_settings_end(int nest_level)
+{
+	AtEOXact_GUC(true, nest_level);
+}

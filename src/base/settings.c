@@ -1,0 +1,143 @@
+/*
+ * settings.c
+ *	  The settings, ddbstreams.*.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "datatype/timestamp.h"
+#include "utils/guc.h"
+
+#include "base/ddbstreams.h"
+
+char *setting_region = NULL;
+char *setting_account_id = NULL;
+int	  setting_default_shard_count = 4;
+int	  setting_iterator_lifetime = 900;
+int	  setting_max_readers_per_shard = 2;
+int	  setting_buffer_memory = 65536;
+int	  setting_maintenance_interval = 10000;
+int	  setting_max_workers = 4;
+int	  setting_handler_timeout = 300 * 1000;
+int	  setting_rollover_interval = 4 * 3600;
+int	  setting_split_above = 0;
+int	  setting_clock_offset = 0;
+
+/* A region is a part of ARNs: letters, digits and hyphens, as AWS's are. */
+static bool
+check_region(char **value, void **extra, GucSource source)
+{
+	size_t length = strlen(*value);
+
+	if (length == 0 || length > 64 ||
+		strspn(*value, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
+	{
+		GUC_check_errdetail("A region has 1 to 64 lower-case letters, digits and hyphens.");
+		return false;
+	}
+	return true;
+}
+
+static bool
+check_account_id(char **value, void **extra, GucSource source)
+{
+	if (strlen(*value) != 12 || strspn(*value, "0123456789") != 12)
+	{
+		GUC_check_errdetail("An account has 12 digits.");
+		return false;
+	}
+	return true;
+}
+
+/* Called once, when the library is loaded. */
+void
+settings_define(void)
+{
+	DefineCustomStringVariable("ddbstreams.region",
+							   "Region in the ARNs of streams that are enabled from now on.",
+							   NULL,
+							   &setting_region,
+							   "ddblocal",
+							   PGC_USERSET, 0,
+							   check_region, NULL, NULL);
+	DefineCustomStringVariable("ddbstreams.account_id",
+							   "Account in the ARNs of streams that are enabled from now on.",
+							   NULL,
+							   &setting_account_id,
+							   "000000000000",
+							   PGC_USERSET, 0,
+							   check_account_id, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.default_shard_count",
+							"Number of shards of a new stream, unless its table is partitioned.",
+							NULL,
+							&setting_default_shard_count,
+							4, 1, MAX_SHARD_COUNT,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.iterator_lifetime",
+							"Time after which a shard iterator expires.",
+							"0 lets iterators live for ever.",
+							&setting_iterator_lifetime,
+							900, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.max_readers_per_shard",
+							"Number of get_records calls that may read one shard at the same moment.",
+							"0 allows any number.",
+							&setting_max_readers_per_shard,
+							2, 0, 1000,
+							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.buffer_memory",
+							"Memory that a transaction's captured changes may take before they go to temporary files.",
+							NULL,
+							&setting_buffer_memory,
+							65536, 64, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.maintenance_interval",
+							"Time between two runs of the maintenance worker in a database.",
+							NULL,
+							&setting_maintenance_interval,
+							10000, 100, 24 * 60 * 60 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.max_workers",
+							"Number of workers that run handlers of event source mappings at the same time in a database.",
+							"0 starts none, and no dispatcher; maintenance goes on.",
+							&setting_max_workers,
+							4, 0, 1024,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.handler_timeout",
+							"Time after which the call of an event source mapping's function is cancelled.",
+							"0 lets a call take as long as it will.",
+							&setting_handler_timeout,
+							300 * 1000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.rollover_interval",
+							"Time after which a shard that has records is closed and followed by a child.",
+							"A quarter of the stream's retention, if that is shorter.",
+							&setting_rollover_interval,
+							4 * 3600, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.clock_offset",
+							"For tests: added to the clock by which records are numbered and expire.",
+							NULL,
+							&setting_clock_offset,
+							0, -20 * 365 * SECS_PER_DAY, INT_MAX,
+							PGC_SUSET,
+							GUC_UNIT_S | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.split_above",
+							"Records per second of one shard that make the maintenance worker split it.",
+							"0 splits none.",
+							&setting_split_above,
+							0, 0, INT_MAX,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	MarkGUCPrefixReserved("ddbstreams");
+}

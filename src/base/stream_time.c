@@ -1,0 +1,120 @@
+/*
+ * stream_time.c
+ *	  What time it is, times and numbers as texts, intervals as microseconds.
+ */
+#include "postgres.h"
+
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "base/stream_time.h"
+
+/*
+ * Returns the time by which records are numbered and expire, streams and shards
+ * are made and closed: the clock, which tests may set by a setting.  It may go
+ * back at any time; numbers do not.  Waits and iterators' lifetimes go by the
+ * clock itself.
+ */
+TimestampTz
+stream_time_now(void)
+{
+	return GetCurrentTimestamp() + setting_clock_offset * USECS_PER_SEC;
+}
+
+/*
+ * Returns the length of an interval in microseconds, the same in every time
+ * zone: a day has 24 hours, a month 30 days, a year 365.25 days.
+ */
+int64
+stream_time_interval_usec(const Interval *interval)
+{
+	int64  years = interval->month / MONTHS_PER_YEAR;
+	int64  months = interval->month % MONTHS_PER_YEAR;
+	double days = years * DAYS_PER_YEAR + months * (double) DAYS_PER_MONTH +
+				  interval->day;
+	double usec = days * USECS_PER_DAY + (double) interval->time;
+
+	if (usec > (double) PG_INT64_MAX / 2)
+		return PG_INT64_MAX / 2;
+	if (usec < (double) PG_INT64_MIN / 2)
+		return PG_INT64_MIN / 2;
+	return (int64) usec;
+}
+
+/* Returns an interval of that length, in hours and below, palloc'd. */
+Interval *
+stream_time_usec_interval(int64 usec)
+{
+	Interval *interval = palloc0(sizeof(Interval));
+
+	interval->time = usec;
+	return interval;
+}
+
+/* A time as in a stream's label: UTC, ISO 8601 with milliseconds, no zone. */
+char *
+stream_time_label(TimestampTz time)
+{
+	struct pg_tm tm;
+	fsec_t		 fsec;
+
+	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "time of a stream is out of range");
+	return psprintf("%04d-%02d-%02dT%02d:%02d:%02d.%03d", tm.tm_year, tm.tm_mon,
+					tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+					(int) (fsec / 1000));
+}
+
+/* Writes a number's NUMBER_DIGITS digits, and no terminator. */
+void
+sequence_number_write(int64 number, char *out)
+{
+	char digits[MAXINT8LEN + 1];
+	int	 length = pg_ulltoa_n((uint64) number, digits);
+
+	memset(out, '0', NUMBER_DIGITS - length);
+	memcpy(out + NUMBER_DIGITS - length, digits, length);
+}
+
+/* Returns a number as clients see it, palloc'd. */
+char *
+sequence_number_text(int64 number)
+{
+	char *text = palloc(NUMBER_DIGITS + 1);
+
+	sequence_number_write(number, text);
+	text[NUMBER_DIGITS] = '\0';
+	return text;
+}
+
+/*
+ * Reads a number that a client has handed in: 21 to 40 decimal digits.  What is
+ * larger than any number can be becomes the largest.
+ */
+int64
+sequence_number_parse(const char *text)
+{
+	size_t length = strlen(text);
+	int64  number = 0;
+
+	if (length < 21)
+		error_constraint(text, "sequenceNumber",
+						 "have length greater than or equal to 21");
+	if (length > 40)
+		error_constraint(text, "sequenceNumber",
+						 "have length less than or equal to 40");
+	for (const char *c = text; *c; c++)
+	{
+		if (*c < '0' || *c > '9')
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("Invalid SequenceNumber: \"%s\"", text),
+					 errhint("A sequence number is made of decimal digits, as records have it.")));
+		if (number > (PG_INT64_MAX - 9) / 10)
+			number = PG_INT64_MAX;
+		else if (number != PG_INT64_MAX)
+			number = number * 10 + (*c - '0');
+	}
+	return number;
+}

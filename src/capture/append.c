@@ -1,0 +1,366 @@
+/*
+ * append.c
+ *	  From the change buffer to the shards, at commit.
+ *
+ * At pre-commit (or pre-prepare) the buffer's changes are appended to the
+ * shards that are open then, one shard after another in the order of streams
+ * and hash ranges.  For each, the writers' lock is taken, large values go to
+ * the side table, and only then batches go to the log.  With the commit the
+ * records become visible together with the rows that they tell of.  The readers
+ * of these shards are woken at the end of the transaction (shard_wake.c).
+ * xact_callbacks.c calls this file.
+ *
+ * Callbacks of libraries that were loaded before this one run after it, and may
+ * change rows.  What is captured after the append is appended at once.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "capture/append.h"
+#include "capture/captured_relation.h"
+#include "capture/change_buffer.h"
+#include "capture/change_order.h"
+#include "capture/open_shards.h"
+#include "shard/record.h"
+#include "registry/row_descriptor.h"
+#include "shard/shard_log.h"
+#include "shard/shard_wake.h"
+#include "shard/side_table.h"
+#include "registry/stream_catalog.h"
+
+/* The records that go to the log together */
+typedef struct Batch
+{
+	Relation	  shard;
+	int64		  starting_number;
+	uint64		  transaction_id;
+	int			  count;
+	Size		  bytes;
+	HeapTupleData tuples[SHARD_LOG_BATCH_RECORDS];
+	HeapTuple	  pointers[SHARD_LOG_BATCH_RECORDS];
+} Batch;
+
+static bool appended = false; /* this transaction's append has run */
+
+static void
+batch_flush(Batch *batch)
+{
+	if (batch->count > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		shard_log_append(batch->shard, batch->starting_number, batch->pointers,
+						 batch->count);
+	}
+	batch->count = 0;
+	batch->bytes = 0;
+}
+
+static bool
+batch_has_room(const Batch *batch, const ChangeItem *item)
+{
+	return batch->count < SHARD_LOG_BATCH_RECORDS &&
+		   (batch->count == 0 ||
+			batch->bytes + item->body_length <= SHARD_LOG_BATCH_BYTES);
+}
+
+static void
+batch_add(Batch *batch, char *tuple, Size length)
+{
+	HeapTuple entry = &batch->tuples[batch->count];
+
+	entry->t_len = length;
+	entry->t_data = (HeapTupleHeader) tuple;
+	entry->t_tableOid = RelationGetRelid(batch->shard);
+	ItemPointerSetInvalid(&entry->t_self);
+	RECORD_DATA(entry->t_data)->transaction_id = batch->transaction_id;
+	batch->pointers[batch->count] = entry;
+	batch->count++;
+	batch->bytes += length;
+}
+
+static bool
+in_range(const ChangeItem *item, uint64 first, uint64 last)
+{
+	return item->hash >= first && item->hash <= last;
+}
+
+/* Appends a bucket's changes of a hash range, in the order of capture. */
+static void
+append_in_order(Batch *batch, ChangeBucket *bucket, uint64 first, uint64 last)
+{
+	ChangeScan	scan;
+	ChangeItem *item;
+	ChangeItem *next;
+
+	change_buffer_scan_begin(&scan, bucket, SCAN_CHANGES);
+	next = change_buffer_scan_next(&scan, true);
+	while ((item = next) != NULL)
+	{
+		if (in_range(item, first, last))
+		{
+			if (!batch_has_room(batch, item))
+				batch_flush(batch);
+			batch_add(batch, CHANGE_ITEM_BODY(item), item->body_length);
+		}
+		/* What the batch points to is lost when the scan's window moves. */
+		next = change_buffer_scan_next(&scan, batch->count == 0);
+		if (next == NULL && batch->count > 0)
+		{
+			batch_flush(batch);
+			next = change_buffer_scan_next(&scan, true);
+		}
+	}
+	batch_flush(batch);
+	change_buffer_scan_end(&scan);
+}
+
+/* The same, in the order of row versions. */
+static void
+append_reordered(Batch *batch, ChangeBucket *bucket, uint64 first, uint64 last)
+{
+	uint64	   count;
+	uint64	  *positions = change_order_positions(bucket, &count);
+	char	  *copies = palloc(SHARD_LOG_BATCH_BYTES + BLCKSZ);
+	Size	   used = 0;
+	ChangeScan scan;
+
+	change_buffer_scan_begin(&scan, bucket, SCAN_CHANGES);
+	for (uint64 i = 0; i < count; i++)
+	{
+		ChangeItem *item = change_buffer_item_at(&scan, positions[i]);
+
+		if (!in_range(item, first, last))
+			continue;
+		if (!batch_has_room(batch, item) ||
+			used + MAXALIGN(item->body_length) > SHARD_LOG_BATCH_BYTES + BLCKSZ)
+		{
+			batch_flush(batch);
+			used = 0;
+		}
+		memcpy(copies + used, CHANGE_ITEM_BODY(item), item->body_length);
+		batch_add(batch, copies + used, item->body_length);
+		used += MAXALIGN(item->body_length);
+	}
+	batch_flush(batch);
+	change_buffer_scan_end(&scan);
+	pfree(copies);
+	pfree(positions);
+}
+
+/* Writes the large values that changes of a hash range refer to. */
+static void
+write_values(Oid side_table, ChangeBucket *bucket, uint64 transaction_id,
+			 uint64 first, uint64 last)
+{
+	Relation	side = table_open(side_table, RowExclusiveLock);
+	ChangeScan	scan;
+	ChangeItem *item;
+
+	change_buffer_scan_begin(&scan, bucket, SCAN_VALUES);
+	while ((item = change_buffer_scan_next(&scan, true)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (in_range(item, first, last))
+			side_table_insert(side, transaction_id, item->ordinal,
+							  CHANGE_ITEM_BODY(item));
+	}
+	change_buffer_scan_end(&scan);
+	table_close(side, NoLock);
+}
+
+/* Appends a bucket to the shards that are open for its hash range now. */
+static void
+append_bucket(Batch *batch, const StreamBuffer *buffer, ChangeBucket *bucket)
+{
+	uint64 first = bucket->hash_first;
+
+	for (;;)
+	{
+		OpenShard shard = open_shards_lock(buffer, first);
+		uint64	  last = Min(bucket->hash_last, shard.hash_last);
+
+		if (bucket->has_values)
+			write_values(shard.side_table, bucket, batch->transaction_id,
+						 first, last);
+
+		shard_wake_at_end(shard.shard_table);
+		batch->shard = table_open(shard.shard_table, NoLock);
+		batch->starting_number = shard.starting_number;
+		if (bucket->disordered)
+			append_reordered(batch, bucket, first, last);
+		else
+			append_in_order(batch, bucket, first, last);
+		table_close(batch->shard, NoLock);
+
+		if (last == bucket->hash_last)
+			break;
+		first = last + 1;
+	}
+}
+
+static int
+compare_stream_buffers(const void *a, const void *b)
+{
+	const StreamBuffer *x = *(StreamBuffer *const *) a;
+	const StreamBuffer *y = *(StreamBuffer *const *) b;
+
+	return x->stream_id < y->stream_id ? -1 : x->stream_id > y->stream_id;
+}
+
+/*
+ * Has this transaction dropped the extension, and with it the stream?  Then
+ * there is nothing to append to.
+ */
+static bool
+stream_is_gone(const StreamBuffer *buffer)
+{
+	if (open_shards_are_known(buffer))
+		return false;
+	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return !OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true));
+	return stream_catalog_by_id(buffer->stream_id, NULL) == NULL;
+}
+
+/* Are there large values to be written to side tables? */
+static bool
+has_values(void)
+{
+	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
+	{
+		for (int i = 0; i < buffer->bucket_count; i++)
+		{
+			if (buffer->buckets[i].has_values)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Appends all that this transaction has captured, and empties the buffer. */
+static void
+append_all(void)
+{
+	static Batch   batch; /* too large for the stack */
+	StreamBuffer **buffers;
+	int			   count = 0;
+	bool		   stores_descriptors;
+	bool		   needs_snapshot;
+
+	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
+		count++;
+	buffers = palloc(Max(count, 1) * sizeof(StreamBuffer *));
+	count = 0;
+	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
+	{
+		if (change_buffer_is_filled(buffer) && !stream_is_gone(buffer))
+			buffers[count++] = buffer;
+	}
+	if (count == 0)
+	{
+		pfree(buffers);
+		change_buffer_close();
+		return;
+	}
+	qsort(buffers, count, sizeof(StreamBuffer *), compare_stream_buffers);
+
+	/* A snapshot is needed to write what may be toasted, and not cheap. */
+	stores_descriptors = !row_descriptor_all_stored();
+	needs_snapshot = stores_descriptors || has_values();
+	if (needs_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	if (stores_descriptors)
+		row_descriptor_store_used();
+
+	batch.count = 0;
+	batch.bytes = 0;
+	batch.transaction_id =
+		U64FromFullTransactionId(GetTopFullTransactionId());
+	for (int i = 0; i < count; i++)
+	{
+		for (int b = 0; b < buffers[i]->bucket_count; b++)
+		{
+			if (buffers[i]->buckets[b].end > 0)
+				append_bucket(&batch, buffers[i], &buffers[i]->buckets[b]);
+		}
+	}
+
+	pfree(buffers);
+	if (needs_snapshot)
+		PopActiveSnapshot();
+	change_buffer_close();
+}
+
+/*
+ * A COMMIT must not fail by the user's lock_timeout, so that is off for all
+ * locks that are taken in it.  Nor must it be the victim of a deadlock with
+ * somebody who closes a shard: he waits for a shorter time than this.
+ */
+void
+append_without_lock_timeout(void (*work)(void))
+{
+	int save_lock_timeout = LockTimeout;
+	int save_deadlock_timeout = DeadlockTimeout;
+
+	PG_TRY();
+	{
+		LockTimeout = 0;
+		DeadlockTimeout = Max(DeadlockTimeout, 1000);
+		work();
+	}
+	PG_FINALLY();
+	{
+		LockTimeout = save_lock_timeout;
+		DeadlockTimeout = save_deadlock_timeout;
+	}
+	PG_END_TRY();
+}
+
+static void
+append_changes(void)
+{
+	if (change_buffer_streams() != NULL)
+		append_without_lock_timeout(append_all);
+}
+
+/*
+ * Called by the capture triggers when they are done.  Before the append there
+ * is nothing to do; after it, the changes are appended at once.  That cannot be
+ * undone for a subtransaction alone, so there it is refused.
+ */
+void
+append_changes_captured(void)
+{
+	if (!appended)
+		return;
+	if (GetCurrentTransactionNestLevel() > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a table with a stream cannot be changed in a subtransaction while the transaction commits"),
+				 errdetail("A library's commit callback has changed the table."),
+				 errhint("Load ddbstreams before that library in shared_preload_libraries.")));
+	append_changes();
+}
+
+void
+append_at_commit(void)
+{
+	append_changes();
+	appended = true;
+}
+
+void
+append_end_transaction(void)
+{
+	appended = false;
+	change_buffer_forget();
+	row_descriptor_forget_used();
+	captured_relation_end_transaction();
+}

@@ -1,0 +1,304 @@
+/*
+ * capture.c
+ *	  The triggers that see every change of a captured table.
+ *
+ * The row trigger copies: it compares the two versions of the row, builds the
+ * record (record_build.c) and is done.  No SPI, no catalogue look-up per row,
+ * nothing that depends on search_path or on the writer's privileges.
+ *
+ * Firing order is not always version order.  An AFTER trigger of the user's
+ * that changes rows of the statement that fired it has its changes captured
+ * before the statement's own, and so has a function that a statement calls.
+ * Each change is kept with the command that made it; where these do not rise,
+ * the append restores the order (change_order.c).
+ *
+ * TRUNCATE fires once for a table, before it: every row that is there is
+ * captured as a REMOVE.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "capture/append.h"
+#include "capture/captured_relation.h"
+#include "capture/change_buffer.h"
+#include "capture/open_shards.h"
+#include "capture/record_build.h"
+
+PG_FUNCTION_INFO_V1(ddbstreams_capture);
+PG_FUNCTION_INFO_V1(ddbstreams_capture_truncate);
+
+/* This transaction's buffer for the relation's stream, and its generation */
+static StreamBuffer *
+buffer_for(CapturedRelation *facts, Relation rel)
+{
+	if (facts->buffer_serial != change_buffer_serial())
+	{
+		StreamBuffer *buffer = change_buffer_find(facts->stream_id);
+
+		if (buffer == NULL)
+			buffer = open_shards_make_buffer(facts->stream_id,
+											 &facts->open_shards);
+		row_descriptor_use(facts->descriptor);
+		facts->buffer = buffer;
+		facts->buffer_serial = change_buffer_serial();
+		facts->file_number = InvalidOid;
+	}
+	if (facts->file_number != compat_file_number(rel))
+	{
+		facts->generation = change_buffer_generation(rel);
+		facts->file_number = compat_file_number(rel);
+	}
+	return facts->buffer;
+}
+
+static bool
+values_are_same(Form_pg_attribute att, Datum old, Datum new)
+{
+	Pointer a,
+		b;
+
+	if (att->attbyval)
+		return old == new;
+
+	a = DatumGetPointer(old);
+	b = DatumGetPointer(new);
+	if (att->attlen > 0)
+		return memcmp(a, b, att->attlen) == 0;
+	if (att->attlen == -1)
+	{
+		/* An unchanged value is the same to the bit, out of line or not. */
+		Size size = VARSIZE_ANY(a);
+
+		if (size == VARSIZE_ANY(b) && memcmp(a, b, size) == 0)
+			return true;
+		if (!VARATT_IS_EXTENDED(a) && !VARATT_IS_EXTENDED(b))
+			return false;
+		/* A pointer to a value out of line passes for short, too. */
+		if (VARATT_IS_SHORT(a) && !VARATT_IS_EXTERNAL(a) &&
+			VARATT_IS_SHORT(b) && !VARATT_IS_EXTERNAL(b))
+			return false;
+	}
+	return datum_image_eq(old, new, att->attbyval, att->attlen);
+}
+
+/*
+ * Compares all columns; same is filled for each.  Returns true if at least one
+ * differs, and sets key_differs.
+ */
+static bool
+compare_versions(CapturedRelation *facts, TupleDesc tupdesc,
+				 TupleTableSlot *old, TupleTableSlot *new,
+				 bool *same, bool *key_differs)
+{
+	bool differs = false;
+
+	slot_getallattrs(old);
+	slot_getallattrs(new);
+	*key_differs = false;
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
+
+		if (att->attisdropped)
+			same[i] = true;
+		else if (old->tts_isnull[i] || new->tts_isnull[i])
+			same[i] = old->tts_isnull[i] && new->tts_isnull[i];
+		else
+			same[i] = values_are_same(att, old->tts_values[i], new->tts_values[i]);
+
+		if (!same[i])
+		{
+			differs = true;
+			if (facts->descriptor->columns[i].key_position > 0)
+				*key_differs = true;
+		}
+	}
+	return differs;
+}
+
+/*
+ * The command of this transaction that made a row version.  COPY FREEZE leaves a
+ * version that seems to be older, whose command is lost once it is superseded:
+ * the first command then makes the append restore the order.
+ */
+static CommandId
+inserting_command(HeapTupleHeader tuple)
+{
+	if (!HeapTupleHeaderXminFrozen(tuple))
+		return HeapTupleHeaderGetCmin(tuple);
+	return (tuple->t_infomask & HEAP_XMAX_INVALID) ?
+			   HeapTupleHeaderGetRawCommandId(tuple) :
+			   FirstCommandId;
+}
+
+static void
+capture_update(CapturedRelation *facts, TriggerData *trigdata)
+{
+	TupleDesc  tupdesc = RelationGetDescr(trigdata->tg_relation);
+	RowVersion old = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
+	RowVersion new = {trigdata->tg_newtuple, trigdata->tg_newslot};
+	bool	 *same = palloc(tupdesc->natts * sizeof(bool));
+	bool	  key_differs;
+	CommandId cid = inserting_command(new.tuple->t_data);
+
+	if (compare_versions(facts, tupdesc, old.slot, new.slot, same, &key_differs))
+	{
+		StreamBuffer *buffer = buffer_for(facts, trigdata->tg_relation);
+
+		if (key_differs)
+		{
+			ChangeBucket *bucket = record_build(facts, buffer, tupdesc,
+												RECORD_REMOVE, &old, NULL,
+												NULL, NULL, cid);
+
+			record_build(facts, buffer, tupdesc, RECORD_INSERT, NULL, &new,
+						 NULL, bucket, cid);
+		}
+		else
+			record_build(facts, buffer, tupdesc, RECORD_MODIFY, &old, &new,
+						 same, NULL, cid);
+	}
+	else
+	{
+		if (change_buffer_find(facts->stream_id) != NULL)
+			record_build_unchanged(facts,
+								   buffer_for(facts, trigdata->tg_relation),
+								   &old, &new, cid);
+	}
+	pfree(same);
+}
+
+static void
+require_own_trigger(FunctionCallInfo fcinfo, const char *function,
+					const char *trigger, bool for_row)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by a trigger", function),
+				 errhint("Call ddbstreams.enable_stream, which makes the trigger.")));
+	if (strcmp(trigdata->tg_trigger->tgname, trigger) != 0 ||
+		(for_row && !(TRIGGER_FIRED_AFTER(trigdata->tg_event) &&
+					  TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))) ||
+		(!for_row && !(TRIGGER_FIRED_BEFORE(trigdata->tg_event) &&
+					   TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event) &&
+					   TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was called by trigger \"%s\", which enable_stream has not made",
+						function, trigdata->tg_trigger->tgname),
+				 errhint("Drop the trigger and call ddbstreams.enable_stream.")));
+}
+
+/*
+ * capture() returns trigger
+ *
+ * Fires after each INSERT, UPDATE and DELETE of a row of a table with a stream.
+ */
+Datum
+ddbstreams_capture(PG_FUNCTION_ARGS)
+{
+	TriggerData		 *trigdata = (TriggerData *) fcinfo->context;
+	CapturedRelation *facts;
+
+	require_own_trigger(fcinfo, "capture", DDBSTREAMS_ROW_TRIGGER, true);
+	facts = captured_relation_get(trigdata->tg_relation);
+
+	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+		capture_update(facts, trigdata);
+	else
+	{
+		RowVersion	  version = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
+		TupleDesc	  tupdesc = RelationGetDescr(trigdata->tg_relation);
+		StreamBuffer *buffer = buffer_for(facts, trigdata->tg_relation);
+
+		if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+			record_build(facts, buffer, tupdesc, RECORD_INSERT, NULL, &version,
+						 NULL, NULL,
+						 inserting_command(version.tuple->t_data));
+		else
+			record_build(facts, buffer, tupdesc, RECORD_REMOVE, &version, NULL,
+						 NULL, NULL,
+						 HeapTupleHeaderGetCmax(version.tuple->t_data));
+	}
+	append_changes_captured();
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * capture_truncate() returns trigger
+ *
+ * Fires before TRUNCATE of a table with a stream, of one of its partitions, or
+ * of a table that such a TRUNCATE reaches by CASCADE.  A partitioned table has
+ * no rows of its own; its partitions have this trigger, too.
+ */
+Datum
+ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
+{
+	TriggerData		 *trigdata = (TriggerData *) fcinfo->context;
+	Relation		  rel;
+	CapturedRelation *facts;
+	StreamBuffer	 *buffer = NULL;
+	TupleTableSlot	 *slot;
+	TableScanDesc	  scan;
+	Snapshot		  snapshot;
+	MemoryContext	  row_context;
+	MemoryContext	  oldcontext;
+
+	require_own_trigger(fcinfo, "capture_truncate", DDBSTREAMS_TRUNCATE_TRIGGER,
+						false);
+	rel = trigdata->tg_relation;
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		return PointerGetDatum(NULL);
+	facts = captured_relation_get(rel);
+
+	row_context = AllocSetContextCreate(CurrentMemoryContext,
+										"ddbstreams truncate",
+										ALLOCSET_DEFAULT_SIZES);
+	/* The statement's snapshot may be older than the lock on the table. */
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	PushActiveSnapshot(snapshot);
+	slot = table_slot_create(rel, NULL);
+	scan = table_beginscan(rel, snapshot, 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		RowVersion version;
+		bool	   should_free;
+
+		CHECK_FOR_INTERRUPTS();
+		oldcontext = MemoryContextSwitchTo(row_context);
+		if (buffer == NULL)
+			buffer = buffer_for(facts, rel);
+		version.tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
+		version.slot = slot;
+		record_build(facts, buffer, RelationGetDescr(rel), RECORD_REMOVE,
+					 &version, NULL, NULL, NULL,
+					 GetCurrentCommandId(false));
+		MemoryContextSwitchTo(oldcontext);
+		MemoryContextReset(row_context);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	PopActiveSnapshot();
+	UnregisterSnapshot(snapshot);
+	MemoryContextDelete(row_context);
+	if (buffer != NULL)
+	{
+		change_buffer_new_generation(rel);
+		facts->file_number = InvalidOid;
+	}
+	append_changes_captured();
+	return PointerGetDatum(NULL);
+}

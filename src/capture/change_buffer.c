@@ -1,0 +1,726 @@
+/*
+ * change_buffer.c
+ *	  The changes that the present transaction has made to captured tables.
+ *
+ * Nothing may go to a shard before the transaction commits: it would carry a
+ * subtransaction's xid, or stop readers for as long as the transaction runs.
+ * So changes wait here, in one bucket for each shard that was open when the
+ * transaction first touched the stream.  Shards are split later, never merged,
+ * so a bucket covers one or more whole shards at the append.
+ *
+ * Everything lives in TopTransactionContext.  Items are kept in chunks of
+ * memory; past ddbstreams.buffer_memory all chunks move to a temporary file, one
+ * per bucket.  The files belong to the top-level transaction's resource owner:
+ * under the statement's they would be gone with the statement.  A bucket's end
+ * is our own and moves only when an item is complete, so that a failed write
+ * leaves nothing behind.  They are plain files, not BufFiles: what a BufFile
+ * could not write stays in its buffer, and would fail every later seek, the
+ * commit's too.
+ *
+ * Runs of items are stamped with the subtransaction that made them.  Ids rise,
+ * and while a subtransaction is open nothing is stamped with a lower one, so
+ * that its abort cuts a bucket at the first run with its id or a higher one.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/wait_event.h"
+
+#include "capture/change_buffer.h"
+
+#define FIRST_CHUNK_SIZE ((Size) 1024)
+#define LAST_CHUNK_SIZE	 ((Size) 256 * 1024)
+#define WINDOW_SIZE		 ((Size) 256 * 1024)
+
+/* A value of this size goes to the file at once, unbuffered */
+#define LONG_VALUE ((Size) 512 * 1024)
+
+static StreamBuffer *stream_buffers = NULL;
+static Size			 memory_used = 0; /* by all chunks, spare ones included */
+static ChangeChunk	*spare_chunks = NULL;
+
+/* A file that a table had in this transaction, and its present generation */
+typedef struct TableFile
+{
+	struct TableFile *next;
+	Oid				  relid;
+	Oid				  file_number;
+	uint32			  generation;
+} TableFile;
+
+static TableFile *table_files = NULL;
+static uint32	  last_generation = 0;
+static uint32	  last_ordinal = 0;
+static uint64	  serial = 1;
+
+/* Returns all buffers of this transaction, linked by next. */
+StreamBuffer *
+change_buffer_streams(void)
+{
+	return stream_buffers;
+}
+
+/* Returns this transaction's buffer for a stream, or NULL. */
+StreamBuffer *
+change_buffer_find(int64 stream_id)
+{
+	StreamBuffer *buffer;
+
+	for (buffer = stream_buffers; buffer != NULL; buffer = buffer->next)
+	{
+		if (buffer->stream_id == stream_id)
+			break;
+	}
+	return buffer;
+}
+
+/*
+ * Makes this transaction's buffer for a stream.  hash_first has the first hash
+ * of each bucket, rising, the first of them 0.
+ */
+StreamBuffer *
+change_buffer_create(int64 stream_id, int bucket_count, const uint64 *hash_first)
+{
+	StreamBuffer *buffer = MemoryContextAllocZero(TopTransactionContext,
+												  sizeof(StreamBuffer));
+
+	Assert(bucket_count > 0 && hash_first[0] == 0);
+	buffer->stream_id = stream_id;
+	buffer->bucket_count = bucket_count;
+	buffer->buckets = MemoryContextAllocZero(TopTransactionContext,
+											 bucket_count * sizeof(ChangeBucket));
+	for (int i = 0; i < bucket_count; i++)
+	{
+		buffer->buckets[i].hash_first = hash_first[i];
+		buffer->buckets[i].hash_last =
+			i + 1 < bucket_count ? hash_first[i + 1] - 1 : PG_UINT64_MAX;
+	}
+	buffer->next = stream_buffers;
+	stream_buffers = buffer;
+	return buffer;
+}
+
+/* Returns the bucket for a partition key hash. */
+ChangeBucket *
+change_buffer_bucket(StreamBuffer *buffer, uint64 hash)
+{
+	int low = 0;
+	int high = buffer->bucket_count - 1;
+
+	while (low < high)
+	{
+		int middle = (low + high + 1) / 2;
+
+		if (buffer->buckets[middle].hash_first <= hash)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return &buffer->buckets[low];
+}
+
+/*
+ * Tells one buffer from the next: what was found out for this transaction's
+ * buffer is good for as long as the serial stays.
+ */
+uint64
+change_buffer_serial(void)
+{
+	return serial;
+}
+
+/* Is there anything in a buffer?  Savepoints may have emptied it. */
+bool
+change_buffer_is_filled(const StreamBuffer *buffer)
+{
+	for (int i = 0; i < buffer->bucket_count; i++)
+	{
+		if (buffer->buckets[i].end > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Has this transaction changed rows of the stream's table? */
+bool
+change_buffer_has_changes(int64 stream_id)
+{
+	StreamBuffer *buffer = change_buffer_find(stream_id);
+
+	return buffer != NULL && change_buffer_is_filled(buffer);
+}
+
+/* Returns an ordinal for a large value, unique in this transaction. */
+uint32
+change_buffer_next_ordinal(void)
+{
+	if (last_ordinal == PG_UINT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many large values in one transaction")));
+	return ++last_ordinal;
+}
+
+static TableFile *
+find_table_file(Relation rel)
+{
+	TableFile *file;
+
+	for (file = table_files; file != NULL; file = file->next)
+	{
+		if (file->relid == RelationGetRelid(rel) &&
+			file->file_number == compat_file_number(rel))
+			return file;
+	}
+	file = MemoryContextAlloc(TopTransactionContext, sizeof(TableFile));
+	file->relid = RelationGetRelid(rel);
+	file->file_number = compat_file_number(rel);
+	file->generation = ++last_generation;
+	file->next = table_files;
+	table_files = file;
+	return file;
+}
+
+/*
+ * Tells apart what has the same TIDs in one transaction: tables, and the files
+ * that a table has before and after TRUNCATE or a rewrite.  Generations rise
+ * with time.  Neither TRUNCATE nor ALTER TABLE runs while trigger events of the
+ * table are pending, so that all changes of a generation come before the next.
+ */
+uint32
+change_buffer_generation(Relation rel)
+{
+	return find_table_file(rel)->generation;
+}
+
+/* A table is about to be truncated, perhaps in the same file. */
+void
+change_buffer_new_generation(Relation rel)
+{
+	find_table_file(rel)->generation = ++last_generation;
+}
+
+static void
+free_chunk(ChangeChunk *chunk)
+{
+	memory_used -= chunk->size;
+	pfree(chunk);
+}
+
+/*
+ * Gives up chunks.  Those of full size are kept for the next items: memory that
+ * goes back to the kernel and comes again costs more than filling it.
+ */
+static void
+release_chunks(ChangeChunk *chunk)
+{
+	while (chunk != NULL)
+	{
+		ChangeChunk *next = chunk->next;
+
+		if (chunk->size == LAST_CHUNK_SIZE)
+		{
+			chunk->next = spare_chunks;
+			spare_chunks = chunk;
+		}
+		else
+			free_chunk(chunk);
+		chunk = next;
+	}
+}
+
+static void
+release_all_chunks(ChangeBucket *bucket)
+{
+	release_chunks(bucket->first_chunk);
+	bucket->first_chunk = bucket->last_chunk = NULL;
+}
+
+/* Writes to a bucket's file, behind what is there; advances the position. */
+static void
+write_file(ChangeBucket *bucket, uint64 *position, const void *data, Size length)
+{
+	while (length > 0)
+	{
+		int written;
+
+		errno = 0;
+		written = compat_file_write(bucket->file, data, Min(length, MaxAllocSize),
+									(off_t) *position);
+		if (written <= 0)
+		{
+			if (errno == 0)
+				errno = ENOSPC;
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not write to temporary file of the change buffer: %m")));
+		}
+		*position += written;
+		data = (const char *) data + written;
+		length -= written;
+	}
+}
+
+static void
+open_file(ChangeBucket *bucket)
+{
+	if (bucket->file == NO_FILE)
+	{
+		ResourceOwner oldowner = CurrentResourceOwner;
+
+		CurrentResourceOwner = TopTransactionResourceOwner;
+		PG_TRY();
+		{
+			bucket->file = OpenTemporaryFile(false);
+		}
+		PG_FINALLY();
+		{
+			CurrentResourceOwner = oldowner;
+		}
+		PG_END_TRY();
+	}
+}
+
+/* Moves a bucket's items from memory to its file. */
+static void
+spill_bucket(ChangeBucket *bucket)
+{
+	if (bucket->end > bucket->memory_start)
+	{
+		uint64 position = bucket->memory_start;
+
+		open_file(bucket);
+		for (ChangeChunk *chunk = bucket->first_chunk; chunk; chunk = chunk->next)
+			write_file(bucket, &position, chunk->data, chunk->used);
+		bucket->memory_start = bucket->end;
+	}
+	release_all_chunks(bucket);
+}
+
+static void
+spill_all(void)
+{
+	for (StreamBuffer *buffer = stream_buffers; buffer; buffer = buffer->next)
+	{
+		for (int i = 0; i < buffer->bucket_count; i++)
+			spill_bucket(&buffer->buckets[i]);
+	}
+}
+
+/* Finds memory for a chunk; past the limit, everything goes to the files. */
+static ChangeChunk *
+allocate_chunk(Size size)
+{
+	Size		 limit = (Size) setting_buffer_memory * 1024;
+	ChangeChunk *chunk;
+
+	if (spare_chunks == NULL && memory_used + size > limit)
+		spill_all();
+	if (spare_chunks != NULL && size <= spare_chunks->size)
+	{
+		chunk = spare_chunks;
+		spare_chunks = chunk->next;
+		return chunk;
+	}
+	while (spare_chunks != NULL && memory_used + size > limit)
+	{
+		chunk = spare_chunks;
+		spare_chunks = chunk->next;
+		free_chunk(chunk);
+	}
+
+	chunk = MemoryContextAllocHuge(TopTransactionContext,
+								   offsetof(ChangeChunk, data) + size);
+	chunk->size = size;
+	memory_used += size;
+	return chunk;
+}
+
+static ChangeChunk *
+add_chunk(ChangeBucket *bucket, Size needed)
+{
+	ChangeChunk *chunk;
+	Size		 size = FIRST_CHUNK_SIZE;
+
+	if (bucket->last_chunk != NULL)
+		size = Min(bucket->last_chunk->size * 2, LAST_CHUNK_SIZE);
+	size = Max(size, needed);
+
+	chunk = allocate_chunk(size);
+	chunk->next = NULL;
+	chunk->start = bucket->end;
+	chunk->used = 0;
+	if (bucket->last_chunk != NULL)
+		bucket->last_chunk->next = chunk;
+	else
+		bucket->first_chunk = chunk;
+	bucket->last_chunk = chunk;
+	return chunk;
+}
+
+/* Notes which subtransaction makes the item that is about to be added. */
+static void
+stamp_run(ChangeBucket *bucket)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+
+	if (bucket->run_count > 0 &&
+		bucket->runs[bucket->run_count - 1].subid == subid)
+		return;
+
+	if (bucket->run_count == bucket->run_capacity)
+	{
+		int capacity = Max(4, bucket->run_capacity * 2);
+
+		if (bucket->runs == NULL)
+			bucket->runs = MemoryContextAlloc(TopTransactionContext,
+											  capacity * sizeof(ChangeRun));
+		else
+			bucket->runs = repalloc_huge(bucket->runs,
+										 capacity * sizeof(ChangeRun));
+		bucket->run_capacity = capacity;
+	}
+	bucket->runs[bucket->run_count].subid = subid;
+	bucket->runs[bucket->run_count].start = bucket->end;
+	bucket->run_count++;
+}
+
+/*
+ * Returns room for an item with a body of that length, its lengths set.  The
+ * item is not part of the bucket until change_buffer_commit; nothing else may
+ * be added in between.
+ */
+ChangeItem *
+change_buffer_reserve(ChangeBucket *bucket, Size body_length)
+{
+	Size		 length = CHANGE_ITEM_HEADER + MAXALIGN(body_length);
+	ChangeChunk *chunk = bucket->last_chunk;
+	ChangeItem	*item;
+
+	if (chunk == NULL || chunk->size - chunk->used < length)
+		chunk = add_chunk(bucket, length);
+	item = (ChangeItem *) (chunk->data + chunk->used);
+	item->length = length;
+	item->body_length = body_length;
+	return item;
+}
+
+/* Makes the item that was reserved last a part of its bucket. */
+void
+change_buffer_commit(ChangeBucket *bucket, ChangeItem *item)
+{
+	stamp_run(bucket);
+	bucket->last_chunk->used += item->length;
+	bucket->end += item->length;
+}
+
+/*
+ * Adds a large value, before the changes that refer to it.  It is copied; a
+ * very large one goes straight to the file.
+ */
+void
+change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
+						const void *value, Size length)
+{
+	ChangeItem	header;
+	ChangeItem *item;
+
+	bucket->has_values = true;
+	if (length < LONG_VALUE)
+	{
+		item = change_buffer_reserve(bucket, length);
+		memcpy(CHANGE_ITEM_BODY(item), value, length);
+	}
+	else
+	{
+		item = &header;
+		item->length = CHANGE_ITEM_HEADER + MAXALIGN(length);
+		item->body_length = length;
+	}
+	item->hash = hash;
+	item->key_hash = 0;
+	item->generation = 0;
+	item->cid = 0;
+	item->ordinal = ordinal;
+	ItemPointerSetInvalid(&item->old_tid);
+	ItemPointerSetInvalid(&item->new_tid);
+	item->follows_remove = false;
+
+	if (item != &header)
+		change_buffer_commit(bucket, item);
+	else
+	{
+		char   start[CHANGE_ITEM_HEADER] = {0};
+		char   padding[MAXIMUM_ALIGNOF] = {0};
+		uint64 position = bucket->end;
+
+		memcpy(start, item, sizeof(ChangeItem));
+		spill_bucket(bucket);
+		open_file(bucket);
+		write_file(bucket, &position, start, CHANGE_ITEM_HEADER);
+		write_file(bucket, &position, value, length);
+		write_file(bucket, &position, padding, MAXALIGN(length) - length);
+		stamp_run(bucket);
+		bucket->end += item->length;
+		bucket->memory_start = bucket->end;
+	}
+}
+
+/* Starts reading a bucket's items from its first. */
+void
+change_buffer_scan_begin(ChangeScan *scan, ChangeBucket *bucket,
+						 ChangeScanKind kind)
+{
+	memset(scan, 0, sizeof(ChangeScan));
+	scan->kind = kind;
+	scan->bucket = bucket;
+	scan->chunk = bucket->first_chunk;
+}
+
+void
+change_buffer_scan_end(ChangeScan *scan)
+{
+	if (scan->window != NULL)
+		pfree(scan->window);
+	scan->window = NULL;
+}
+
+/* Fills the window with length bytes of the file from a position. */
+static void
+read_window(ChangeScan *scan, uint64 position, Size length)
+{
+	if (scan->window_capacity < length)
+	{
+		if (scan->window != NULL)
+			pfree(scan->window);
+		scan->window = NULL;
+		scan->window_capacity = 0;
+		scan->window = MemoryContextAllocHuge(CurrentMemoryContext, length);
+		scan->window_capacity = length;
+	}
+	scan->window_length = 0;
+	for (Size done = 0; done < length;)
+	{
+		int got;
+
+		errno = 0;
+		got = FileRead(scan->bucket->file, scan->window + done,
+					   Min(length - done, MaxAllocSize),
+					   (off_t) (position + done), WAIT_EVENT_BUFFILE_READ);
+		if (got <= 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not read temporary file of the change buffer: %m")));
+		done += got;
+	}
+	scan->window_start = position;
+	scan->window_length = length;
+}
+
+static bool
+window_holds(ChangeScan *scan, uint64 position, Size length)
+{
+	return position >= scan->window_start &&
+		   position + length <= scan->window_start + scan->window_length;
+}
+
+/*
+ * Returns the item's bytes at a position in the file, at least its header and,
+ * if whole, its body.  NULL if that would need to replace the window and
+ * may_refill is false.
+ */
+static ChangeItem *
+file_item(ChangeScan *scan, uint64 position, bool whole, bool may_refill)
+{
+	uint64		file_end = scan->bucket->memory_start;
+	ChangeItem *item;
+
+	if (!window_holds(scan, position, CHANGE_ITEM_HEADER))
+	{
+		if (!may_refill)
+			return NULL;
+		read_window(scan, position, Min(WINDOW_SIZE, file_end - position));
+	}
+	item = (ChangeItem *) (scan->window + (position - scan->window_start));
+	if (whole && !window_holds(scan, position, item->length))
+	{
+		if (!may_refill)
+			return NULL;
+		read_window(scan, position,
+					Min(Max(WINDOW_SIZE, item->length), file_end - position));
+		item = (ChangeItem *) scan->window;
+	}
+	return item;
+}
+
+static bool
+scan_wants(const ChangeScan *scan, const ChangeItem *item)
+{
+	switch (scan->kind)
+	{
+		case SCAN_CHANGES:
+			return ChangeItemIsChange(item);
+		case SCAN_VALUES:
+			return ChangeItemIsValue(item);
+		case SCAN_VERSIONS:
+			return !ChangeItemIsValue(item);
+	}
+	return false;
+}
+
+/*
+ * Returns the next item of the scan's kind, or NULL at the end of the bucket.
+ * Items in memory stay valid as long as the bucket; items read from the file
+ * stay valid until the next call that may refill the window.  With may_refill
+ * false, NULL also means that the next item would need that.
+ */
+ChangeItem *
+change_buffer_scan_next(ChangeScan *scan, bool may_refill)
+{
+	ChangeBucket *bucket = scan->bucket;
+
+	while (scan->position < bucket->end)
+	{
+		ChangeItem *item;
+		bool		wanted;
+
+		if (scan->position < bucket->memory_start)
+		{
+			item = file_item(scan, scan->position, false, may_refill);
+			if (item == NULL)
+				return NULL;
+			wanted = scan_wants(scan, item);
+			if (wanted)
+			{
+				item = file_item(scan, scan->position, true, may_refill);
+				if (item == NULL)
+					return NULL;
+			}
+		}
+		else
+		{
+			while (scan->position >= scan->chunk->start + scan->chunk->used)
+				scan->chunk = scan->chunk->next;
+			item = (ChangeItem *) (scan->chunk->data +
+								   (scan->position - scan->chunk->start));
+			wanted = scan_wants(scan, item);
+		}
+		scan->item_position = scan->position;
+		scan->position += item->length;
+		if (wanted)
+			return item;
+	}
+	return NULL;
+}
+
+/*
+ * Returns the item at a position that a scan was at before; it stays valid
+ * until the next call.
+ */
+ChangeItem *
+change_buffer_item_at(ChangeScan *scan, uint64 position)
+{
+	ChangeChunk *chunk;
+
+	if (position < scan->bucket->memory_start)
+		return file_item(scan, position, true, true);
+	chunk = scan->chunk;
+	if (chunk == NULL || position < chunk->start)
+		chunk = scan->bucket->first_chunk;
+	while (position >= chunk->start + chunk->used)
+		chunk = chunk->next;
+	scan->chunk = chunk;
+	return (ChangeItem *) (chunk->data + (position - chunk->start));
+}
+
+/* Drops all items of a bucket from a position on. */
+static void
+cut_bucket(ChangeBucket *bucket, uint64 position)
+{
+	if (position <= bucket->memory_start)
+	{
+		release_all_chunks(bucket);
+		bucket->memory_start = position;
+	}
+	else
+	{
+		ChangeChunk *chunk = bucket->first_chunk;
+
+		while (position > chunk->start + chunk->used)
+			chunk = chunk->next;
+		chunk->used = position - chunk->start;
+		release_chunks(chunk->next);
+		chunk->next = NULL;
+		bucket->last_chunk = chunk;
+	}
+	bucket->end = position;
+}
+
+/* Drops what an aborted subtransaction, and those inside it, have added. */
+void
+change_buffer_cut(SubTransactionId subid)
+{
+	for (StreamBuffer *buffer = stream_buffers; buffer; buffer = buffer->next)
+	{
+		for (int i = 0; i < buffer->bucket_count; i++)
+		{
+			ChangeBucket *bucket = &buffer->buckets[i];
+
+			int run = bucket->run_count;
+
+			while (run > 0 && bucket->runs[run - 1].subid >= subid)
+				run--;
+			if (run < bucket->run_count)
+			{
+				cut_bucket(bucket, bucket->runs[run].start);
+				bucket->run_count = run;
+			}
+		}
+	}
+}
+
+/*
+ * Closes the files and gives up the chunks, at the end of the append, and
+ * forgets everything.
+ */
+void
+change_buffer_close(void)
+{
+	for (StreamBuffer *buffer = stream_buffers; buffer; buffer = buffer->next)
+	{
+		for (int i = 0; i < buffer->bucket_count; i++)
+		{
+			if (buffer->buckets[i].file != NO_FILE)
+				FileClose(buffer->buckets[i].file);
+			buffer->buckets[i].file = NO_FILE;
+			release_all_chunks(&buffer->buckets[i]);
+		}
+	}
+	while (spare_chunks != NULL)
+	{
+		ChangeChunk *chunk = spare_chunks;
+
+		spare_chunks = chunk->next;
+		free_chunk(chunk);
+	}
+	change_buffer_forget();
+}
+
+/*
+ * Forgets everything at the end of the transaction.  Memory and files go with
+ * the transaction's context and resource owner.
+ */
+void
+change_buffer_forget(void)
+{
+	stream_buffers = NULL;
+	memory_used = 0;
+	spare_chunks = NULL;
+	table_files = NULL;
+	last_generation = 0;
+	last_ordinal = 0;
+	serial++;
+}

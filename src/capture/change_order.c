@@ -1,0 +1,316 @@
+/*
+ * change_order.c
+ *	  Putting a bucket's changes in the order of the row versions.
+ *
+ * Each change names the version of the row that it found and the one that it
+ * made, by their TIDs; both stay unique until the transaction ends.  Changes
+ * that follow one another form a chain.  A chain begins with a version from
+ * before the transaction or with an INSERT, and ends with a REMOVE or with a
+ * version that is alive at the end.  A key may have several chains: the row
+ * was removed, and inserted anew.  Of those, the one that begins with an older
+ * version comes first, the one that ends alive comes last, and the others are
+ * in the order of the commands that began them.
+ *
+ * A new file of the table (TRUNCATE, a rewrite) begins a new generation of
+ * TIDs, and all chains of a generation come before those of the next.
+ *
+ * Changes of different keys are hardly moved against each other: the changes of
+ * one key are dealt anew to the places that this key had.  Only the INSERT of
+ * a changed key draws its REMOVE, and what must be before that, to the front.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/hsearch.h"
+
+#include "capture/change_order.h"
+
+#define NO_LINK (-1)
+
+/* A version of a row */
+typedef struct VersionKey
+{
+	uint32			generation;
+	ItemPointerData tid;
+	uint16			padding;
+} VersionKey;
+
+typedef struct VersionEntry
+{
+	VersionKey key;
+	int64	   maker; /* the change that made it */
+} VersionEntry;
+
+typedef struct OrderedChange
+{
+	uint64	   position;
+	uint64	   key_hash;
+	uint32	   generation;
+	CommandId  cid;
+	CommandId  chain_cid; /* of the first change of its chain */
+	VersionKey old;
+	VersionKey new;
+	int64				  next; /* the change that follows in the chain */
+	bool				  has_predecessor;
+	bool				  is_change;	  /* not an update that changed nothing */
+	bool				  follows_remove; /* the REMOVE half is the change before */
+	bool				  is_emitted;
+	uint8				  chain_class;
+	int64				  chain; /* the first change of its chain */
+	int64				  place_in_chain;
+	struct OrderedChange *dealt;	/* the change that gets this one's place */
+	struct OrderedChange *previous; /* of the same key, in version order */
+} OrderedChange;
+
+enum
+{
+	CHAIN_OLDER_START,
+	CHAIN_BETWEEN,
+	CHAIN_ALIVE_END
+};
+
+static void
+set_version(VersionKey *key, uint32 generation, const ItemPointerData *tid)
+{
+	memset(key, 0, sizeof(VersionKey));
+	key->generation = generation;
+	key->tid = *tid;
+}
+
+static OrderedChange *
+collect(ChangeBucket *bucket, int64 *count)
+{
+	int64		   capacity = 1024;
+	OrderedChange *changes = palloc(capacity * sizeof(OrderedChange));
+	ChangeScan	   scan;
+	ChangeItem	  *item;
+
+	*count = 0;
+	change_buffer_scan_begin(&scan, bucket, SCAN_VERSIONS);
+	while ((item = change_buffer_scan_next(&scan, true)) != NULL)
+	{
+		OrderedChange *change;
+
+		CHECK_FOR_INTERRUPTS();
+		if (*count == capacity)
+		{
+			capacity *= 2;
+			changes = repalloc_huge(changes, capacity * sizeof(OrderedChange));
+		}
+		change = &changes[(*count)++];
+		memset(change, 0, sizeof(OrderedChange));
+		change->position = scan.item_position;
+		change->key_hash = item->key_hash;
+		change->generation = item->generation;
+		change->cid = item->cid;
+		set_version(&change->old, item->generation, &item->old_tid);
+		set_version(&change->new, item->generation, &item->new_tid);
+		change->next = NO_LINK;
+		change->is_change = ChangeItemIsChange(item);
+		change->follows_remove = item->follows_remove;
+	}
+	change_buffer_scan_end(&scan);
+	return changes;
+}
+
+/* Links each change to the one that made the version that it found. */
+static void
+link_chains(OrderedChange *changes, int64 count)
+{
+	HASHCTL ctl;
+	HTAB   *versions;
+
+	ctl.keysize = sizeof(VersionKey);
+	ctl.entrysize = sizeof(VersionEntry);
+	ctl.hcxt = CurrentMemoryContext;
+	versions = hash_create("ddbstreams row versions", Max(count, 16), &ctl,
+						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	for (int64 i = 0; i < count; i++)
+	{
+		VersionEntry *entry;
+
+		if (!ItemPointerIsValid(&changes[i].new.tid))
+			continue;
+		entry = hash_search(versions, &changes[i].new, HASH_ENTER, NULL);
+		entry->maker = i;
+	}
+	for (int64 i = 0; i < count; i++)
+	{
+		VersionEntry *entry;
+
+		if (!ItemPointerIsValid(&changes[i].old.tid))
+			continue;
+		entry = hash_search(versions, &changes[i].old, HASH_FIND, NULL);
+		/* A change of the key goes on as another key's chain. */
+		if (entry == NULL || entry->maker == i ||
+			changes[entry->maker].key_hash != changes[i].key_hash)
+			continue;
+		changes[entry->maker].next = i;
+		changes[i].has_predecessor = true;
+	}
+	hash_destroy(versions);
+}
+
+/* Tells each change its chain, its place in it and the chain's class. */
+static void
+number_chains(OrderedChange *changes, int64 count)
+{
+	for (int64 first = 0; first < count; first++)
+	{
+		bool  older_start = ItemPointerIsValid(&changes[first].old.tid);
+		int64 last = first;
+		int64 place = 0;
+		uint8 chain_class;
+
+		if (changes[first].has_predecessor)
+			continue;
+		while (changes[last].next != NO_LINK)
+			last = changes[last].next;
+		if (older_start)
+			chain_class = CHAIN_OLDER_START;
+		else if (ItemPointerIsValid(&changes[last].new.tid))
+			chain_class = CHAIN_ALIVE_END;
+		else
+			chain_class = CHAIN_BETWEEN;
+
+		for (int64 i = first; i != NO_LINK; i = changes[i].next)
+		{
+			changes[i].chain = first;
+			changes[i].chain_cid = changes[first].cid;
+			changes[i].place_in_chain = place++;
+			changes[i].chain_class = chain_class;
+		}
+	}
+}
+
+/* By key, and there in the order of versions */
+static int
+compare_versions(const void *a, const void *b)
+{
+	const OrderedChange *x = *(OrderedChange *const *) a;
+	const OrderedChange *y = *(OrderedChange *const *) b;
+
+#define COMPARE(member)         \
+	if (x->member != y->member) \
+	return x->member < y->member ? -1 : 1
+	COMPARE(key_hash);
+	COMPARE(generation);
+	COMPARE(chain_class);
+	COMPARE(chain_cid);
+	COMPARE(chain);
+	COMPARE(place_in_chain);
+	return 0;
+}
+
+/* By key, and there in the order of capture */
+static int
+compare_places(const void *a, const void *b)
+{
+	const OrderedChange *x = *(OrderedChange *const *) a;
+	const OrderedChange *y = *(OrderedChange *const *) b;
+
+	COMPARE(key_hash);
+	COMPARE(position);
+	return 0;
+#undef COMPARE
+}
+
+/* Gives the k-th place of each key to the k-th change in version order. */
+static void
+deal_places(OrderedChange *changes, int64 version_count, int64 count)
+{
+	OrderedChange **by_version;
+	OrderedChange **by_place;
+	int64			n = 0;
+
+	by_version = MemoryContextAllocHuge(CurrentMemoryContext,
+										count * sizeof(OrderedChange *));
+	by_place = MemoryContextAllocHuge(CurrentMemoryContext,
+									  count * sizeof(OrderedChange *));
+	for (int64 i = 0; i < version_count; i++)
+	{
+		if (changes[i].is_change)
+		{
+			by_version[n] = by_place[n] = &changes[i];
+			n++;
+		}
+	}
+	qsort(by_version, n, sizeof(OrderedChange *), compare_versions);
+	qsort(by_place, n, sizeof(OrderedChange *), compare_places);
+	for (int64 i = 0; i < n; i++)
+	{
+		by_place[i]->dealt = by_version[i];
+		if (i > 0 && by_version[i - 1]->key_hash == by_version[i]->key_hash)
+			by_version[i]->previous = by_version[i - 1];
+	}
+	pfree(by_version);
+	pfree(by_place);
+}
+
+/* What must come before a change and has not: NULL if there is nothing. */
+static OrderedChange *
+missing_before(OrderedChange *change)
+{
+	if (change->previous != NULL && !change->previous->is_emitted)
+		return change->previous;
+	if (change->follows_remove && !(change - 1)->is_emitted)
+		return change - 1;
+	return NULL;
+}
+
+/*
+ * Returns the positions of a bucket's changes, palloc'd, in an order in which
+ * each follows the change that made the version that it found.
+ */
+uint64 *
+change_order_positions(ChangeBucket *bucket, uint64 *count)
+{
+	int64			version_count;
+	OrderedChange  *changes = collect(bucket, &version_count);
+	OrderedChange **pending;
+	uint64		   *positions;
+	int64			change_count = 0;
+	int64			n = 0;
+
+	for (int64 i = 0; i < version_count; i++)
+		change_count += changes[i].is_change ? 1 : 0;
+	link_chains(changes, version_count);
+	number_chains(changes, version_count);
+	if (change_count > 0)
+		deal_places(changes, version_count, change_count);
+
+	positions = MemoryContextAllocHuge(CurrentMemoryContext,
+									   Max(change_count, 1) * sizeof(uint64));
+	pending = MemoryContextAllocHuge(CurrentMemoryContext,
+									 Max(change_count, 1) * sizeof(OrderedChange *));
+	for (int64 i = 0; i < version_count; i++)
+	{
+		int64 depth = 0;
+
+		if (!changes[i].is_change || changes[i].dealt->is_emitted)
+			continue;
+		pending[depth++] = changes[i].dealt;
+		while (depth > 0)
+		{
+			OrderedChange *change = pending[depth - 1];
+			OrderedChange *before = missing_before(change);
+
+			/* Each change waits once at most, or versions would run in circles. */
+			if (before != NULL && depth < change_count)
+				pending[depth++] = before;
+			else
+			{
+				if (!change->is_emitted)
+					positions[n++] = change->position;
+				change->is_emitted = true;
+				depth--;
+			}
+		}
+	}
+	Assert(n == change_count);
+	*count = n;
+	pfree(pending);
+	pfree(changes);
+	return positions;
+}

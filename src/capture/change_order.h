@@ -1,0 +1,14 @@
+/*
+ * change_order.h
+ *	  Putting a bucket's changes in the order of the row versions.
+ */
+#ifndef CHANGE_ORDER_H
+#define CHANGE_ORDER_H
+
+#include "base/ddbstreams.h"
+
+#include "capture/change_buffer.h"
+
+extern uint64 *change_order_positions(ChangeBucket *bucket, uint64 *count);
+
+#endif /* CHANGE_ORDER_H */

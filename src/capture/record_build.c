@@ -1,0 +1,549 @@
+/*
+ * record_build.c
+ *	  Making the record of a change, in the change buffer.
+ *
+ * A record is built as the shard's row that it will be, so that the append has
+ * nothing left to do but number it.  Where it can be, an image is a copy of the
+ * heap tuple's bytes.  Otherwise, that is if the tuple has values out of line,
+ * fewer columns than the relation or types that must be rendered, or if only
+ * some columns are wanted, its values are put together anew.
+ *
+ * Nothing external survives: values out of line are fetched, compressed or not
+ * as they are, and a value too large for a page goes into the buffer on its
+ * own, on its way to the shard's side table.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+
+#include "capture/record_build.h"
+#include "typed_json/rendered_value.h"
+#include "shard/side_table.h"
+
+/* A value that was out of line goes to the side table from this size on */
+#define ASIDE_SIZE 1024
+
+/* Smaller values are not worth a reference when a record must shrink */
+#define MIN_ASIDE_SIZE 128
+
+typedef enum ImageKind
+{
+	IMAGE_NONE,
+	IMAGE_FULL,
+	IMAGE_KEYS,
+	IMAGE_DELTA
+} ImageKind;
+
+/* An image on its way into a record */
+typedef struct ImagePlan
+{
+	ImageKind	  kind;
+	bool		  is_copy; /* of tuple; else of values and nulls */
+	HeapTuple	  tuple;
+	Datum		 *values;
+	bool		 *nulls;
+	bool		  has_nulls;
+	Size		  data_size;
+	VirtualValues virtuals; /* of a full image or a delta */
+	bool		  is_aside; /* the whole image, under ordinal */
+	uint32		  ordinal;
+} ImagePlan;
+
+/* What the steps below share */
+typedef struct RecordPlan
+{
+	CapturedRelation *facts;
+	ChangeBucket	 *bucket;
+	uint64			  hash;
+	bool			 *same;
+	ImagePlan		  old;
+	ImagePlan new;
+} RecordPlan;
+
+static void
+choose_images(StreamViewType view, RecordEvent event, RecordPlan *plan)
+{
+	plan->old.kind = plan->new.kind = IMAGE_NONE;
+	switch (event)
+	{
+		case RECORD_INSERT:
+			plan->new.kind = VIEW_HAS_NEW(view) ? IMAGE_FULL : IMAGE_KEYS;
+			break;
+		case RECORD_REMOVE:
+			plan->old.kind = VIEW_HAS_OLD(view) ? IMAGE_FULL : IMAGE_KEYS;
+			break;
+		case RECORD_MODIFY:
+			if (VIEW_HAS_OLD(view))
+				plan->old.kind = IMAGE_FULL;
+			if (VIEW_HAS_NEW(view))
+				plan->new.kind = VIEW_HAS_OLD(view) ? IMAGE_DELTA : IMAGE_FULL;
+			if (view == VIEW_KEYS_ONLY)
+				plan->new.kind = IMAGE_KEYS;
+			break;
+	}
+}
+
+static bool
+wants_column(const RecordPlan *plan, ImageKind kind, int column)
+{
+	switch (kind)
+	{
+		case IMAGE_FULL:
+			return true;
+		case IMAGE_KEYS:
+			return plan->facts->descriptor->columns[column].key_position > 0;
+		case IMAGE_DELTA:
+			return !plan->same[column];
+		case IMAGE_NONE:
+			break;
+	}
+	return false;
+}
+
+static void
+measure_values(const RecordPlan *plan, ImagePlan *image)
+{
+	TupleDesc desc = plan->facts->descriptor->stored_desc;
+
+	image->has_nulls = false;
+	for (int i = 0; i < desc->natts && !image->has_nulls; i++)
+		image->has_nulls = image->nulls[i];
+	image->data_size = heap_compute_data_size(desc, image->values, image->nulls);
+}
+
+/* Puts a value in the buffer on its own; returns the reference to it. */
+static Datum
+put_aside(RecordPlan *plan, Datum value)
+{
+	uint32 ordinal = change_buffer_next_ordinal();
+
+	change_buffer_add_value(plan->bucket, plan->hash, ordinal,
+							DatumGetPointer(value),
+							VARSIZE_ANY(DatumGetPointer(value)));
+	return side_reference_make(ordinal, value);
+}
+
+/* Turns a column's value into what is stored. */
+static Datum
+stored_value(RecordPlan *plan, Oid type, ColumnForm form, Datum value)
+{
+	struct varlena *pointer;
+	Datum			reference;
+
+	if (form == COLUMN_RENDERED)
+		pointer = rendered_value_make(type, value);
+	else if (VARATT_IS_EXTERNAL(DatumGetPointer(value)))
+		pointer = detoast_external_attr((struct varlena *) DatumGetPointer(value));
+	else
+		return value;
+
+	if (VARSIZE_ANY(pointer) < ASIDE_SIZE)
+		return PointerGetDatum(pointer);
+	reference = put_aside(plan, PointerGetDatum(pointer));
+	pfree(pointer);
+	return reference;
+}
+
+/* Puts the n-th virtual column, column i, into an image's values. */
+static void
+put_virtual_value(RecordPlan *plan, ImagePlan *image, int i, int n)
+{
+	Datum value = image->virtuals.values[n];
+
+	image->values[i] = (Datum) 0;
+	image->nulls[i] = image->virtuals.nulls[n] || !wants_column(plan, image->kind, i);
+	if (!image->nulls[i])
+		image->values[i] = VARSIZE_ANY(DatumGetPointer(value)) < ASIDE_SIZE ?
+							   value :
+							   put_aside(plan, value);
+}
+
+static void
+plan_values(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
+			ImagePlan *image)
+{
+	RowDescriptor *descriptor = plan->facts->descriptor;
+
+	int virtuals = 0;
+
+	slot_getallattrs(version->slot);
+	image->is_copy = false;
+	image->values = palloc(descriptor->natts * sizeof(Datum));
+	image->nulls = palloc(descriptor->natts * sizeof(bool));
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		RowColumn		 *column = &descriptor->columns[i];
+		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
+
+		if (column->is_virtual && image->kind != IMAGE_KEYS)
+		{
+			put_virtual_value(plan, image, i, virtuals++);
+			continue;
+		}
+		image->nulls[i] = version->slot->tts_isnull[i] || column->form == COLUMN_DROPPED ||
+						  !wants_column(plan, image->kind, i);
+		image->values[i] = image->nulls[i] ? (Datum) 0 : version->slot->tts_values[i];
+		if (!image->nulls[i] &&
+			(column->form == COLUMN_RENDERED || att->attlen == -1))
+			image->values[i] = stored_value(plan, att->atttypid, column->form,
+											version->slot->tts_values[i]);
+	}
+	measure_values(plan, image);
+}
+
+static void
+plan_image(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
+		   ImagePlan *image)
+{
+	HeapTuple tuple = version->tuple;
+
+	if (image->kind == IMAGE_FULL && plan->facts->plain &&
+		!HeapTupleHasExternal(tuple) &&
+		HeapTupleHeaderGetNatts(tuple->t_data) == plan->facts->descriptor->natts)
+	{
+		image->is_copy = true;
+		image->tuple = tuple;
+		image->has_nulls = HeapTupleHasNulls(tuple);
+		image->data_size = tuple->t_len - tuple->t_data->t_hoff;
+	}
+	else
+		plan_values(plan, tupdesc, version, image);
+}
+
+static Size
+bitmaps_size(const RecordPlan *plan, const ImagePlan *image)
+{
+	Size one = BITMAPLEN(plan->facts->descriptor->natts);
+
+	return MAXALIGN((image->has_nulls ? one : 0) +
+					(image->kind == IMAGE_DELTA ? one : 0));
+}
+
+static Size
+image_size(const RecordPlan *plan, const ImagePlan *image)
+{
+	return bitmaps_size(plan, image) + image->data_size;
+}
+
+/* An image's bytes in its record */
+static Size
+inline_size(const RecordPlan *plan, const ImagePlan *image)
+{
+	if (image->kind == IMAGE_NONE)
+		return 0;
+	return image->is_aside ? sizeof(uint32) : image_size(plan, image);
+}
+
+static Size
+record_length(const RecordPlan *plan)
+{
+	return RECORD_IMAGES + MAXALIGN(inline_size(plan, &plan->old)) +
+		   inline_size(plan, &plan->new);
+}
+
+static void
+write_image(const RecordPlan *plan, const ImagePlan *image, char *out)
+{
+	RowDescriptor *descriptor = plan->facts->descriptor;
+	Size		   one = BITMAPLEN(descriptor->natts);
+	Size		   bitmaps = bitmaps_size(plan, image);
+	bits8		  *null_bits = NULL;
+
+	memset(out, 0, bitmaps);
+	if (image->kind == IMAGE_DELTA)
+	{
+		for (int i = 0; i < descriptor->natts; i++)
+		{
+			if (plan->same[i])
+				out[i >> 3] |= 1 << (i & 7);
+		}
+	}
+	if (image->has_nulls)
+		null_bits = (bits8 *) out + (image->kind == IMAGE_DELTA ? one : 0);
+
+	if (image->is_copy)
+	{
+		if (null_bits != NULL)
+			memcpy(null_bits, image->tuple->t_data->t_bits, one);
+		memcpy(out + bitmaps,
+			   (char *) image->tuple->t_data + image->tuple->t_data->t_hoff,
+			   image->data_size);
+	}
+	else
+	{
+		uint16 infomask;
+
+		/* heap_fill_tuple does not write the padding between values. */
+		memset(out + bitmaps, 0, image->data_size);
+		heap_fill_tuple(descriptor->stored_desc, image->values, image->nulls,
+						out + bitmaps, image->data_size, &infomask, null_bits);
+	}
+}
+
+/* Finds the largest value of the images that is worth putting aside. */
+static bool
+find_largest(RecordPlan *plan, ImagePlan **image, int *column)
+{
+	ImagePlan *images[] = {&plan->old, &plan->new};
+	TupleDesc  desc = plan->facts->descriptor->stored_desc;
+	Size	   largest = MIN_ASIDE_SIZE - 1;
+
+	for (int n = 0; n < 2; n++)
+	{
+		if (images[n]->kind == IMAGE_NONE)
+			continue;
+		for (int i = 0; i < desc->natts; i++)
+		{
+			Pointer value = DatumGetPointer(images[n]->values[i]);
+
+			if (images[n]->nulls[i] || TupleDescAttr(desc, i)->attlen != -1 ||
+				VARATT_IS_EXTERNAL(value) || VARSIZE_ANY(value) <= largest)
+				continue;
+			largest = VARSIZE_ANY(value);
+			*image = images[n];
+			*column = i;
+		}
+	}
+	return largest >= MIN_ASIDE_SIZE;
+}
+
+static void
+put_image_aside(RecordPlan *plan, ImagePlan *image)
+{
+	Size   size = image_size(plan, image);
+	bytea *bytes = palloc(VARHDRSZ + size);
+	char  *aligned = palloc(size);
+
+	write_image(plan, image, aligned);
+	SET_VARSIZE(bytes, VARHDRSZ + size);
+	memcpy(VARDATA(bytes), aligned, size);
+	image->ordinal = change_buffer_next_ordinal();
+	change_buffer_add_value(plan->bucket, plan->hash, image->ordinal, bytes,
+							VARSIZE(bytes));
+	image->is_aside = true;
+	pfree(aligned);
+	pfree(bytes);
+}
+
+/*
+ * Makes a record fit a page: large values go aside, the largest first; if only
+ * small ones are left, whole images.
+ */
+static void
+shrink_record(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *old,
+			  const RowVersion *new)
+{
+	ImagePlan *image = NULL;
+	int		   column = 0;
+
+	if (plan->old.kind != IMAGE_NONE && plan->old.is_copy)
+		plan_values(plan, tupdesc, old, &plan->old);
+	if (plan->new.kind != IMAGE_NONE && plan->new.is_copy)
+		plan_values(plan, tupdesc, new, &plan->new);
+
+	while (record_length(plan) > RECORD_MAX_LENGTH &&
+		   find_largest(plan, &image, &column))
+	{
+		image->values[column] = put_aside(plan, image->values[column]);
+		measure_values(plan, image);
+	}
+	if (record_length(plan) > RECORD_MAX_LENGTH && plan->new.kind != IMAGE_NONE)
+		put_image_aside(plan, &plan->new);
+	if (record_length(plan) > RECORD_MAX_LENGTH && plan->old.kind != IMAGE_NONE)
+		put_image_aside(plan, &plan->old);
+	Assert(record_length(plan) <= RECORD_MAX_LENGTH);
+}
+
+static void
+put_image(const RecordPlan *plan, const ImagePlan *image, char *out)
+{
+	if (image->is_aside)
+		memcpy(out, &image->ordinal, sizeof(uint32));
+	else
+		write_image(plan, image, out);
+}
+
+static uint8
+record_flags(const RecordPlan *plan)
+{
+	uint8 flags = 0;
+
+	if (plan->old.kind != IMAGE_NONE)
+		flags |= RECORD_HAS_OLD |
+				 (plan->old.has_nulls ? RECORD_OLD_NULLS : 0) |
+				 (plan->old.is_aside ? RECORD_OLD_ASIDE : 0);
+	if (plan->new.kind != IMAGE_NONE)
+		flags |= RECORD_HAS_NEW |
+				 (plan->new.has_nulls ? RECORD_NEW_NULLS : 0) |
+				 (plan->new.is_aside ? RECORD_NEW_ASIDE : 0) |
+				 (plan->new.kind == IMAGE_DELTA ? RECORD_NEW_DELTA : 0);
+	if (plan->old.kind == IMAGE_KEYS || plan->new.kind == IMAGE_KEYS)
+		flags |= RECORD_KEYS_ONLY;
+	return flags;
+}
+
+/* Writes the shard's row, but for its number and transaction. */
+static void
+write_record(const RecordPlan *plan, RecordEvent event, char *out, Size length)
+{
+	HeapTupleHeader header = (HeapTupleHeader) out;
+	RecordData	   *record = RECORD_DATA(header);
+	Size			old_size = MAXALIGN(inline_size(plan, &plan->old));
+
+	memset(header, 0, RECORD_HOFF);
+	header->t_hoff = RECORD_HOFF;
+	header->t_infomask = HEAP_HASVARWIDTH;
+	HeapTupleHeaderSetNatts(header, RECORD_NATTS);
+
+	record->number = 0;
+	record->transaction_id = 0;
+	SET_VARSIZE(&record->vl_len_,
+				length - RECORD_HOFF - offsetof(RecordData, vl_len_));
+	record->event = event;
+	record->flags = record_flags(plan);
+	record->old_size = old_size;
+	record->descriptor_id = plan->facts->descriptor->id;
+	if (plan->old.kind != IMAGE_NONE)
+	{
+		/* The padding behind the old image is stored, so it is written. */
+		memset(record->images + old_size - Min(old_size, MAXIMUM_ALIGNOF), 0,
+			   Min(old_size, MAXIMUM_ALIGNOF));
+		put_image(plan, &plan->old, record->images);
+	}
+	if (plan->new.kind != IMAGE_NONE)
+		put_image(plan, &plan->new, record->images + old_size);
+}
+
+static void
+set_tid(ItemPointer tid, const RowVersion *version)
+{
+	if (version != NULL)
+		*tid = version->tuple->t_self;
+	else
+		ItemPointerSetInvalid(tid);
+}
+
+static void
+fill_item(ChangeItem *item, CapturedRelation *facts, uint64 hash,
+		  const RowVersion *old, const RowVersion *new, CommandId cid)
+{
+	const RowVersion *keyed = new ? new : old;
+
+	item->hash = hash;
+	item->cid = cid;
+	item->key_hash = facts->partition_is_key ? hash :
+											   captured_relation_hash(facts->key, facts->key_count, keyed->slot);
+	item->generation = facts->generation;
+	item->ordinal = 0;
+	item->follows_remove = false;
+	set_tid(&item->old_tid, old);
+	set_tid(&item->new_tid, new);
+}
+
+/*
+ * Changes of one command are captured in the order in which it made them.  What
+ * an earlier command did, captured behind what a later one did, is out of order.
+ */
+static void
+note_command(ChangeBucket *bucket, CommandId cid)
+{
+	if (cid < bucket->highest_cid)
+		bucket->disordered = true;
+	else
+		bucket->highest_cid = cid;
+}
+
+/*
+ * Notes an update that changed nothing.  It makes no record, but it is a link
+ * in the row's chain of versions, without which a later change would seem to
+ * begin with a version from before this transaction.  Needed only where there
+ * is something to order.
+ */
+void
+record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
+					   const RowVersion *old, const RowVersion *new,
+					   CommandId		 cid)
+{
+	ChangeBucket *bucket;
+	ChangeItem	 *item;
+	uint64		  hash;
+
+	hash = captured_relation_hash(facts->partition, facts->partition_count,
+								  new->slot);
+	bucket = change_buffer_bucket(buffer, hash);
+	note_command(bucket, cid);
+	if (bucket->end == 0)
+		return;
+	item = change_buffer_reserve(bucket, 0);
+	fill_item(item, facts, hash, old, new, cid);
+	change_buffer_commit(bucket, item);
+}
+
+/*
+ * Computes virtual columns, and notes which of a delta are the same: they are
+ * not in the tuples that were compared.
+ */
+static void
+compute_virtuals(RecordPlan *plan, const RowVersion *old, const RowVersion *new)
+{
+	RowDescriptor *descriptor = plan->facts->descriptor;
+	int			   n = 0;
+
+	if (plan->old.kind == IMAGE_FULL)
+		virtual_columns_compute(plan->facts->virtuals, old->slot,
+								&plan->old.virtuals);
+	if (plan->new.kind == IMAGE_FULL || plan->new.kind == IMAGE_DELTA)
+		virtual_columns_compute(plan->facts->virtuals, new->slot,
+								&plan->new.virtuals);
+	for (int i = 0; plan->new.kind == IMAGE_DELTA &&i < descriptor->natts; i++)
+	{
+		if (descriptor->columns[i].is_virtual)
+			plan->same[i] = virtual_values_equal(&plan->old.virtuals,
+												 &plan->new.virtuals, n++);
+	}
+}
+
+/*
+ * Adds the record of one change to the transaction's buffer.  old and new are
+ * the row's versions, same tells which columns of a MODIFY have not changed;
+ * those that the event does not have are NULL.  removed_from is the bucket of
+ * the REMOVE that this INSERT belongs to, if a key was changed.  cid is the
+ * command that changed the row.  Returns the bucket.
+ */
+ChangeBucket *
+record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
+			 RecordEvent event, const RowVersion *old, const RowVersion *new,
+			 bool *same, const ChangeBucket *removed_from,
+			 CommandId cid)
+{
+	const RowVersion *keyed = event == RECORD_REMOVE ? old : new;
+	RecordPlan		  plan;
+	ChangeItem		 *item;
+	Size			  length;
+
+	memset(&plan, 0, sizeof(plan));
+	plan.facts = facts;
+	plan.same = same;
+	plan.hash = captured_relation_hash(facts->partition, facts->partition_count,
+									   keyed->slot);
+	plan.bucket = change_buffer_bucket(buffer, plan.hash);
+	choose_images(facts->view_type, event, &plan);
+	if (facts->virtuals != NULL)
+		compute_virtuals(&plan, old, new);
+	if (plan.old.kind != IMAGE_NONE)
+		plan_image(&plan, tupdesc, old, &plan.old);
+	if (plan.new.kind != IMAGE_NONE)
+		plan_image(&plan, tupdesc, new, &plan.new);
+	if (record_length(&plan) > RECORD_MAX_LENGTH)
+		shrink_record(&plan, tupdesc, old, new);
+
+	length = record_length(&plan);
+	item = change_buffer_reserve(plan.bucket, length);
+	fill_item(item, facts, plan.hash, old, new, cid);
+	item->follows_remove = plan.bucket == removed_from;
+	write_record(&plan, event, CHANGE_ITEM_BODY(item), length);
+	change_buffer_commit(plan.bucket, item);
+	note_command(plan.bucket, cid);
+	return plan.bucket;
+}

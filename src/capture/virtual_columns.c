@@ -1,0 +1,218 @@
+/*
+ * virtual_columns.c
+ *	  The values that virtual generated columns have when a row is captured.
+ *
+ * A virtual column (PostgreSQL 18) is computed when it is read, from the other
+ * columns of its row.  An image has the value that it had at capture: later its
+ * expression may be another one, or the column gone.
+ *
+ * The expression of a partition may differ from its root's, and the one that
+ * counts is that of the table named in the query.  A stream is on the root, so
+ * the root's is taken.
+ *
+ * PostgreSQL lets a row be written whose virtual column cannot be computed, such
+ * as 1 / 0; its error comes when the column is read.  Capture must not be what
+ * makes the row unwritable: the value is a marker then.  So values are stored
+ * rendered, whatever their type.  Only built-in, immutable functions occur in
+ * these expressions, and it does not matter who runs them.
+ */
+#include "postgres.h"
+
+#include "access/attmap.h"
+#include "access/relation.h"
+#include "executor/executor.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
+#include "rewrite/rewriteManip.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+
+#include "base/attempt.h"
+#include "base/fixed_settings.h"
+#include "typed_json/rendered_value.h"
+#include "capture/virtual_columns.h"
+
+typedef struct VirtualColumn
+{
+	Oid			  type;
+	Node		 *expression;
+	MemoryContext context; /* of state, or NULL */
+	ExprState	 *state;   /* made for the first row */
+} VirtualColumn;
+
+struct VirtualColumns
+{
+	MemoryContext context;
+	ExprContext	 *econtext;
+	int			  count;
+	VirtualColumn columns[FLEXIBLE_ARRAY_MEMBER];
+};
+
+/* A row's columns that are to be computed: from first on, count of them */
+typedef struct Computation
+{
+	VirtualColumns *virtuals;
+	TupleTableSlot *slot;
+	int				first;
+	int				count;
+	VirtualValues  *result;
+} Computation;
+
+/* Makes root's expression for a column one over a partition's columns. */
+static Node *
+root_expression(Relation root, const RowDescriptor *descriptor, int column)
+{
+	AttrMap *map = make_attrmap(RelationGetDescr(root)->natts);
+	Node	*expression;
+	bool	 has_whole_row;
+
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		AttrNumber attnum = descriptor->columns[i].root_attnum;
+
+		if (attnum != InvalidAttrNumber)
+			map->attnums[attnum - 1] = i + 1;
+	}
+	expression = compat_generation_expression(root, descriptor->columns[column].root_attnum);
+	return map_variable_attnos(expression, 1, 0, map, InvalidOid, &has_whole_row);
+}
+
+/*
+ * Prepares the virtual columns of rel, a partition of root or root itself, in
+ * CurrentMemoryContext, which they are used in; NULL if it has none.
+ */
+VirtualColumns *
+virtual_columns_build(Relation rel, Oid root, const RowDescriptor *descriptor)
+{
+	VirtualColumns *virtuals;
+	Relation		root_rel = rel;
+
+	if (!descriptor->has_virtual)
+		return NULL;
+	if (root != RelationGetRelid(rel))
+		root_rel = relation_open(root, AccessShareLock);
+
+	virtuals = palloc0(offsetof(VirtualColumns, columns) +
+					   descriptor->natts * sizeof(VirtualColumn));
+	virtuals->context = CurrentMemoryContext;
+	virtuals->econtext = CreateStandaloneExprContext();
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		VirtualColumn *column = &virtuals->columns[virtuals->count];
+
+		if (!descriptor->columns[i].is_virtual)
+			continue;
+		virtuals->count++;
+		column->type = TupleDescAttr(RelationGetDescr(rel), i)->atttypid;
+		column->expression = root_rel == rel ?
+								 compat_generation_expression(rel, i + 1) :
+								 root_expression(root_rel, descriptor, i);
+	}
+
+	if (root_rel != rel)
+		relation_close(root_rel, AccessShareLock);
+	return virtuals;
+}
+
+/* Planning folds constants, so it may fail as the evaluation may. */
+static void
+prepare_column(VirtualColumns *virtuals, VirtualColumn *column)
+{
+	MemoryContext oldcontext;
+
+	if (column->context != NULL)
+		MemoryContextDelete(column->context);
+	column->context = AllocSetContextCreate(virtuals->context,
+											"ddbstreams virtual column",
+											ALLOCSET_SMALL_SIZES);
+	oldcontext = MemoryContextSwitchTo(column->context);
+	column->state = ExecInitExpr(expression_planner((Expr *) column->expression),
+								 NULL);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* Functions called immutable depend on settings yet, float8out for one. */
+static Datum
+evaluate(ExprState *state, ExprContext *econtext, bool *isnull)
+{
+	FixedSettings saved;
+	Datum volatile value = (Datum) 0;
+
+	fixed_settings_set_formats(&saved);
+	PG_TRY();
+	{
+		value = ExecEvalExprSwitchContext(state, econtext, isnull);
+	}
+	PG_FINALLY();
+	{
+		fixed_settings_restore_formats(&saved);
+	}
+	PG_END_TRY();
+	return value;
+}
+
+static void
+compute(void *argument)
+{
+	Computation *computation = argument;
+	ExprContext *econtext = computation->virtuals->econtext;
+
+	for (int i = computation->first;
+		 i < computation->first + computation->count; i++)
+	{
+		VirtualColumn *column = &computation->virtuals->columns[i];
+		ExprState	  *state;
+		Datum		   value;
+
+		ResetExprContext(econtext);
+		if (column->state == NULL)
+			prepare_column(computation->virtuals, column);
+		/* What an error interrupts is not to be used again. */
+		state = column->state;
+		column->state = NULL;
+		econtext->ecxt_scantuple = computation->slot;
+		value = evaluate(state, econtext, &computation->result->nulls[i]);
+		column->state = state;
+		if (!computation->result->nulls[i])
+			computation->result->values[i] =
+				PointerGetDatum(rendered_value_make(column->type, value));
+	}
+	ResetExprContext(econtext);
+}
+
+/* Computes a row's values, palloc'd in CurrentMemoryContext. */
+void
+virtual_columns_compute(VirtualColumns *virtuals, TupleTableSlot *slot,
+						VirtualValues *result)
+{
+	Computation computation = {virtuals, slot, 0, virtuals->count, result};
+
+	result->values = palloc0(virtuals->count * sizeof(Datum));
+	result->nulls = palloc0(virtuals->count * sizeof(bool));
+	slot_getallattrs(slot);
+	if (attempt(compute, &computation, NULL))
+		return;
+
+	computation.count = 1;
+	for (int i = 0; i < virtuals->count; i++)
+	{
+		int sqlstate;
+
+		computation.first = i;
+		if (attempt(compute, &computation, &sqlstate))
+			continue;
+		result->nulls[i] = false;
+		result->values[i] =
+			PointerGetDatum(rendered_value_make_marker(psprintf("the virtual column could not be computed, SQLSTATE %s",
+																unpack_sql_state(sqlstate))));
+	}
+}
+
+/* Is the n-th value of two rows the same? */
+bool
+virtual_values_equal(const VirtualValues *a, const VirtualValues *b, int n)
+{
+	if (a->nulls[n] || b->nulls[n])
+		return a->nulls[n] && b->nulls[n];
+	return datumIsEqual(a->values[n], b->values[n], false, -1);
+}

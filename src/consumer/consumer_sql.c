@@ -1,0 +1,331 @@
+/*
+ * consumer_sql.c
+ *	  create_consumer, drop_consumer, checkpoint, leases.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "consumer/consumer.h"
+#include "consumer/consumer_lease.h"
+#include "consumer/consumer_sql.h"
+#include "shard/horizon.h"
+#include "shard/shard_reader.h"
+#include "reading/stream_access.h"
+#include "base/stream_time.h"
+
+PG_FUNCTION_INFO_V1(ddbstreams_create_consumer);
+PG_FUNCTION_INFO_V1(ddbstreams_drop_consumer);
+PG_FUNCTION_INFO_V1(ddbstreams_checkpoint);
+PG_FUNCTION_INFO_V1(ddbstreams_leases);
+
+#define MIN_LEASE USECS_PER_SEC
+#define MAX_LEASE USECS_PER_DAY
+
+static char *
+check_name(const text *argument, const char *what)
+{
+	char *name = text_to_cstring(argument);
+	int	  length = pg_mbstrlen(name);
+
+	if (length < 1 || length > CONSUMER_MAX_NAME)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must have 1 to %d characters", what, CONSUMER_MAX_NAME)));
+	return name;
+}
+
+char *
+consumer_name_argument(const text *name)
+{
+	return check_name(name, "consumer_name");
+}
+
+char *
+consumer_worker_argument(const text *worker_id)
+{
+	return check_name(worker_id, "worker_id");
+}
+
+/*
+ * Creates the lease of a shard where the consumer begins.  At LATEST a shard that
+ * is closed already is finished.
+ */
+static void
+create_lease(const ConsumerInfo *consumer, const StreamInfo *stream,
+			 const ShardInfo *shard, bool at_latest, Snapshot snapshot)
+{
+	ConsumerLease lease;
+
+	consumer_lease_init(&lease, shard);
+	if (!at_latest)
+		lease.checkpoint = Max(shard->starting_number,
+							   shard_horizon(stream, shard, snapshot)) -
+						   1;
+	else if (ShardIsOpen(shard))
+	{
+		lease.kind = CHECKPOINT_LATEST;
+		lease.checkpoint = shard_reader_latest(shard, snapshot);
+	}
+	else
+	{
+		lease.kind = CHECKPOINT_SHARD_END;
+		lease.checkpoint = shard->ending_number;
+	}
+	lease.returned = lease.checkpoint;
+	(void) consumer_lease_insert(consumer->consumer_no, &lease);
+}
+
+static bool
+is_latest(const char *starting_position)
+{
+	if (strcmp(starting_position, "LATEST") == 0)
+		return true;
+	if (strcmp(starting_position, "TRIM_HORIZON") != 0)
+		error_constraint(starting_position, "startingPosition",
+						 "satisfy enum value set: [LATEST, TRIM_HORIZON]");
+	return false;
+}
+
+/*
+ * create_consumer(consumer_name text, stream_arn text, starting_position text,
+ *				   lease_duration interval) returns void
+ *
+ * LATEST is taken in the statement's snapshot, in which the shards are, too:
+ * those that come later are read from their start.
+ */
+Datum
+ddbstreams_create_consumer(PG_FUNCTION_ARGS)
+{
+	Snapshot	 snapshot = GetActiveSnapshot();
+	ConsumerInfo consumer = {0};
+	Interval	*lease_duration;
+	StreamInfo	*stream;
+	char		*starting_position;
+	bool		 at_latest;
+	ListCell	*lc;
+
+	if (PG_ARGISNULL(0))
+		error_null_argument("consumerName");
+	if (PG_ARGISNULL(1))
+		error_null_argument("streamArn");
+	if (PG_ARGISNULL(2))
+		error_null_argument("startingPosition");
+	if (PG_ARGISNULL(3))
+		error_null_argument("leaseDuration");
+	PreventCommandIfReadOnly("create_consumer()");
+	consumer.consumer_name = consumer_name_argument(PG_GETARG_TEXT_PP(0));
+	starting_position = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	at_latest = is_latest(starting_position);
+	lease_duration = PG_GETARG_INTERVAL_P(3);
+	consumer.lease_usec = stream_time_interval_usec(lease_duration);
+	if (consumer.lease_usec < MIN_LEASE || consumer.lease_usec > MAX_LEASE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("lease_duration must be between 1 second and 1 day")));
+	stream = stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(1)), snapshot);
+
+	consumer.consumer_no = catalog_next_id();
+	consumer.stream_id = stream->stream_id;
+	consumer.stream_arn = stream->arn;
+	consumer.role_id = GetUserId();
+	if (!consumer_insert(&consumer, starting_position, lease_duration))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("consumer \"%s\" already exists", consumer.consumer_name)));
+	foreach (lc, shard_catalog_list(stream->stream_id, snapshot))
+		create_lease(&consumer, stream, lfirst(lc), at_latest, snapshot);
+	PG_RETURN_VOID();
+}
+
+/*
+ * drop_consumer(consumer_name text) returns void
+ */
+Datum
+ddbstreams_drop_consumer(PG_FUNCTION_ARGS)
+{
+	ConsumerInfo *consumer;
+
+	if (PG_ARGISNULL(0))
+		error_null_argument("consumerName");
+	PreventCommandIfReadOnly("drop_consumer()");
+	consumer = consumer_by_name(consumer_name_argument(PG_GETARG_TEXT_PP(0)));
+	consumer_delete(consumer->consumer_no);
+	PG_RETURN_VOID();
+}
+
+static void
+lease_lost(const ConsumerInfo *consumer, const char *worker_id,
+		   const ShardInfo *shard, const ConsumerLease *lease)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("worker \"%s\" does not hold the lease of shard %s of consumer \"%s\"",
+					worker_id, shard->shard_id, consumer->consumer_name),
+			 lease == NULL || lease->owner == NULL ?
+				 errdetail("Nobody holds it.") :
+				 errdetail("Worker \"%s\" holds it, by lease counter %lld.",
+						   lease->owner, (long long) lease->counter),
+			 errhint("Poll again: who holds the lease now processes the records that were not checkpointed.")));
+}
+
+static void
+check_checkpoint(const ShardInfo *shard, const ConsumerLease *lease,
+				 const char *sequence_number, int64 number)
+{
+	if (number < shard->starting_number ||
+		(!ShardIsOpen(shard) && number > shard->ending_number))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Invalid SequenceNumber: %s is not in the range of shard %s",
+						sequence_number, shard->shard_id)));
+	if (number < lease->checkpoint)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Invalid SequenceNumber: %s is before the checkpoint of shard %s",
+						sequence_number, shard->shard_id),
+				 errdetail("The checkpoint is %s.", sequence_number_text(lease->checkpoint))));
+	if (number > Max(lease->returned, lease->checkpoint))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Invalid SequenceNumber: %s is beyond what poll has returned of shard %s",
+						sequence_number, shard->shard_id),
+				 errdetail("Since worker \"%s\" has the lease, poll has returned no record behind %s.",
+						   lease->owner, sequence_number_text(lease->returned)),
+				 errhint("A worker that was away long may have lost its lease in between: poll again.")));
+}
+
+/*
+ * checkpoint(consumer_name text, worker_id text, shard_id text,
+ *			  sequence_number text) returns void
+ */
+Datum
+ddbstreams_checkpoint(PG_FUNCTION_ARGS)
+{
+	Snapshot	   snapshot;
+	ConsumerInfo  *consumer;
+	StreamInfo	  *stream;
+	ShardInfo	  *shard;
+	List		  *leases;
+	ConsumerLease *lease;
+	char		  *worker_id;
+	char		  *sequence_number;
+	int64		   number;
+
+	if (PG_ARGISNULL(0))
+		error_null_argument("consumerName");
+	if (PG_ARGISNULL(1))
+		error_null_argument("workerId");
+	if (PG_ARGISNULL(2))
+		error_null_argument("shardId");
+	if (PG_ARGISNULL(3))
+		error_null_argument("sequenceNumber");
+	PreventCommandIfReadOnly("checkpoint()");
+	consumer = consumer_by_name(consumer_name_argument(PG_GETARG_TEXT_PP(0)));
+	worker_id = consumer_worker_argument(PG_GETARG_TEXT_PP(1));
+	sequence_number = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	number = sequence_number_parse(sequence_number);
+
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	stream = consumer_stream(consumer, snapshot);
+	stream_access_check(stream);
+	shard = stream_access_shard(stream, text_to_cstring(PG_GETARG_TEXT_PP(2)), snapshot);
+	UnregisterSnapshot(snapshot);
+
+	leases = consumer_lease_lock(consumer->consumer_no, shard->shard_no);
+	lease = leases == NIL ? NULL : linitial(leases);
+	if (lease == NULL)
+		(void) consumer_by_name(consumer->consumer_name); /* dropped meanwhile? */
+	if (lease == NULL || lease->owner == NULL || strcmp(lease->owner, worker_id) != 0)
+		lease_lost(consumer, worker_id, shard, lease);
+	if (lease->kind == CHECKPOINT_SHARD_END && number == lease->checkpoint)
+		PG_RETURN_VOID();
+	check_checkpoint(shard, lease, sequence_number, number);
+
+	if (number > lease->checkpoint)
+		lease->attempts = 0;
+	lease->kind = CHECKPOINT_NUMBER;
+	lease->checkpoint = number;
+	lease->owner_switches = 0;
+	lease->counter++;
+	lease->expires_at = stream_time_now() + consumer->lease_usec;
+	lease->worker_pid = MyProcPid;
+	if (!ShardIsOpen(shard) && number >= shard->ending_number)
+	{
+		lease->kind = CHECKPOINT_SHARD_END;
+		consumer_wakes_workers(consumer->consumer_no);
+	}
+	consumer_lease_update(consumer->consumer_no, lease);
+	PG_RETURN_VOID();
+}
+
+static const char *
+checkpoint_text(const ConsumerLease *lease)
+{
+	switch (lease->kind)
+	{
+		case CHECKPOINT_TRIM_HORIZON:
+			return "TRIM_HORIZON";
+		case CHECKPOINT_LATEST:
+			return "LATEST";
+		case CHECKPOINT_SHARD_END:
+			return "SHARD_END";
+		case CHECKPOINT_NUMBER:
+			break;
+	}
+	return sequence_number_text(lease->checkpoint);
+}
+
+/*
+ * leases(consumer_name text) returns setof record
+ */
+Datum
+ddbstreams_leases(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ConsumerView   view = {0};
+	char		  *consumer_name;
+
+	if (PG_ARGISNULL(0))
+		error_null_argument("consumerName");
+	consumer_name = consumer_name_argument(PG_GETARG_TEXT_PP(0));
+	view.consumer = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ?
+						consumer_find(consumer_name) :
+						NULL;
+	if (view.consumer == NULL)
+		view.consumer = consumer_by_name(consumer_name);
+	InitMaterializedSRF(fcinfo, 0);
+	view.snapshot = GetActiveSnapshot();
+	view.stream = consumer_stream(view.consumer, view.snapshot);
+	consumer_view_fill(&view, consumer_leases(view.consumer->consumer_no));
+	for (int i = 0; i < view.count; i++)
+	{
+		const ShardInfo		*shard = view.shards[i].info;
+		const ConsumerLease *lease = view.shards[i].lease;
+		Datum				 values[7];
+		bool				 nulls[7] = {false};
+
+		if (lease == NULL)
+			continue;
+		values[0] = CStringGetTextDatum(shard->shard_id);
+		nulls[1] = shard->parent_shard_id == NULL;
+		values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(shard->parent_shard_id);
+		nulls[2] = lease->owner == NULL;
+		values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(lease->owner);
+		values[3] = Int64GetDatum(lease->counter);
+		values[4] = CStringGetTextDatum(checkpoint_text(lease));
+		nulls[5] = lease->owner == NULL;
+		values[5] = TimestampTzGetDatum(lease->expires_at);
+		values[6] = Int32GetDatum(lease->owner_switches);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

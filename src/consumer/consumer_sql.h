@@ -1,0 +1,14 @@
+/*
+ * consumer_sql.h
+ *	  What the SQL functions of consumer groups share.
+ */
+#ifndef CONSUMER_SQL_H
+#define CONSUMER_SQL_H
+
+#include "base/ddbstreams.h"
+
+/* Each returns a palloc'd string, or raises an error if it cannot be a name. */
+extern char *consumer_name_argument(const text *name);
+extern char *consumer_worker_argument(const text *worker_id);
+
+#endif /* CONSUMER_SQL_H */

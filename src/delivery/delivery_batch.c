@@ -1,0 +1,264 @@
+/*
+ * delivery_batch.c
+ *	  The records that a handler is called with.
+ *
+ * Records are read forward from a number.  Those that belong to another lane, or
+ * that the mapping's filter does not want, are passed over; the batch tells how
+ * far it has come (through), so that the checkpoint passes over them too.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_collation.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "delivery/delivery.h"
+#include "delivery/delivery_batch.h"
+#include "delivery/delivery_call.h"
+#include "shard/reader_slots.h"
+#include "reading/record_json.h"
+#include "reading/record_page.h"
+
+/* Time for a checkpoint, though there was nothing to deliver */
+#define MAX_PASSED 20000
+
+#define UNIX_EPOCH_USECS \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* Returns when the tumbling window begins that a record belongs to. */
+TimestampTz
+delivery_window_start(int64 number, int64 window_usec)
+{
+	int64 since_epoch = NUMBER_TIME(number) + UNIX_EPOCH_USECS;
+
+	return since_epoch - since_epoch % window_usec - UNIX_EPOCH_USECS;
+}
+
+/*
+ * Hashes a key column: equal keys have equal hashes, be they written in
+ * different ways (1.0 and 1.00).
+ */
+static uint64
+hash_value(RecordDecoder *decoder, const RowColumn *column, Datum value, int attlen)
+{
+	if (attlen == -1)
+		value = record_decoder_value(decoder, value);
+	if (column->form == COLUMN_RAW)
+	{
+		TypeCacheEntry *type = lookup_type_cache(column->type,
+												 TYPECACHE_HASH_EXTENDED_PROC_FINFO);
+
+		if (OidIsValid(type->hash_extended_proc_finfo.fn_oid))
+			return DatumGetUInt64(FunctionCall2Coll(&type->hash_extended_proc_finfo,
+													C_COLLATION_OID, value,
+													UInt64GetDatum(0)));
+	}
+	if (attlen != -1)
+		return 0;
+	return hash_bytes_extended((unsigned char *) VARDATA_ANY(DatumGetPointer(value)),
+							   VARSIZE_ANY_EXHDR(DatumGetPointer(value)), 0);
+}
+
+static int
+lane_of(RecordDecoder *decoder, int lanes)
+{
+	const RowDescriptor *descriptor = decoder->descriptor;
+	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
+	uint64				 hash = 0;
+
+	for (int k = 0; k < descriptor->key_count; k++)
+	{
+		int i = descriptor->key_attnums[k] - 1;
+
+		if (!decoder->keyed->nulls[i])
+			hash = hash_combine64(hash,
+								  hash_value(decoder, &descriptor->columns[i],
+											 decoder->keyed->values[i],
+											 TupleDescAttr(descriptor->stored_desc, i)->attlen));
+	}
+	MemoryContextSwitchTo(oldcontext);
+	return hash % lanes;
+}
+
+static void
+open_page(RecordPage *page, const BatchRequest *request, Snapshot snapshot)
+{
+	memset(page, 0, sizeof(RecordPage));
+	page->iterator = palloc0(sizeof(ShardIterator));
+	page->iterator->stream = unconstify(StreamInfo *, request->stream);
+	page->iterator->shard = unconstify(ShardInfo *, request->shard);
+	page->has_reader_slot = reader_slots_take(request->shard->shard_table, true,
+											  &page->reader_slot);
+	page->reader = shard_reader_open(request->shard, snapshot, request->after);
+	page->decoder = record_decoder_create(request->shard, snapshot);
+	initStringInfo(&page->keys);
+	initStringInfo(&page->old_image);
+	initStringInfo(&page->new_image);
+}
+
+static void
+close_page(RecordPage *page)
+{
+	record_decoder_close(page->decoder);
+	shard_reader_close(page->reader);
+	if (page->has_reader_slot)
+		reader_slots_release(&page->reader_slot);
+}
+
+/* Appends the page's present record as an element of Records. */
+static void
+append_text(StringInfo buf, const BatchRequest *request, RecordPage *page)
+{
+	appendStringInfoChar(buf, '{');
+	aws_append_record_members(buf, page);
+	appendStringInfoString(buf, ",\"eventSourceARN\":\"");
+	appendStringInfoString(buf, request->mapping->event_source_arn);
+	appendStringInfoString(buf, "\"}");
+}
+
+/*
+ * Does the filter let the page's present record through?  It has been decoded;
+ * its texts are written if need be (*has_texts).
+ */
+static bool
+is_wanted(const BatchRequest *request, RecordPage *page, bool *has_texts)
+{
+	const char	  *event = record_event_name(page->decoder->event);
+	FilterVerdict  verdict;
+	MemoryContext  oldcontext;
+	StringInfoData text;
+
+	*has_texts = false;
+	if (request->filter == NULL)
+		return true;
+	verdict = filter_set_pretest(request->filter, event);
+	if (verdict != FILTER_MAYBE)
+		return verdict == FILTER_YES;
+
+	/* What is needed for one record goes with it. */
+	oldcontext = MemoryContextSwitchTo(page->decoder->context);
+	initStringInfo(&text);
+	(void) record_append_keys(page->decoder, &text);
+	verdict = filter_set_pretest_keys(request->filter, event, delivery_json(text.data));
+	if (verdict == FILTER_MAYBE)
+	{
+		record_page_decode_texts(page);
+		*has_texts = true;
+		resetStringInfo(&text);
+		append_text(&text, request, page);
+		verdict = filter_set_matches(request->filter, delivery_json(text.data)) ?
+					  FILTER_YES :
+					  FILTER_NO;
+	}
+	MemoryContextSwitchTo(oldcontext);
+	return verdict == FILTER_YES;
+}
+
+/*
+ * Adds the page's present record if it is wanted and there is room for it.
+ * Returns false if there is none.
+ */
+static bool
+add_record(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
+{
+	int	 length = batch->records.len;
+	bool has_texts;
+
+	record_decode(page->decoder, &page->record);
+	if (request->lanes > 1 &&
+		lane_of(page->decoder, request->lanes) != request->lane)
+		return true;
+	if (!is_wanted(request, page, &has_texts))
+	{
+		batch->filtered++;
+		return true;
+	}
+	if (!request->count_only)
+	{
+		if (!has_texts)
+			record_page_decode_texts(page);
+		if (batch->count > 0)
+			appendStringInfoChar(&batch->records, ',');
+		append_text(&batch->records, request, page);
+		if (batch->records.len > DELIVERY_MAX_PAYLOAD && batch->count > 0)
+		{
+			batch->records.len = length;
+			batch->records.data[length] = '\0';
+			return false;
+		}
+		batch->numbers[batch->count] = page->record.number;
+	}
+	batch->count++;
+	return true;
+}
+
+/*
+ * Reads a batch, whose things live in CurrentMemoryContext.
+ */
+void
+delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
+					Snapshot snapshot)
+{
+	int64	   last = request->last;
+	BatchEnd   end_at_last = BATCH_AT_LAST;
+	int64	   read = 0;
+	RecordPage page;
+
+	memset(batch, 0, sizeof(DeliveryBatch));
+	batch->through = request->after;
+	initStringInfo(&batch->records);
+	if (!request->count_only)
+		batch->numbers = palloc(request->max_records * sizeof(int64));
+
+	open_page(&page, request, snapshot);
+	for (;;)
+	{
+		if (batch->count == request->max_records)
+		{
+			batch->end = BATCH_FULL;
+			break;
+		}
+		if (batch->count == 0 && read++ == MAX_PASSED && !request->count_only)
+		{
+			batch->end = BATCH_PASSED_MANY;
+			break;
+		}
+		if (!shard_reader_next(page.reader, &page.record))
+		{
+			batch->end = page.reader->end == READER_AT_HEAP_END ?
+							 BATCH_AT_HEAP_END :
+							 BATCH_AT_UNRESOLVED;
+			break;
+		}
+		if (page.record.number > last)
+		{
+			batch->end = end_at_last;
+			batch->through = last;
+			break;
+		}
+		if (!add_record(batch, request, &page))
+		{
+			batch->end = BATCH_FULL;
+			break;
+		}
+		batch->through = page.record.number;
+		if (batch->count == 1 && request->window_usec > 0 && end_at_last == BATCH_AT_LAST)
+		{
+			TimestampTz window_end = delivery_window_start(page.record.number,
+														   request->window_usec) +
+									 request->window_usec;
+
+			if (NUMBER_AT_TIME(window_end) - 1 < last)
+			{
+				last = NUMBER_AT_TIME(window_end) - 1;
+				end_at_last = BATCH_AT_WINDOW;
+			}
+		}
+	}
+	close_page(&page);
+	/* What a batch must end at may have been its last record. */
+	if (batch->end != BATCH_AT_LAST && batch->through >= request->last)
+		batch->end = BATCH_AT_LAST;
+}

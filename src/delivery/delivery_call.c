@@ -1,0 +1,138 @@
+/*
+ * delivery_call.c
+ *	  Calling a handler.
+ *
+ * A call is cancelled after ddbstreams.handler_timeout, as by pg_cancel_backend.
+ * A handler that catches that is cancelled again every second.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery.h"
+#include "delivery/delivery_call.h"
+
+#define CANCEL_AGAIN_MS 1000
+
+#define MAX_ERROR_LENGTH 1000
+
+static TimeoutId			 handler_timeout = MAX_TIMEOUTS;
+static volatile sig_atomic_t timed_out = false;
+
+static void
+cancel_handler(void)
+{
+	timed_out = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+/* Called once in a process that will call handlers. */
+void
+delivery_call_init(void)
+{
+	handler_timeout = RegisterTimeout(USER_TIMEOUT, cancel_handler);
+}
+
+/*
+ * Finds a function that the current user may call; else an error.  It may have
+ * been dropped, or replaced by another one, since the mapping was made.
+ */
+Oid
+delivery_call_find(const char *name, MappingFunctionUse use)
+{
+	Oid function = mapping_function_find(name);
+
+	timed_out = false; /* an earlier call's */
+	if (!OidIsValid(function))
+		mapping_function_not_found(ERRCODE_UNDEFINED_FUNCTION);
+	(void) mapping_function_check(function, use, GetUserId());
+	return function;
+}
+
+/*
+ * Calls a function and returns its answer, NULL if that is null or void.  The
+ * caller has an active snapshot.  After an error delivery_call_end must be
+ * called.
+ */
+Jsonb *
+delivery_call(Oid function, Jsonb *argument)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	FmgrInfo				 flinfo;
+	PgStat_FunctionCallUsage usage;
+	Datum					 result;
+	bool					 returns_jsonb = get_func_rettype(function) == JSONBOID;
+
+	fmgr_info(function, &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(argument);
+	fcinfo->args[0].isnull = false;
+
+	timed_out = false;
+	if (setting_handler_timeout > 0)
+		enable_timeout_every(handler_timeout,
+							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														 setting_handler_timeout),
+							 CANCEL_AGAIN_MS);
+	pgstat_init_function_usage(fcinfo, &usage);
+	result = FunctionCallInvoke(fcinfo);
+	pgstat_end_function_usage(&usage, true);
+	delivery_call_end();
+	CommandCounterIncrement();
+
+	if (fcinfo->isnull || !returns_jsonb)
+		return NULL;
+	return DatumGetJsonbP(result);
+}
+
+/* Ends the time limit of a call; after an error too. */
+void
+delivery_call_end(void)
+{
+	disable_timeout(handler_timeout, false);
+	if (timed_out)
+		QueryCancelPending = false;
+}
+
+/* What is kept of the error of a call: one line, not too long, palloc'd */
+char *
+delivery_error_text(const ErrorData *error)
+{
+	char *text;
+
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && timed_out)
+		return psprintf("the handler was cancelled after ddbstreams.handler_timeout, %d ms",
+						setting_handler_timeout);
+	text = pnstrdup(error->message, pg_mbcliplen(error->message, strlen(error->message),
+												 MAX_ERROR_LENGTH));
+	for (char *c = text; *c; c++)
+	{
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			*c = ' ';
+	}
+	return text;
+}
+
+/* Reads JSON text, in the server's encoding. */
+Jsonb *
+delivery_json(const char *text)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+}

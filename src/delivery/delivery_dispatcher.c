@@ -1,0 +1,257 @@
+/*
+ * delivery_dispatcher.c
+ *	  The worker that knows what is to be delivered in a database, and gives it to
+ *	  handler workers.
+ *
+ * There is one dispatcher in a database that has mappings to deliver for.  It
+ * looks at the tables when a mapping or the lineage of a shard has changed
+ * (delivery_look.c), and sleeps otherwise: commits that have appended to a shard
+ * set its latch, and so do handler workers.  It never waits for a lock that a
+ * user may hold, and calls nobody's code.
+ *
+ * Units that have something to do are ready (delivery_units.c), and are given to
+ * handler workers (delivery_pool.c), who tell how it has ended.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery_handlers.h"
+#include "delivery/delivery_look.h"
+#include "delivery/delivery_pool.h"
+#include "delivery/delivery_roles.h"
+#include "delivery/delivery_units.h"
+#include "shard/shard_watch.h"
+#include "worker/worker_slots.h"
+
+PGDLLEXPORT void delivery_dispatcher_main(Datum main_arg);
+
+/* The tables are looked at after this, if not earlier. */
+#define LOOK_INTERVAL_MS 60000
+
+/* Units that wait for a worker are tried after this. */
+#define RETRY_MS 1000
+
+static MemoryContext loop_context = NULL; /* of one turn of the main loop */
+static bool			 look_wanted = true;
+static TimestampTz	 looked_at = 0;
+static uint32		 wishes = 0; /* that the last look has seen */
+
+static void
+look(void)
+{
+	wishes = worker_slots_dispatcher_wishes();
+	look_wanted = false;
+	looked_at = GetCurrentTimestamp();
+	delivery_look();
+}
+
+/* --- what has happened meanwhile --------------------------------------------- */
+
+/* A handler has ended with a unit in its hands, or has been asked to. */
+static void
+unit_was_dropped(const HandlerInfo *handler)
+{
+	Unit		   *unit = units_find(&handler->unit);
+	DeliveryOutcome outcome = {.result = DELIVERY_AGAIN};
+
+	if (unit == NULL || unit->state != UNIT_RUNNING)
+		return;
+	/* It may have been the unit's fault; the position tells. */
+	outcome.suspect = handler->state == HANDLER_RUNNING;
+	units_end(unit, &outcome);
+}
+
+static void
+collect(const HandlerInfo *handler)
+{
+	Unit *unit = units_find(&handler->unit);
+
+	if (unit != NULL && unit->state == UNIT_RUNNING)
+	{
+		units_end(unit, &handler->outcome);
+		if (handler->outcome.result == DELIVERY_CHANGED || !unit->seen || unit->held)
+			look_wanted = true;
+	}
+	delivery_handlers_collect(handler->index);
+}
+
+/* Takes note of handlers that have done their work, or are gone. */
+static void
+collect_all(void)
+{
+	ListCell *lc;
+
+	(void) worker_slots_reap();
+	foreach (lc, delivery_handlers_list(MyDatabaseId))
+	{
+		HandlerInfo *handler = lfirst(lc);
+		WorkerInfo	 worker;
+		/* Before its state is read again it may have ended in good order. */
+		bool is_there = worker_slots_get(handler->worker, &worker);
+
+		if (handler->state == HANDLER_DONE)
+			collect(handler);
+		else if (!is_there)
+			unit_was_dropped(handler);
+		if (handler->connected)
+			delivery_roles_forget_problem(handler->role);
+		if (!is_there)
+		{
+			delivery_handlers_free(handler->index);
+			if (!handler->connected)
+				delivery_roles_note_problem(handler->role);
+		}
+	}
+}
+
+/* Takes over what a dispatcher before this one has left. */
+static void
+adopt_handlers(void)
+{
+	ListCell *lc;
+
+	delivery_handlers_adopt();
+	foreach (lc, delivery_handlers_list(MyDatabaseId))
+	{
+		HandlerInfo *handler = lfirst(lc);
+		Unit		*unit;
+
+		if (handler->state == HANDLER_IDLE)
+			continue;
+		unit = units_find(&handler->unit);
+		if (unit == NULL)
+		{
+			UnitMapping *mapping = units_mapping(handler->unit.mapping_no);
+
+			mapping->role = handler->role;
+			unit = units_add(mapping, &handler->unit, InvalidOid);
+		}
+		units_begin(unit);
+		look_wanted = true;
+	}
+}
+
+/* Makes units ready to whose shards something was appended. */
+static void
+take_touched(void)
+{
+	ShardWatchBits wanted = {0};
+	ShardWatchBits touched;
+	dlist_iter	   iter;
+
+	/* Others have been touched, no more than that. */
+	dlist_foreach (iter, &units_all)
+	{
+		Unit *unit = dlist_container(Unit, node, iter.cur);
+
+		if (OidIsValid(unit->shard_table) && unit->state != UNIT_RUNNING &&
+			unit->state != UNIT_READY)
+			shard_watch_mark(&wanted, unit->shard_table);
+	}
+	if (!shard_watch_take_wanted(&wanted, &touched))
+		return;
+	dlist_foreach (iter, &units_all)
+	{
+		Unit *unit = dlist_container(Unit, node, iter.cur);
+
+		if (OidIsValid(unit->shard_table) &&
+			shard_watch_touched(&touched, unit->shard_table))
+			units_touch(unit);
+	}
+}
+
+/* --- the main loop ------------------------------------------------------------ */
+
+/*
+ * Ends the process if there is nothing to deliver in this database, or nobody to
+ * do it; the launcher starts one when that has changed.
+ */
+static void
+end_if_unused(void)
+{
+	bool	  is_unused = dlist_is_empty(&units_mappings);
+	List	 *handlers;
+	ListCell *lc;
+
+	if (!is_unused && setting_max_workers > 0)
+		return;
+	handlers = delivery_handlers_list(MyDatabaseId);
+	foreach (lc, handlers)
+	{
+		HandlerInfo *handler = lfirst(lc);
+
+		if (handler->state == HANDLER_IDLE)
+			worker_slots_terminate(handler->worker);
+	}
+	if (handlers == NIL &&
+		(setting_max_workers == 0 || worker_slots_dispatcher_may_end(wishes)))
+		proc_exit(0);
+}
+
+static long
+milliseconds_until(TimestampTz time)
+{
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), time) + 1;
+}
+
+static TimestampTz
+turn(void)
+{
+	TimestampTz next;
+
+	collect_all();
+	if (look_wanted || wishes != worker_slots_dispatcher_wishes() ||
+		TimestampDifferenceExceeds(looked_at, GetCurrentTimestamp(), LOOK_INTERVAL_MS))
+		look();
+	take_touched();
+	next = units_run_timers();
+	delivery_pool_assign();
+	next = Min(next, delivery_pool_end_idle());
+	end_if_unused();
+	return next;
+}
+
+/* Are there ready units that only time will bring a worker for? */
+static bool
+waits_for_workers(void)
+{
+	dlist_iter iter;
+
+	dlist_foreach (iter, &units_mappings)
+	{
+		if (!dlist_is_empty(&dlist_container(UnitMapping, node, iter.cur)->ready))
+			return true;
+	}
+	return false;
+}
+
+/* The entry point, found by its name. */
+void
+delivery_dispatcher_main(Datum main_arg)
+{
+	worker_slots_attach(main_arg);
+	worker_slots_connect();
+	loop_context = AllocSetContextCreate(TopMemoryContext, "ddbstreams dispatcher",
+										 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(loop_context);
+	adopt_handlers();
+	for (;;)
+	{
+		TimestampTz next = turn();
+
+		next = Min(next, TimestampTzPlusMilliseconds(looked_at, LOOK_INTERVAL_MS));
+		if (waits_for_workers())
+			next = Min(next, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS));
+		MemoryContextReset(loop_context);
+		worker_slots_set_state("waiting");
+		pgstat_report_activity(STATE_IDLE, NULL);
+		if (!look_wanted)
+			worker_slots_wait(milliseconds_until(next));
+	}
+}

@@ -1,0 +1,146 @@
+/*
+ * delivery_event.c
+ *	  The documents that handlers are called with: events as Lambda gets them,
+ *	  and records of failure.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery.h"
+#include "delivery/delivery_event.h"
+#include "base/stream_time.h"
+#include "typed_json/typed_json.h"
+
+/* A time in UTC, whole seconds */
+static char *
+seconds_text(TimestampTz time)
+{
+	char *text = stream_time_label(time);
+
+	strcpy(strrchr(text, '.'), "Z");
+	return text;
+}
+
+static void
+append_string(StringInfo buf, const char *text)
+{
+	typed_json_append_string(buf, text, strlen(text));
+}
+
+static void
+append_records(StringInfo buf, const DeliveryBatch *batch)
+{
+	appendStringInfoString(buf, "\"Records\":[");
+	appendBinaryStringInfo(buf, batch->records.data, batch->records.len);
+	appendStringInfoChar(buf, ']');
+}
+
+/* Returns {"Records":[…]}, palloc'd. */
+char *
+delivery_event(const DeliveryBatch *batch)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	append_records(&buf, batch);
+	appendStringInfoChar(&buf, '}');
+	return buf.data;
+}
+
+/* Returns the event of a batch in the position's tumbling window, palloc'd. */
+char *
+delivery_window_event(const DeliveryBatch *batch, const MappingInfo *mapping,
+					  const ShardInfo *shard, const DeliveryPosition *position,
+					  bool is_final)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	append_records(&buf, batch);
+	appendStringInfo(&buf, ",\"window\":{\"start\":\"%s\"",
+					 seconds_text(position->window_start));
+	appendStringInfo(&buf, ",\"end\":\"%s\"},\"state\":",
+					 seconds_text(position->window_end));
+	if (position->window_state == NULL)
+		appendStringInfoString(&buf, "{}");
+	else
+		(void) JsonbToCString(&buf, &position->window_state->root,
+							  VARSIZE(position->window_state));
+	appendStringInfoString(&buf, ",\"shardId\":");
+	append_string(&buf, shard->shard_id);
+	appendStringInfoString(&buf, ",\"eventSourceARN\":");
+	append_string(&buf, mapping->event_source_arn);
+	appendStringInfo(&buf, ",\"isFinalInvokeForWindow\":%s,\"isWindowTerminatedEarly\":%s}",
+					 is_final ? "true" : "false",
+					 position->window_early ? "true" : "false");
+	return buf.data;
+}
+
+static char *
+new_uuid(void)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out,
+											   DirectFunctionCall1(gen_random_uuid,
+																   (Datum) 0)));
+}
+
+/*
+ * Returns Lambda's record of a batch that is given up, without the payload,
+ * palloc'd.  The batch may be empty: the last call of a tumbling window.
+ */
+char *
+delivery_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
+				 const ShardInfo *shard, const char *condition, int attempts,
+				 bool unhandled)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "{\"requestContext\":{\"requestId\":\"%s\",\"functionArn\":",
+					 new_uuid());
+	append_string(&buf, mapping_function_arn(mapping, mapping->function_name));
+	appendStringInfo(&buf, ",\"condition\":\"%s\",\"approximateInvokeCount\":%d}",
+					 condition, attempts);
+	if (strcmp(condition, CONDITION_AGE) != 0)
+		appendStringInfo(&buf, ",\"responseContext\":{\"statusCode\":200,\"executedVersion\":\"$LATEST\",\"functionError\":%s}",
+						 unhandled ? "\"Unhandled\"" : "null");
+	appendStringInfo(&buf, ",\"version\":\"1.0\",\"timestamp\":\"%sZ\"",
+					 stream_time_label(GetCurrentTimestamp()));
+	appendStringInfoString(&buf, ",\"DDBStreamBatchInfo\":{\"shardId\":");
+	append_string(&buf, shard->shard_id);
+	if (batch->count > 0)
+	{
+		int64 first = batch->numbers[0];
+		int64 last = batch->numbers[batch->count - 1];
+
+		appendStringInfo(&buf, ",\"startSequenceNumber\":\"%s\"", sequence_number_text(first));
+		appendStringInfo(&buf, ",\"endSequenceNumber\":\"%s\"", sequence_number_text(last));
+		appendStringInfo(&buf, ",\"approximateArrivalOfFirstRecord\":\"%s\"",
+						 seconds_text(NUMBER_TIME(first)));
+		appendStringInfo(&buf, ",\"approximateArrivalOfLastRecord\":\"%s\"",
+						 seconds_text(NUMBER_TIME(last)));
+	}
+	appendStringInfo(&buf, ",\"batchSize\":%d,\"streamArn\":", batch->count);
+	append_string(&buf, mapping->event_source_arn);
+	appendStringInfoString(&buf, "}}");
+	return buf.data;
+}
+
+/* Returns a failure record with the records as its payload, palloc'd. */
+char *
+delivery_failure_with_payload(const char *failure, const DeliveryBatch *batch)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendBinaryStringInfo(&buf, failure, strlen(failure) - 1);
+	appendStringInfoString(&buf, ",\"payload\":{");
+	append_records(&buf, batch);
+	appendStringInfoString(&buf, "}}");
+	return buf.data;
+}

@@ -1,0 +1,146 @@
+/*
+ * delivery_failed.c
+ *	  Batches that were given up: ddbstreams_shards.failed_batch, and on_failure.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery_call.h"
+#include "delivery/delivery_event.h"
+#include "delivery/delivery_failed.h"
+#include "registry/own_sql.h"
+
+/*
+ * Runs some work in a subtransaction.  Returns NULL, or the message of the error
+ * that has undone it, palloc'd.
+ */
+static char *
+try(void (*work)(void *), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	char *volatile problem = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		work(arg);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		problem = error->message;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return problem;
+}
+
+typedef struct RecordsWork
+{
+	const DeliveryBatch *batch;
+	Jsonb				*records;
+} RecordsWork;
+
+static void
+make_records(void *arg)
+{
+	RecordsWork	  *work = arg;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '[');
+	appendBinaryStringInfo(&buf, work->batch->records.data, work->batch->records.len);
+	appendStringInfoChar(&buf, ']');
+	work->records = delivery_json(buf.data);
+}
+
+/*
+ * Writes down a batch that is given up.  It must not fail for what the records
+ * are: what jsonb cannot hold is left out, and the server's log says so.
+ */
+void
+delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
+					   const char *failure, const DeliveryBatch *batch)
+{
+	static const Oid types[9] = {UUIDOID, INT8OID, UUIDOID, OIDOID, TEXTOID,
+								 TEXTOID, JSONBOID, JSONBOID, TIMESTAMPTZOID};
+	RecordsWork		 work = {batch, NULL};
+	char			 nulls[] = "         ";
+	Datum			 values[9];
+	char			*problem = try(make_records, &work);
+	OwnSql			 state;
+
+	if (problem != NULL)
+	{
+		nulls[7] = 'n';
+		ereport(WARNING,
+				(errmsg("failed batch of event source mapping %s is kept without its records",
+						mapping_uuid_text(mapping)),
+				 errdetail("%s", problem)));
+	}
+	values[0] = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
+	values[1] = Int64GetDatum(mapping->mapping_no);
+	values[2] = UUIDPGetDatum(&mapping->uuid);
+	values[3] = ObjectIdGetDatum(mapping->role_id);
+	values[4] = CStringGetTextDatum(mapping->event_source_arn);
+	values[5] = CStringGetTextDatum(shard->shard_id);
+	values[6] = JsonbPGetDatum(delivery_json(failure));
+	values[7] = work.records == NULL ? (Datum) 0 : JsonbPGetDatum(work.records);
+	values[8] = TimestampTzGetDatum(GetCurrentTimestamp());
+	own_sql_begin(&state);
+	own_sql("INSERT INTO ddbstreams_shards.failed_batch (id, mapping_no, mapping,"
+			" role_id, stream_arn, shard_id, failure, records, failed_at)"
+			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+			9, types, values, nulls);
+	own_sql_end(&state);
+}
+
+typedef struct TellWork
+{
+	const char *function;
+	const char *document;
+} TellWork;
+
+static void
+call_on_failure(void *arg)
+{
+	TellWork *work = arg;
+	Oid		  function = delivery_call_find(work->function, MAPPING_ON_FAILURE);
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	(void) delivery_call(function, delivery_json(work->document));
+	PopActiveSnapshot();
+}
+
+/*
+ * Calls the mapping's on_failure.  Returns NULL, or what has gone wrong; then all
+ * that it did is undone.
+ */
+char *
+delivery_failed_tell(const MappingInfo *mapping, const char *failure,
+					 const DeliveryBatch *batch)
+{
+	TellWork work = {mapping->on_failure,
+					 delivery_failure_with_payload(failure, batch)};
+	char	*problem = try(call_on_failure, &work);
+
+	delivery_call_end();
+	return problem;
+}

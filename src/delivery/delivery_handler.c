@@ -1,0 +1,143 @@
+/*
+ * delivery_handler.c
+ *	  The worker that runs handlers.
+ *
+ * It is connected as the role that made the mappings that it serves, as if that
+ * role had logged in: with the role's settings for this database, and with no
+ * other user behind it.  It runs the unit that the dispatcher gives it, step by
+ * step, until there is nothing more to do or others wait, and keeps its session
+ * for the next one.
+ */
+#include "postgres.h"
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery.h"
+#include "delivery/delivery_call.h"
+#include "delivery/delivery_handlers.h"
+#include "delivery/delivery_session.h"
+#include "worker/worker_shared.h"
+#include "worker/worker_slots.h"
+
+PGDLLEXPORT void delivery_handler_main(Datum main_arg);
+
+/* After an error of our own a unit is left alone for so long. */
+#define ERROR_BACKOFF_MS 2000
+
+/* A session whose memory has grown beyond this is not used again. */
+#define MAX_SESSION_BYTES ((Size) 256 * 1024 * 1024)
+
+/* Runs one step.  What goes wrong outside of the handler's call ends in the log. */
+static DeliveryOutcome
+run_step(const DeliveryUnit *unit, const DeliveryOutcome *before)
+{
+	MemoryContext			 context = CurrentMemoryContext;
+	volatile DeliveryOutcome outcome = {0};
+
+	delivery_handlers_begin_step();
+	PG_TRY();
+	{
+		outcome = unit->lane == REDRIVE_LANE ? delivery_redrive_step(unit) :
+											   delivery_step(unit, before);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		EmitErrorReport();
+		FlushErrorState();
+		delivery_call_end();
+		delivery_abort();
+		outcome.result = DELIVERY_BLOCKED;
+		outcome.wake_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  ERROR_BACKOFF_MS);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return outcome;
+}
+
+static void
+run_unit(const DeliveryUnit *unit, const DeliveryOutcome *before)
+{
+	DeliveryOutcome outcome = *before;
+
+	do
+	{
+		worker_slots_check_interrupts();
+		outcome = run_step(unit, &outcome);
+		delivery_session_clean(false);
+		pgstat_report_stat(false);
+	} while (outcome.result == DELIVERY_AGAIN && delivery_handlers_may_go_on());
+
+	worker_slots_set_last_run(GetCurrentTimestamp());
+	delivery_handlers_report(&outcome);
+}
+
+static bool
+has_grown(void)
+{
+	return MemoryContextMemAllocated(TopMemoryContext, true) > MAX_SESSION_BYTES;
+}
+
+/*
+ * A batch takes some megabytes and gives them back.  Pages that go to the kernel
+ * and come back each time cost a third of the time of a trivial handler.
+ */
+static void
+keep_memory(void)
+{
+#ifdef __GLIBC__
+	(void) mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
+	(void) mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
+#endif
+}
+
+/* The entry point, found by its name. */
+void
+delivery_handler_main(Datum main_arg)
+{
+	DeliveryUnit	unit;
+	DeliveryOutcome before;
+	int64			last_mapping_no = 0;
+
+	worker_slots_attach(main_arg);
+	delivery_handlers_attach(*(const int *) worker_slots_extra());
+	/* What PL/Python prints is to be seen at once. */
+	setenv("PYTHONUNBUFFERED", "1", 0);
+	BackgroundWorkerInitializeConnectionByOid(worker_shared_my_database(),
+											  worker_slots_my_role(),
+											  COMPAT_WORKER_AS_ANY_ROLE);
+	delivery_handlers_connected();
+	delivery_call_init();
+	keep_memory();
+
+	for (;;)
+	{
+		if (!delivery_handlers_take(&unit, &before))
+		{
+			worker_slots_set_state("idle");
+			pgstat_report_activity(STATE_IDLE, NULL);
+			pgstat_report_stat(true);
+			worker_slots_wait(-1);
+			continue;
+		}
+		worker_slots_set_state("delivering");
+		if (unit.mapping_no != last_mapping_no)
+			delivery_session_clean(true);
+		last_mapping_no = unit.mapping_no;
+		run_unit(&unit, &before);
+		if (has_grown())
+			proc_exit(0);
+	}
+}

@@ -1,0 +1,306 @@
+/*
+ * delivery_look.c
+ *	  What the tables say is to be delivered.
+ *
+ * Each mapping to be delivered for has a unit for each lane of each shard that it
+ * has come to: parents before children, and a shard that has expired does not
+ * hold up its children.  Here the rows of mapping_shard are made that a mapping
+ * begins a shard with, and are removed when the shard is no more.
+ *
+ * The number of lanes may change.  Then all lanes of a shard stop at the same
+ * record before the shard is divided anew.  Its units are held, that is, not
+ * given to handlers, until none of them runs, and only then are the rows written.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery_look.h"
+#include "delivery/delivery_position.h"
+#include "delivery/delivery_units.h"
+#include "shard/horizon.h"
+#include "mapping/mapping.h"
+#include "shard/shard_watch.h"
+#include "registry/stream_catalog.h"
+
+static bool
+shard_is_listed(List *shards, int64 shard_no)
+{
+	ListCell *lc;
+
+	foreach (lc, shards)
+	{
+		if (((ShardInfo *) lfirst(lc))->shard_no == shard_no)
+			return true;
+	}
+	return false;
+}
+
+/* The positions of a shard, which are neighbours in a mapping's list */
+typedef struct ShardPositions
+{
+	int	 first;
+	int	 count;
+	bool finished; /* all lanes */
+	bool any_finished;
+	bool any_drains;
+} ShardPositions;
+
+static ShardPositions
+positions_of(List *positions, int64 shard_no)
+{
+	ShardPositions found = {.finished = true};
+
+	for (int i = 0; i < list_length(positions); i++)
+	{
+		DeliveryPosition *position = list_nth(positions, i);
+
+		if (position->shard_no != shard_no)
+			continue;
+		if (found.count++ == 0)
+			found.first = i;
+		found.finished &= position->finished;
+		found.any_finished |= position->finished;
+		found.any_drains |= position->drain_to != PG_INT64_MAX;
+	}
+	found.finished &= found.count > 0;
+	return found;
+}
+
+/* Parents come before children; one that has expired does not count. */
+static bool
+parent_is_done(const ShardInfo *shard, List *shards, List *positions)
+{
+	ListCell *lc;
+
+	if (shard->parent_shard_id == NULL)
+		return true;
+	foreach (lc, shards)
+	{
+		ShardInfo *parent = lfirst(lc);
+
+		if (strcmp(parent->shard_id, shard->parent_shard_id) == 0)
+			return positions_of(positions, parent->shard_no).finished;
+	}
+	return true;
+}
+
+static bool
+any_unit_runs(int64 mapping_no, int64 shard_no, int lanes)
+{
+	for (int lane = 0; lane < lanes; lane++)
+	{
+		DeliveryUnit key = {mapping_no, shard_no, lane};
+		Unit		*unit = units_find(&key);
+
+		if (unit != NULL && unit->state == UNIT_RUNNING)
+			return true;
+	}
+	return false;
+}
+
+static Unit *
+see_unit(UnitMapping *mapping, int64 shard_no, int lane, Oid shard_table)
+{
+	DeliveryUnit key = {mapping->mapping_no, shard_no, lane};
+	Unit		*unit = units_add(mapping, &key, shard_table);
+
+	unit->seen = true;
+	unit->held = false;
+	return unit;
+}
+
+/* Where a mapping begins in a shard: at the horizon, if the shard is older. */
+static int64
+first_checkpoint(const MappingInfo *mapping, const StreamInfo *stream,
+				 const ShardInfo *shard)
+{
+	int64 start = shard->starting_number;
+
+	if (shard->created_at <= mapping->created_at)
+		start = Max(start, shard_horizon(stream, shard, GetActiveSnapshot()));
+	return start - 1;
+}
+
+/* Makes the units of a shard of a mapping. */
+static void
+see_shard(UnitMapping *known, const MappingInfo *mapping, const StreamInfo *stream,
+		  const ShardInfo *shard, List *shards, List *positions)
+{
+	ShardPositions found = positions_of(positions, shard->shard_no);
+	int			   lanes = mapping_lanes(mapping);
+	int64		   no = mapping->mapping_no;
+	bool		   divides;
+	bool		   divided = false;
+	bool		   held = false;
+	bool		   moves = false;
+
+	if (found.finished)
+		return;
+	if (found.count == 0)
+	{
+		if (!parent_is_done(shard, shards, positions) ||
+			!delivery_position_begin(no, shard->shard_no, lanes,
+									 first_checkpoint(mapping, stream, shard)))
+			return;
+		found.count = lanes;
+	}
+
+	divides = found.count != lanes && ShardIsOpen(shard) && !found.any_finished;
+	if (divides || found.any_drains)
+	{
+		held = any_unit_runs(no, shard->shard_no, found.count);
+		moves = !held;
+		if (divides && !held)
+		{
+			DivideResult result = delivery_position_divide(no, shard->shard_no, lanes);
+
+			divided = result == DIVIDE_DONE;
+			if (divided)
+				found.count = lanes;
+			moves = result != DIVIDE_WAITS;
+		}
+		else if (!held)
+			delivery_position_undrain(no, shard->shard_no);
+	}
+
+	for (int lane = 0; lane < found.count; lane++)
+	{
+		Unit *unit = see_unit(known, shard->shard_no, lane, shard->shard_table);
+
+		unit->held = held;
+		/* What a lane has passed over may now belong to it. */
+		if (divided)
+			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
+		if (divided || (moves && unit->state == UNIT_IDLE))
+			units_make_ready(unit);
+	}
+}
+
+/* Shards that have expired: forgotten, or lost. */
+static void
+see_expired(UnitMapping *known, List *shards, List *positions)
+{
+	ListCell *lc;
+
+	foreach (lc, positions)
+	{
+		DeliveryPosition *position = lfirst(lc);
+
+		if (shard_is_listed(shards, position->shard_no))
+			continue;
+		if (position->finished)
+			delivery_position_forget(known->mapping_no, position->shard_no);
+		else
+			(void) see_unit(known, position->shard_no, position->lane, InvalidOid);
+	}
+}
+
+static void
+see_mapping(const MappingInfo *mapping)
+{
+	UnitMapping *known = units_mapping(mapping->mapping_no);
+	StreamInfo	*stream = stream_catalog_by_id(mapping->stream_id, NULL);
+	List		*shards = shard_catalog_list(mapping->stream_id, NULL);
+	List		*positions = delivery_position_list(mapping->mapping_no);
+	ListCell	*lc;
+
+	known->role = mapping->role_id;
+	known->seen = true;
+	foreach (lc, shards)
+		see_shard(known, mapping, stream, lfirst(lc), shards, positions);
+	see_expired(known, shards, positions);
+	if (delivery_redrive_is_wanted(mapping->mapping_no))
+		(void) see_unit(known, 0, REDRIVE_LANE, InvalidOid);
+	mapping_acknowledge(mapping);
+}
+
+static void
+unsee_all(void)
+{
+	dlist_iter iter;
+
+	dlist_foreach (iter, &units_all)
+		dlist_container(Unit, node, iter.cur)->seen = false;
+	dlist_foreach (iter, &units_mappings)
+		dlist_container(UnitMapping, node, iter.cur)->seen = false;
+}
+
+/* Forgets what was not seen, unless it runs: then at its end. */
+static void
+forget_unseen(void)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify (iter, &units_all)
+	{
+		Unit *unit = dlist_container(Unit, node, iter.cur);
+
+		if (!unit->seen && unit->state != UNIT_RUNNING)
+			units_remove(unit);
+		else
+			unit->mapping->seen = true;
+	}
+	dlist_foreach_modify (iter, &units_mappings)
+	{
+		UnitMapping *mapping = dlist_container(UnitMapping, node, iter.cur);
+
+		if (!mapping->seen)
+			units_remove_mapping(mapping);
+	}
+}
+
+static void
+watch_shards(void)
+{
+	int		   count = 0;
+	Oid		  *shards;
+	dlist_iter iter;
+
+	dlist_foreach (iter, &units_all)
+		count++;
+	shards = palloc(Max(count, 1) * sizeof(Oid));
+	count = 0;
+	dlist_foreach (iter, &units_all)
+	{
+		Unit *unit = dlist_container(Unit, node, iter.cur);
+
+		if (OidIsValid(unit->shard_table))
+			shards[count++] = unit->shard_table;
+	}
+	shard_watch_set(shards, count);
+}
+
+/*
+ * Looks at the tables, outside of a transaction.  New units are ready, and are watched before anybody looks
+ * at them; so nothing that is appended meanwhile is missed.
+ */
+void
+delivery_look(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ListCell	 *lc;
+
+	unsee_all();
+
+	delivery_begin();
+	MemoryContextSwitchTo(context);
+	foreach (lc, mapping_list())
+	{
+		MappingInfo *mapping = lfirst(lc);
+
+		if (mapping_is_active(mapping) && mapping_problem(mapping) == NULL)
+			see_mapping(mapping);
+	}
+	mapping_shard_delete_orphans();
+	delivery_commit();
+	MemoryContextSwitchTo(context);
+
+	forget_unseen();
+	watch_shards();
+	pgstat_report_stat(true);
+}

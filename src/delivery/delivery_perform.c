@@ -1,0 +1,188 @@
+/*
+ * delivery_perform.c
+ *	  The second transaction of a step: the call, and what its answer says.
+ *
+ * It runs with the role's own settings.  Nothing of ours is locked while the
+ * handler runs.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery_call.h"
+#include "delivery/delivery_event.h"
+#include "delivery/delivery_failed.h"
+#include "delivery/delivery_perform.h"
+#include "delivery/delivery_step.h"
+#include "reading/stream_access.h"
+#include "base/stream_time.h"
+
+/*
+ * Writes the position in the handler's transaction, which the role may have
+ * wanted to be read-only, unless the mapping has been deleted meanwhile.
+ */
+static void
+save_with_effects(Step *step)
+{
+	bool save_read_only = XactReadOnly;
+
+	/* After an error the transaction's end restores it. */
+	XactReadOnly = false;
+	step->has_begun = false; /* what fails from here on is not the handler's */
+	if (!mapping_fence(step->mapping->mapping_no))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("event source mapping %s has been deleted, or is about to be",
+						mapping_uuid_text(step->mapping))));
+	delivery_step_save(step);
+	step->has_begun = true; /* a deferred constraint is */
+	XactReadOnly = save_read_only;
+}
+
+static void
+keep_state(Step *step, const DeliveryAnswer *answer)
+{
+	DeliveryPosition *position = step->position;
+
+	if (position->window_end == 0)
+		return;
+	if (answer->state == NULL && answer->kind != ANSWER_SUCCESS)
+		return;
+	if (answer->state == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the answer of a handler with tumbling windows has no state"),
+				 errhint("Return {\"state\": {…}}.")));
+	position->window_state = answer->state;
+	position->state_changed = true;
+	position->window_early = VARSIZE(answer->state) > DELIVERY_MAX_STATE;
+}
+
+/* Moves the checkpoint as the answer to a batch says. */
+static void
+apply_answer(Step *step, const DeliveryAnswer *answer)
+{
+	DeliveryPosition *position = step->position;
+	int				  done = step->batch.count;
+
+	if (answer->kind == ANSWER_SUCCESS || answer->first_failed > 0)
+		keep_state(step, answer);
+	delivery_step_result(step, DELIVERY_AGAIN, 0);
+	position->in_call = false;
+	if (answer->kind == ANSWER_SUCCESS)
+	{
+		delivery_position_pop(position);
+		delivery_position_note(position, "OK");
+		position->batches_delivered++;
+	}
+	else if (answer->first_failed == 0)
+	{
+		done = 0;
+		delivery_step_fail(step, FAILURE_REPORTED, "the handler reported the first record of the batch as failed");
+	}
+	else
+	{
+		/* What remains is a batch of its own. */
+		done = answer->first_failed;
+		position->checkpoint = step->batch.numbers[done - 1];
+		position->attempts = 0;
+		position->failures = 1;
+		position->unhandled = false;
+		position->last_error =
+			psprintf("the handler reported record %s as failed",
+					 sequence_number_text(step->batch.numbers[done]));
+		position->last_error_at = GetCurrentTimestamp();
+		delivery_position_note(position, "PROBLEM: Function call failed");
+		position->next_attempt_at = delivery_step_backoff(1);
+		delivery_step_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
+	}
+	position->records_delivered += done;
+}
+
+static Oid
+find_handler(Step *step)
+{
+	stream_access_check(step->stream);
+	return delivery_call_find(step->mapping->function_name, MAPPING_HANDLER);
+}
+
+static void
+perform_call(Step *step)
+{
+	DeliveryPosition *position = step->position;
+	Oid				  function = find_handler(step);
+	bool			  is_final = step->kind == STEP_FINAL;
+	char			 *event;
+	DeliveryAnswer	  answer;
+
+	step->has_begun = true;
+	if (position->window_end != 0)
+		event = delivery_window_event(&step->batch, step->mapping, step->shard,
+									  position, is_final);
+	else
+		event = delivery_event(&step->batch);
+	answer = delivery_answer_read(delivery_call(function, delivery_json(event)),
+								  step->mapping->report_batch_item_failures && !is_final,
+								  step->batch.numbers, step->batch.count);
+	if (answer.kind == ANSWER_BATCH_FAILED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", answer.problem)));
+	if (is_final)
+	{
+		delivery_position_close_window(position);
+		position->in_call = false;
+		delivery_position_pop(position);
+		delivery_position_note(position, "OK");
+		delivery_step_result(step, DELIVERY_AGAIN, 0);
+	}
+	else
+		apply_answer(step, &answer);
+}
+
+static void
+perform_give_up(Step *step)
+{
+	char *failure = delivery_step_failure(step);
+	char *problem = delivery_failed_tell(step->mapping, failure, &step->batch);
+
+	if (problem != NULL)
+	{
+		ereport(LOG,
+				(errmsg("on_failure of event source mapping %s has failed",
+						mapping_uuid_text(step->mapping)),
+				 errdetail("%s", problem)));
+		step->position->last_error = psprintf("on_failure: %s", problem);
+		step->position->last_error_at = GetCurrentTimestamp();
+	}
+	XactReadOnly = false;
+	delivery_step_give_up(step, failure);
+	delivery_step_result(step, DELIVERY_AGAIN, 0);
+}
+
+/*
+ * The second transaction of a step.  An error undoes it, and leaves it to be
+ * aborted; at its commit too.
+ */
+void
+delivery_perform(Step *step)
+{
+	SetCurrentStatementStartTimestamp();
+	pgstat_report_activity(STATE_RUNNING, step->mapping->function_name);
+	StartTransactionCommand();
+	MemoryContextSwitchTo(step->context);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	mapping_lock_batch(step->mapping->mapping_no);
+	if (step->kind == STEP_GIVE_UP)
+		perform_give_up(step);
+	else
+		perform_call(step);
+	save_with_effects(step);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(step->context);
+}

@@ -1,0 +1,300 @@
+/*
+ * delivery_pool.c
+ *	  Giving units to handler workers, in fair shares.
+ *
+ * There are at most ddbstreams.max_workers of them in a database.  Units are
+ * served in turn (delivery_units.c), and a unit that has run for a time slice
+ * goes to the end of the queue if others wait.  A call can take as long as
+ * ddbstreams.handler_timeout, though.  So the last free worker is left to mappings
+ * of which no unit runs; mappings whose calls take longer than a time slice get
+ * no more workers each than there are for each mapping, and all of them together
+ * leave one.
+ *
+ * A batch whose handler has ended its process is tried again while no other such
+ * batch is: the crash of one restarts the server, and would be counted against
+ * the others.
+ *
+ * A worker serves the mappings of one role.  One that is idle is ended when
+ * another role needs its place, or after a while.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery_handlers.h"
+#include "delivery/delivery_pool.h"
+#include "delivery/delivery_roles.h"
+#include "delivery/delivery_units.h"
+#include "worker/worker_slots.h"
+
+/* A handler worker that has had nothing to do for so long is ended. */
+#define IDLE_MS 60000
+
+/* When no worker could be started, try again after this. */
+#define RETRY_MS 1000
+
+static TimestampTz next_start = 0;
+static bool		   said_no_slot = false;
+
+/* What there is to give units to, counted anew in each turn */
+typedef struct Pool
+{
+	List *handlers; /* of HandlerInfo * */
+	int	  count;	/* of handler workers, those included that are about to end */
+	int	  busy;
+	int	  mappings; /* that there are units of */
+	int	  slow;		/* busy with slow mappings */
+	bool  suspect_runs;
+	bool  is_short; /* a ready unit has to wait for a worker */
+} Pool;
+
+static void
+count_pool(Pool *pool)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	ListCell   *lc;
+	dlist_iter	iter;
+
+	memset(pool, 0, sizeof(Pool));
+	pool->handlers = delivery_handlers_list(MyDatabaseId);
+	pool->count = list_length(pool->handlers);
+	foreach (lc, pool->handlers)
+	{
+		HandlerInfo *handler = lfirst(lc);
+		Unit		*unit;
+
+		if (handler->state == HANDLER_IDLE)
+			continue;
+		pool->busy++;
+		unit = units_find(&handler->unit);
+		if (unit == NULL)
+			continue;
+		pool->suspect_runs |= unit->outcome.suspect;
+		if (handler->state == HANDLER_RUNNING && handler->call_since != 0 &&
+			TimestampDifferenceExceeds(handler->call_since, now, DELIVERY_TIME_SLICE_MS))
+			unit->mapping->is_slow = true;
+	}
+	dlist_foreach (iter, &units_mappings)
+	{
+		UnitMapping *mapping = dlist_container(UnitMapping, node, iter.cur);
+
+		pool->mappings++;
+		if (mapping->is_slow)
+			pool->slow += mapping->running;
+	}
+}
+
+/* May the mapping have one more of the workers? */
+static bool
+has_share(const Pool *pool, const UnitMapping *mapping)
+{
+	int total = setting_max_workers;
+
+	if (pool->busy >= total)
+		return false;
+	if (pool->mappings == 1 || total == 1)
+		return true;
+	if (mapping->is_slow &&
+		(mapping->running >= Max(1, total / pool->mappings) || pool->slow >= total - 1))
+		return false;
+	return mapping->running == 0 || pool->busy < total - 1;
+}
+
+/* The first of a mapping's ready units that may run now, or NULL */
+static Unit *
+next_unit(Pool *pool, UnitMapping *mapping)
+{
+	dlist_iter iter;
+
+	dlist_foreach (iter, &mapping->ready)
+	{
+		Unit *unit = dlist_container(Unit, ready_node, iter.cur);
+
+		if (unit->held)
+			pool->is_short = true; /* of a lane that ends its run */
+		else if (!unit->outcome.suspect || !pool->suspect_runs)
+			return unit;
+	}
+	return NULL;
+}
+
+static HandlerInfo *
+idle_handler(const Pool *pool, Oid role)
+{
+	HandlerInfo *starting = NULL;
+	ListCell	*lc;
+
+	foreach (lc, pool->handlers)
+	{
+		HandlerInfo *handler = lfirst(lc);
+
+		if (handler->state != HANDLER_IDLE || handler->role != role)
+			continue;
+		if (handler->connected)
+			return handler;
+		starting = handler;
+	}
+	return starting;
+}
+
+/* Ends an idle handler of another role, to make room. */
+static void
+make_room(const Pool *pool, Oid role)
+{
+	HandlerInfo *longest = NULL;
+	ListCell	*lc;
+
+	foreach (lc, pool->handlers)
+	{
+		HandlerInfo *handler = lfirst(lc);
+
+		if (handler->state == HANDLER_IDLE && handler->connected &&
+			handler->role != role &&
+			(longest == NULL || handler->since < longest->since))
+			longest = handler;
+	}
+	if (longest != NULL)
+		worker_slots_terminate(longest->worker);
+}
+
+/* Starts a handler for a role, if that can be. */
+static HandlerInfo *
+start_handler(Pool *pool, Oid role)
+{
+	TimestampTz	 now = GetCurrentTimestamp();
+	HandlerInfo *handler;
+	WorkerStart	 result;
+	int			 index;
+
+	if (now < next_start || now < delivery_roles_next_start(role))
+		return NULL;
+	if (pool->count >= setting_max_workers)
+	{
+		make_room(pool, role);
+		return NULL;
+	}
+	result = delivery_handlers_start(role, &index);
+	if (result != WORKER_STARTED)
+	{
+		next_start = TimestampTzPlusMilliseconds(now, RETRY_MS);
+		if (result == WORKER_NO_SLOT && !said_no_slot)
+		{
+			said_no_slot = true;
+			worker_slots_report_error("no background worker can be started: max_worker_processes is reached");
+			ereport(WARNING,
+					(errmsg("no worker can be started for event source mappings"),
+					 errhint("You might need to increase max_worker_processes.")));
+		}
+		return NULL;
+	}
+	if (said_no_slot)
+		worker_slots_report_error(NULL);
+	said_no_slot = false;
+	handler = palloc0(sizeof(HandlerInfo));
+	handler->index = index;
+	handler->role = role;
+	pool->handlers = lappend(pool->handlers, handler);
+	pool->count++;
+	return handler;
+}
+
+/* Gives one of a mapping's units to a handler; false if that cannot be now. */
+static bool
+assign_one(Pool *pool, UnitMapping *mapping)
+{
+	Unit		*unit = next_unit(pool, mapping);
+	HandlerInfo *handler;
+
+	if (unit == NULL)
+		return false;
+	handler = has_share(pool, mapping) ? idle_handler(pool, mapping->role) : NULL;
+	if (handler == NULL && has_share(pool, mapping))
+		handler = start_handler(pool, mapping->role);
+	if (handler == NULL)
+	{
+		pool->is_short = true;
+		return false;
+	}
+	delivery_handlers_assign(handler->index, &unit->key, &unit->outcome);
+	handler->state = HANDLER_ASSIGNED;
+	pool->busy++;
+	if (mapping->is_slow)
+		pool->slow++;
+	pool->suspect_runs |= unit->outcome.suspect;
+	units_begin(unit);
+	return true;
+}
+
+/* Gives out ready units, one of each mapping in turn. */
+void
+delivery_pool_assign(void)
+{
+	static bool yields = false;
+	Pool		pool;
+	bool		any;
+
+	count_pool(&pool);
+	do
+	{
+		dlist_mutable_iter iter;
+		int				   rest = pool.mappings;
+
+		any = false;
+		/* Who is served goes to the end of the list. */
+		dlist_foreach_modify (iter, &units_mappings)
+		{
+			if (rest-- == 0)
+				break;
+			any |= assign_one(&pool, dlist_container(UnitMapping, node, iter.cur));
+		}
+	} while (any);
+	if (pool.is_short || yields)
+		delivery_handlers_set_yield(pool.is_short);
+	yields = pool.is_short;
+}
+
+static bool
+role_has_mappings(Oid role)
+{
+	dlist_iter iter;
+
+	dlist_foreach (iter, &units_mappings)
+	{
+		if (dlist_container(UnitMapping, node, iter.cur)->role == role)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Ends handlers that have been idle for long, but for one of each role that has
+ * mappings.  Returns when the next one is to be looked at.
+ */
+TimestampTz
+delivery_pool_end_idle(void)
+{
+	TimestampTz next = DT_NOEND;
+	List	   *handlers = delivery_handlers_list(MyDatabaseId);
+	List	   *kept = NIL;
+	ListCell   *lc;
+
+	foreach (lc, handlers)
+	{
+		HandlerInfo *handler = lfirst(lc);
+		TimestampTz	 end = TimestampTzPlusMilliseconds(handler->since, IDLE_MS);
+
+		if (handler->state != HANDLER_IDLE || !handler->connected)
+			continue;
+		if (list_length(handlers) <= setting_max_workers &&
+			role_has_mappings(handler->role) && !list_member_oid(kept, handler->role))
+			kept = lappend_oid(kept, handler->role);
+		else if (end <= GetCurrentTimestamp() ||
+				 list_length(handlers) > setting_max_workers ||
+				 !role_has_mappings(handler->role))
+			worker_slots_terminate(handler->worker);
+		else
+			next = Min(next, end);
+	}
+	return next;
+}

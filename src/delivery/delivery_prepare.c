@@ -1,0 +1,494 @@
+/*
+ * delivery_prepare.c
+ *	  The first transaction of a step: what is to be done with a unit.
+ *
+ * Reads the position and what is behind it.  A call is only prepared: counted,
+ * and marked as begun.  All else is done here: a crash found, records lost to the
+ * horizon or to their age, a batch given up, a checkpoint moved past records that
+ * nobody wants, the end of a shard.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery_event.h"
+#include "delivery/delivery_prepare.h"
+#include "delivery/delivery_step.h"
+#include "filter/filter.h"
+#include "shard/horizon.h"
+#include "shard/shard_log.h"
+#include "base/stream_time.h"
+
+/* Passed-over records are worth a checkpoint after so many, or so long */
+#define PASSED_RECORDS 1000
+#define PASSED_MS	   1000
+
+/* The largest that a mapping can ask for */
+#define MAX_BATCH_SIZE 10000
+
+/* How often at most a batch is looked at that is filling, as Lambda polls */
+#define FILLING_MS 250
+
+/*
+ * Returns the mapping's filter, or NULL.  It is kept for the next batch, in which
+ * the mapping is likely to be the same.
+ */
+static const FilterSet *
+mapping_filter(const MappingInfo *mapping)
+{
+	static MemoryContext context = NULL;
+	static FilterSet	*filter = NULL;
+	static int64		 mapping_no = 0;
+	static int64		 version = 0;
+	MemoryContext		 oldcontext;
+
+	if (mapping->filter_criteria == NULL)
+		return NULL;
+	if (filter != NULL && mapping->mapping_no == mapping_no && mapping->version == version)
+		return filter;
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "ddbstreams filter",
+										ALLOCSET_DEFAULT_SIZES);
+	filter = NULL;
+	MemoryContextReset(context);
+	oldcontext = MemoryContextSwitchTo(context);
+	filter = filter_set_compile(mapping->filter_criteria);
+	MemoryContextSwitchTo(oldcontext);
+	mapping_no = mapping->mapping_no;
+	version = mapping->version;
+	return filter;
+}
+
+static void
+read_batch(Step *step, int64 after, int64 last, int max_records, int64 window_usec)
+{
+	BatchRequest request = {
+		.mapping = step->mapping,
+		.stream = step->stream,
+		.shard = step->shard,
+		.filter = mapping_filter(step->mapping),
+		.lane = step->position->lane,
+		.lanes = step->position->lanes,
+		.after = after,
+		.last = last,
+		.max_records = max_records,
+		.window_usec = window_usec};
+
+	delivery_batch_read(&step->batch, &request, GetActiveSnapshot());
+}
+
+/* Reads the batch that is to be delivered as it was. */
+static void
+read_present_batch(Step *step)
+{
+	DeliveryPosition *position = step->position;
+
+	if (position->batch_count == 0)
+	{
+		memset(&step->batch, 0, sizeof(DeliveryBatch));
+		initStringInfo(&step->batch.records);
+		step->batch.through = position->checkpoint;
+	}
+	else
+	{
+		read_batch(step, position->checkpoint,
+				   position->batch_ends[position->batch_count - 1],
+				   MAX_BATCH_SIZE, 0);
+		/* A new filter may let more through than fits. */
+		if (step->batch.end == BATCH_FULL)
+			delivery_position_push(position, step->batch.numbers[step->batch.count - 1]);
+	}
+}
+
+static void
+begin_call(Step *step, StepKind kind)
+{
+	DeliveryPosition *position = step->position;
+
+	step->kind = kind;
+	position->in_call = true;
+	position->called_at = GetCurrentTimestamp();
+	position->call_no++;
+	if (kind != STEP_GIVE_UP)
+		position->attempts++;
+	delivery_step_save(step);
+	/* Not only in memory, where a crash would lose it */
+	ForceSyncCommit();
+}
+
+/*
+ * A call has begun and not ended.  That counts, unless it was an orderly
+ * shutdown that has ended it.  Returns whether it does.
+ */
+static bool
+find_crash(Step *step)
+{
+	DeliveryPosition *position = step->position;
+
+	position->in_call = false;
+	step->position_changed = true;
+	if (shard_log_was_shut_down_since(position->called_at))
+	{
+		position->attempts--;
+		return false;
+	}
+	read_present_batch(step);
+	delivery_step_fail(step, FAILURE_CRASH, "the handler's process ended during the call");
+	ereport(LOG,
+			(errmsg("a call of %s for event source mapping %s has ended its process",
+					step->mapping->function_name, mapping_uuid_text(step->mapping)),
+			 errdetail("This was time %d for this batch; it is given up after %d.",
+					   position->crashes, DELIVERY_MAX_CRASHES)));
+	return true;
+}
+
+/* Records that the mapping would have been given and that have expired */
+static int64
+count_records(Step *step, int64 after, int64 last)
+{
+	DeliveryBatch batch;
+	BatchRequest  request = {
+		 .mapping = step->mapping,
+		 .stream = step->stream,
+		 .shard = step->shard,
+		 .filter = mapping_filter(step->mapping),
+		 .lane = step->position->lane,
+		 .lanes = step->position->lanes,
+		 .after = after,
+		 .last = last,
+		 .max_records = INT_MAX,
+		 .count_only = true};
+
+	delivery_batch_read(&batch, &request, GetActiveSnapshot());
+	return batch.count;
+}
+
+/* Goes on at the horizon, if that has overtaken the position. */
+static void
+pass_horizon(Step *step)
+{
+	DeliveryPosition *position = step->position;
+	int64			  before = position->checkpoint;
+	int64			  horizon;
+	int64			  lost;
+
+	if (shard_age_horizon(step->stream, step->shard) <= before + 1)
+		return;
+	horizon = shard_horizon(step->stream, step->shard, GetActiveSnapshot());
+	if (horizon <= before + 1)
+		return;
+
+	lost = count_records(step, before, horizon - 1);
+	while (position->batch_count > 0 &&
+		   position->batch_ends[position->batch_count - 1] < horizon)
+		delivery_position_pop(position);
+	position->checkpoint = horizon - 1;
+	position->records_lost += lost;
+	step->position_changed = true;
+	if (lost > 0)
+		ereport(WARNING,
+				(errmsg("event source mapping %s has lost " INT64_FORMAT " records of shard %s",
+						mapping_uuid_text(step->mapping), lost, step->shard->shard_id),
+				 errdetail("They were older than the stream's retention before %s was done with them.",
+						   step->mapping->function_name)));
+}
+
+/* The shard, or the stream, has expired before its end was reached. */
+static void
+lose_shard(Step *step)
+{
+	step->position->finished = true;
+	delivery_step_save(step);
+	ereport(WARNING,
+			(errmsg("event source mapping %s has not reached the end of a shard that has expired",
+					mapping_uuid_text(step->mapping)),
+			 errdetail("Shard number " INT64_FORMAT " was delivered up to %s.",
+					   step->position->shard_no,
+					   sequence_number_text(step->position->checkpoint))));
+	delivery_step_result(step, DELIVERY_CHANGED, 0);
+}
+
+/* Finds what a unit is about; false if there is nothing to be done with it. */
+static bool
+find_unit(Step *step)
+{
+	Snapshot snapshot = GetActiveSnapshot();
+
+	delivery_step_result(step, DELIVERY_CHANGED, 0);
+	step->mapping = mapping_by_no(step->unit->mapping_no);
+	if (step->mapping == NULL || !mapping_is_active(step->mapping) ||
+		step->mapping->role_id != GetSessionUserId())
+		return false;
+	step->position = delivery_position_load(step->unit);
+	if (step->position == NULL || step->position->finished)
+		return false;
+	if (step->position->next_attempt_at > GetCurrentTimestamp())
+	{
+		step->outcome.suspect = step->position->crashes > 0;
+		delivery_step_result(step, DELIVERY_BLOCKED, step->position->next_attempt_at);
+		return false;
+	}
+	step->stream = stream_catalog_by_id(step->mapping->stream_id, snapshot);
+	step->shard = shard_catalog_by_no(step->unit->shard_no, snapshot);
+	if (step->stream == NULL || step->shard == NULL)
+	{
+		lose_shard(step);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Nothing but records that are passed over.  That is worth writing down only now
+ * and then; until then it is remembered by the dispatcher.
+ */
+static void
+pass_over(Step *step)
+{
+	DeliveryPosition *position = step->position;
+	DeliveryOutcome	 *outcome = &step->outcome;
+	TimestampTz		  now = GetCurrentTimestamp();
+	TimestampTz		  since = step->before->scanned_since;
+	int64			  filtered = step->before->scanned_filtered + step->batch.filtered;
+	TimestampTz		  until;
+
+	if (since == 0)
+		since = now;
+	until = TimestampTzPlusMilliseconds(since, PASSED_MS);
+	if (filtered >= PASSED_RECORDS || now >= until)
+	{
+		position->checkpoint = step->batch.through;
+		position->records_filtered += filtered;
+		step->position_changed = true;
+		return;
+	}
+	outcome->scanned_to = step->batch.through;
+	outcome->scanned_since = since;
+	outcome->scanned_filtered = filtered;
+	if (outcome->result == DELIVERY_IDLE || outcome->wake_at > until)
+		delivery_step_result(step, DELIVERY_WAIT, until);
+}
+
+/* There is nothing to deliver. */
+static void
+prepare_nothing(Step *step, bool is_present)
+{
+	DeliveryPosition *position = step->position;
+	DeliveryBatch	 *batch = &step->batch;
+	int64			  filtered = step->before->scanned_filtered + batch->filtered;
+
+	if (is_present && (batch->end == BATCH_AT_LAST || batch->end == BATCH_AT_HEAP_END))
+	{
+		/* The filter has changed. */
+		delivery_position_pop(position);
+		step->position_changed = true;
+		delivery_step_result(step, DELIVERY_AGAIN, 0);
+	}
+	else if (batch->end == BATCH_PASSED_MANY || batch->end == BATCH_AT_LAST)
+	{
+		step->position_changed = batch->through > position->checkpoint;
+		position->checkpoint = batch->through;
+		position->records_filtered += filtered;
+		delivery_step_result(step, batch->end == BATCH_AT_LAST ? DELIVERY_CHANGED : DELIVERY_AGAIN, 0);
+	}
+	else if (batch->end == BATCH_AT_HEAP_END && !ShardIsOpen(step->shard))
+	{
+		position->checkpoint = Max(batch->through, step->shard->ending_number);
+		position->records_filtered += filtered;
+		position->finished = true;
+		step->position_changed = true;
+		delivery_step_result(step, DELIVERY_CHANGED, 0);
+	}
+	else
+	{
+		if (position->window_end != 0)
+			delivery_step_result(step, DELIVERY_WAIT,
+								 position->window_end - (stream_time_now() - GetCurrentTimestamp()));
+		else
+			delivery_step_result(step, DELIVERY_IDLE, 0);
+		if (batch->through > position->checkpoint)
+			pass_over(step);
+	}
+}
+
+static void
+prepare_give_up(Step *step, bool may_call)
+{
+	DeliveryPosition *position = step->position;
+
+	read_present_batch(step);
+	delivery_step_result(step, DELIVERY_AGAIN, 0);
+	if (step->batch.count == 0 && position->batch_count > 0)
+		prepare_nothing(step, true);
+	else if (step->mapping->on_failure != NULL && may_call)
+		begin_call(step, STEP_GIVE_UP);
+	else
+	{
+		delivery_step_give_up(step, delivery_step_failure(step));
+		delivery_step_save(step);
+	}
+}
+
+/*
+ * Records that are older than the mapping wants are given up by themselves, from
+ * the front of the batch.  Returns whether there are any.
+ */
+static bool
+give_up_old(Step *step)
+{
+	DeliveryPosition *position = step->position;
+	int64			  max_age = step->mapping->maximum_record_age_usec;
+	int				  count = 0;
+
+	if (max_age < 0)
+		return false;
+	while (count < step->batch.count &&
+		   NUMBER_TIME(step->batch.numbers[count]) < stream_time_now() - max_age)
+		count++;
+	if (count == 0)
+		return false;
+	if (position->batch_count == 0 || count < step->batch.count)
+		delivery_position_push(position, step->batch.numbers[count - 1]);
+	position->giving_up = CONDITION_AGE;
+	delivery_step_save(step);
+	delivery_step_result(step, DELIVERY_AGAIN, 0);
+	return true;
+}
+
+/* Must the open tumbling window be closed before this batch is delivered? */
+static bool
+window_is_over(Step *step, TimestampTz now)
+{
+	DeliveryPosition *position = step->position;
+	DeliveryBatch	 *batch = &step->batch;
+
+	if (position->window_end == 0)
+		return false;
+	if (position->window_early ||
+		step->mapping->tumbling_window_usec != position->window_end - position->window_start)
+		return true;
+	if (batch->count > 0)
+		return NUMBER_TIME(batch->numbers[0]) >= position->window_end ||
+			   NUMBER_TIME(batch->numbers[0]) < position->window_start;
+	/* What is appended from now on has a number that is not before now. */
+	return batch->end == BATCH_AT_HEAP_END &&
+		   (now >= position->window_end || !ShardIsOpen(step->shard));
+}
+
+static void
+prepare_final(Step *step)
+{
+	step->batch.count = 0;
+	resetStringInfo(&step->batch.records);
+	begin_call(step, STEP_FINAL);
+}
+
+/* Returns when a batch that is not full is to be delivered; 0: now. */
+static TimestampTz
+fills_until(Step *step)
+{
+	TimestampTz until;
+
+	if (step->mapping->maximum_batching_window_usec == 0 ||
+		(step->batch.end != BATCH_AT_HEAP_END &&
+		 step->batch.end != BATCH_AT_UNRESOLVED) ||
+		!ShardIsOpen(step->shard))
+		return 0;
+	until = NUMBER_TIME(step->batch.numbers[0]) +
+			step->mapping->maximum_batching_window_usec;
+	if (step->position->window_end != 0)
+		until = Min(until, step->position->window_end);
+	until -= stream_time_now() - GetCurrentTimestamp();
+	return until > GetCurrentTimestamp() ? until : 0;
+}
+
+static void
+open_window(Step *step)
+{
+	DeliveryPosition *position = step->position;
+	int64			  usec = step->mapping->tumbling_window_usec;
+
+	if (usec == 0 || position->window_end != 0)
+		return;
+	position->window_start = delivery_window_start(step->batch.numbers[0], usec);
+	position->window_end = position->window_start + usec;
+}
+
+static void
+prepare_batch(Step *step)
+{
+	DeliveryPosition *position = step->position;
+	TimestampTz		  now = stream_time_now();
+	bool			  is_present = position->batch_count > 0;
+	TimestampTz		  until;
+
+	if (is_present)
+		read_present_batch(step);
+	else
+		read_batch(step, Max(position->checkpoint, step->before->scanned_to),
+				   position->drain_to, step->mapping->batch_size,
+				   step->mapping->tumbling_window_usec);
+
+	if (!is_present && window_is_over(step, now))
+	{
+		prepare_final(step);
+		return;
+	}
+	if (step->batch.count == 0)
+	{
+		prepare_nothing(step, is_present);
+		return;
+	}
+	if (give_up_old(step))
+		return;
+	until = is_present ? 0 : fills_until(step);
+	if (until != 0)
+	{
+		delivery_step_result(step, DELIVERY_WAIT, until);
+		step->outcome.not_before =
+			Min(until, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), FILLING_MS));
+		return;
+	}
+	if (!is_present)
+	{
+		open_window(step);
+		delivery_position_push(position, step->batch.end == BATCH_FULL ?
+											 step->batch.numbers[step->batch.count - 1] :
+											 step->batch.through);
+		position->records_filtered += step->before->scanned_filtered + step->batch.filtered;
+	}
+	begin_call(step, STEP_CALL);
+}
+
+/*
+ * The first transaction of a step: finds out what is to be done, and does it
+ * unless that is a call.
+ */
+void
+delivery_prepare(Step *step)
+{
+	bool was_in_call;
+
+	if (!find_unit(step))
+		return;
+	was_in_call = step->position->in_call;
+	if (was_in_call && step->position->giving_up == NULL && find_crash(step))
+	{
+		delivery_step_save(step);
+		return;
+	}
+	pass_horizon(step);
+	if (step->position->giving_up != NULL)
+		prepare_give_up(step, !was_in_call);
+	else
+		prepare_batch(step);
+	if (step->position_changed)
+		delivery_step_save(step);
+	step->outcome.suspect = step->position->crashes > 0;
+}

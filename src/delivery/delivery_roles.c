@@ -1,0 +1,134 @@
+/*
+ * delivery_roles.c
+ *	  Roles whose handler workers end at their start: those that may not log in, or
+ *	  not into this database, or have been dropped.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "utils/acl.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery_position.h"
+#include "delivery/delivery_roles.h"
+#include "delivery/delivery_units.h"
+
+/* A worker is tried again after this, then more rarely. */
+#define RETRY_MS	 1000
+#define MAX_RETRY_MS 60000
+
+typedef struct RoleProblem
+{
+	Oid			role;
+	int			failures;
+	TimestampTz next_start;
+} RoleProblem;
+
+static List *problems = NIL; /* of RoleProblem *, in TopMemoryContext */
+
+static RoleProblem *
+find_problem(Oid role)
+{
+	ListCell *lc;
+
+	foreach (lc, problems)
+	{
+		RoleProblem *problem = lfirst(lc);
+
+		if (problem->role == role)
+			return problem;
+	}
+	return NULL;
+}
+
+/* Why a role's worker may have ended at its start; in a transaction */
+static char *
+reason_of(Oid role)
+{
+	HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	char	 *reason;
+
+	if (!HeapTupleIsValid(tuple))
+		return psprintf("role %u does not exist", role);
+	if (!((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin)
+		reason = psprintf("role \"%s\" is not permitted to log in",
+						  NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
+	else if (compat_database_aclcheck(MyDatabaseId, role, ACL_CONNECT) != ACLCHECK_OK)
+		reason = psprintf("role \"%s\" has no CONNECT privilege for the database",
+						  NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
+	else
+		reason = psprintf("the worker of role \"%s\" has ended at its start; see the server's log",
+						  NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
+	ReleaseSysCache(tuple);
+	return reason;
+}
+
+/* Before that it is no use to start a worker for the role; 0: at once. */
+TimestampTz
+delivery_roles_next_start(Oid role)
+{
+	RoleProblem *problem = find_problem(role);
+
+	return problem == NULL ? 0 : problem->next_start;
+}
+
+/*
+ * A worker of the role has ended before it was connected: its mappings say why.
+ * Outside of a transaction.
+ */
+void
+delivery_roles_note_problem(Oid role)
+{
+	RoleProblem	 *problem = find_problem(role);
+	MemoryContext context = CurrentMemoryContext;
+	char		 *reason;
+	int64		  wait;
+	dlist_iter	  iter;
+
+	if (problem == NULL)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+
+		problem = palloc0(sizeof(RoleProblem));
+		problem->role = role;
+		problems = lappend(problems, problem);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	wait = (int64) RETRY_MS << Min(problem->failures, 6);
+	problem->failures++;
+	problem->next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  Min(wait, MAX_RETRY_MS));
+
+	delivery_begin();
+	MemoryContextSwitchTo(context);
+	reason = reason_of(role);
+	dlist_foreach (iter, &units_mappings)
+	{
+		UnitMapping *mapping = dlist_container(UnitMapping, node, iter.cur);
+
+		if (mapping->role == role)
+			delivery_position_note_problem(mapping->mapping_no,
+										   psprintf("PROBLEM: %s", reason), reason);
+	}
+	delivery_commit();
+	MemoryContextSwitchTo(context);
+}
+
+/* One of its workers has connected. */
+void
+delivery_roles_forget_problem(Oid role)
+{
+	RoleProblem *problem = find_problem(role);
+
+	if (problem != NULL)
+	{
+		problems = list_delete_ptr(problems, problem);
+		pfree(problem);
+	}
+}

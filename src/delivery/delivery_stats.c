@@ -1,0 +1,267 @@
+/*
+ * delivery_stats.c
+ *	  How far event source mappings are: view ddbstreams.mapping_stats.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/pg_authid.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "delivery/delivery_handlers.h"
+#include "delivery/delivery_position.h"
+#include "shard/horizon.h"
+#include "mapping/mapping.h"
+#include "shard/shard_reader.h"
+#include "base/stream_time.h"
+#include "worker/worker_slots.h"
+
+PG_FUNCTION_INFO_V1(ddbstreams_list_mapping_stats);
+
+/* Beyond so many records the lag is estimated. */
+#define LAG_COUNTED 10000
+
+enum
+{
+	OUT_MAPPING,
+	OUT_FUNCTION_NAME,
+	OUT_STREAM_ARN,
+	OUT_SHARD_ID,
+	OUT_LANE,
+	OUT_STATE,
+	OUT_LAG_RECORDS,
+	OUT_LAG_SECONDS,
+	OUT_ATTEMPTS,
+	OUT_NEXT_ATTEMPT_AT,
+	OUT_LAST_ERROR,
+	OUT_LAST_ERROR_AT,
+	OUT_WORKER_PID,
+	OUT_CHECKPOINT,
+	OUT_RECORDS_DELIVERED,
+	OUT_RECORDS_FILTERED,
+	OUT_RECORDS_LOST,
+	OUT_BATCHES_DELIVERED,
+	OUT_BATCHES_FAILED,
+	OUT_COUNT
+};
+
+/* What a row is made of */
+typedef struct Row
+{
+	Datum values[OUT_COUNT];
+	bool  nulls[OUT_COUNT];
+} Row;
+
+static void
+set(Row *row, int column, Datum value)
+{
+	row->values[column] = value;
+	row->nulls[column] = false;
+}
+
+static void
+set_text(Row *row, int column, const char *text)
+{
+	if (text != NULL)
+		set(row, column, CStringGetTextDatum(text));
+}
+
+static void
+set_time(Row *row, int column, TimestampTz time)
+{
+	if (time != 0)
+		set(row, column, TimestampTzGetDatum(time));
+}
+
+/* Counts the records behind a checkpoint; the first one's number, or 0. */
+static int64
+count_lag(const StreamInfo *stream, const ShardInfo *shard, int64 checkpoint,
+		  int64 *first)
+{
+	Snapshot	 snapshot = GetActiveSnapshot();
+	Relation	 rel = try_relation_open(shard->shard_table, AccessShareLock);
+	ShardReader *reader;
+	ShardRecord	 record;
+	BlockNumber	 first_block;
+	int64		 count = 0;
+
+	*first = 0;
+	if (rel == NULL)
+		return 0;
+	checkpoint = Max(checkpoint, shard_age_horizon(stream, shard) - 1);
+	reader = shard_reader_open(shard, snapshot, checkpoint);
+	first_block = reader->block;
+	while (count < LAG_COUNTED && shard_reader_next(reader, &record))
+	{
+		if (count++ == 0)
+			*first = record.number;
+	}
+	if (count == LAG_COUNTED)
+	{
+		double per_page = (double) count / (reader->block - first_block);
+
+		count += reader->count - reader->next;
+		count += (int64) (per_page * (reader->block_count - reader->block));
+	}
+	shard_reader_close(reader);
+	relation_close(rel, AccessShareLock);
+	return count;
+}
+
+static void
+set_lag(Row *row, const StreamInfo *stream, const ShardInfo *shard, int64 checkpoint)
+{
+	int64  first;
+	int64  count = count_lag(stream, shard, checkpoint, &first);
+	double seconds = 0;
+
+	if (first != 0)
+		seconds = Max(0, stream_time_now() - NUMBER_TIME(first)) / (double) USECS_PER_SEC;
+	set(row, OUT_LAG_RECORDS, Int64GetDatum(count));
+	set(row, OUT_LAG_SECONDS, Float8GetDatum(seconds));
+}
+
+/* The process that runs a unit, or 0 */
+static int
+worker_of(const DeliveryPosition *position, List *handlers)
+{
+	ListCell *lc;
+
+	foreach (lc, handlers)
+	{
+		HandlerInfo *handler = lfirst(lc);
+		WorkerInfo	 worker;
+
+		if (handler->state == HANDLER_RUNNING &&
+			handler->unit.mapping_no == position->mapping_no &&
+			handler->unit.shard_no == position->shard_no &&
+			handler->unit.lane == position->lane &&
+			worker_slots_get(handler->worker, &worker))
+			return worker.pid;
+	}
+	return 0;
+}
+
+static const char *
+state_of(const MappingInfo *mapping, const DeliveryPosition *position, int worker)
+{
+	if (position->finished)
+		return "finished";
+	if (!mapping_is_active(mapping))
+		return "disabled";
+	if (worker != 0 && position->in_call)
+		return "delivering";
+	if (position->giving_up != NULL)
+		return "giving up";
+	if (position->failures > 0)
+		return "retrying";
+	return "ready";
+}
+
+static void
+set_position(Row *row, const MappingInfo *mapping, const DeliveryPosition *position,
+			 List *handlers)
+{
+	int worker = worker_of(position, handlers);
+
+	set(row, OUT_LANE, Int32GetDatum(position->lane));
+	set_text(row, OUT_STATE, state_of(mapping, position, worker));
+	set(row, OUT_ATTEMPTS, Int32GetDatum(position->attempts));
+	set_time(row, OUT_NEXT_ATTEMPT_AT, position->next_attempt_at);
+	set_text(row, OUT_LAST_ERROR, position->last_error);
+	set_time(row, OUT_LAST_ERROR_AT, position->last_error_at);
+	if (worker != 0)
+		set(row, OUT_WORKER_PID, Int32GetDatum(worker));
+	set_text(row, OUT_CHECKPOINT, sequence_number_text(position->checkpoint));
+	set(row, OUT_RECORDS_DELIVERED, Int64GetDatum(position->records_delivered));
+	set(row, OUT_RECORDS_FILTERED, Int64GetDatum(position->records_filtered));
+	set(row, OUT_RECORDS_LOST, Int64GetDatum(position->records_lost));
+	set(row, OUT_BATCHES_DELIVERED, Int64GetDatum(position->batches_delivered));
+	set(row, OUT_BATCHES_FAILED, Int64GetDatum(position->batches_failed));
+}
+
+static void
+begin_row(Row *row, const MappingInfo *mapping, const ShardInfo *shard)
+{
+	memset(row->nulls, true, sizeof(row->nulls));
+	set(row, OUT_MAPPING, UUIDPGetDatum(&mapping->uuid));
+	set_text(row, OUT_FUNCTION_NAME, mapping->function_name);
+	set_text(row, OUT_STREAM_ARN, mapping->event_source_arn);
+	set_text(row, OUT_SHARD_ID, shard->shard_id);
+}
+
+static void
+put_row(ReturnSetInfo *rsinfo, Row *row)
+{
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row->values, row->nulls);
+}
+
+static void
+put_shard(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamInfo *stream,
+		  const ShardInfo *shard, List *positions, List *handlers)
+{
+	bool	  any = false;
+	ListCell *lc;
+	Row		  row;
+
+	foreach (lc, positions)
+	{
+		DeliveryPosition *position = lfirst(lc);
+
+		if (position->shard_no != shard->shard_no)
+			continue;
+		any = true;
+		begin_row(&row, mapping, shard);
+		set_position(&row, mapping, position, handlers);
+		if (position->finished)
+		{
+			set(&row, OUT_LAG_RECORDS, Int64GetDatum(0));
+			set(&row, OUT_LAG_SECONDS, Float8GetDatum(0));
+		}
+		else
+			set_lag(&row, stream, shard, position->checkpoint);
+		put_row(rsinfo, &row);
+	}
+	if (any)
+		return;
+	begin_row(&row, mapping, shard);
+	set_text(&row, OUT_STATE, mapping_is_active(mapping) ? "waiting" : "disabled");
+	set_lag(&row, stream, shard, shard->starting_number - 1);
+	put_row(rsinfo, &row);
+}
+
+/*
+ * list_mapping_stats() returns setof record
+ */
+Datum
+ddbstreams_list_mapping_stats(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	List		  *handlers = delivery_handlers_list(MyDatabaseId);
+	bool		   sees_all = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
+	ListCell	  *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach (lc, mapping_list())
+	{
+		MappingInfo *mapping = lfirst(lc);
+		StreamInfo	*stream = stream_catalog_by_id(mapping->stream_id,
+												   GetActiveSnapshot());
+		List		*positions;
+		ListCell	*shard;
+
+		if (stream == NULL ||
+			(!sees_all && !has_privs_of_role(GetUserId(), mapping->role_id)))
+			continue;
+		positions = delivery_position_list(mapping->mapping_no);
+		foreach (shard, shard_catalog_list(mapping->stream_id, GetActiveSnapshot()))
+			put_shard(rsinfo, mapping, stream, lfirst(shard), positions, handlers);
+	}
+	return (Datum) 0;
+}

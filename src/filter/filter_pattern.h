@@ -1,0 +1,145 @@
+/*
+ * filter_pattern.h
+ *	  The compiled form of a filter pattern.
+ *
+ * pattern		alternatives; it matches if one of them does
+ * alternative	fields that must all hold: one choice for every $or
+ * field		a path, its steps joined by dots, and what its value may be
+ * test			one thing that a value may be
+ *
+ * As in event-ruler, from which patterns come, names are joined by dots in
+ * patterns and records alike: {"a.b":…} and {"a":{"b":…}} are the same path.
+ */
+#ifndef FILTER_PATTERN_H
+#define FILTER_PATTERN_H
+
+#include "base/ddbstreams.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/jsonb.h"
+
+typedef enum FilterTestKind
+{
+	FILTER_TEST_EXISTS,
+	FILTER_TEST_NULL,
+	FILTER_TEST_BOOL,
+	FILTER_TEST_NUMBER, /* equals, by its text */
+	FILTER_TEST_STRING,
+	FILTER_TEST_PREFIX,
+	FILTER_TEST_SUFFIX,
+	FILTER_TEST_FOLDED, /* equals, ignoring case */
+	FILTER_TEST_FOLDED_PREFIX,
+	FILTER_TEST_FOLDED_SUFFIX,
+	FILTER_TEST_WILDCARD,
+	FILTER_TEST_NUMERIC,
+	FILTER_TEST_CIDR,
+	FILTER_TEST_ANYTHING_BUT
+} FilterTestKind;
+
+typedef struct FilterText
+{
+	const char *data;
+	int			length;
+} FilterText;
+
+/* A character of a pattern that ignores case, and what else it matches */
+typedef struct FilterCharacter
+{
+	pg_wchar self;
+	pg_wchar lower;
+	pg_wchar upper;
+} FilterCharacter;
+
+typedef struct FilterTest
+{
+	FilterTestKind kind;
+	union
+	{
+		bool	   boolean;
+		FilterText text; /* of NUMBER, STRING, PREFIX, SUFFIX */
+		struct
+		{
+			int				 count;
+			FilterCharacter *characters;
+		} folded;
+		struct
+		{
+			int			count; /* the texts between asterisks: one at least */
+			FilterText *parts;
+		} wildcard;
+		struct
+		{
+			double low;
+			double high;
+			bool   low_open;
+			bool   high_open;
+		} numeric;
+		struct
+		{
+			int			  family;
+			int			  bits;
+			unsigned char address[16];
+		} cidr;
+		struct
+		{
+			int				   count;
+			struct FilterTest *tests;
+		} anything_but;
+	} u;
+} FilterTest;
+
+typedef struct FilterField
+{
+	FilterText	path;
+	bool		may_be_absent; /* {"exists": false} */
+	int			test_count;
+	FilterTest *tests;
+} FilterField;
+
+typedef struct FilterAlternative
+{
+	int			  count;
+	int			  allocated; /* while it is built */
+	FilterField **fields;	 /* by path: compare_fields */
+} FilterAlternative;
+
+typedef struct FilterPattern
+{
+	int				   count;
+	FilterAlternative *alternatives;
+} FilterPattern;
+
+/* A part of the record that is known before all of it is */
+typedef struct FilterKnownPart
+{
+	const char		 *path;
+	const JsonbValue *value;
+} FilterKnownPart;
+
+/* filter_parse.c */
+extern FilterPattern *filter_pattern_parse(Jsonb *pattern);
+extern void			  filter_pattern_invalid(const char *detail, ...)
+	pg_attribute_printf(1, 2) pg_attribute_noreturn();
+
+/* filter_match.c */
+extern bool filter_pattern_matches(const FilterPattern *pattern, Jsonb *record);
+extern bool filter_alternative_may_match(const FilterAlternative *alternative,
+										 const FilterKnownPart	 *parts,
+										 int part_count, bool *decided);
+
+/* filter_test.c */
+extern bool		   filter_tests_pass(const FilterTest *tests, int count,
+									 const JsonbValue *value);
+extern bool		   filter_number_as_double(const char *number, double *result);
+extern void		   filter_test_set_text(FilterTest *test, FilterTestKind kind,
+										const char *text, int length);
+extern const char *filter_test_set_wildcard(FilterTest *test, const char *text,
+											int length);
+extern const char *filter_test_set_cidr(FilterTest *test, const char *text,
+										int length);
+
+/* filter_case.c */
+extern pg_wchar filter_case_lower(pg_wchar character);
+extern pg_wchar filter_case_upper(pg_wchar character);
+
+#endif /* FILTER_PATTERN_H */

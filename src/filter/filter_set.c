@@ -1,0 +1,280 @@
+/*
+ * filter_set.c
+ *	  The filters of an event source mapping.
+ *
+ * FilterCriteria are as AWS has them, {"Filters":[{"Pattern":"<JSON text>"}]};
+ * a pattern may be written as an object as well.  A record that matches one of
+ * the filters is delivered.
+ *
+ * A set can tell from the event's name, and from the key, whether it is worth
+ * while to build the rest of a record: what a part rules out is not built.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+
+#include "filter/filter.h"
+#include "filter/filter_pattern.h"
+
+#define EVENT_NAME_PATH "eventName"
+#define KEYS_PATH		"dynamodb.Keys"
+
+static const char *const event_names[] = {"INSERT", "MODIFY", "REMOVE"};
+
+struct FilterSet
+{
+	MemoryContext	context; /* of the set itself */
+	int				count;
+	FilterPattern **patterns;
+	FilterVerdict	verdicts[lengthof(event_names)];
+};
+
+static bool
+get_member(JsonbContainer *object, const char *name, JsonbValue *value)
+{
+	return getKeyJsonValueFromContainer(object, name, (int) strlen(name), value) != NULL &&
+		   value->type != jbvNull;
+}
+
+/* A JSON text as jsonb; whatever jsonb does not take is no pattern */
+static Jsonb *
+pattern_from_text(char *text)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Jsonb *volatile result = NULL;
+	char *volatile detail = NULL;
+
+	/* jsonb_in holds nothing but memory, so its errors can be caught here. */
+	PG_TRY();
+	{
+		result = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+		int		   category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		if (category != ERRCODE_DATA_EXCEPTION &&
+			category != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		detail = error->detail != NULL ? error->detail : psprintf("%s.", error->message);
+	}
+	PG_END_TRY();
+
+	if (detail != NULL)
+		filter_pattern_invalid("The pattern is no usable JSON: %s", detail);
+	return result;
+}
+
+/* The pattern of the filter with this number, counted from 1 */
+static Jsonb *
+filter_pattern(const JsonbValue *filter, int number)
+{
+	JsonbValue value;
+	Jsonb	  *pattern = NULL;
+	char	  *text;
+	int		   length;
+
+	if (filter->type != jbvBinary ||
+		!JsonContainerIsObject(filter->val.binary.data) ||
+		!get_member(filter->val.binary.data, "Pattern", &value))
+		filter_pattern_invalid("Filter %d is not an object with a Pattern.", number);
+
+	if (value.type == jbvString)
+	{
+		text = pnstrdup(value.val.string.val, value.val.string.len);
+		length = value.val.string.len;
+	}
+	else
+	{
+		pattern = JsonbValueToJsonb(&value);
+		text = JsonbToCString(NULL, &pattern->root, VARSIZE(pattern));
+		length = (int) strlen(text);
+	}
+	if (pg_mbstrlen_with_len(text, length) > FILTER_MAX_PATTERN_LENGTH)
+		error_constraint(text,
+						 psprintf("filterCriteria.filters.%d.member.pattern", number),
+						 psprintf("have length less than or equal to %d",
+								  FILTER_MAX_PATTERN_LENGTH));
+	return pattern != NULL ? pattern : pattern_from_text(text);
+}
+
+/* What the known parts tell: YES if they alone make an alternative true */
+static FilterVerdict
+verdict_by_parts(const FilterSet *set, const FilterKnownPart *parts, int count)
+{
+	FilterVerdict verdict = FILTER_NO;
+
+	for (int i = 0; i < set->count; i++)
+	{
+		for (int j = 0; j < set->patterns[i]->count; j++)
+		{
+			bool decided;
+
+			if (!filter_alternative_may_match(&set->patterns[i]->alternatives[j],
+											  parts, count, &decided))
+				continue;
+			if (decided)
+				return FILTER_YES;
+			verdict = FILTER_MAYBE;
+		}
+	}
+	return verdict;
+}
+
+static JsonbValue
+string_value(const char *text)
+{
+	JsonbValue value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, text);
+	value.val.string.len = (int) strlen(text);
+	return value;
+}
+
+static void
+malformed(const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s", what),
+			 errhint("Filter criteria look like {\"Filters\": [{\"Pattern\": \"{\\\"eventName\\\": [\\\"INSERT\\\"]}\"}]}.")));
+}
+
+static void
+compile_filters(FilterSet *set, JsonbContainer *filters)
+{
+	MemoryContext	   scratch = AllocSetContextCreate(CurrentMemoryContext,
+													   "filter patterns",
+													   ALLOCSET_DEFAULT_SIZES);
+	JsonbIterator	  *it = JsonbIteratorInit(filters);
+	JsonbIteratorToken token;
+	JsonbValue		   filter;
+
+	set->patterns = palloc(sizeof(FilterPattern *) * JsonContainerSize(filters));
+	while ((token = JsonbIteratorNext(&it, &filter, true)) != WJB_DONE)
+	{
+		MemoryContext old;
+		Jsonb		 *pattern;
+
+		if (token != WJB_ELEM)
+			continue;
+		old = MemoryContextSwitchTo(scratch);
+		pattern = filter_pattern(&filter, set->count + 1);
+		MemoryContextSwitchTo(old);
+		set->patterns[set->count++] = filter_pattern_parse(pattern);
+	}
+	MemoryContextDelete(scratch);
+
+	for (int i = 0; i < (int) lengthof(event_names); i++)
+	{
+		JsonbValue		name = string_value(event_names[i]);
+		FilterKnownPart part = {EVENT_NAME_PATH, &name};
+
+		set->verdicts[i] = verdict_by_parts(set, &part, 1);
+	}
+}
+
+/*
+ * Compiles FilterCriteria: at most FILTER_MAX_FILTERS filters, each of at most
+ * FILTER_MAX_PATTERN_LENGTH characters.  Raises AWS's errors for what is wrong
+ * with them, so this is also how criteria are checked.  The set has a memory
+ * context of its own below the current one.  NULL if there are no filters: all
+ * records match.
+ */
+FilterSet *
+filter_set_compile(Jsonb *filter_criteria)
+{
+	JsonbValue	  filters;
+	MemoryContext context;
+	MemoryContext old;
+	FilterSet	 *set;
+
+	if (!JB_ROOT_IS_OBJECT(filter_criteria))
+		malformed("filter criteria are not a JSON object");
+	if (!get_member(&filter_criteria->root, "Filters", &filters))
+		return NULL;
+	if (filters.type != jbvBinary ||
+		!JsonContainerIsArray(filters.val.binary.data))
+		malformed("Filters of the filter criteria is not a JSON array");
+	if (JsonContainerSize(filters.val.binary.data) == 0)
+		return NULL;
+	if (JsonContainerSize(filters.val.binary.data) > FILTER_MAX_FILTERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("filter criteria have more than %d filters",
+						FILTER_MAX_FILTERS),
+				 errhint("One pattern can offer several choices with \"$or\".")));
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "filter set",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	set = palloc0(sizeof(FilterSet));
+	set->context = context;
+	compile_filters(set, filters.val.binary.data);
+	MemoryContextSwitchTo(old);
+	return set;
+}
+
+/* Frees a set, which may be NULL. */
+void
+filter_set_free(FilterSet *set)
+{
+	if (set != NULL)
+		MemoryContextDelete(set->context);
+}
+
+/* What the event's name (INSERT, MODIFY, REMOVE) alone tells */
+FilterVerdict
+filter_set_pretest(const FilterSet *set, const char *event_name)
+{
+	if (set == NULL)
+		return FILTER_YES;
+	for (int i = 0; i < (int) lengthof(event_names); i++)
+	{
+		if (strcmp(event_name, event_names[i]) == 0)
+			return set->verdicts[i];
+	}
+	return FILTER_MAYBE;
+}
+
+/*
+ * What the event's name and the key tell; keys is what a record has as
+ * dynamodb.Keys, an object.  Worth asking after filter_set_pretest's MAYBE.
+ */
+FilterVerdict
+filter_set_pretest_keys(const FilterSet *set, const char *event_name,
+						Jsonb *keys)
+{
+	JsonbValue		name = string_value(event_name);
+	JsonbValue		key;
+	FilterKnownPart parts[] = {{EVENT_NAME_PATH, &name}, {KEYS_PATH, &key}};
+
+	if (set == NULL)
+		return FILTER_YES;
+	key.type = jbvBinary;
+	key.val.binary.data = &keys->root;
+	key.val.binary.len = VARSIZE(keys) - VARHDRSZ;
+	return verdict_by_parts(set, parts, lengthof(parts));
+}
+
+/* Whether a record, an event record as Lambda's handlers get it, matches */
+bool
+filter_set_matches(const FilterSet *set, Jsonb *record)
+{
+	if (set == NULL)
+		return true;
+	for (int i = 0; i < set->count; i++)
+	{
+		if (filter_pattern_matches(set->patterns[i], record))
+			return true;
+	}
+	return false;
+}

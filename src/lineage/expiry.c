@@ -1,0 +1,334 @@
+/*
+ * expiry.c
+ *	  Dropping what has expired.
+ *
+ * What has expired is out of reach already (horizon.c); here the room is given
+ * back.  No record is ever deleted.  A shard goes with its tables when all that
+ * it held has expired, at the same cost whatever it held, in a transaction of
+ * its own; a disabled stream without shards goes with its rows; and when there
+ * is no stream at all the row descriptors go.
+ *
+ * Nobody is waited for, and nobody waits.  Every lock is taken without waiting;
+ * a shard that somebody reads, or that a vacuum is at, is left for the next run,
+ * as is a stream that somebody changes.  Who asks for a shard while it is being
+ * dropped gets "Shard does not exist" some milliseconds later.  pg_dump locks no
+ * shard, for they are members of the extension.
+ *
+ * Whoever has appended to a shard holds a lock on its table to the end of the
+ * transaction, prepared or not.  So, who gets the strongest lock on the table of
+ * a closed shard knows that none of its records is unresolved.
+ *
+ * A clock that ran ahead may have closed a shard at a time that is still to
+ * come.  As soon as such a time is met it is set to now.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "tcop/utility.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "lineage/expiry.h"
+#include "registry/heap_write.h"
+#include "shard/horizon.h"
+#include "shard/shard_tables.h"
+#include "registry/stream_catalog.h"
+#include "base/stream_time.h"
+
+PG_FUNCTION_INFO_V1(ddbstreams_expire);
+
+/* A shard to be looked at, or a stream if there is no shard_no */
+typedef struct ExpiryItem
+{
+	int64 stream_id;
+	int64 shard_no;
+} ExpiryItem;
+
+static bool
+lies_ahead(TimestampTz time)
+{
+	return time > stream_time_now() + CLOCK_TOLERANCE;
+}
+
+static bool
+shard_needs_work(const StreamInfo *stream, const ShardInfo *shard)
+{
+	return shard_is_expired(stream, shard) ||
+		   (!ShardIsOpen(shard) && lies_ahead(shard->closed_at));
+}
+
+static List *
+add_item(List *items, int64 stream_id, int64 shard_no)
+{
+	ExpiryItem *item = palloc(sizeof(ExpiryItem));
+
+	item->stream_id = stream_id;
+	item->shard_no = shard_no;
+	return lappend(items, item);
+}
+
+/*
+ * Finds what there is to do: the shards of a stream before the stream.  A
+ * snapshot is active.
+ */
+static List *
+find_items(MemoryContext context)
+{
+	List	 *items = NIL;
+	ListCell *lc;
+
+	foreach (lc, stream_catalog_list(InvalidOid, NULL))
+	{
+		StreamInfo	 *stream = lfirst(lc);
+		List		 *shards = shard_catalog_list(stream->stream_id, NULL);
+		MemoryContext oldcontext = MemoryContextSwitchTo(context);
+		ListCell	 *lc2;
+
+		CHECK_FOR_INTERRUPTS();
+		foreach (lc2, shards)
+		{
+			ShardInfo *shard = lfirst(lc2);
+
+			if (shard_needs_work(stream, shard))
+				items = add_item(items, stream->stream_id, shard->shard_no);
+		}
+		if (!StreamIsEnabled(stream))
+			items = add_item(items, stream->stream_id, 0);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	return items;
+}
+
+/* Locks the rows of what is to be dropped against DROP EXTENSION. */
+static bool
+lock_catalog(void)
+{
+	return ConditionalLockRelationOid(catalog_table_oid(CATALOG_STREAM, false),
+									  RowExclusiveLock) &&
+		   ConditionalLockRelationOid(catalog_table_oid(CATALOG_SHARD, false),
+									  RowExclusiveLock);
+}
+
+/*
+ * Locks a table, its indexes and its TOAST table with what dropping them needs.
+ * Returns false if one of the locks cannot be had at once; true if there is no
+ * such table.
+ */
+static bool
+lock_table(Oid relid)
+{
+	bool	  locked = true;
+	Oid		  toast;
+	List	 *indexes;
+	ListCell *lc;
+	Relation  rel;
+
+	if (!ConditionalLockRelationOid(relid, AccessExclusiveLock))
+		return false;
+	rel = try_relation_open(relid, NoLock);
+	if (rel == NULL)
+		return true;
+	toast = rel->rd_rel->reltoastrelid;
+	indexes = RelationGetIndexList(rel);
+	relation_close(rel, NoLock);
+
+	foreach (lc, indexes)
+		locked = locked && ConditionalLockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
+	list_free(indexes);
+	return locked && (!OidIsValid(toast) || lock_table(toast));
+}
+
+static bool
+has_table(const ShardInfo *shard)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(shard->shard_table));
+}
+
+/* Drops a shard if it has expired and its locks can be had at once. */
+static void
+expire_shard(StreamInfo *stream, ShardInfo *shard)
+{
+	if (!ShardIsOpen(shard) && lies_ahead(shard->closed_at))
+	{
+		shard->closed_at = stream_time_now();
+		shard_catalog_replace(shard);
+	}
+	else if (shard_is_expired(stream, shard) &&
+			 lock_table(shard->shard_table) && lock_table(shard->side_table))
+	{
+		if (has_table(shard))
+			shard_drop_tables(shard);
+		shard_catalog_delete(shard);
+	}
+}
+
+/* Removes a disabled stream that has no shards any more. */
+static void
+expire_stream(StreamInfo *stream)
+{
+	if (!StreamIsEnabled(stream) &&
+		shard_catalog_list(stream->stream_id, NULL) == NIL)
+		stream_catalog_delete(stream);
+}
+
+/*
+ * Does one thing that is to be done, if it can be done at once, and is still to
+ * be done.  A snapshot is active.
+ */
+static void
+expire_item(const ExpiryItem *item)
+{
+	StreamInfo *stream = NULL;
+	ShardInfo  *shard;
+
+	if (lock_catalog())
+		stream = stream_catalog_try_lock(item->stream_id);
+	if (stream == NULL)
+		return;
+	if (item->shard_no == 0)
+		expire_stream(stream);
+	else
+	{
+		shard = shard_catalog_by_no(item->shard_no, NULL);
+		if (shard != NULL)
+			expire_shard(stream, shard);
+	}
+}
+
+static bool
+table_is_empty(Oid relid)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	bool		empty = !HeapTupleIsValid(systable_getnext(scan));
+
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return empty;
+}
+
+/*
+ * Removes the row descriptors when there is no stream.  The lock keeps new
+ * streams from being made meanwhile; who writes to one later hears first that
+ * what the session knows of descriptors is stale.
+ */
+static void
+expire_descriptors(void)
+{
+	Oid		 streams = catalog_table_oid(CATALOG_STREAM, false);
+	Oid		 descriptors = catalog_table_oid(CATALOG_ROW_DESCRIPTOR, false);
+	Relation rel;
+
+	if (!table_is_empty(streams) || table_is_empty(descriptors) ||
+		!ConditionalLockRelationOid(streams, ShareLock) ||
+		!ConditionalLockRelationOid(descriptors, RowExclusiveLock) ||
+		!table_is_empty(streams))
+		return;
+	rel = table_open(descriptors, NoLock);
+	heap_write_delete(rel, InvalidOid, 0, NULL);
+	table_close(rel, NoLock);
+	CacheInvalidateRelcacheByRelid(descriptors);
+}
+
+/* Does one item, or (NULL) the descriptors, in a transaction of its own. */
+static void
+expire_in_transaction(const ExpiryItem *item)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (item != NULL)
+		expire_item(item);
+	else
+		expire_descriptors();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/*
+ * The same; returns the error instead of raising it, so that a shard that
+ * cannot be dropped does not keep the others.  To be told to stop is no such
+ * error.
+ */
+static ErrorData *
+try_in_transaction(const ExpiryItem *item, MemoryContext context)
+{
+	ErrorData *volatile error = NULL;
+
+	PG_TRY();
+	{
+		expire_in_transaction(item);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			PG_RE_THROW();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return error;
+}
+
+/*
+ * A task of the maintenance worker, called outside of transactions: drops what
+ * has expired, each shard in a transaction of its own.  What cannot be locked at
+ * once is left for the next run.  The first error, if any, is raised when all
+ * the rest is done.
+ */
+void
+expiry_run(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ErrorData	 *first_error = NULL;
+	List		 *items;
+	ListCell	 *lc;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	items = find_items(context);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+
+	items = lappend(items, NULL);
+	foreach (lc, items)
+	{
+		ErrorData *error = try_in_transaction(lfirst(lc), context);
+
+		if (first_error == NULL)
+			first_error = error;
+	}
+	list_free(items);
+	if (first_error != NULL)
+		ReThrowError(first_error);
+}
+
+/*
+ * expire() returns void
+ *
+ * The same within the caller's transaction, for tests.
+ */
+Datum
+ddbstreams_expire(PG_FUNCTION_ARGS)
+{
+	ListCell *lc;
+
+	PreventCommandIfReadOnly("expire()");
+	foreach (lc, find_items(CurrentMemoryContext))
+		expire_item(lfirst(lc));
+	expire_descriptors();
+	PG_RETURN_VOID();
+}

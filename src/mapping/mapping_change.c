@@ -1,0 +1,244 @@
+/*
+ * mapping_change.c
+ *	  Making, changing and deleting mappings, and who may.
+ *
+ * A mapping belongs to the role that made it, for good: its handler runs as this
+ * role, whoever changes the mapping later.  So only those may see, change or
+ * delete it who may become the role by SET ROLE.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "shard/horizon.h"
+#include "mapping/mapping.h"
+#include "mapping/mapping_params.h"
+#include "reading/stream_access.h"
+
+#define MAX_ARN_LENGTH 1024
+
+/* May the current user see and change the mapping? */
+bool
+mapping_is_mine(const MappingInfo *mapping)
+{
+	return compat_may_set_role(GetUserId(), mapping->role_id);
+}
+
+/* Returns a mapping that the current user may see and change; else an error. */
+MappingInfo *
+mapping_find_mine(const pg_uuid_t *uuid)
+{
+	MappingInfo *mapping = mapping_by_uuid(uuid);
+
+	if (mapping == NULL)
+		mapping_not_found();
+	if (!mapping_is_mine(mapping))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for event source mapping %s",
+						mapping_uuid_text(mapping)),
+				 errhint("It belongs to the role that made it.")));
+	return mapping;
+}
+
+/* Before PostgreSQL 17 no background worker can run as such a role. */
+static void
+check_role_can_log_in(Oid role_id)
+{
+	HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role_id));
+	bool	  can_log_in;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for role %u", role_id);
+	can_log_in = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	ReleaseSysCache(tuple);
+	if (COMPAT_WORKER_NEEDS_LOGIN && !can_log_in)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" is not permitted to log in",
+						GetUserNameFromId(role_id, false)),
+				 errdetail("The handler runs in a background worker as the role that makes the mapping."),
+				 errhint("Run ALTER ROLE %s LOGIN (it needs no password), make the mapping as another role, or use PostgreSQL 17 or later.",
+						 quote_identifier(GetUserNameFromId(role_id, false)))));
+}
+
+/* Raises an error if a text cannot be the ARN of an event source. */
+void
+mapping_check_event_source_arn(const char *arn)
+{
+	if (strlen(arn) > MAX_ARN_LENGTH || !stream_access_is_arn(arn))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Unrecognized event source."),
+				 errhint("An event source is the ARN of a stream, as ddbstreams.list_streams() shows it.")));
+}
+
+/* Returns the stream that a mapping may read. */
+static StreamInfo *
+find_event_source(const char *arn, Snapshot snapshot)
+{
+	StreamInfo *stream;
+
+	stream = stream_catalog_by_arn(arn, snapshot);
+	if (stream == NULL || stream_is_expired(stream))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Stream not found: %s", arn),
+				 errhint("ddbstreams.list_streams() shows the ARNs.")));
+	stream_access_check(stream);
+	return stream;
+}
+
+/* Raises an error if a mapping cannot start where it is to start. */
+void
+mapping_check_starting_position(const MappingInfo *mapping)
+{
+	const char *position = mapping->starting_position;
+
+	if (strcmp(position, "AT_TIMESTAMP") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Unsupported starting position for arn type: %s",
+						mapping->event_source_arn),
+				 errhint("Start at TRIM_HORIZON or LATEST.")));
+	if (strcmp(position, "TRIM_HORIZON") != 0 && strcmp(position, "LATEST") != 0)
+		error_constraint(position, "startingPosition",
+						 "satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]");
+}
+
+void
+mapping_set_function(MappingInfo *mapping, Oid function)
+{
+	mapping->function_name = mapping_function_check(function, MAPPING_HANDLER,
+													mapping->role_id);
+}
+
+/* InvalidOid: none */
+void
+mapping_set_on_failure(MappingInfo *mapping, Oid function)
+{
+	mapping->on_failure = NULL;
+	if (OidIsValid(function))
+		mapping->on_failure = mapping_function_check(function,
+													 MAPPING_ON_FAILURE,
+													 mapping->role_id);
+}
+
+/* To enable a mapping is to say that it works in this database. */
+void
+mapping_set_enabled(MappingInfo *mapping, bool enabled)
+{
+	mapping->enabled = enabled;
+	if (enabled)
+		mapping->database_id = MyDatabaseId;
+}
+
+/*
+ * Returns a new mapping of the current user's with the default parameters, which
+ * mapping_finish_create is to write.
+ */
+MappingInfo *
+mapping_begin_create(const char *event_source_arn,
+					 const char *starting_position, Snapshot snapshot)
+{
+	MappingInfo *mapping = palloc0(sizeof(MappingInfo));
+
+	PreventCommandIfReadOnly("create_event_source_mapping()");
+	mapping->event_source_arn = pstrdup(event_source_arn);
+	mapping->starting_position = pstrdup(starting_position);
+	mapping_check_event_source_arn(mapping->event_source_arn);
+	mapping_check_starting_position(mapping);
+	mapping->stream_id = find_event_source(event_source_arn, snapshot)->stream_id;
+	mapping->role_id = GetUserId();
+	check_role_can_log_in(mapping->role_id);
+	mapping->database_id = MyDatabaseId;
+	mapping->created_at = mapping->last_modified = GetCurrentTimestamp();
+	mapping->version = 1;
+	mapping->change = "Creating";
+	mapping_params_defaults(mapping);
+	return mapping;
+}
+
+/*
+ * Writes a new mapping.  LATEST is taken in the snapshot: what commits later
+ * than what it sees will be delivered.
+ */
+void
+mapping_finish_create(MappingInfo *mapping, Snapshot snapshot)
+{
+	mapping->uuid = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
+	mapping->mapping_no = catalog_next_id();
+	mapping_insert(mapping);
+	if (strcmp(mapping->starting_position, "LATEST") == 0)
+		mapping_shard_start_at_latest(mapping, snapshot);
+}
+
+/*
+ * Returns a mapping of the current user's, locked against changes by others
+ * until the end of the transaction; an error if there is none.
+ */
+MappingInfo *
+mapping_begin_update(const pg_uuid_t *uuid)
+{
+	PreventCommandIfReadOnly("update_event_source_mapping()");
+	return mapping_for_change(mapping_find_mine(uuid));
+}
+
+/* Writes down what has been set. */
+void
+mapping_finish_update(MappingInfo *mapping, bool was_active)
+{
+	mapping_replace(mapping,
+					!was_active && mapping_is_active(mapping) ? "Enabling" : "Updating");
+}
+
+/* Deletes a mapping of the current user's and returns what it was. */
+MappingInfo *
+mapping_delete(const pg_uuid_t *uuid)
+{
+	MappingInfo *mapping;
+
+	PreventCommandIfReadOnly("delete_event_source_mapping()");
+	mapping = mapping_find_mine(uuid);
+	if (mapping_is_my_batch(mapping->mapping_no))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("Cannot delete the event source mapping because it is in use."),
+				 errdetail("A handler cannot delete the mapping that calls it."),
+				 errhint("Let it disable the mapping: ddbstreams.update_event_source_mapping(uuid, enabled => false).")));
+	mapping_remove(mapping);
+	return mapping;
+}
+
+/*
+ * Returns the mappings that the current user may see, in the order of their
+ * creation: of one stream if event_source_arn is not NULL, and of one function
+ * if function_name is not NULL.
+ */
+List *
+mapping_list_mine(const char *event_source_arn, const char *function_name)
+{
+	List	 *mappings = mapping_list();
+	ListCell *lc;
+
+	foreach (lc, mappings)
+	{
+		const MappingInfo *mapping = lfirst(lc);
+
+		if ((event_source_arn != NULL &&
+			 strcmp(mapping->event_source_arn, event_source_arn) != 0) ||
+			(function_name != NULL &&
+			 strcmp(mapping->function_name, function_name) != 0) ||
+			!mapping_is_mine(mapping))
+			mappings = foreach_delete_current(mappings, lc);
+	}
+	return mappings;
+}

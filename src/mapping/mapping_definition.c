@@ -1,0 +1,261 @@
+/*
+ * mapping_definition.c
+ *	  Mappings as a dump carries them.
+ *
+ * The mappings of an enabled stream stand with its definition in the arguments of
+ * the capture trigger (stream_definition.c), one "mapping={…}" each: all
+ * parameters, and the role by its name.  Where they are restored they are
+ * mappings of the new stream, at its beginning, and Disabled.
+ *
+ * A dump may be restored by another role than it was made by, and its text may
+ * have been changed: a mapping becomes its role's only if who restores it may
+ * become that role himself, and the parameters are checked as at any other time.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "mapping/mapping.h"
+#include "mapping/mapping_definition.h"
+#include "mapping/mapping_params.h"
+
+static void
+append_name(StringInfo json, const char *name)
+{
+	appendStringInfo(json, "%s\"%s\": ", json->len > 1 ? ", " : "", name);
+}
+
+static void
+append_text(StringInfo json, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	append_name(json, name);
+	escape_json(json, value);
+}
+
+static void
+append_integer(StringInfo json, const char *name, int64 value)
+{
+	append_name(json, name);
+	appendStringInfo(json, INT64_FORMAT, value);
+}
+
+static void
+append_boolean(StringInfo json, const char *name, bool value)
+{
+	append_name(json, name);
+	appendStringInfoString(json, value ? "true" : "false");
+}
+
+/* Returns the definition of a mapping, palloc'd, or NULL if its role is gone. */
+char *
+mapping_definition(const MappingInfo *mapping)
+{
+	char		  *role = GetUserNameFromId(mapping->role_id, true);
+	StringInfoData json;
+
+	if (role == NULL)
+		return NULL;
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	append_text(&json, "uuid", mapping_uuid_text(mapping));
+	append_text(&json, "role", role);
+	append_text(&json, "function_name", mapping->function_name);
+	append_text(&json, "starting_position", mapping->starting_position);
+	append_integer(&json, "batch_size", mapping->batch_size);
+	append_integer(&json, "maximum_batching_window",
+				   mapping->maximum_batching_window_usec / USECS_PER_SEC);
+	append_integer(&json, "parallelization_factor",
+				   mapping->parallelization_factor);
+	append_integer(&json, "maximum_record_age",
+				   mapping->maximum_record_age_usec < 0 ?
+					   -1 :
+					   mapping->maximum_record_age_usec / USECS_PER_SEC);
+	append_integer(&json, "maximum_retry_attempts",
+				   mapping->maximum_retry_attempts);
+	append_boolean(&json, "bisect_batch_on_function_error",
+				   mapping->bisect_batch_on_function_error);
+	append_text(&json, "on_failure", mapping->on_failure);
+	append_integer(&json, "tumbling_window",
+				   mapping->tumbling_window_usec / USECS_PER_SEC);
+	append_boolean(&json, "report_batch_item_failures",
+				   mapping->report_batch_item_failures);
+	if (mapping->filter_criteria != NULL)
+	{
+		append_name(&json, "filter_criteria");
+		(void) JsonbToCString(&json, &mapping->filter_criteria->root, -1);
+	}
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+static void
+bad_definition(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the definition of an event source mapping has no valid \"%s\"",
+					name)));
+}
+
+/* A member, if it is of that type; an error if it is of another. */
+static bool
+find_member(Jsonb *definition, const char *name, enum jbvType type,
+			JsonbValue *value)
+{
+	if (getKeyJsonValueFromContainer(&definition->root, name, strlen(name),
+									 value) == NULL)
+		return false;
+	if (value->type != type)
+		bad_definition(name);
+	return true;
+}
+
+static char *
+text_member(Jsonb *definition, const char *name)
+{
+	JsonbValue value;
+
+	if (!find_member(definition, name, jbvString, &value))
+		return NULL;
+	return pnstrdup(value.val.string.val, value.val.string.len);
+}
+
+static char *
+required_member(Jsonb *definition, const char *name)
+{
+	char *value = text_member(definition, name);
+
+	if (value == NULL)
+		bad_definition(name);
+	return value;
+}
+
+/* A number of seconds, or of something else, that fits */
+static int64
+integer_member(Jsonb *definition, const char *name, int64 if_missing)
+{
+	JsonbValue value;
+	int64	   number;
+
+	if (!find_member(definition, name, jbvNumeric, &value))
+		return if_missing;
+	number = DatumGetInt64(DirectFunctionCall1(numeric_int8,
+											   NumericGetDatum(value.val.numeric)));
+	if (number < PG_INT32_MIN || number > PG_INT32_MAX)
+		bad_definition(name);
+	return number;
+}
+
+static bool
+boolean_member(Jsonb *definition, const char *name)
+{
+	JsonbValue value;
+
+	return find_member(definition, name, jbvBool, &value) && value.val.boolean;
+}
+
+static void
+set_params(MappingInfo *mapping, Jsonb *definition)
+{
+	Jsonb	  *criteria = NULL;
+	JsonbValue value;
+
+	mapping_params_defaults(mapping);
+	mapping_set_batch_size(mapping, integer_member(definition, "batch_size",
+												   mapping->batch_size));
+	mapping_set_maximum_batching_window(mapping,
+										USECS_PER_SEC *
+											integer_member(definition, "maximum_batching_window", 0));
+	mapping_set_parallelization_factor(mapping,
+									   integer_member(definition, "parallelization_factor", 1));
+	mapping_set_maximum_record_age(mapping,
+								   USECS_PER_SEC *
+									   integer_member(definition, "maximum_record_age", -1));
+	mapping_set_maximum_retry_attempts(mapping,
+									   integer_member(definition, "maximum_retry_attempts", -1));
+	mapping_set_tumbling_window(mapping,
+								USECS_PER_SEC *
+									integer_member(definition, "tumbling_window", 0));
+	mapping->bisect_batch_on_function_error =
+		boolean_member(definition, "bisect_batch_on_function_error");
+	mapping->report_batch_item_failures =
+		boolean_member(definition, "report_batch_item_failures");
+	mapping->on_failure = text_member(definition, "on_failure");
+	if (getKeyJsonValueFromContainer(&definition->root, "filter_criteria",
+									 strlen("filter_criteria"), &value) != NULL)
+	{
+		criteria = JsonbValueToJsonb(&value);
+		mapping_set_filter_criteria(mapping, criteria);
+	}
+}
+
+/* The uuid that the mapping had, unless there is one of it. */
+static pg_uuid_t
+choose_uuid(Jsonb *definition)
+{
+	char	  *text = text_member(definition, "uuid");
+	pg_uuid_t *uuid = NULL;
+
+	if (text != NULL)
+		uuid = DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
+	if (uuid == NULL || mapping_by_uuid(uuid) != NULL)
+		uuid = DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
+	return *uuid;
+}
+
+/*
+ * Makes the mapping of a definition on a stream that has no records yet.  A
+ * warning, and no mapping, if its role is not there, or is out of the current
+ * user's reach.
+ */
+void
+mapping_definition_restore(const StreamInfo *stream, const char *text)
+{
+	Jsonb *definition =
+		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	MappingInfo *mapping = palloc0(sizeof(MappingInfo));
+	char		*role;
+
+	if (!JB_ROOT_IS_OBJECT(definition))
+		bad_definition("role");
+	role = required_member(definition, "role");
+	mapping->function_name = required_member(definition, "function_name");
+	mapping->role_id = get_role_oid(role, true);
+	if (!OidIsValid(mapping->role_id) ||
+		!compat_may_set_role(GetUserId(), mapping->role_id))
+	{
+		ereport(WARNING,
+				(errcode(ERRCODE_INVALID_ROLE_SPECIFICATION),
+				 errmsg("the event source mapping of table \"%s\" to function %s is left out",
+						stream->table_name, mapping->function_name),
+				 OidIsValid(mapping->role_id) ?
+					 errdetail("It belongs to role \"%s\", which the current user cannot become.",
+							   role) :
+					 errdetail("It belongs to role \"%s\", which does not exist.",
+							   role),
+				 errhint("Make it anew, by ddbstreams.create_event_source_mapping.")));
+		return;
+	}
+
+	mapping->stream_id = stream->stream_id;
+	mapping->event_source_arn = stream->arn;
+	mapping->starting_position = required_member(definition, "starting_position");
+	mapping_check_starting_position(mapping);
+	mapping->database_id = MyDatabaseId;
+	mapping->created_at = mapping->last_modified = GetCurrentTimestamp();
+	mapping->version = 1;
+	mapping->change = "Creating";
+	set_params(mapping, definition);
+	mapping->enabled = false;
+	mapping->uuid = choose_uuid(definition);
+	mapping->mapping_no = catalog_next_id();
+	mapping_insert(mapping);
+}

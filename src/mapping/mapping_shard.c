@@ -1,0 +1,115 @@
+/*
+ * mapping_shard.c
+ *	  Where a mapping is in each shard of its stream.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/memutils.h"
+
+#include "mapping/mapping.h"
+#include "registry/own_sql.h"
+#include "shard/shard_reader.h"
+#include "registry/stream_catalog.h"
+
+static void
+insert_position(const MappingInfo *mapping, const ShardInfo *shard, int lane,
+				int lanes, int64 checkpoint, bool finished)
+{
+	Datum values[6];
+	Oid	  types[6] = {INT8OID, INT8OID, INT2OID, INT8OID, BOOLOID, INT2OID};
+
+	values[0] = Int64GetDatum(mapping->mapping_no);
+	values[1] = Int64GetDatum(shard->shard_no);
+	values[2] = Int16GetDatum(lane);
+	values[3] = Int64GetDatum(checkpoint);
+	values[4] = BoolGetDatum(finished);
+	values[5] = Int16GetDatum(lanes);
+	own_sql("INSERT INTO ddbstreams_shards.mapping_shard"
+			" (mapping_no, shard_no, lane, checkpoint, finished, lanes)"
+			" VALUES ($1, $2, $3, $4, $5, $6)",
+			6, types, values, NULL);
+}
+
+/*
+ * Returns into how many lanes a shard is divided: windows are a shard's, so
+ * that with them there is one.
+ */
+int
+mapping_lanes(const MappingInfo *mapping)
+{
+	return mapping->tumbling_window_usec > 0 ? 1 : mapping->parallelization_factor;
+}
+
+/*
+ * Puts a new mapping behind what the snapshot sees of its stream: all that
+ * commits later will be delivered, in the shards that are open in the snapshot
+ * and in those to come.
+ */
+void
+mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
+{
+	List	 *shards = shard_catalog_list(mapping->stream_id, snapshot);
+	OwnSql	  state;
+	ListCell *lc;
+
+	own_sql_begin(&state);
+	foreach (lc, shards)
+	{
+		ShardInfo *shard = lfirst(lc);
+		bool	   finished = !ShardIsOpen(shard);
+		int64	   checkpoint = finished ? shard->ending_number :
+										   shard_reader_latest(shard, snapshot);
+
+		for (int lane = 0; lane < mapping_lanes(mapping); lane++)
+			insert_position(mapping, shard, lane, mapping_lanes(mapping),
+							checkpoint, finished);
+	}
+	own_sql_end(&state);
+}
+
+/* Returns how the mapping's last call has ended, palloc'd, or NULL. */
+char *
+mapping_shard_last_result(int64 mapping_no)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			  type = INT8OID;
+	Datum		  value = Int64GetDatum(mapping_no);
+	char		 *result = NULL;
+	OwnSql		  state;
+
+	own_sql_begin(&state);
+	if (own_sql("SELECT last_result FROM ddbstreams_shards.mapping_shard"
+				" WHERE mapping_no = $1 AND last_result IS NOT NULL"
+				" ORDER BY last_result_at DESC LIMIT 1",
+				1, &type, &value, NULL) > 0)
+		result = MemoryContextStrdup(context,
+									 SPI_getvalue(SPI_tuptable->vals[0],
+												  SPI_tuptable->tupdesc, 1));
+	own_sql_end(&state);
+	return result;
+}
+
+/*
+ * Deletes the positions of mappings that are no more, but for those that a
+ * transaction holds; see mapping_catalog.c.  With a snapshot of the transaction
+ * it would fail for each row that has just been moved, and leaves them.
+ */
+void
+mapping_shard_delete_orphans(void)
+{
+	OwnSql state;
+
+	if (IsolationUsesXactSnapshot())
+		return;
+	own_sql_begin(&state);
+	own_sql("DELETE FROM ddbstreams_shards.mapping_shard AS s"
+			" USING (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard AS o"
+			"        WHERE NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
+			"                          WHERE m.mapping_no = o.mapping_no)"
+			"        FOR UPDATE SKIP LOCKED) AS orphan"
+			" WHERE s.ctid = orphan.tid",
+			0, NULL, NULL, NULL);
+	own_sql_end(&state);
+}

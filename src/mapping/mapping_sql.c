@@ -1,0 +1,265 @@
+/*
+ * mapping_sql.c
+ *	  The SQL functions on event source mappings.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "mapping/mapping.h"
+#include "mapping/mapping_params.h"
+#include "base/stream_time.h"
+
+PG_FUNCTION_INFO_V1(ddbstreams_create_event_source_mapping);
+PG_FUNCTION_INFO_V1(ddbstreams_update_event_source_mapping);
+PG_FUNCTION_INFO_V1(ddbstreams_delete_event_source_mapping);
+PG_FUNCTION_INFO_V1(ddbstreams_list_event_source_mappings);
+
+/* The parameters that both create and update have, in the order of both */
+typedef enum ParamArgument
+{
+	ARG_BATCH_SIZE,
+	ARG_MAXIMUM_BATCHING_WINDOW,
+	ARG_PARALLELIZATION_FACTOR,
+	ARG_MAXIMUM_RECORD_AGE,
+	ARG_MAXIMUM_RETRY_ATTEMPTS,
+	ARG_BISECT_BATCH_ON_FUNCTION_ERROR,
+	ARG_ON_FAILURE,
+	ARG_TUMBLING_WINDOW,
+	ARG_FUNCTION_RESPONSE_TYPES,
+	ARG_FILTER_CRITERIA,
+	ARG_ENABLED,
+	ARG_COUNT
+} ParamArgument;
+
+/* Those that have a default other than null in create */
+static const char *const not_null[ARG_COUNT] = {
+	[ARG_BATCH_SIZE] = "batchSize",
+	[ARG_MAXIMUM_BATCHING_WINDOW] = "maximumBatchingWindowInSeconds",
+	[ARG_PARALLELIZATION_FACTOR] = "parallelizationFactor",
+	[ARG_MAXIMUM_RETRY_ATTEMPTS] = "maximumRetryAttempts",
+	[ARG_BISECT_BATCH_ON_FUNCTION_ERROR] = "bisectBatchOnFunctionError",
+	[ARG_FUNCTION_RESPONSE_TYPES] = "functionResponseTypes",
+	[ARG_ENABLED] = "enabled"};
+
+static void
+require_argument(FunctionCallInfo fcinfo, int n, const char *member)
+{
+	if (PG_ARGISNULL(n))
+		error_null_argument(member);
+}
+
+static int64
+usec_argument(FunctionCallInfo fcinfo, int n)
+{
+	return stream_time_interval_usec(PG_GETARG_INTERVAL_P(n));
+}
+
+static void
+set_response_types(MappingInfo *mapping, ArrayType *array)
+{
+	Datum *elems;
+	bool  *nulls;
+	int	   count;
+	char **values;
+
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("function_response_types must have one dimension")));
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls,
+					  &count);
+	values = palloc(count * sizeof(char *));
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			error_null_argument("functionResponseTypes");
+		values[i] = TextDatumGetCString(elems[i]);
+	}
+	mapping_set_function_response_types(mapping, values, count);
+}
+
+/*
+ * Sets one parameter from argument n, which is not null.  taken_away: a
+ * negative interval takes a limit away.
+ */
+static void
+set_param(MappingInfo *mapping, ParamArgument param, FunctionCallInfo fcinfo,
+		  int n, bool taken_away)
+{
+	int64 usec;
+
+	switch (param)
+	{
+		case ARG_BATCH_SIZE:
+			mapping_set_batch_size(mapping, PG_GETARG_INT32(n));
+			break;
+		case ARG_MAXIMUM_BATCHING_WINDOW:
+			usec = usec_argument(fcinfo, n);
+			mapping_set_maximum_batching_window(mapping,
+												taken_away && usec < 0 ? 0 : usec);
+			break;
+		case ARG_PARALLELIZATION_FACTOR:
+			mapping_set_parallelization_factor(mapping, PG_GETARG_INT32(n));
+			break;
+		case ARG_MAXIMUM_RECORD_AGE:
+			usec = usec_argument(fcinfo, n);
+			mapping_set_maximum_record_age(mapping, taken_away && usec < 0 ?
+														-USECS_PER_SEC :
+														usec);
+			break;
+		case ARG_MAXIMUM_RETRY_ATTEMPTS:
+			mapping_set_maximum_retry_attempts(mapping, PG_GETARG_INT32(n));
+			break;
+		case ARG_BISECT_BATCH_ON_FUNCTION_ERROR:
+			mapping->bisect_batch_on_function_error = PG_GETARG_BOOL(n);
+			break;
+		case ARG_ON_FAILURE:
+			mapping_set_on_failure(mapping, PG_GETARG_OID(n));
+			break;
+		case ARG_TUMBLING_WINDOW:
+			usec = usec_argument(fcinfo, n);
+			mapping_set_tumbling_window(mapping,
+										taken_away && usec < 0 ? 0 : usec);
+			break;
+		case ARG_FUNCTION_RESPONSE_TYPES:
+			set_response_types(mapping, PG_GETARG_ARRAYTYPE_P(n));
+			break;
+		case ARG_FILTER_CRITERIA:
+			mapping_set_filter_criteria(mapping, PG_GETARG_JSONB_P(n));
+			break;
+		case ARG_ENABLED:
+			mapping_set_enabled(mapping, PG_GETARG_BOOL(n));
+			break;
+		case ARG_COUNT:
+			break;
+	}
+}
+
+/*
+ * create_event_source_mapping(function_name regproc, event_source_arn text,
+ *							   starting_position text, …) returns uuid
+ */
+Datum
+ddbstreams_create_event_source_mapping(PG_FUNCTION_ARGS)
+{
+	const int	 first = 3;
+	MappingInfo *mapping;
+
+	require_argument(fcinfo, 0, "functionName");
+	require_argument(fcinfo, 1, "eventSourceArn");
+	require_argument(fcinfo, 2, "startingPosition");
+	for (int i = 0; i < ARG_COUNT; i++)
+	{
+		if (not_null[i] != NULL)
+			require_argument(fcinfo, first + i, not_null[i]);
+	}
+
+	mapping = mapping_begin_create(text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								   text_to_cstring(PG_GETARG_TEXT_PP(2)),
+								   GetActiveSnapshot());
+	mapping_set_function(mapping, PG_GETARG_OID(0));
+	for (int i = 0; i < ARG_COUNT; i++)
+	{
+		if (!PG_ARGISNULL(first + i))
+			set_param(mapping, i, fcinfo, first + i, false);
+	}
+	mapping_finish_create(mapping, GetActiveSnapshot());
+	PG_RETURN_UUID_P(&mapping->uuid);
+}
+
+/* update_event_source_mapping(uuid uuid, function_name regproc, …) returns void */
+Datum
+ddbstreams_update_event_source_mapping(PG_FUNCTION_ARGS)
+{
+	const int	 first = 2;
+	MappingInfo *mapping;
+	bool		 was_active;
+
+	require_argument(fcinfo, 0, "uuid");
+	mapping = mapping_begin_update(PG_GETARG_UUID_P(0));
+	was_active = mapping_is_active(mapping);
+	if (!PG_ARGISNULL(1))
+		mapping_set_function(mapping, PG_GETARG_OID(1));
+	for (int i = 0; i < ARG_COUNT; i++)
+	{
+		if (!PG_ARGISNULL(first + i))
+			set_param(mapping, i, fcinfo, first + i, true);
+	}
+	mapping_finish_update(mapping, was_active);
+	PG_RETURN_VOID();
+}
+
+/* delete_event_source_mapping(uuid uuid) returns void */
+Datum
+ddbstreams_delete_event_source_mapping(PG_FUNCTION_ARGS)
+{
+	require_argument(fcinfo, 0, "uuid");
+	(void) mapping_delete(PG_GETARG_UUID_P(0));
+	PG_RETURN_VOID();
+}
+
+/*
+ * list_event_source_mappings(event_source_arn text, function_name regproc)
+ * returns setof record
+ *
+ * The caller's mappings, in the order of their creation.
+ */
+Datum
+ddbstreams_list_event_source_mappings(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char		  *arn = NULL;
+	char		  *function_name = NULL;
+	ListCell	  *lc;
+
+	if (!PG_ARGISNULL(0))
+	{
+		arn = text_to_cstring(PG_GETARG_TEXT_PP(0));
+		mapping_check_event_source_arn(arn);
+	}
+	if (!PG_ARGISNULL(1))
+	{
+		function_name = mapping_function_name(PG_GETARG_OID(1));
+		if (function_name == NULL)
+			mapping_function_not_found(ERRCODE_UNDEFINED_OBJECT);
+	}
+	InitMaterializedSRF(fcinfo, 0);
+	foreach (lc, mapping_list_mine(arn, function_name))
+	{
+		MappingInfo *mapping = lfirst(lc);
+		Datum		 values[17];
+		bool		 nulls[17] = {false};
+
+		values[0] = UUIDPGetDatum(&mapping->uuid);
+		values[1] = CStringGetTextDatum(mapping->function_name);
+		values[2] = CStringGetTextDatum(mapping->event_source_arn);
+		values[3] = CStringGetTextDatum(mapping->starting_position);
+		values[4] = CStringGetTextDatum(mapping_state(mapping));
+		values[5] = CStringGetTextDatum(mapping_processing_result(mapping));
+		values[6] = Int32GetDatum(mapping->batch_size);
+		values[7] = IntervalPGetDatum(stream_time_usec_interval(mapping->maximum_batching_window_usec));
+		values[8] = Int32GetDatum(mapping->parallelization_factor);
+		nulls[9] = mapping->maximum_record_age_usec < 0;
+		values[9] = IntervalPGetDatum(stream_time_usec_interval(mapping->maximum_record_age_usec));
+		values[10] = Int32GetDatum(mapping->maximum_retry_attempts);
+		values[11] = BoolGetDatum(mapping->bisect_batch_on_function_error);
+		nulls[12] = mapping->on_failure == NULL;
+		values[12] = nulls[12] ? (Datum) 0 : CStringGetTextDatum(mapping->on_failure);
+		nulls[13] = mapping->tumbling_window_usec == 0;
+		values[13] = IntervalPGetDatum(stream_time_usec_interval(mapping->tumbling_window_usec));
+		values[14] = PointerGetDatum(mapping_response_types(mapping));
+		nulls[15] = mapping->filter_criteria == NULL;
+		values[15] = PointerGetDatum(mapping->filter_criteria);
+		values[16] = BoolGetDatum(mapping_is_active(mapping));
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,161 @@
+/*
+ * ddl_hooks.c
+ *	  The hooks on DDL.
+ *
+ * The object access hook tells worker_guard.c and stream_guard.c of what a
+ * command changes; they only take notes.  The utility hook calls both before and
+ * after each utility command.  It has two more things to see to.  COMMIT
+ * PREPARED and ROLLBACK PREPARED call no transaction callback, so readers that
+ * wait are woken here.  VACUUM FULL and CLUSTER of a shard must not start to copy
+ * in the middle, as synchronized scans would.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "miscadmin.h"
+#include "tcop/utility.h"
+#include "utils/rel.h"
+
+#include "module/ddl_hooks.h"
+#include "shard/shard_log.h"
+#include "stream/stream_guard.h"
+#include "module/worker_guard.h"
+
+static object_access_hook_type	next_object_access_hook = NULL;
+static ProcessUtility_hook_type next_utility_hook = NULL;
+
+static void
+object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
+			  void *arg)
+{
+	if (next_object_access_hook)
+		next_object_access_hook(access, class_id, object_id, sub_id, arg);
+
+	if (IsBinaryUpgrade || !IsNormalProcessingMode() || !IsTransactionState())
+		return;
+	worker_guard_object_access(access, class_id, object_id);
+	stream_guard_object_access(access, class_id, object_id, sub_id);
+}
+
+static bool
+rewrites_in_place(Node *command)
+{
+	return IsA(command, VacuumStmt) || IsA(command, ClusterStmt) ||
+		   IsA(command, AlterTableStmt);
+}
+
+static bool
+copies_tables(Node *command)
+{
+	ListCell *lc;
+
+	if (!IsA(command, VacuumStmt))
+		return IsA(command, ClusterStmt);
+	foreach (lc, ((VacuumStmt *) command)->options)
+	{
+		if (strcmp(lfirst_node(DefElem, lc)->defname, "full") == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+ends_prepared_transaction(Node *command)
+{
+	TransactionStmtKind kind;
+
+	if (!IsA(command, TransactionStmt))
+		return false;
+	kind = ((TransactionStmt *) command)->kind;
+	return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
+}
+
+static void
+next_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+			 ProcessUtilityContext context, ParamListInfo params,
+			 QueryEnvironment *environment, DestReceiver *dest,
+			 QueryCompletion *completion)
+{
+	if (next_utility_hook)
+		next_utility_hook(pstmt, query, read_only_tree, context, params,
+						  environment, dest, completion);
+	else
+		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
+								environment, dest, completion);
+}
+
+static void
+utility_in_heap_order(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+					  ProcessUtilityContext context, ParamListInfo params,
+					  QueryEnvironment *environment, DestReceiver *dest,
+					  QueryCompletion *completion)
+{
+	volatile bool save_synchronize_seqscans = synchronize_seqscans;
+
+	synchronize_seqscans = false;
+	PG_TRY();
+	{
+		next_utility(pstmt, query, read_only_tree, context, params, environment,
+					 dest, completion);
+	}
+	PG_CATCH();
+	{
+		synchronize_seqscans = save_synchronize_seqscans;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	synchronize_seqscans = save_synchronize_seqscans;
+}
+
+static void
+utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+		ProcessUtilityContext context, ParamListInfo params,
+		QueryEnvironment *environment, DestReceiver *dest,
+		QueryCompletion *completion)
+{
+	/* A transaction command may free the statement. */
+	bool wakes = ends_prepared_transaction(pstmt->utilityStmt);
+	bool copies = copies_tables(pstmt->utilityStmt);
+
+	bool alters = IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade;
+
+	worker_guard_before(pstmt->utilityStmt);
+	if (alters)
+		stream_guard_before_alter((AlterTableStmt *) pstmt->utilityStmt);
+
+	if (stream_guard_has_done(pstmt->utilityStmt))
+	{
+		if (completion)
+			SetQueryCompletion(completion, CreateCommandTag(pstmt->utilityStmt), 0);
+	}
+	else if (rewrites_in_place(pstmt->utilityStmt))
+		utility_in_heap_order(pstmt, query, read_only_tree, context, params,
+							  environment, dest, completion);
+	else
+		next_utility(pstmt, query, read_only_tree, context, params, environment,
+					 dest, completion);
+
+	if (copies)
+		worker_guard_after_rewrite();
+	if (wakes)
+	{
+		shard_log_wake_all();
+		worker_guard_after_prepared();
+	}
+	if (alters)
+		stream_guard_after_alter((AlterTableStmt *) pstmt->utilityStmt);
+	if (stream_guard_has_notes() && IsTransactionState() && !IsBinaryUpgrade)
+		stream_guard_check();
+}
+
+/* Called once, when the library is preloaded. */
+void
+ddl_hooks_init(void)
+{
+	next_object_access_hook = object_access_hook;
+	object_access_hook = object_access;
+	next_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = utility;
+}

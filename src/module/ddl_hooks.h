@@ -1,0 +1,13 @@
+/*
+ * ddl_hooks.h
+ *	  The hooks on DDL.
+ */
+#ifndef DDL_HOOKS_H
+#define DDL_HOOKS_H
+
+#include "base/ddbstreams.h"
+
+/* Called once, when the library is preloaded. */
+extern void ddl_hooks_init(void);
+
+#endif /* DDL_HOOKS_H */

@@ -1,0 +1,83 @@
+/*
+ * module.c
+ *	  Loading the library.
+ *
+ * ddbstreams must be preloaded: the locks under which records are appended live
+ * in shared memory, and every backend must hear of commits and of DDL.  Loaded
+ * in any other way it raises an error that says which line to add to
+ * postgresql.conf; so does the capture trigger of a server that has lost that
+ * line, since no change may go by without its record.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+
+#include "base/ddbstreams.h"
+#include "module/ddl_hooks.h"
+#include "delivery/delivery_handlers.h"
+#include "worker/launcher.h"
+#include "mapping/mapping.h"
+#include "shard/shard_log.h"
+#include "shard/shard_watch.h"
+#include "stream/stream_definition.h"
+#include "worker/worker_shared.h"
+#include "worker/worker_slots.h"
+#include "module/xact_callbacks.h"
+
+PG_MODULE_MAGIC;
+
+void _PG_init(void);
+
+static shmem_request_hook_type next_shmem_request_hook = NULL;
+static shmem_startup_hook_type next_shmem_startup_hook = NULL;
+
+static void
+request_shared_memory(void)
+{
+	if (next_shmem_request_hook)
+		next_shmem_request_hook();
+	RequestAddinShmemSpace(shard_log_shmem_size());
+	RequestAddinShmemSpace(worker_shared_size());
+	RequestAddinShmemSpace(shard_watch_shmem_size());
+	RequestAddinShmemSpace(delivery_handlers_shmem_size());
+}
+
+static void
+start_shared_memory(void)
+{
+	if (next_shmem_startup_hook)
+		next_shmem_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shard_log_shmem_init();
+	worker_shared_init();
+	shard_watch_shmem_init();
+	delivery_handlers_shmem_init();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("ddbstreams must be loaded via shared_preload_libraries"),
+				 errhint("Add this line to postgresql.conf and restart the server: shared_preload_libraries = 'ddbstreams'")));
+
+	settings_define();
+	mapping_changed_hook = stream_definition_refresh;
+	xact_callbacks_init();
+	ddl_hooks_init();
+
+	next_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shared_memory;
+	next_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = start_shared_memory;
+
+	if (!IsBinaryUpgrade)
+		launcher_register();
+}

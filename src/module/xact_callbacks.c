@@ -1,0 +1,79 @@
+/*
+ * xact_callbacks.c
+ *	  What ddbstreams does when a transaction or a subtransaction ends.
+ *
+ * Before a commit, and before a PREPARE TRANSACTION, in this order:
+ *	1. stream_guard.c looks once more at the captured tables that DDL of this
+ *	   transaction has touched, and may refuse the commit;
+ *	2. append.c appends the captured changes to the shards;
+ *	3. stream_guard.c disables the streams of dropped tables, behind the append
+ *	   of what the transaction had captured before it dropped them;
+ *	4. worker_guard.c keeps background workers out of the way of DDL.
+ * After a commit, an abort or a PREPARE, everything that these files remember of
+ * the transaction is forgotten, and readers that wait for its records are woken:
+ * after an abort too, because what stood behind an aborted record can be read.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+
+#include "capture/append.h"
+#include "capture/change_buffer.h"
+#include "shard/shard_wake.h"
+#include "stream/stream_guard.h"
+#include "module/worker_guard.h"
+#include "module/xact_callbacks.h"
+
+static void
+end_transaction(void)
+{
+	append_end_transaction();
+	shard_wake_readers();
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			stream_guard_check();
+			append_at_commit();
+			if (stream_guard_has_dropped())
+				append_without_lock_timeout(stream_guard_close_dropped);
+			worker_guard_pre_commit();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			if (event == XACT_EVENT_COMMIT)
+				worker_guard_commit();
+			else
+				worker_guard_forget();
+			stream_guard_forget();
+			end_transaction();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid,
+				 SubTransactionId parent_subid, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		change_buffer_cut(subid);
+		stream_guard_cut(subid);
+		worker_guard_cut(subid);
+	}
+}
+
+void
+xact_callbacks_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}

@@ -1,0 +1,195 @@
+/*
+ * iterator.c
+ *	  Shard iterators: a position in a shard, signed, for clients to keep.
+ *
+ * An iterator reads <stream ARN>|1|<base64>; the base64 part is a payload and
+ * its HMAC-SHA-256 over ARN and payload, keyed by the installation's secret.
+ * It holds a position, never an offset in a file, so that VACUUM FULL or a
+ * standby make no difference.
+ */
+#include "postgres.h"
+
+#include "common/base64.h"
+#include "common/hmac.h"
+#include "common/sha2.h"
+#include "port/pg_bswap.h"
+#include "utils/timestamp.h"
+
+#include "reading/iterator.h"
+#include "reading/stream_access.h"
+
+#define ITERATOR_MAX_LENGTH 2048
+#define ITERATOR_SEPARATOR	"|1|"
+
+/* Numbers are in network byte order; there is no padding */
+typedef struct IteratorPayload
+{
+	uint64 issued; /* microseconds since 2000-01-01 */
+	uint64 shard_no;
+	uint64 position;
+	uint8  kind;
+	uint8  mac[PG_SHA256_DIGEST_LENGTH];
+} IteratorPayload;
+
+#define SIGNED_LENGTH  offsetof(IteratorPayload, mac)
+#define PAYLOAD_LENGTH (offsetof(IteratorPayload, mac) + PG_SHA256_DIGEST_LENGTH)
+#define ENCODED_LENGTH (PAYLOAD_LENGTH / 3 * 4)
+
+/* Without padding, each payload has one encoding, and an altered one is found */
+StaticAssertDecl(PAYLOAD_LENGTH % 3 == 0, "base64 of a payload has padding");
+
+static void
+sign(pg_hmac_ctx *hmac, bytea *secret, const char *arn, size_t arn_length,
+	 const IteratorPayload *payload, uint8 *mac)
+{
+	if (hmac == NULL ||
+		pg_hmac_init(hmac, (uint8 *) VARDATA_ANY(secret),
+					 VARSIZE_ANY_EXHDR(secret)) < 0 ||
+		pg_hmac_update(hmac, (const uint8 *) arn, arn_length) < 0 ||
+		pg_hmac_update(hmac, (const uint8 *) payload, SIGNED_LENGTH) < 0 ||
+		pg_hmac_final(hmac, mac, PG_SHA256_DIGEST_LENGTH) < 0)
+		elog(ERROR, "could not sign a shard iterator");
+}
+
+/* Prepares a writer for the iterators of one shard. */
+void
+iterator_writer(IteratorWriter *writer, const StreamInfo *stream,
+				const ShardInfo *shard)
+{
+	initStringInfo(&writer->text);
+	appendStringInfoString(&writer->text, stream->arn);
+	appendStringInfoString(&writer->text, ITERATOR_SEPARATOR);
+	writer->prefix_length = writer->text.len;
+	writer->shard_no = shard->shard_no;
+	writer->secret = catalog_secret();
+	writer->hmac = pg_hmac_create(PG_SHA256);
+}
+
+/* Frees what an error would leave to the resource owner. */
+void
+iterator_writer_end(IteratorWriter *writer)
+{
+	pg_hmac_free(writer->hmac);
+	writer->hmac = NULL;
+}
+
+/* Writes an iterator, issued now; the text is good until the next one. */
+const char *
+iterator_write(IteratorWriter *writer, IteratorKind kind, int64 position)
+{
+	StringInfo		text = &writer->text;
+	IteratorPayload payload;
+	int				room = pg_b64_enc_len(PAYLOAD_LENGTH);
+	int				length;
+
+	memset(&payload, 0, sizeof(payload));
+	payload.issued = pg_hton64((uint64) GetCurrentTimestamp());
+	payload.shard_no = pg_hton64((uint64) writer->shard_no);
+	payload.position = pg_hton64((uint64) position);
+	payload.kind = kind;
+	sign(writer->hmac, writer->secret, text->data,
+		 writer->prefix_length - strlen(ITERATOR_SEPARATOR), &payload,
+		 payload.mac);
+
+	text->len = writer->prefix_length;
+	enlargeStringInfo(text, room + 1);
+	length = pg_b64_encode((const void *) &payload, PAYLOAD_LENGTH,
+						   (void *) (text->data + text->len), room);
+	if (length < 0)
+		elog(ERROR, "could not encode a shard iterator");
+	text->len += length;
+	text->data[text->len] = '\0';
+	return text->data;
+}
+
+static void
+invalid_iterator(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("Invalid ShardIterator"),
+			 errhint("Get one from ddbstreams.get_shard_iterator, and hand it in unchanged.")));
+}
+
+/* Finds the last separator: a table's name may have one, too. */
+static const char *
+find_separator(const char *text)
+{
+	const char *found = NULL;
+
+	for (const char *next = strstr(text, ITERATOR_SEPARATOR); next != NULL;
+		 next = strstr(next + 1, ITERATOR_SEPARATOR))
+		found = next;
+	return found;
+}
+
+static bool
+macs_are_equal(const uint8 *a, const uint8 *b)
+{
+	uint8 difference = 0;
+
+	for (int i = 0; i < PG_SHA256_DIGEST_LENGTH; i++)
+		difference |= a[i] ^ b[i];
+	return difference == 0;
+}
+
+/*
+ * Reads an iterator: checks that it is ours and not too old, that its stream
+ * and shard are there in the snapshot, and that the caller may read them.
+ */
+ShardIterator *
+iterator_parse(const char *text, Snapshot snapshot)
+{
+	ShardIterator  *iterator;
+	IteratorPayload payload;
+	uint8			mac[PG_SHA256_DIGEST_LENGTH];
+	uint8			decoded[PAYLOAD_LENGTH + 4];
+	const char	   *separator;
+	const char	   *encoded;
+	size_t			length = strlen(text);
+	TimestampTz		issued;
+	pg_hmac_ctx	   *hmac;
+
+	if (length == 0)
+		error_constraint(text, "shardIterator",
+						 "have length greater than or equal to 1");
+	if (length > ITERATOR_MAX_LENGTH)
+		error_constraint(text, "shardIterator",
+						 "have length less than or equal to 2048");
+	separator = find_separator(text);
+	if (separator == NULL)
+		invalid_iterator();
+	encoded = separator + strlen(ITERATOR_SEPARATOR);
+	if (strlen(encoded) != ENCODED_LENGTH ||
+		pg_b64_decode((const void *) encoded, strlen(encoded),
+					  (void *) decoded, sizeof(decoded)) != PAYLOAD_LENGTH)
+		invalid_iterator();
+	memset(&payload, 0, sizeof(payload));
+	memcpy(&payload, decoded, PAYLOAD_LENGTH);
+
+	hmac = pg_hmac_create(PG_SHA256);
+	sign(hmac, catalog_secret(), text, separator - text, &payload, mac);
+	pg_hmac_free(hmac);
+	if (!macs_are_equal(mac, payload.mac))
+		invalid_iterator();
+
+	issued = (TimestampTz) pg_ntoh64(payload.issued);
+	if (setting_iterator_lifetime > 0 &&
+		GetCurrentTimestamp() - issued > setting_iterator_lifetime * USECS_PER_SEC)
+		ereport(ERROR,
+				(errcode(ERRCODE_EXPIRED_ITERATOR),
+				 errmsg("Shard iterator has expired"),
+				 errdetail("It is older than ddbstreams.iterator_lifetime, %d s.",
+						   setting_iterator_lifetime),
+				 errhint("Get a new one, AFTER_SEQUENCE_NUMBER the last record that was processed.")));
+
+	iterator = palloc0(sizeof(ShardIterator));
+	iterator->stream = stream_access_by_arn(pnstrdup(text, separator - text),
+											snapshot);
+	iterator->shard = stream_access_shard_by_no(iterator->stream,
+												(int64) pg_ntoh64(payload.shard_no),
+												snapshot);
+	iterator->kind = payload.kind;
+	iterator->position = (int64) pg_ntoh64(payload.position);
+	return iterator;
+}

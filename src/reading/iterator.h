@@ -1,0 +1,46 @@
+/*
+ * iterator.h
+ *	  Shard iterators: a position in a shard, signed, for clients to keep.
+ */
+#ifndef ITERATOR_H
+#define ITERATOR_H
+
+#include "base/ddbstreams.h"
+
+#include "common/hmac.h"
+#include "lib/stringinfo.h"
+#include "registry/stream_catalog.h"
+
+typedef enum IteratorKind
+{
+	ITERATOR_AT_HORIZON = 'h', /* wherever the horizon is when it is used */
+	ITERATOR_AFTER = 'a'	   /* behind position */
+} IteratorKind;
+
+/* An iterator that a client has handed in, found to be good */
+typedef struct ShardIterator
+{
+	StreamInfo	*stream;
+	ShardInfo	*shard;
+	IteratorKind kind;
+	int64		 position; /* of ITERATOR_AFTER */
+} ShardIterator;
+
+/* Makes the iterators of one shard, one after another; see iterator_writer */
+typedef struct IteratorWriter
+{
+	StringInfoData text; /* the part that all share, then the present one */
+	int			   prefix_length;
+	int64		   shard_no;
+	bytea		  *secret;
+	pg_hmac_ctx	  *hmac; /* made once: OpenSSL's look-ups cost more than the hash */
+} IteratorWriter;
+
+extern void			  iterator_writer(IteratorWriter *writer, const StreamInfo *stream,
+									  const ShardInfo *shard);
+extern void			  iterator_writer_end(IteratorWriter *writer);
+extern const char	 *iterator_write(IteratorWriter *writer, IteratorKind kind,
+									 int64 position);
+extern ShardIterator *iterator_parse(const char *text, Snapshot snapshot);
+
+#endif /* ITERATOR_H */

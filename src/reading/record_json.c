@@ -1,0 +1,106 @@
+/*
+ * record_json.c
+ *	  A record as AWS writes it.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "reading/record_json.h"
+#include "base/stream_time.h"
+
+
+/* More than what a record has besides its keys, its images and the region */
+#define FRAME_LENGTH 512
+
+#define EPOCH_DIFFERENCE \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
+
+static inline char *
+put(char *out, const char *data, size_t length)
+{
+	memcpy(out, data, length);
+	return out + length;
+}
+
+#define put_literal(out, literal) put(out, "" literal, sizeof(literal) - 1)
+
+static inline char *
+put_text(char *out, const char *text)
+{
+	return put(out, text, strlen(text));
+}
+
+/* Whole seconds since 1970, rounded down */
+static int64
+creation_time(int64 number)
+{
+	return NUMBER_TIME(number) / USECS_PER_SEC + EPOCH_DIFFERENCE;
+}
+
+static char *
+put_stream_record(char *out, const RecordPage *page)
+{
+	int64 number = page->record.number;
+
+	out = put_literal(out, "{\"ApproximateCreationDateTime\":");
+	out += pg_lltoa(creation_time(number), out);
+	out = put_literal(out, ",\"Keys\":");
+	out = put(out, page->keys.data, page->keys.len);
+	if (page->new_image.len > 0)
+	{
+		out = put_literal(out, ",\"NewImage\":");
+		out = put(out, page->new_image.data, page->new_image.len);
+	}
+	if (page->old_image.len > 0)
+	{
+		out = put_literal(out, ",\"OldImage\":");
+		out = put(out, page->old_image.data, page->old_image.len);
+	}
+	out = put_literal(out, ",\"SequenceNumber\":\"");
+	sequence_number_write(number, out);
+	out += NUMBER_DIGITS;
+	out = put_literal(out, "\",\"SizeBytes\":");
+	out += pg_lltoa(page->size_bytes, out);
+	out = put_literal(out, ",\"StreamViewType\":\"");
+	out = put_text(out, view_type_name(page->iterator->stream->view_type));
+	return put_literal(out, "\"}");
+}
+
+/*
+ * Appends the members of a page's present record, without the braces: a
+ * mapping has one more to put in front.  Room for all is made at once.
+ */
+void
+aws_append_record_members(StringInfo buf, RecordPage *page)
+{
+	int			region_length;
+	const char *region = record_region(page->iterator->stream, &region_length);
+	char	   *out;
+
+	enlargeStringInfo(buf, FRAME_LENGTH + region_length + page->keys.len +
+							   page->new_image.len + page->old_image.len);
+	out = buf->data + buf->len;
+	out = put_literal(out, "\"eventID\":\"");
+	record_event_id(page->iterator->shard, page->record.number, out);
+	out += EVENT_ID_LENGTH;
+	out = put_literal(out, "\",\"eventName\":\"");
+	out = put_text(out, record_event_name(page->decoder->event));
+	out = put_literal(out, "\",\"eventVersion\":\"1.1\",\"eventSource\":\"aws:dynamodb\",\"awsRegion\":\"");
+	out = put(out, region, region_length);
+	out = put_literal(out, "\",\"dynamodb\":");
+	out = put_stream_record(out, page);
+	buf->len = out - buf->data;
+	Assert(buf->len < buf->maxlen);
+	buf->data[buf->len] = '\0';
+}
+
+/* Appends a page's present record. */
+void
+aws_append_record(StringInfo buf, RecordPage *page)
+{
+	appendStringInfoCharMacro(buf, '{');
+	aws_append_record_members(buf, page);
+	appendStringInfoCharMacro(buf, '}');
+}

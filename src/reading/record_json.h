@@ -1,0 +1,16 @@
+/*
+ * record_json.h
+ *	  A record as AWS writes it.
+ */
+#ifndef RECORD_JSON_H
+#define RECORD_JSON_H
+
+#include "base/ddbstreams.h"
+
+#include "lib/stringinfo.h"
+#include "reading/record_page.h"
+
+extern void aws_append_record(StringInfo buf, RecordPage *page);
+extern void aws_append_record_members(StringInfo buf, RecordPage *page);
+
+#endif /* RECORD_JSON_H */

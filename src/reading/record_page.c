@@ -1,0 +1,208 @@
+/*
+ * record_page.c
+ *	  One page of GetRecords: the records after an iterator, as JSON texts.
+ *
+ * A page has at most PAGE_MAX_RECORDS records and PAGE_MAX_BYTES by the
+ * item-size rules, but always one record if one may be read.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "shard/horizon.h"
+#include "reading/iterator_position.h"
+#include "shard/reader_slots.h"
+#include "reading/record_page.h"
+#include "base/stream_time.h"
+
+/*
+ * Opens the reader and what goes with it.  The reader's slot is taken before the
+ * shard is opened.
+ */
+static void
+open_page(RecordPage *page, int64 position, bool waits_for_slot, Snapshot snapshot)
+{
+	ShardInfo *shard = page->iterator->shard;
+
+	page->has_reader_slot = reader_slots_take(shard->shard_table, waits_for_slot,
+											  &page->reader_slot);
+	page->reader = shard_reader_open(shard, snapshot, position);
+	page->decoder = record_decoder_create(shard, snapshot);
+	iterator_writer(&page->writer, page->iterator->stream, shard);
+	initStringInfo(&page->keys);
+	initStringInfo(&page->old_image);
+	initStringInfo(&page->new_image);
+}
+
+/*
+ * Opens the page after an iterator.  The page's own things live in
+ * CurrentMemoryContext; the snapshot stays the caller's.
+ */
+void
+record_page_begin(RecordPage *page, const char *iterator, int max_records,
+				  Snapshot snapshot)
+{
+	if (max_records < 1)
+		error_constraint(psprintf("%d", max_records), "limit",
+						 "have value greater than or equal to 1");
+	if (max_records > PAGE_MAX_RECORDS)
+		error_constraint(psprintf("%d", max_records), "limit",
+						 "have value less than or equal to 1000");
+
+	memset(page, 0, sizeof(RecordPage));
+	page->iterator = iterator_parse(iterator, snapshot);
+	page->max_records = max_records;
+	page->horizon = shard_age_horizon(page->iterator->stream,
+									  page->iterator->shard);
+	open_page(page, iterator_start(page->iterator, snapshot), false, snapshot);
+}
+
+/*
+ * The same behind a position, for who may read the stream and has seen to it
+ * that the position is not below the horizon.  Waits for its turn to read.
+ */
+void
+record_page_begin_at(RecordPage *page, StreamInfo *stream, ShardInfo *shard,
+					 int64 position, int64 horizon, int max_records,
+					 Snapshot snapshot)
+{
+	memset(page, 0, sizeof(RecordPage));
+	page->iterator = palloc0(sizeof(ShardIterator));
+	page->iterator->stream = stream;
+	page->iterator->shard = shard;
+	page->iterator->kind = ITERATOR_AFTER;
+	page->iterator->position = position;
+	page->max_records = max_records;
+	page->horizon = horizon;
+	open_page(page, position, true, snapshot);
+}
+
+/* Writes the texts of the page's present record, which has been decoded. */
+void
+record_page_decode_texts(RecordPage *page)
+{
+	resetStringInfo(&page->keys);
+	resetStringInfo(&page->old_image);
+	resetStringInfo(&page->new_image);
+	page->size_bytes = record_append_keys(page->decoder, &page->keys);
+	if (page->decoder->has_old)
+		page->size_bytes += record_append_old_image(page->decoder,
+													&page->old_image);
+	if (page->decoder->has_new)
+		page->size_bytes += record_append_new_image(page->decoder,
+													&page->new_image);
+}
+
+/* Raises an error if the present record has passed its retention. */
+static void
+check_horizon(RecordPage *page)
+{
+	if (page->record.number >= page->horizon)
+		return;
+	page->horizon = shard_horizon(page->iterator->stream, page->iterator->shard,
+								  page->reader->snapshot);
+	if (page->record.number < page->horizon)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIMMED_DATA_ACCESS),
+				 errmsg("The data you are trying to access has been trimmed"),
+				 errdetail("Record %s is older than the stream's retention.",
+						   sequence_number_text(page->record.number)),
+				 errhint("Get a new iterator at TRIM_HORIZON.")));
+}
+
+/*
+ * Reads the page's next record.  Returns false at the page's end; the present
+ * record is then the one that did not fit, or nothing.
+ */
+bool
+record_page_next(RecordPage *page)
+{
+	int64 position = page->reader->position;
+
+	if (page->is_done)
+		return false;
+	if (page->count >= page->max_records ||
+		!shard_reader_next(page->reader, &page->record))
+	{
+		page->is_done = true;
+		return false;
+	}
+	check_horizon(page);
+
+	record_decode(page->decoder, &page->record);
+	record_page_decode_texts(page);
+	if (page->count > 0 && page->bytes + page->size_bytes > PAGE_MAX_BYTES)
+	{
+		/* It begins the next page. */
+		page->reader->position = position;
+		page->is_done = true;
+		return false;
+	}
+	page->count++;
+	page->bytes += page->size_bytes;
+	return true;
+}
+
+/*
+ * Returns the iterator that stands behind the record read last, or NULL if the
+ * shard is closed and no record comes after it.  It is good until the next
+ * call.
+ */
+const char *
+record_page_next_iterator(RecordPage *page)
+{
+	const ShardInfo *shard = page->iterator->shard;
+	int64			 position = page->reader->position;
+
+	if (!ShardIsOpen(shard) &&
+		(page->reader->end == READER_AT_HEAP_END ||
+		 position >= shard->ending_number))
+		return NULL;
+	if (page->count == 0 && page->iterator->kind == ITERATOR_AT_HORIZON)
+		return iterator_write(&page->writer, ITERATOR_AT_HORIZON, 0);
+	return iterator_write(&page->writer, ITERATOR_AFTER, position);
+}
+
+void
+record_page_end(RecordPage *page)
+{
+	iterator_writer_end(&page->writer);
+	record_decoder_close(page->decoder);
+	shard_reader_close(page->reader);
+	if (page->has_reader_slot)
+		reader_slots_release(&page->reader_slot);
+}
+
+/*
+ * Writes a record's event id, EVENT_ID_LENGTH hexadecimal digits and no
+ * terminator: a hash of the shard, which no other in the world is likely to
+ * have, and the number.
+ */
+void
+record_event_id(const ShardInfo *shard, int64 number, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64			  parts[2];
+
+	parts[0] = hash_bytes_extended((const unsigned char *) shard->shard_id,
+								   strlen(shard->shard_id),
+								   ((uint64) MyDatabaseId << 32) ^ shard->shard_no);
+	parts[1] = number;
+	for (int part = 0; part < 2; part++)
+	{
+		for (int i = 0; i < 16; i++)
+			*out++ = digits[(parts[part] >> (60 - 4 * i)) & 15];
+	}
+}
+
+/* Finds the region that a stream's ARN has; it is not terminated. */
+const char *
+record_region(const StreamInfo *stream, int *length)
+{
+	const char *start = stream->arn + strlen("arn:aws:dynamodb:");
+
+	*length = strchr(start, ':') - start;
+	return start;
+}

@@ -1,0 +1,27 @@
+/*
+ * record_row.h
+ *	  A record as a row: the columns of get_records.
+ */
+#ifndef RECORD_ROW_H
+#define RECORD_ROW_H
+
+#include "base/ddbstreams.h"
+
+#include "reading/record_page.h"
+
+#define RECORD_ROW_COLUMNS 15
+
+/* What all rows of a page share */
+typedef struct RecordRow
+{
+	Datum version;
+	Datum source;
+	Datum region;
+	Datum view_type;
+} RecordRow;
+
+extern void record_row_begin(RecordRow *row, const RecordPage *page);
+extern void record_row_fill(const RecordRow *row, RecordPage *page,
+							Datum *values, bool *nulls);
+
+#endif /* RECORD_ROW_H */

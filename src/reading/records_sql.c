@@ -1,0 +1,132 @@
+/*
+ * records_sql.c
+ *	  The SQL functions that read records by iterators.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "reading/iterator_position.h"
+#include "reading/record_page.h"
+#include "reading/record_row.h"
+#include "reading/stream_access.h"
+#include "base/stream_time.h"
+
+PG_FUNCTION_INFO_V1(ddbstreams_get_shard_iterator);
+PG_FUNCTION_INFO_V1(ddbstreams_next_shard_iterator);
+PG_FUNCTION_INFO_V1(ddbstreams_get_records);
+
+/*
+ * get_shard_iterator(stream_arn text, shard_id text, shard_iterator_type text,
+ *					  sequence_number text, at timestamptz) returns text
+ */
+Datum
+ddbstreams_get_shard_iterator(PG_FUNCTION_ARGS)
+{
+	Snapshot	snapshot = GetActiveSnapshot();
+	StreamInfo *stream;
+	ShardInfo  *shard;
+	TimestampTz at = 0;
+	const char *iterator;
+
+	if (PG_ARGISNULL(0))
+		error_null_argument("streamArn");
+	if (PG_ARGISNULL(1))
+		error_null_argument("shardId");
+	if (PG_ARGISNULL(2))
+		error_null_argument("shardIteratorType");
+	if (!PG_ARGISNULL(4))
+		at = PG_GETARG_TIMESTAMPTZ(4);
+
+	stream = stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(0)), snapshot);
+	shard = stream_access_shard(stream, text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								snapshot);
+	iterator = iterator_for_type(stream, shard,
+								 text_to_cstring(PG_GETARG_TEXT_PP(2)),
+								 PG_ARGISNULL(3) ? NULL :
+												   text_to_cstring(PG_GETARG_TEXT_PP(3)),
+								 PG_ARGISNULL(4) ? NULL : &at, true, snapshot);
+	PG_RETURN_TEXT_P(cstring_to_text(iterator));
+}
+
+/*
+ * next_shard_iterator(shard_iterator text) returns text
+ *
+ * The same position, issued now; null at the end of a closed shard.
+ */
+Datum
+ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
+{
+	ShardIterator *iterator;
+	IteratorWriter writer;
+	const char	  *written;
+	bool		   at_end;
+
+	if (PG_ARGISNULL(0))
+		error_null_argument("shardIterator");
+	iterator = iterator_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+							  GetActiveSnapshot());
+	at_end = !ShardIsOpen(iterator->shard);
+	if (at_end)
+	{
+		ShardReader *reader = shard_reader_open(iterator->shard,
+												GetActiveSnapshot(),
+												iterator_start(iterator,
+															   GetActiveSnapshot()));
+		ShardRecord	 record;
+
+		at_end = !shard_reader_next(reader, &record) &&
+				 reader->end == READER_AT_HEAP_END;
+		shard_reader_close(reader);
+	}
+	if (at_end)
+		PG_RETURN_NULL();
+	iterator_writer(&writer, iterator->stream, iterator->shard);
+	written = iterator_write(&writer, iterator->kind, iterator->position);
+	iterator_writer_end(&writer);
+	PG_RETURN_TEXT_P(cstring_to_text(written));
+}
+
+/*
+ * get_records(shard_iterator text, max_records int) returns setof record
+ */
+Datum
+ddbstreams_get_records(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	RecordPage	   page;
+	RecordRow	   row;
+	MemoryContext  row_context;
+	MemoryContext  oldcontext;
+
+	if (PG_ARGISNULL(0))
+		error_null_argument("shardIterator");
+	if (PG_ARGISNULL(1))
+		error_null_argument("limit");
+	InitMaterializedSRF(fcinfo, 0);
+
+	record_page_begin(&page, text_to_cstring(PG_GETARG_TEXT_PP(0)),
+					  PG_GETARG_INT32(1), GetActiveSnapshot());
+	record_row_begin(&row, &page);
+	row_context = AllocSetContextCreate(CurrentMemoryContext,
+										"ddbstreams get_records row",
+										ALLOCSET_DEFAULT_SIZES);
+	while (record_page_next(&page))
+	{
+		Datum values[RECORD_ROW_COLUMNS];
+		bool  nulls[RECORD_ROW_COLUMNS];
+
+		oldcontext = MemoryContextSwitchTo(row_context);
+		record_row_fill(&row, &page, values, nulls);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		MemoryContextSwitchTo(oldcontext);
+		MemoryContextReset(row_context);
+	}
+	record_page_end(&page);
+	return (Datum) 0;
+}

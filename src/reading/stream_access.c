@@ -1,0 +1,193 @@
+/*
+ * stream_access.c
+ *	  Finding a stream or shard that a caller names, and whether he may read it.
+ *
+ * Reading a stream needs SELECT on its table; of a dropped table, having owned
+ * it.  Where row-level security would hide rows from the reader, reading is
+ * refused altogether: records do not know of policies.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+
+#include "shard/horizon.h"
+#include "reading/stream_access.h"
+#include "base/stream_time.h"
+
+#define ARN_PREFIX "arn:aws:dynamodb:"
+
+/* Is the table that the stream was made on still there? */
+bool
+stream_access_table_exists(const StreamInfo *stream)
+{
+	return !stream->table_dropped &&
+		   SearchSysCacheExists1(RELOID, ObjectIdGetDatum(stream->table_oid));
+}
+
+/*
+ * Is the stream enabled?  A table that this transaction has dropped has its
+ * stream disabled when the transaction commits; it looks so at once.
+ */
+bool
+stream_access_is_enabled(const StreamInfo *stream)
+{
+	return StreamIsEnabled(stream) && stream_access_table_exists(stream);
+}
+
+static bool
+is_hidden_by_rls(const StreamInfo *stream)
+{
+	return check_enable_rls(stream->table_oid, InvalidOid, true) == RLS_ENABLED;
+}
+
+/* SELECT on the table, or having owned it; and no row-level security */
+bool
+stream_access_may_read(const StreamInfo *stream)
+{
+	if (!stream_access_table_exists(stream))
+		return has_privs_of_role(GetUserId(), stream->owner);
+	return pg_class_aclcheck(stream->table_oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+		   !is_hidden_by_rls(stream);
+}
+
+/* Raises an error unless the current user may read the stream. */
+void
+stream_access_check(const StreamInfo *stream)
+{
+	if (stream_access_may_read(stream))
+		return;
+	if (!stream_access_table_exists(stream))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for the stream of dropped table \"%s\"",
+						stream->table_name),
+				 errhint("Only the role that owned the table may read it.")));
+	if (pg_class_aclcheck(stream->table_oid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV,
+					   get_relkind_objtype(get_rel_relkind(stream->table_oid)),
+					   get_rel_name(stream->table_oid));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("row-level security would apply to the stream of table \"%s\"",
+					stream->table_name),
+			 errhint("Read it as a role that bypasses row-level security.")));
+}
+
+/* Can a text be the ARN of a stream? */
+bool
+stream_access_is_arn(const char *arn)
+{
+	return strncmp(arn, ARN_PREFIX, strlen(ARN_PREFIX)) == 0 &&
+		   strstr(arn, ":table/") != NULL && strstr(arn, "/stream/") != NULL;
+}
+
+/* Raises an error if a text cannot be the ARN of a stream. */
+void
+stream_access_check_arn(const char *arn)
+{
+	if (!stream_access_is_arn(arn))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Invalid StreamArn"),
+				 errdetail("\"%s\" does not read arn:aws:dynamodb:<region>:<account>:table/<name>/stream/<label>.",
+						   arn),
+				 errhint("ddbstreams.list_streams() shows the ARNs.")));
+}
+
+/*
+ * Returns the stream of an ARN, if there is one in the snapshot that has not
+ * expired; else an error.
+ */
+StreamInfo *
+stream_access_find(const char *arn, Snapshot snapshot)
+{
+	StreamInfo *stream;
+
+	stream_access_check_arn(arn);
+	stream = stream_catalog_by_arn(arn, snapshot);
+	if (stream == NULL || stream_is_expired(stream))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("Requested resource not found: Stream: %s not found", arn)));
+	return stream;
+}
+
+/* The same, if the current user may read it; else an error. */
+StreamInfo *
+stream_access_by_arn(const char *arn, Snapshot snapshot)
+{
+	StreamInfo *stream = stream_access_find(arn, snapshot);
+
+	stream_access_check(stream);
+	return stream;
+}
+
+static void
+shard_not_found(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("Requested resource not found: Shard does not exist"),
+			 errhint("ddbstreams.describe_stream shows the shards.")));
+}
+
+/* Returns a shard of a stream by its id; an error if there is none. */
+ShardInfo *
+stream_access_shard(const StreamInfo *stream, const char *shard_id,
+					Snapshot snapshot)
+{
+	ShardInfo *shard = shard_catalog_find(stream->stream_id, shard_id, snapshot);
+
+	if (shard == NULL)
+		shard_not_found();
+	return shard;
+}
+
+ShardInfo *
+stream_access_shard_by_no(const StreamInfo *stream, int64 shard_no,
+						  Snapshot snapshot)
+{
+	ShardInfo *shard = shard_catalog_by_no(shard_no, snapshot);
+
+	if (shard == NULL || shard->stream_id != stream->stream_id)
+		shard_not_found();
+	return shard;
+}
+
+/*
+ * Returns the name that AWS's members give a table, palloc'd; if it is not
+ * there, NULL or an error.
+ */
+char *
+stream_table_name(Oid table_oid, bool missing_ok)
+{
+	char *schema = get_namespace_name(get_rel_namespace(table_oid));
+	char *name = get_rel_name(table_oid);
+
+	if ((schema == NULL || name == NULL) && missing_ok)
+		return NULL;
+	if (schema == NULL || name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("Requested resource not found: Table: %u not found",
+						table_oid)));
+	if (strcmp(schema, "public") == 0)
+		return name;
+	return psprintf("%s.%s", schema, name);
+}
+
+/* Returns the latest stream of a table that has not expired, or NULL. */
+StreamInfo *
+stream_latest(Oid table_oid, Snapshot snapshot)
+{
+	StreamInfo *stream = stream_catalog_latest(table_oid, snapshot);
+
+	return stream == NULL || stream_is_expired(stream) ? NULL : stream;
+}

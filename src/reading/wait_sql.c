@@ -1,0 +1,151 @@
+/*
+ * wait_sql.c
+ *	  wait_for_records: sleeping until there is something to read.
+ *
+ * A waiter registers with the shard's slot, looks with a new snapshot, and only
+ * then sleeps; a committing transaction makes its commit visible, and only then
+ * looks for waiters.  So no wake-up is missed, and a commit pays next to nothing
+ * while nobody waits.  On a standby there are no commits to wake anybody: there
+ * it is the progress of replay that is watched.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xlogrecovery.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "reading/iterator.h"
+#include "reading/iterator_position.h"
+#include "shard/shard_log.h"
+#include "shard/shard_reader.h"
+#include "reading/stream_access.h"
+#include "base/stream_time.h"
+
+PG_FUNCTION_INFO_V1(ddbstreams_wait_for_records);
+
+#define MAX_WAIT USECS_PER_DAY
+
+/* How often a standby looks whether replay has gone on, in milliseconds */
+#define REPLAY_INTERVAL 5
+
+/* Is there a record after the iterator now, or has the shard ended? */
+static bool
+has_record(const ShardIterator *iterator)
+{
+	Snapshot	 snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ShardInfo	*shard;
+	ShardReader *reader;
+	ShardRecord	 record;
+	bool		 found;
+
+	PushActiveSnapshot(snapshot);
+	shard = stream_access_shard_by_no(iterator->stream,
+									  iterator->shard->shard_no, snapshot);
+	reader = shard_reader_open(shard, snapshot, iterator_start(iterator, snapshot));
+	found = shard_reader_next(reader, &record) ||
+			(!ShardIsOpen(shard) && reader->end == READER_AT_HEAP_END);
+	shard_reader_close(reader);
+	PopActiveSnapshot();
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+static int64
+check_timeout(const Interval *timeout)
+{
+	int64 usec = stream_time_interval_usec(timeout);
+
+	if (usec < 0 || usec > MAX_WAIT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("timeout must be between 0 and 1 day")));
+	return usec;
+}
+
+/* Sleeps until something may have changed, or the time is over. */
+static void
+sleep_for_change(Oid shard_table, XLogRecPtr replayed, int64 remaining_ms)
+{
+	if (RecoveryInProgress())
+	{
+		TimestampTz until = GetCurrentTimestamp() + remaining_ms * 1000;
+
+		while (GetXLogReplayRecPtr(NULL) == replayed && RecoveryInProgress() &&
+			   GetCurrentTimestamp() < until)
+		{
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 REPLAY_INTERVAL, PG_WAIT_EXTENSION);
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+		}
+	}
+	else
+		(void) ConditionVariableTimedSleep(shard_log_waiters(shard_table),
+										   remaining_ms, PG_WAIT_EXTENSION);
+}
+
+/*
+ * wait_for_records(shard_iterator text, timeout interval) returns boolean
+ *
+ * Needs new snapshots as time goes by, so it is refused where the transaction
+ * has one for good.
+ */
+Datum
+ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
+{
+	MemoryContext  context;
+	MemoryContext  oldcontext;
+	ShardIterator *iterator;
+	TimestampTz	   until;
+	bool		   found;
+
+	if (PG_ARGISNULL(0))
+		error_null_argument("shardIterator");
+	if (PG_ARGISNULL(1))
+		error_null_argument("timeout");
+	until = GetCurrentTimestamp() + check_timeout(PG_GETARG_INTERVAL_P(1));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("cannot wait for records in a transaction of this isolation level"),
+				 errdetail("Its snapshot would never show them."),
+				 errhint("Use READ COMMITTED.")));
+	iterator = iterator_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+							  GetActiveSnapshot());
+
+	context = AllocSetContextCreate(CurrentMemoryContext,
+									"ddbstreams wait", ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(context);
+	found = has_record(iterator);
+	while (!found)
+	{
+		Oid		   shard_table = iterator->shard->shard_table;
+		XLogRecPtr replayed;
+		int64	   remaining = until - GetCurrentTimestamp();
+
+		if (remaining <= 0)
+			break;
+		/* Before the look: what is replayed after it must end the sleep. */
+		replayed = GetXLogReplayRecPtr(NULL);
+		if (!RecoveryInProgress())
+			ConditionVariablePrepareToSleep(shard_log_waiters(shard_table));
+		MemoryContextReset(context);
+		found = has_record(iterator);
+		if (!found)
+			sleep_for_change(shard_table, replayed, (remaining + 999) / 1000);
+	}
+	ConditionVariableCancelSleep();
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(context);
+	PG_RETURN_BOOL(found);
+}

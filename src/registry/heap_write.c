@@ -1,0 +1,98 @@
+/*
+ * heap_write.c
+ *	  Writing rows of ddbstreams' own tables, unseen by logical decoding.
+ *
+ * A subscriber of a publication FOR ALL TABLES knows nothing of ddbstreams;
+ * the first decoded row of one of its tables would stop the subscription.  So
+ * rows are inserted with HEAP_INSERT_NO_LOGICAL (their TOAST chunks and all).
+ * A delete has no such flag: it needs the table's mark (decoding.c), and is for
+ * the rows of what has expired alone.
+ *
+ * The executor is not used: these writes must not depend on privileges, rules,
+ * row-level security or triggers, and must work at pre-commit.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "executor/executor.h"
+#include "executor/tuptable.h"
+#include "nodes/execnodes.h"
+
+#include "registry/decoding.h"
+#include "registry/heap_write.h"
+
+/*
+ * Enters a row that was inserted at tid in all indexes of rel.  The indexes are
+ * plain ones: no expressions, predicates or exclusion constraints.
+ */
+static void
+insert_index_entries(Relation rel, HeapTuple tuple)
+{
+	List		   *indexes = RelationGetIndexList(rel);
+	TupleTableSlot *slot;
+	ListCell	   *lc;
+
+	if (indexes == NIL)
+		return;
+
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(tuple, slot, false);
+
+	foreach (lc, indexes)
+	{
+		Relation   index = index_open(lfirst_oid(lc), RowExclusiveLock);
+		IndexInfo *info = BuildIndexInfo(index);
+		Datum	   values[INDEX_MAX_KEYS];
+		bool	   nulls[INDEX_MAX_KEYS];
+
+		FormIndexDatum(info, slot, NULL, values, nulls);
+		index_insert(index, values, nulls, &tuple->t_self, rel,
+					 index->rd_index->indisunique ?
+						 UNIQUE_CHECK_YES :
+						 UNIQUE_CHECK_NO,
+					 false, info);
+		index_close(index, NoLock);
+	}
+
+	ExecDropSingleTupleTableSlot(slot);
+	list_free(indexes);
+}
+
+/*
+ * Inserts a row.  rel is open with RowExclusiveLock; a snapshot is active (the
+ * row may be toasted).  The row is visible to later commands only.
+ */
+void
+heap_write_insert(Relation rel, Datum *values, bool *nulls)
+{
+	HeapTuple tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+
+	heap_insert(rel, tuple, GetCurrentCommandId(true),
+				HEAP_INSERT_NO_LOGICAL, NULL);
+	insert_index_entries(rel, tuple);
+	heap_freetuple(tuple);
+}
+
+/*
+ * Deletes the rows that one index finds, as they are now.  rel is open with
+ * RowExclusiveLock; the caller has seen to it that nobody else deletes them.
+ */
+void
+heap_write_delete(Relation rel, Oid index, int nkeys, ScanKey keys)
+{
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!decoding_is_hidden(RelationGetRelid(rel)))
+		decoding_hide(RelationGetRelid(rel));
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, nkeys, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		simple_heap_delete(rel, &tuple->t_self);
+	systable_endscan(scan);
+	CommandCounterIncrement();
+}

@@ -1,0 +1,439 @@
+/*
+ * row_descriptor.c
+ *	  What is needed to read an image without today's catalogues.
+ *
+ * A relation's columns (each partition has its own descriptor) are written down
+ * once: names, types, how their values lie in an image, which are the key.  The
+ * descriptor's number is a hash of its content; an image names the number.
+ *
+ * The row is written with the append, by the top-level transaction, whenever a
+ * fresh catalogue snapshot does not show it.  Two transactions may both write
+ * it: duplicates are harmless, and nobody waits for anybody.  (Written from the
+ * trigger it would vanish with a savepoint and leave records that nobody can
+ * read.)
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "libpq/pqformat.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "registry/heap_write.h"
+#include "registry/row_descriptor.h"
+#include "registry/stream_catalog.h"
+#include "typed_json/typed_json.h"
+
+#define CONTENT_VERSION 1
+
+#define Anum_row_descriptor_id		1
+#define Anum_row_descriptor_content 2
+
+/* Descriptors that were decoded in this session, by id */
+typedef struct DecodedEntry
+{
+	int64		   id;
+	RowDescriptor *descriptor;
+} DecodedEntry;
+
+static HTAB			*decoded = NULL;
+static MemoryContext decoded_context = NULL;
+static Oid			 decoded_table = InvalidOid; /* whose rows they are */
+static bool			 decoded_stale = false;
+static uint64		 decoded_generation = 0; /* tells one such cache from the next */
+
+#define MAX_DECODED 1000
+
+/* Descriptors of changes that this transaction has captured */
+typedef struct UsedDescriptor
+{
+	struct UsedDescriptor *next;
+	int64				   id;
+	bytea				  *content;
+	bool				   stored; /* by this transaction */
+} UsedDescriptor;
+
+static UsedDescriptor *used_descriptors = NULL;
+
+static void
+put_column(StringInfo buf, Form_pg_attribute att, AttrNumber root_attnum,
+		   int key_position)
+{
+	int32		typmod = att->atttypmod;
+	Oid			type = att->attisdropped ? InvalidOid :
+										   getBaseTypeAndTypmod(att->atttypid, &typmod);
+	ColumnForm	form;
+	const char *name = att->attisdropped ? "" : NameStr(att->attname);
+
+	if (att->attisdropped)
+		form = COLUMN_DROPPED;
+	else if (typed_json_is_raw(type) &&
+			 att->attgenerated != COMPAT_GENERATED_VIRTUAL)
+		form = COLUMN_RAW;
+	else
+		form = COLUMN_RENDERED;
+
+	pq_sendbyte(buf, form);
+	/* not pq_sendstring, which would convert it to the client's encoding */
+	appendBinaryStringInfo(buf, name, strlen(name) + 1);
+	pq_sendint32(buf, form == COLUMN_RAW ? type : InvalidOid);
+	pq_sendint32(buf, form == COLUMN_RAW ? typmod : -1);
+	pq_sendint16(buf, form == COLUMN_RENDERED ? -1 : att->attlen);
+	pq_sendbyte(buf, form == COLUMN_RENDERED ? false : att->attbyval);
+	pq_sendbyte(buf, form == COLUMN_RENDERED ? TYPALIGN_INT : att->attalign);
+	pq_sendbyte(buf, att->attgenerated);
+	pq_sendint16(buf, root_attnum);
+	pq_sendint16(buf, key_position);
+}
+
+static void
+finish_column(RowColumn *column)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	typed_json_append_string(&buf, column->name, strlen(column->name));
+	appendStringInfoChar(&buf, ':');
+	column->name_length = strlen(column->name);
+	column->json_name = pnstrdup(buf.data, buf.len);
+	column->json_name_length = buf.len;
+	pfree(buf.data);
+}
+
+/* Makes a descriptor from its content, in CurrentMemoryContext. */
+static RowDescriptor *
+parse_content(int64 id, bytea *content)
+{
+	StringInfoData buf;
+	int			   natts;
+	RowDescriptor *descriptor;
+
+	buf.data = VARDATA_ANY(content);
+	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(content);
+	buf.cursor = 0;
+
+	if (pq_getmsgbyte(&buf) != CONTENT_VERSION)
+		elog(ERROR, "row descriptor " INT64_FORMAT " has an unknown version", id);
+	natts = pq_getmsgint(&buf, 2);
+	descriptor = palloc0(offsetof(RowDescriptor, columns) +
+						 natts * sizeof(RowColumn));
+	descriptor->id = id;
+	descriptor->content = content;
+	descriptor->natts = natts;
+	descriptor->key_count = pq_getmsgint(&buf, 2);
+	descriptor->key_attnums = palloc0(descriptor->key_count * sizeof(AttrNumber));
+	descriptor->stored_desc = CreateTemplateTupleDesc(natts);
+
+	for (int i = 0; i < natts; i++)
+	{
+		RowColumn		 *column = &descriptor->columns[i];
+		Form_pg_attribute att = TupleDescAttr(descriptor->stored_desc, i);
+
+		column->form = pq_getmsgbyte(&buf);
+		column->name = pstrdup(pq_getmsgrawstring(&buf));
+		column->type = pq_getmsgint(&buf, 4);
+		column->typmod = (int32) pq_getmsgint(&buf, 4);
+		memset(att, 0, ATTRIBUTE_FIXED_PART_SIZE);
+		namestrcpy(&att->attname, column->name);
+		att->attnum = i + 1;
+		att->atttypmod = -1;
+		att->atttypid = column->form == COLUMN_RAW ? column->type : BYTEAOID;
+		att->attlen = (int16) pq_getmsgint(&buf, 2);
+		att->attbyval = pq_getmsgbyte(&buf);
+		att->attalign = pq_getmsgbyte(&buf);
+		att->attstorage = att->attlen == -1 ? TYPSTORAGE_EXTENDED : TYPSTORAGE_PLAIN;
+		att->attisdropped = column->form == COLUMN_DROPPED;
+		column->is_virtual = pq_getmsgbyte(&buf) == COMPAT_GENERATED_VIRTUAL;
+		column->root_attnum = pq_getmsgint(&buf, 2);
+		column->key_position = pq_getmsgint(&buf, 2);
+		compat_finish_attribute(descriptor->stored_desc, i);
+
+		if (column->key_position > descriptor->key_count)
+			elog(ERROR, "row descriptor " INT64_FORMAT " is damaged", id);
+		if (column->key_position > 0)
+			descriptor->key_attnums[column->key_position - 1] = i + 1;
+		descriptor->has_rendered |= column->form == COLUMN_RENDERED;
+		descriptor->has_virtual |= column->is_virtual;
+		finish_column(column);
+	}
+	return descriptor;
+}
+
+/* The number that a column has in the root of a partition, which has it too. */
+static AttrNumber
+number_in_root(Relation rel, Oid root, Form_pg_attribute att)
+{
+	if (att->attisdropped)
+		return InvalidAttrNumber;
+	if (RelationGetRelid(rel) == root)
+		return att->attnum;
+	return get_attnum(root, NameStr(att->attname));
+}
+
+/*
+ * Describes a relation, a partition of root or root itself, as it is now.
+ * key_attnums are the relation's own.  The result is palloc'd in
+ * CurrentMemoryContext.
+ */
+RowDescriptor *
+row_descriptor_build(Relation rel, Oid root, int key_count,
+					 const AttrNumber *key_attnums)
+{
+	TupleDesc	   tupdesc = RelationGetDescr(rel);
+	StringInfoData buf;
+	bytea		  *content;
+
+	initStringInfo(&buf);
+	pq_sendbyte(&buf, CONTENT_VERSION);
+	pq_sendint16(&buf, tupdesc->natts);
+	pq_sendint16(&buf, key_count);
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		int key_position = 0;
+
+		for (int k = 0; k < key_count; k++)
+		{
+			if (key_attnums[k] == i + 1)
+				key_position = k + 1;
+		}
+		put_column(&buf, TupleDescAttr(tupdesc, i),
+				   number_in_root(rel, root, TupleDescAttr(tupdesc, i)),
+				   key_position);
+	}
+
+	content = palloc(VARHDRSZ + buf.len);
+	SET_VARSIZE(content, VARHDRSZ + buf.len);
+	memcpy(VARDATA(content), buf.data, buf.len);
+	pfree(buf.data);
+	return parse_content((int64) hash_bytes_extended((unsigned char *) VARDATA(content),
+													 VARSIZE(content) - VARHDRSZ, 0),
+						 content);
+}
+
+/*
+ * Returns the stored content of a descriptor, a copy, or NULL if a fresh
+ * catalogue snapshot does not show it.
+ */
+static bytea *
+stored_content(int64 id)
+{
+	Oid			relid = catalog_table_oid(CATALOG_ROW_DESCRIPTOR, false);
+	Relation	rel = table_open(relid, AccessShareLock);
+	List	   *indexes = RelationGetIndexList(rel);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bytea	   *content = NULL;
+
+	ScanKeyInit(&key, Anum_row_descriptor_id, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(id));
+	scan = systable_beginscan(rel, linitial_oid(indexes), true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool isnull;
+
+		content = DatumGetByteaPCopy(heap_getattr(tuple,
+												  Anum_row_descriptor_content,
+												  RelationGetDescr(rel),
+												  &isnull));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	list_free(indexes);
+	return content;
+}
+
+/* Relcache callback: the table is gone or another one has taken its place. */
+static void
+invalidate_decoded(Datum arg, Oid relid)
+{
+	if (relid == decoded_table || !OidIsValid(relid))
+		decoded_stale = true;
+}
+
+static void
+prepare_cache(void)
+{
+	static bool registered = false;
+	HASHCTL		ctl;
+
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(invalidate_decoded, (Datum) 0);
+		registered = true;
+	}
+
+	if (decoded != NULL &&
+		(decoded_stale || hash_get_num_entries(decoded) >= MAX_DECODED))
+	{
+		hash_destroy(decoded);
+		decoded = NULL;
+		MemoryContextDelete(decoded_context);
+	}
+	if (decoded == NULL)
+	{
+		decoded_context = AllocSetContextCreate(TopMemoryContext,
+												"ddbstreams row descriptors",
+												ALLOCSET_DEFAULT_SIZES);
+		ctl.keysize = sizeof(int64);
+		ctl.entrysize = sizeof(DecodedEntry);
+		ctl.hcxt = decoded_context;
+		decoded = hash_create("ddbstreams row descriptors", 16, &ctl,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		decoded_table = catalog_table_oid(CATALOG_ROW_DESCRIPTOR, false);
+		decoded_stale = false;
+		decoded_generation++;
+	}
+}
+
+/* Keeps a descriptor that was read from the table, and so is committed. */
+static RowDescriptor *
+remember_decoded(int64 id, bytea *content)
+{
+	MemoryContext  oldcontext = MemoryContextSwitchTo(decoded_context);
+	RowDescriptor *descriptor = parse_content(id, content);
+	DecodedEntry  *entry;
+
+	MemoryContextSwitchTo(oldcontext);
+	descriptor->content = NULL; /* the caller's */
+	entry = hash_search(decoded, &id, HASH_ENTER, NULL);
+	entry->descriptor = descriptor;
+	return descriptor;
+}
+
+/*
+ * Returns the descriptor of that number, or raises an error.  The result is
+ * good until row_descriptor_is_stale.
+ */
+const RowDescriptor *
+row_descriptor_get(int64 id)
+{
+	DecodedEntry *entry;
+	bytea		 *content;
+
+	prepare_cache();
+	entry = hash_search(decoded, &id, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry->descriptor;
+
+	content = stored_content(id);
+	if (content == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("row descriptor " INT64_FORMAT " is missing", id)));
+	return remember_decoded(id, content);
+}
+
+/* Tells what was returned before the cache was emptied from what came later. */
+uint64
+row_descriptor_generation(void)
+{
+	return decoded_generation;
+}
+
+/* Is what row_descriptor_get returned in a generation not to be used any more? */
+bool
+row_descriptor_is_stale(uint64 generation)
+{
+	return decoded == NULL || decoded_stale || generation != decoded_generation ||
+		   hash_get_num_entries(decoded) >= MAX_DECODED;
+}
+
+/*
+ * Notes that this transaction's changes need a descriptor, which lives as long
+ * as the transaction.  Noting it for a change that is rolled back later does no
+ * harm.
+ */
+void
+row_descriptor_use(const RowDescriptor *descriptor)
+{
+	UsedDescriptor *used;
+
+	for (used = used_descriptors; used != NULL; used = used->next)
+	{
+		if (used->id == descriptor->id)
+			return;
+	}
+	used = MemoryContextAlloc(TopTransactionContext, sizeof(UsedDescriptor));
+	used->id = descriptor->id;
+	used->stored = false;
+	used->content = descriptor->content;
+	used->next = used_descriptors;
+	used_descriptors = used;
+}
+
+static bool
+is_known_stored(const UsedDescriptor *used)
+{
+	return used->stored ||
+		   (decoded != NULL && !decoded_stale &&
+			hash_search(decoded, &used->id, HASH_FIND, NULL) != NULL);
+}
+
+/* Is it known that row_descriptor_store_used has nothing to do? */
+bool
+row_descriptor_all_stored(void)
+{
+	for (UsedDescriptor *used = used_descriptors; used; used = used->next)
+	{
+		if (!is_known_stored(used))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Stores the descriptors that this transaction's changes need and that are not
+ * there.  A descriptor that this session has read from the table stays there.
+ */
+void
+row_descriptor_store_used(void)
+{
+	for (UsedDescriptor *used = used_descriptors; used; used = used->next)
+	{
+		Relation rel;
+		Datum	 values[2];
+		bool	 nulls[2] = {false, false};
+		bytea	*content;
+
+		prepare_cache();
+		if (is_known_stored(used))
+			continue;
+		content = stored_content(used->id);
+		if (content != NULL)
+		{
+			if (VARSIZE_ANY_EXHDR(content) != VARSIZE_ANY_EXHDR(used->content) ||
+				memcmp(VARDATA_ANY(content), VARDATA_ANY(used->content),
+					   VARSIZE_ANY_EXHDR(content)) != 0)
+				elog(ERROR, "two row descriptors have the number " INT64_FORMAT,
+					 used->id);
+			remember_decoded(used->id, content);
+			continue;
+		}
+		rel = table_open(catalog_table_oid(CATALOG_ROW_DESCRIPTOR, false),
+						 RowExclusiveLock);
+		values[0] = Int64GetDatum(used->id);
+		values[1] = PointerGetDatum(used->content);
+		heap_write_insert(rel, values, nulls);
+		used->stored = true;
+		table_close(rel, NoLock);
+	}
+}
+
+/* At the end of the transaction; the memory goes with its context. */
+void
+row_descriptor_forget_used(void)
+{
+	used_descriptors = NULL;
+}

@@ -1,0 +1,23 @@
+/*
+ * horizon.h
+ *	  What has passed its retention and is out of reach.
+ */
+#ifndef HORIZON_H
+#define HORIZON_H
+
+#include "base/ddbstreams.h"
+
+#include "registry/stream_catalog.h"
+
+/* How far in the future a clock is not yet taken for one that was set back */
+#define CLOCK_TOLERANCE (USECS_PER_MINUTE)
+
+extern int64 stream_horizon(const StreamInfo *stream);
+extern int64 shard_age_horizon(const StreamInfo *stream, const ShardInfo *shard);
+extern int64 shard_horizon(const StreamInfo *stream, const ShardInfo *shard,
+						   Snapshot snapshot);
+
+extern bool shard_is_expired(const StreamInfo *stream, const ShardInfo *shard);
+extern bool stream_is_expired(const StreamInfo *stream);
+
+#endif /* HORIZON_H */

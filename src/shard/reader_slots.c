@@ -1,0 +1,56 @@
+/*
+ * reader_slots.c
+ *	  How many may read a shard at the same moment.
+ *
+ * A slot is a lock of the lock manager, one of ddbstreams.max_readers_per_shard
+ * for each shard.  So it is freed whatever happens: at the end of a failed
+ * subtransaction, of the transaction, of the process; and waiters are served in
+ * turn.  The tag is of the class of advisory locks, with a fourth field that
+ * none of PostgreSQL's functions uses.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/lock.h"
+
+#include "shard/reader_slots.h"
+
+#define READER_SLOT_CLASS 57
+
+/*
+ * Takes a reader's slot of a shard.  Returns false if there is no limit, and
+ * nothing to release.  If all are taken, waits for one, or raises
+ * LimitExceededException.
+ */
+bool
+reader_slots_take(Oid shard_table, bool wait, LOCKTAG *slot)
+{
+	int count = setting_max_readers_per_shard;
+
+	if (count == 0)
+		return false;
+	for (int i = 0; i < count; i++)
+	{
+		SET_LOCKTAG_ADVISORY(*slot, MyDatabaseId, shard_table, i,
+							 READER_SLOT_CLASS);
+		if (LockAcquire(slot, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+			return true;
+	}
+	if (!wait)
+		ereport(ERROR,
+				(errcode(ERRCODE_LIMIT_EXCEEDED),
+				 errmsg("Too many readers read the shard at the same moment"),
+				 errdetail("ddbstreams.max_readers_per_shard is %d.", count),
+				 errhint("Try again, or use event source mappings, consumers or changes(), which wait for their turn.")));
+
+	SET_LOCKTAG_ADVISORY(*slot, MyDatabaseId, shard_table, MyProcPid % count,
+						 READER_SLOT_CLASS);
+	(void) LockAcquire(slot, ExclusiveLock, false, false);
+	return true;
+}
+
+void
+reader_slots_release(const LOCKTAG *slot)
+{
+	LockRelease(slot, ExclusiveLock, false);
+}

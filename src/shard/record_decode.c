@@ -1,0 +1,283 @@
+/*
+ * record_decode.c
+ *	  From a record back to the row's values, and to typed JSON.
+ *
+ * Nothing here looks at the table: the row descriptor tells all that is needed.
+ * Values point into the reader's copy of the page as long as that can be; large
+ * ones are fetched from the side table when they are asked for.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/relation.h"
+#include "access/tupmacs.h"
+#include "utils/memutils.h"
+
+#include "shard/record_decode.h"
+#include "typed_json/rendered_value.h"
+#include "shard/side_table.h"
+#include "typed_json/typed_json.h"
+
+/* An image's JSON is not longer than this: three of them must fit a message */
+#define IMAGE_TEXT_LIMIT ((Size) 480 * 1024 * 1024)
+
+/*
+ * Makes a decoder for the records of one shard, in CurrentMemoryContext.  The
+ * snapshot is the reader's.
+ */
+RecordDecoder *
+record_decoder_create(const ShardInfo *shard, Snapshot snapshot)
+{
+	RecordDecoder *decoder = palloc0(sizeof(RecordDecoder));
+
+	decoder->shard = shard;
+	decoder->snapshot = snapshot;
+	decoder->context = AllocSetContextCreate(CurrentMemoryContext,
+											 "ddbstreams record",
+											 ALLOCSET_DEFAULT_SIZES);
+	return decoder;
+}
+
+void
+record_decoder_close(RecordDecoder *decoder)
+{
+	if (decoder->side != NULL)
+		relation_close(decoder->side, AccessShareLock);
+	MemoryContextDelete(decoder->context);
+	pfree(decoder);
+}
+
+static Datum
+fetch_aside(RecordDecoder *decoder, uint32 ordinal)
+{
+	if (decoder->side == NULL)
+		decoder->side = relation_open(decoder->shard->side_table, AccessShareLock);
+	return side_table_fetch(decoder->side, decoder->transaction_id, ordinal,
+							decoder->snapshot);
+}
+
+/*
+ * Returns a value of a varlena column as it was, fetched from the side table if
+ * it is there; it may be compressed.
+ */
+Datum
+record_decoder_value(RecordDecoder *decoder, Datum value)
+{
+	MemoryContext oldcontext;
+
+	if (!VARATT_IS_EXTERNAL(DatumGetPointer(value)))
+		return value;
+	oldcontext = MemoryContextSwitchTo(decoder->context);
+	value = fetch_aside(decoder, side_reference_ordinal(value));
+	MemoryContextSwitchTo(oldcontext);
+	return value;
+}
+
+static bool
+bit_is_set(const bits8 *bits, int i)
+{
+	return (bits[i >> 3] & (1 << (i & 7))) != 0;
+}
+
+/* Finds the values in an image's bytes, as heap_deform_tuple does in a tuple. */
+static void
+deform_image(RecordDecoder *decoder, const char *bytes, bool has_nulls,
+			 bool is_delta, DecodedImage *image)
+{
+	TupleDesc	 desc = decoder->descriptor->stored_desc;
+	Size		 one = BITMAPLEN(desc->natts);
+	const bits8 *same = is_delta ? (const bits8 *) bytes : NULL;
+	const bits8 *not_null = has_nulls ?
+								(const bits8 *) bytes + (is_delta ? one : 0) :
+								NULL;
+	const char	*data = bytes + MAXALIGN((is_delta ? one : 0) + (has_nulls ? one : 0));
+	Size		 offset = 0;
+
+	image->values = palloc(desc->natts * sizeof(Datum));
+	image->nulls = palloc(desc->natts * sizeof(bool));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (same != NULL && bit_is_set(same, i))
+		{
+			image->values[i] = decoder->old.values[i];
+			image->nulls[i] = decoder->old.nulls[i];
+			continue;
+		}
+		if (not_null != NULL && !bit_is_set(not_null, i))
+		{
+			image->values[i] = (Datum) 0;
+			image->nulls[i] = true;
+			continue;
+		}
+		if (att->attlen == -1)
+			offset = att_align_pointer(offset, att->attalign, -1, data + offset);
+		else
+			offset = att_align_nominal(offset, att->attalign);
+		image->values[i] = fetchatt(att, data + offset);
+		image->nulls[i] = false;
+		offset = att_addlength_pointer(offset, att->attlen, data + offset);
+	}
+}
+
+static void
+decode_image(RecordDecoder *decoder, const char *bytes, bool is_aside,
+			 bool has_nulls, bool is_delta, DecodedImage *image)
+{
+	if (is_aside)
+	{
+		uint32 ordinal;
+		bytea *stored;
+		char  *aligned;
+
+		memcpy(&ordinal, bytes, sizeof(ordinal));
+		stored = (bytea *) detoast_attr((struct varlena *)
+											DatumGetPointer(fetch_aside(decoder, ordinal)));
+		aligned = palloc(VARSIZE_ANY_EXHDR(stored));
+		memcpy(aligned, VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored));
+		bytes = aligned;
+	}
+	deform_image(decoder, bytes, has_nulls, is_delta, image);
+}
+
+/*
+ * Decodes a record.  The values are good until the next call, and as long as
+ * the record is.
+ */
+void
+record_decode(RecordDecoder *decoder, const ShardRecord *record)
+{
+	const RecordData *data = record->data;
+	uint8			  flags = data->flags;
+	MemoryContext	  oldcontext;
+
+	MemoryContextReset(decoder->context);
+	oldcontext = MemoryContextSwitchTo(decoder->context);
+
+	decoder->transaction_id = data->transaction_id;
+	decoder->event = data->event;
+	if (decoder->descriptor == NULL ||
+		row_descriptor_is_stale(decoder->generation) ||
+		decoder->descriptor->id != data->descriptor_id)
+	{
+		decoder->descriptor = row_descriptor_get(data->descriptor_id);
+		decoder->generation = row_descriptor_generation();
+	}
+
+	decoder->old.values = decoder->new.values = NULL;
+	if (flags & RECORD_HAS_OLD)
+		decode_image(decoder, data->images, (flags & RECORD_OLD_ASIDE) != 0,
+					 (flags & RECORD_OLD_NULLS) != 0, false, &decoder->old);
+	if (flags & RECORD_HAS_NEW)
+		decode_image(decoder, data->images + data->old_size,
+					 (flags & RECORD_NEW_ASIDE) != 0,
+					 (flags & RECORD_NEW_NULLS) != 0,
+					 (flags & RECORD_NEW_DELTA) != 0, &decoder->new);
+	decoder->keyed = decoder->new.values ? &decoder->new : &decoder->old;
+	decoder->has_old = decoder->old.values && !(flags & RECORD_KEYS_ONLY);
+	decoder->has_new = decoder->new.values && !(flags & RECORD_KEYS_ONLY);
+
+	MemoryContextSwitchTo(oldcontext);
+}
+
+const char *
+record_event_name(RecordEvent event)
+{
+	switch (event)
+	{
+		case RECORD_INSERT:
+			return "INSERT";
+		case RECORD_MODIFY:
+			return "MODIFY";
+		case RECORD_REMOVE:
+			return "REMOVE";
+	}
+	elog(ERROR, "unknown event of a record: %d", (int) event);
+}
+
+/* Appends one column's attribute value; returns its size. */
+static int64
+append_value(RecordDecoder *decoder, const RowColumn *column, StringInfo buf,
+			 Datum value, int attlen, Size limit)
+{
+	if (attlen == -1)
+	{
+		/* What cannot fit need not be fetched. */
+		if (VARATT_IS_EXTERNAL(DatumGetPointer(value)) &&
+			buf->len + side_reference_raw_size(value) > limit)
+			return typed_json_append_marker(buf, psprintf("value of %zu bytes is too large to be shown",
+														  side_reference_raw_size(value) - VARHDRSZ));
+		value = record_decoder_value(decoder, value);
+	}
+	if (column->form == COLUMN_RENDERED)
+		return rendered_value_append_json(buf, value, limit);
+	return typed_json_append(buf, column->type, value, limit);
+}
+
+static int64
+append_column(RecordDecoder *decoder, const DecodedImage *image, int i,
+			  StringInfo buf, Size limit)
+{
+	const RowColumn *column = &decoder->descriptor->columns[i];
+	int				 attlen = TupleDescAttr(decoder->descriptor->stored_desc, i)->attlen;
+
+	appendBinaryStringInfo(buf, column->json_name, column->json_name_length);
+	if (image->nulls[i])
+		return column->name_length + typed_json_append_null(buf);
+	return column->name_length +
+		   append_value(decoder, column, buf, image->values[i], attlen, limit);
+}
+
+static int64
+append_image(RecordDecoder *decoder, const DecodedImage *image, StringInfo buf)
+{
+	const RowDescriptor *descriptor = decoder->descriptor;
+	Size				 limit = buf->len + IMAGE_TEXT_LIMIT;
+	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
+	char				 separator = '{';
+	int64				 size = 0;
+
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		if (descriptor->columns[i].form == COLUMN_DROPPED)
+			continue;
+		appendStringInfoCharMacro(buf, separator);
+		size += append_column(decoder, image, i, buf, limit);
+		separator = ',';
+	}
+	appendStringInfoCharMacro(buf, '}');
+	MemoryContextSwitchTo(oldcontext);
+	return size;
+}
+
+int64
+record_append_old_image(RecordDecoder *decoder, StringInfo buf)
+{
+	return append_image(decoder, &decoder->old, buf);
+}
+
+int64
+record_append_new_image(RecordDecoder *decoder, StringInfo buf)
+{
+	return append_image(decoder, &decoder->new, buf);
+}
+
+int64
+record_append_keys(RecordDecoder *decoder, StringInfo buf)
+{
+	const RowDescriptor *descriptor = decoder->descriptor;
+	Size				 limit = buf->len + IMAGE_TEXT_LIMIT;
+	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
+	int64				 size = 0;
+
+	for (int k = 0; k < descriptor->key_count; k++)
+	{
+		appendStringInfoCharMacro(buf, k == 0 ? '{' : ',');
+		size += append_column(decoder, decoder->keyed,
+							  descriptor->key_attnums[k] - 1, buf, limit);
+	}
+	appendStringInfoCharMacro(buf, '}');
+	MemoryContextSwitchTo(oldcontext);
+	return size;
+}

@@ -1,0 +1,51 @@
+/*
+ * record_decode.h
+ *	  From a record back to the row's values, and to typed JSON.
+ */
+#ifndef RECORD_DECODE_H
+#define RECORD_DECODE_H
+
+#include "base/ddbstreams.h"
+
+#include "lib/stringinfo.h"
+#include "registry/row_descriptor.h"
+#include "shard/shard_reader.h"
+
+/* The values of one image; NULL values if the record does not have it */
+typedef struct DecodedImage
+{
+	Datum *values;
+	bool  *nulls;
+} DecodedImage;
+
+typedef struct RecordDecoder
+{
+	const ShardInfo		*shard;
+	Snapshot			 snapshot;
+	MemoryContext		 context; /* of what one record needs; reset for the next */
+	Relation			 side;	  /* opened when a value is there */
+	const RowDescriptor *descriptor;
+	uint64				 generation; /* of the descriptor */
+	uint64				 transaction_id;
+	RecordEvent			 event;
+	bool				 has_old; /* there is an old image to be shown */
+	bool				 has_new;
+	DecodedImage		 old;
+	DecodedImage new;
+	DecodedImage *keyed; /* the image that has the key */
+} RecordDecoder;
+
+extern RecordDecoder *record_decoder_create(const ShardInfo *shard,
+											Snapshot		 snapshot);
+extern void			  record_decode(RecordDecoder *decoder, const ShardRecord *record);
+extern Datum		  record_decoder_value(RecordDecoder *decoder, Datum value);
+extern void			  record_decoder_close(RecordDecoder *decoder);
+
+extern const char *record_event_name(RecordEvent event);
+
+/* Each appends a JSON object and returns its size by the item-size rules. */
+extern int64 record_append_keys(RecordDecoder *decoder, StringInfo buf);
+extern int64 record_append_old_image(RecordDecoder *decoder, StringInfo buf);
+extern int64 record_append_new_image(RecordDecoder *decoder, StringInfo buf);
+
+#endif /* RECORD_DECODE_H */

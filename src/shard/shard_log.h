@@ -1,0 +1,53 @@
+/*
+ * shard_log.h
+ *	  The log that a shard is: appending under a lock, numbers that rise.
+ */
+#ifndef SHARD_LOG_H
+#define SHARD_LOG_H
+
+#include "base/ddbstreams.h"
+
+#include "access/htup.h"
+#include "datatype/timestamp.h"
+#include "storage/condition_variable.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+#include "shard/shard_slot.h"
+
+/* A batch under one acquisition of the append lock */
+#define SHARD_LOG_BATCH_RECORDS 512
+#define SHARD_LOG_BATCH_BYTES	(64 * 1024)
+
+/*
+ * Everything up to position was resolved (committed or aborted) in a snapshot
+ * with this xmax and these running transactions; if there were more, these were
+ * the oldest.
+ */
+#define LATEST_HINT_XIDS 40
+
+typedef struct LatestHint
+{
+	int64		  position; /* a visible record's number, or the start */
+	TransactionId xmax;
+	int			  xid_count;
+	TransactionId xids[LATEST_HINT_XIDS];
+} LatestHint;
+
+extern Size shard_log_shmem_size(void);
+extern void shard_log_shmem_init(void);
+
+extern void	 shard_log_append(Relation shard, int64 starting_number,
+							  HeapTuple *tuples, int count);
+extern int64 shard_log_last_number(Relation shard);
+extern int64 shard_log_now(void);
+extern bool	 shard_log_was_shut_down_since(TimestampTz time);
+
+extern bool shard_log_get_hint(Oid shard_table, LatestHint *hint);
+extern void shard_log_put_hint(Oid shard_table, const LatestHint *hint);
+
+extern ConditionVariable *shard_log_waiters(Oid shard_table);
+extern void				  shard_log_wake(int slot_number);
+extern void				  shard_log_wake_all(void);
+
+#endif /* SHARD_LOG_H */

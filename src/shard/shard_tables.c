@@ -1,0 +1,318 @@
+/*
+ * shard_tables.c
+ *	  Making and closing shards.
+ *
+ * A shard is two tables in schema ddbstreams_shards: the log and the side table
+ * for large values.  They are made without SQL, so that whatever the caller has
+ * set (default privileges, table access method, tablespace, TOAST compression,
+ * event triggers) makes no difference: heap tables with plain storage, owned by
+ * the owner of the extension, of which they are members.  A trigger refuses
+ * changes by SQL, to superusers too.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/heap.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "catalog/toasting.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+#include "shard/record.h"
+#include "shard/shard_log.h"
+#include "shard/shard_reader.h"
+#include "shard/shard_tables.h"
+#include "shard/shard_wake.h"
+#include "base/stream_time.h"
+
+#define GUARD_TRIGGER  "ddbstreams_append_only"
+#define GUARD_FUNCTION "refuse_change"
+
+PG_FUNCTION_INFO_V1(ddbstreams_refuse_change);
+
+/*
+ * refuse_change() returns trigger
+ *
+ * Fires before any INSERT, UPDATE, DELETE and TRUNCATE of a shard by SQL.
+ */
+Datum
+ddbstreams_refuse_change(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by a trigger",
+						GUARD_FUNCTION)));
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("shard table \"%s\" cannot be changed by SQL",
+					RelationGetRelationName(trigdata->tg_relation)),
+			 errdetail("Its records are appended by capture, and dropped with the table when they expire.")));
+}
+
+static void
+make_extension_member(Oid relid)
+{
+	ObjectAddress member;
+	ObjectAddress extension;
+
+	ObjectAddressSet(member, RelationRelationId, relid);
+	ObjectAddressSet(extension, ExtensionRelationId,
+					 get_extension_oid(DDBSTREAMS_EXTENSION, false));
+	recordDependencyOn(&member, &extension, DEPENDENCY_EXTENSION);
+}
+
+static void
+define_column(TupleDesc desc, AttrNumber attnum, const char *name, Oid type,
+			  char storage)
+{
+	TupleDescInitEntry(desc, attnum, name, type, -1, 0);
+	TupleDescAttr(desc, attnum - 1)->attstorage = storage;
+	TupleDescAttr(desc, attnum - 1)->attnotnull = true;
+	compat_finish_attribute(desc, attnum - 1);
+}
+
+static Datum
+without_autovacuum(void)
+{
+	Datum option = CStringGetTextDatum("autovacuum_enabled=off");
+
+	return PointerGetDatum(construct_array(&option, 1, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+static Oid
+create_table(const char *name, Oid owner, TupleDesc desc, Datum reloptions)
+{
+	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
+	Oid relid;
+
+	relid = heap_create_with_catalog(name, schema, InvalidOid, InvalidOid,
+									 InvalidOid, InvalidOid, owner,
+									 HEAP_TABLE_AM_OID, desc, NIL,
+									 RELKIND_RELATION, RELPERSISTENCE_PERMANENT,
+									 false, false, ONCOMMIT_NOOP, reloptions,
+									 false, false, true, InvalidOid, NULL);
+	CommandCounterIncrement();
+	make_extension_member(relid);
+	return relid;
+}
+
+static void
+create_guard(Oid relid)
+{
+	List		   *name = list_make2(makeString(DDBSTREAMS_SHARD_SCHEMA),
+									  makeString(GUARD_FUNCTION));
+	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
+
+	stmt->trigname = GUARD_TRIGGER;
+	stmt->row = false;
+	stmt->timing = TRIGGER_TYPE_BEFORE;
+	stmt->events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+				   TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE;
+	CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid, InvalidOid,
+						  LookupFuncName(name, 0, NULL, false), InvalidOid, NULL,
+						  false, false, TRIGGER_FIRES_ALWAYS);
+	CommandCounterIncrement();
+}
+
+static Oid
+create_log_table(int64 shard_no, Oid owner)
+{
+	TupleDesc desc = CreateTemplateTupleDesc(RECORD_NATTS);
+
+	define_column(desc, Anum_record_number, "sequence_number", INT8OID,
+				  TYPSTORAGE_PLAIN);
+	define_column(desc, Anum_record_transaction_id, "transaction_id", XID8OID,
+				  TYPSTORAGE_PLAIN);
+	define_column(desc, Anum_record_body, "body", BYTEAOID, TYPSTORAGE_PLAIN);
+	return create_table(psprintf("shard_" INT64_FORMAT, shard_no), owner, desc,
+						without_autovacuum());
+}
+
+static void
+create_side_index(Oid side_table, int64 shard_no)
+{
+	Relation   side = table_open(side_table, ShareLock);
+	IndexInfo *info = makeIndexInfo(2, 2, BTREE_AM_OID, NIL, NIL, false, false,
+									true, false COMPAT_INDEX_INFO_TAIL);
+	Oid		   collations[2] = {InvalidOid, InvalidOid};
+	Oid		   opclasses[2] = {INT8_BTREE_OPS_OID, INT8_BTREE_OPS_OID};
+	int16	   options[2] = {0, 0};
+
+	info->ii_IndexAttrNumbers[0] = 1;
+	info->ii_IndexAttrNumbers[1] = 2;
+	index_create(side, psprintf("side_" INT64_FORMAT "_idx", shard_no),
+				 InvalidOid, InvalidOid, InvalidOid, 0, info,
+				 list_make2("transaction_id", "ordinal"), BTREE_AM_OID,
+				 InvalidOid, collations, opclasses,
+				 COMPAT_INDEX_COLUMN_OPTIONS(options), (Datum) 0, 0, 0, false,
+				 true, NULL);
+	table_close(side, NoLock);
+	CommandCounterIncrement();
+}
+
+static Oid
+create_side_table(int64 shard_no, Oid owner)
+{
+	TupleDesc desc = CreateTemplateTupleDesc(3);
+	Oid		  relid;
+
+	define_column(desc, 1, "transaction_id", INT8OID, TYPSTORAGE_PLAIN);
+	define_column(desc, 2, "ordinal", INT8OID, TYPSTORAGE_PLAIN);
+	define_column(desc, 3, "value", BYTEAOID, TYPSTORAGE_EXTERNAL);
+	relid = create_table(psprintf("side_" INT64_FORMAT, shard_no), owner, desc,
+						 without_autovacuum());
+	NewRelationCreateToastTable(relid, without_autovacuum());
+	CommandCounterIncrement();
+	create_side_index(relid, shard_no);
+	return relid;
+}
+
+/*
+ * DROP EXTENSION lists the members at its start: none must be added behind its
+ * back.
+ */
+static void
+keep_extension(void)
+{
+	Oid extension = get_extension_oid(DDBSTREAMS_EXTENSION, false);
+
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	if (!OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"%s\" was dropped concurrently",
+						DDBSTREAMS_EXTENSION)));
+}
+
+/*
+ * Makes the tables of a shard for a range of hashes, both ends inclusive.  It is
+ * nobody's yet: see shard_open.
+ */
+ShardInfo *
+shard_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
+{
+	ShardInfo *shard = palloc0(sizeof(ShardInfo));
+	Oid		   owner = stream_catalog_table_owner(catalog_table_oid(CATALOG_STREAM, false));
+	Oid		   save_userid;
+	int		   save_sec_context;
+
+	keep_extension();
+	shard->shard_no = catalog_next_id();
+	shard->stream_id = stream->stream_id;
+	shard->hash_first = hash_first;
+	shard->hash_last = hash_last;
+
+	/* The guard's trigger may be made by the tables' owner. */
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	shard->shard_table = create_log_table(shard->shard_no, owner);
+	create_guard(shard->shard_table);
+	shard->side_table = create_side_table(shard->shard_no, owner);
+	create_guard(shard->side_table);
+	SetUserIdAndSecContext(save_userid, save_sec_context);
+	return shard;
+}
+
+/* Drops the tables of a shard, on which nobody else can have a lock. */
+void
+shard_drop_tables(const ShardInfo *shard)
+{
+	ObjectAddresses *tables = new_object_addresses();
+	ObjectAddress	 address;
+
+	ObjectAddressSet(address, RelationRelationId, shard->shard_table);
+	add_exact_object_address(&address, tables);
+	ObjectAddressSet(address, RelationRelationId, shard->side_table);
+	add_exact_object_address(&address, tables);
+	performMultipleDeletions(tables, DROP_RESTRICT,
+							 PERFORM_DELETION_INTERNAL |
+								 PERFORM_DELETION_SKIP_EXTENSIONS);
+	free_object_addresses(tables);
+}
+
+static char *
+shard_id_at(TimestampTz created_at, uint64 hash_first)
+{
+	int64 epoch_ms = created_at / 1000 +
+					 (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * INT64CONST(1000);
+
+	return psprintf("shardId-%020lld-%08x", (long long) epoch_ms,
+					(unsigned int) (hash_first >> 32));
+}
+
+/*
+ * Opens a shard that shard_make has made.  Its id says when it was opened and,
+ * to tell shards of one moment apart, where its range begins.  A child's id
+ * sorts after its parent's, whatever the clock says.
+ */
+void
+shard_open(ShardInfo *shard, const ShardInfo *parent, TimestampTz created_at,
+		   int64 starting_number)
+{
+	if (parent != NULL)
+		created_at = Max(created_at, parent->created_at + 1000);
+	for (;;)
+	{
+		shard->shard_id = shard_id_at(created_at, shard->hash_first);
+		if (parent == NULL ||
+			shard_catalog_find(shard->stream_id, shard->shard_id, NULL) == NULL)
+			break;
+		created_at += 1000; /* a narrow sibling's */
+	}
+	shard->parent_shard_id = parent ? parent->shard_id : NULL;
+	shard->starting_number = starting_number;
+	shard->created_at = created_at;
+	shard_catalog_insert(shard);
+}
+
+/*
+ * Closes an open shard.  The caller holds the stream's lock; here the lock is
+ * taken that no writer's goes with, and kept to the end of the transaction.
+ */
+void
+shard_close(ShardInfo *shard)
+{
+	LockRelationOid(shard->shard_table, ShareRowExclusiveLock);
+	shard->ending_number = shard_reader_last_number(shard);
+	shard->closed_at = stream_time_now();
+	shard_catalog_replace(shard);
+	shard_wake_at_end(shard->shard_table);
+}
+
+/* Closes all open shards of a stream, in the order of their ids. */
+void
+shard_close_all(int64 stream_id)
+{
+	ListCell *lc;
+
+	foreach (lc, shard_catalog_list(stream_id, NULL))
+	{
+		ShardInfo *shard = lfirst(lc);
+
+		if (ShardIsOpen(shard))
+			shard_close(shard);
+	}
+}

@@ -1,0 +1,22 @@
+/*
+ * side_table.h
+ *	  Values too large for a shard's page.
+ */
+#ifndef SIDE_TABLE_H
+#define SIDE_TABLE_H
+
+#include "base/ddbstreams.h"
+
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+extern Datum  side_reference_make(uint32 ordinal, Datum value);
+extern uint32 side_reference_ordinal(Datum reference);
+extern Size	  side_reference_raw_size(Datum reference);
+
+extern void	 side_table_insert(Relation side, uint64 transaction_id,
+							   uint32 ordinal, const void *value);
+extern Datum side_table_fetch(Relation side, uint64 transaction_id,
+							  uint32 ordinal, Snapshot snapshot);
+
+#endif /* SIDE_TABLE_H */

@@ -1,0 +1,13 @@
+/*
+ * stream_check.h
+ *	  Is everything still there that capture needs?  Tasks of maintenance.
+ */
+#ifndef STREAM_CHECK_H
+#define STREAM_CHECK_H
+
+#include "base/ddbstreams.h"
+
+extern void stream_check_triggers(void);
+extern void stream_check_decoding(void);
+
+#endif /* STREAM_CHECK_H */

@@ -1,0 +1,619 @@
+/*
+ * stream_guard.c
+ *	  DDL that touches captured tables, and what follows from it.
+ *
+ * The object access hook notes the tables whose definition, key or triggers have
+ * changed; it only notes.  When the utility command is done, and once more
+ * before the commit, each of them is looked at: is everything there that
+ * capture needs?  If not, the command fails, and says what to do.  What can be
+ * mended without asking is mended: a new partition gets its TRUNCATE trigger, a
+ * detached one loses it, and ENABLE TRIGGER ALL does not take ENABLE ALWAYS away.
+ *
+ * A dropped table's stream is disabled at pre-commit, behind the append of what
+ * the transaction had captured before.
+ *
+ * ddl_hooks.c calls this file around each utility command, and xact_callbacks.c
+ * at the end of transactions.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "capture/captured_relation.h"
+#include "shard/shard_tables.h"
+#include "stream/stream.h"
+#include "registry/stream_catalog.h"
+#include "stream/stream_definition.h"
+#include "stream/stream_guard.h"
+#include "registry/stream_key.h"
+#include "stream/stream_restore.h"
+#include "base/stream_time.h"
+#include "stream/stream_triggers.h"
+
+/* A table that was altered, or dropped, in this transaction */
+typedef struct Note
+{
+	SubTransactionId subid;
+	Oid				 relid;
+	bool			 dropped;
+	Oid				 owner; /* of a dropped table */
+} Note;
+
+static List *notes = NIL; /* of Note *, in TopTransactionContext */
+
+static void
+note(Oid relid, bool dropped, Oid owner)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	Note		 *entry = palloc(sizeof(Note));
+
+	entry->subid = GetCurrentSubTransactionId();
+	entry->relid = relid;
+	entry->dropped = dropped;
+	entry->owner = owner;
+	notes = lappend(notes, entry);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+static void
+note_altered(Oid relid)
+{
+	if (notes != NIL)
+	{
+		Note *last = llast(notes);
+
+		if (last->relid == relid && !last->dropped &&
+			last->subid == GetCurrentSubTransactionId())
+			return;
+	}
+	note(relid, false, InvalidOid);
+}
+
+/* A table is about to be dropped: does a stream end with it? */
+static void
+note_dropped(Oid relid)
+{
+	HeapTuple	  tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	if ((form->relkind == RELKIND_RELATION ||
+		 form->relkind == RELKIND_PARTITIONED_TABLE) &&
+		form->relpersistence != RELPERSISTENCE_TEMP &&
+		OidIsValid(catalog_table_oid(CATALOG_STREAM, true)) &&
+		form->relnamespace != get_rel_namespace(catalog_table_oid(CATALOG_STREAM, true)) &&
+		stream_catalog_enabled(relid, NULL) != NULL)
+		note(relid, true, form->relowner);
+	ReleaseSysCache(tuple);
+}
+
+/* The table of a trigger of ours, which may be just being made. */
+static void
+note_trigger(Oid trigger)
+{
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(rel, TriggerOidIndexId, true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		/* One of ours may just have got another name. */
+		note_altered(((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+static void
+note_dropped_constraint(Oid constraint)
+{
+	HeapTuple		   tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	Form_pg_constraint form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_constraint) GETSTRUCT(tuple);
+	if (form->contype == CONSTRAINT_PRIMARY && OidIsValid(form->conrelid))
+		note_altered(form->conrelid);
+	ReleaseSysCache(tuple);
+}
+
+/* From the object access hook: only notes. */
+void
+stream_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
+						   int sub_id)
+{
+	if (class_id == RelationRelationId)
+	{
+		if (access == OAT_DROP && sub_id == 0)
+			note_dropped(object_id);
+		else if (access == OAT_POST_ALTER || access == OAT_DROP)
+			note_altered(object_id);
+	}
+	else if (class_id == TriggerRelationId &&
+			 (access == OAT_POST_CREATE || access == OAT_POST_ALTER ||
+			  access == OAT_DROP))
+		note_trigger(object_id);
+	else if (class_id == ConstraintRelationId && access == OAT_DROP)
+		note_dropped_constraint(object_id);
+}
+
+/* Has anything been noted that is to be looked at? */
+bool
+stream_guard_has_notes(void)
+{
+	return notes != NIL;
+}
+
+static void
+refuse_with_hint(const char *action, const StreamInfo *stream, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("cannot %s while the stream of table \"%s\" is enabled",
+					action, stream->table_name),
+			 errhint("%s", hint)));
+}
+
+static void
+refuse(const char *action, const StreamInfo *stream)
+{
+	refuse_with_hint(action, stream, "Call ddbstreams.disable_stream first.");
+}
+
+/*
+ * Do these commands come from pg_dump?  What pg_dump writes begins with these
+ * settings, in all versions; nobody types under them.  It has to succeed in a
+ * database whose streams are live, too: with --clean it drops triggers before
+ * tables, with --disable-triggers it disables all of a table.
+ */
+static bool
+in_restore(void)
+{
+	return !check_function_bodies && namespace_search_path != NULL &&
+		   namespace_search_path[0] == '\0';
+}
+
+/*
+ * Is a trigger as it must be?  What has lost ENABLE ALWAYS gets it back; what
+ * would not capture everything is refused.  Returns false for one that a restore
+ * drops.
+ */
+static bool
+check_trigger(Relation rel, const char *name, const StreamInfo *stream)
+{
+	switch (stream_triggers_state(rel, name))
+	{
+		case TRIGGER_FIRES_ALWAYS:
+			break;
+		case TRIGGER_FIRES_ON_ORIGIN:
+			stream_triggers_set_state(rel, name, TRIGGER_FIRES_ALWAYS);
+			break;
+		case TRIGGER_IS_MISSING:
+			if (in_restore())
+				return false;
+			refuse(psprintf("drop trigger \"%s\"", name), stream);
+			break;
+		case TRIGGER_IS_FOREIGN:
+			refuse(psprintf("replace trigger \"%s\"", name), stream);
+			break;
+		default:
+			if (!in_restore())
+				refuse(psprintf("disable trigger \"%s\"", name), stream);
+			stream_triggers_set_state(rel, name, TRIGGER_FIRES_ALWAYS);
+	}
+	return true;
+}
+
+static bool
+key_has_changed(const TableKey *key, const StreamInfo *stream)
+{
+	if (key == NULL || key->count != stream->key_count)
+		return true;
+	for (int i = 0; i < key->count; i++)
+	{
+		if (key->attnums[i] != stream->key_attnums[i])
+			return true;
+	}
+	return false;
+}
+
+static void
+check_key(Relation root, StreamInfo *stream)
+{
+	TableKey *key = stream_key_of(root);
+	bool	  renamed = false;
+
+	if (key_has_changed(key, stream))
+		refuse("drop or change the primary key", stream);
+	if (key->deferrable)
+		refuse("make the primary key DEFERRABLE", stream);
+	if (strcmp(stream->hash_functions,
+			   stream_key_hash_functions(root, stream->partition_count,
+										 stream->partition_attnums)) != 0)
+		refuse("change the type or collation of a partition key column", stream);
+
+	for (int i = 0; i < key->count; i++)
+		renamed |= strcmp(key->names[i], stream->key_columns[i]) != 0;
+	if (renamed)
+	{
+		stream = stream_catalog_lock(stream->stream_id);
+		if (stream != NULL)
+		{
+			stream->key_columns = key->names;
+			stream_catalog_replace(stream);
+		}
+	}
+}
+
+/* Columns may have got other names, or the trigger other arguments. */
+static void
+update_definition(StreamInfo *stream)
+{
+	if (stream_definition_is_current(stream))
+		return;
+	stream = stream_catalog_lock(stream->stream_id);
+	if (stream != NULL)
+		stream_definition_store(stream);
+}
+
+/* A table without a stream: a detached partition keeps no trigger of ours. */
+static void
+check_uncaptured(Relation rel)
+{
+	if (stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER) != TRIGGER_IS_MISSING &&
+		stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER) == TRIGGER_IS_MISSING &&
+		!in_restore())
+		stream_triggers_drop(RelationGetRelid(rel), DDBSTREAMS_TRUNCATE_TRIGGER);
+	else
+	{
+		/* A disabled stream's: ENABLE TRIGGER ALL does not bring them back. */
+		stream_triggers_disable_on(rel);
+		stream_triggers_make_depend(rel);
+	}
+}
+
+/*
+ * Does a table without a stream come from a dump in which it had one, and can
+ * the stream be enabled now?
+ */
+static bool
+may_enable_defined(Relation rel)
+{
+	Oid	 relid = RelationGetRelid(rel);
+	char state = stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER);
+
+	if (rel->rd_rel->relispartition || state == TRIGGER_IS_MISSING ||
+		state == TRIGGER_IS_FOREIGN || !stream_definition_exists(relid))
+		return false;
+	if (stream_key_of(rel) != NULL)
+		return true;
+	ereport(in_restore() ? DEBUG1 : WARNING,
+			(errmsg("the stream that trigger \"%s\" defines waits for table \"%s\" to have a primary key",
+					DDBSTREAMS_ROW_TRIGGER, RelationGetRelationName(rel))));
+	return false;
+}
+
+/*
+ * Is everything there that capture needs?  Returns false if the stream has to
+ * end, because a restore drops its triggers.
+ */
+static bool
+check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
+{
+	Relation root;
+
+	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		refuse_with_hint(psprintf("keep rows in unlogged table \"%s\"",
+								  RelationGetRelationName(rel)),
+						 stream,
+						 rel->rd_rel->relispartition ?
+							 "Make the partition LOGGED, or call ddbstreams.disable_stream first." :
+							 "Call ddbstreams.disable_stream first.");
+	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+		refuse(psprintf("keep rows in foreign table \"%s\"",
+						RelationGetRelationName(rel)),
+			   stream);
+	if (!check_trigger(rel, DDBSTREAMS_ROW_TRIGGER, stream))
+		return false;
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+	{
+		/* PostgreSQL does not clone it to a new partition. */
+		if (rel->rd_rel->relispartition &&
+			stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER) == TRIGGER_IS_MISSING)
+			stream_triggers_require_truncate(rel);
+		else if (!check_trigger(rel, DDBSTREAMS_TRUNCATE_TRIGGER, stream))
+			return false;
+	}
+
+	stream_triggers_make_depend(rel);
+
+	root = table_open(root_oid, AccessShareLock);
+	check_key(root, stream);
+	table_close(root, NoLock);
+	update_definition(stream);
+	return true;
+}
+
+static void
+check_relation(Oid relid)
+{
+	Relation	rel;
+	StreamInfo *stream;
+	Oid			root;
+	bool		enables = false;
+	bool		disables = false;
+	char		relkind = get_rel_relkind(relid); /* 0 if it is gone */
+
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
+		relkind != RELKIND_FOREIGN_TABLE)
+		return;
+	rel = table_open(relid, AccessShareLock);
+	stream = stream_catalog_capturing(relid, &root);
+	if (stream == NULL)
+		enables = may_enable_defined(rel);
+	else
+		disables = !check_captured(rel, root, stream);
+	if (stream == NULL && !enables)
+		check_uncaptured(rel);
+	table_close(rel, NoLock);
+
+	if (enables)
+		stream_restore(relid);
+	if (disables)
+		stream_disable(root);
+}
+
+/*
+ * Looks at the tables that were altered since the last time, and raises an
+ * error if a stream would lose changes unseen.
+ */
+void
+stream_guard_check(void)
+{
+	List	 *altered = NIL;
+	ListCell *lc;
+
+	foreach (lc, notes)
+	{
+		Note *entry = lfirst(lc);
+
+		if (!entry->dropped)
+		{
+			altered = list_append_unique_oid(altered, entry->relid);
+			notes = foreach_delete_current(notes, lc);
+		}
+	}
+	if (altered == NIL)
+		return;
+
+	CommandCounterIncrement();
+	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach (lc, altered)
+		check_relation(lfirst_oid(lc));
+	PopActiveSnapshot();
+
+	/* What we have mended ourselves was noted, too. */
+	foreach (lc, notes)
+	{
+		if (!((Note *) lfirst(lc))->dropped)
+			notes = foreach_delete_current(notes, lc);
+	}
+	list_free(altered);
+}
+
+/* May this transaction have dropped tables with streams? */
+bool
+stream_guard_has_dropped(void)
+{
+	return notes != NIL && OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
+}
+
+/* Disables the streams of the tables that this transaction has dropped. */
+void
+stream_guard_close_dropped(void)
+{
+	ListCell *lc;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach (lc, notes)
+	{
+		Note	   *entry = lfirst(lc);
+		StreamInfo *stream = NULL;
+
+		if (entry->dropped &&
+			!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid)))
+			stream = stream_catalog_enabled(entry->relid, NULL);
+		if (stream != NULL)
+			stream = stream_catalog_lock(stream->stream_id);
+		if (stream == NULL)
+			continue;
+		shard_close_all(stream->stream_id);
+		stream->disabled_at = stream_time_now();
+		stream->table_dropped = true;
+		stream->owner = entry->owner;
+		stream_catalog_replace(stream);
+	}
+	PopActiveSnapshot();
+}
+
+/* Forgets what an aborted subtransaction has noted. */
+void
+stream_guard_cut(SubTransactionId subid)
+{
+	ListCell *lc;
+
+	foreach (lc, notes)
+	{
+		if (((Note *) lfirst(lc))->subid >= subid)
+			notes = foreach_delete_current(notes, lc);
+	}
+}
+
+/* At the end of the transaction; the memory goes with its context. */
+void
+stream_guard_forget(void)
+{
+	notes = NIL;
+}
+
+/*
+ * A table is about to become a partition.  It may have triggers from an earlier
+ * stream of its own, which are dropped; one that is enabled is refused.
+ */
+static void
+prepare_attach(RangeVar *partition)
+{
+	Oid			relid = RangeVarGetRelid(partition, NoLock, true);
+	StreamInfo *stream;
+
+	/* What is wrong otherwise, ALTER TABLE says. */
+	if (!OidIsValid(relid) || !compat_owns_relation(relid, GetUserId()) ||
+		!OidIsValid(get_trigger_oid(relid, DDBSTREAMS_ROW_TRIGGER, true)) ||
+		!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return;
+
+	LockRelationOid(relid, AccessExclusiveLock);
+	stream = stream_catalog_enabled(relid, NULL);
+	if (stream != NULL)
+		refuse(psprintf("attach table \"%s\" as a partition", partition->relname),
+			   stream);
+	if (!get_rel_relispartition(relid))
+		stream_triggers_drop_leftovers(find_all_inheritors(relid,
+														   AccessExclusiveLock,
+														   NULL));
+}
+
+void
+stream_guard_before_alter(AlterTableStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach (lc, stmt->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, lc);
+
+		if (command->subtype == AT_AttachPartition)
+			prepare_attach(castNode(PartitionCmd, command->def)->name);
+	}
+}
+
+/*
+ * ALTER TABLE … ADD PRIMARY KEY and ALTER INDEX … ATTACH PARTITION may bring the
+ * key that a restored definition waits for.
+ */
+void
+stream_guard_after_alter(AlterTableStmt *stmt)
+{
+	Oid relid;
+
+	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (OidIsValid(relid) && stmt->objtype == OBJECT_INDEX)
+		relid = IndexGetRelation(relid, true);
+	while (OidIsValid(relid) && get_rel_relispartition(relid))
+		relid = get_partition_parent(relid, true);
+	if (!OidIsValid(relid))
+		return;
+
+	/*
+	 * In a parallel restore another session may be about to make the trigger,
+	 * without seeing this key.
+	 */
+	if (stmt->objtype == OBJECT_INDEX && in_restore())
+		LockRelationOid(relid, ShareRowExclusiveLock);
+	if (OidIsValid(get_trigger_oid(relid, DDBSTREAMS_ROW_TRIGGER, true)))
+		note_altered(relid);
+}
+
+/*
+ * A restore makes the triggers of a stream one by one, but the first of them has
+ * had the stream enabled, and with it all: is this another of these?
+ */
+static bool
+is_made_already(CreateTrigStmt *stmt)
+{
+	Oid		 relid;
+	Relation rel;
+	char	 state;
+
+	if (strcmp(stmt->trigname, DDBSTREAMS_TRUNCATE_TRIGGER) != 0 || !in_restore() ||
+		!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return false;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (!OidIsValid(relid) ||
+		pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER) != ACLCHECK_OK)
+		return false;
+
+	/* As CREATE TRIGGER does: another session may be at work. */
+	rel = table_open(relid, ShareRowExclusiveLock);
+	state = stream_triggers_state(rel, stmt->trigname);
+	table_close(rel, NoLock);
+	return state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN;
+}
+
+/*
+ * ALTER TRIGGER … DEPENDS ON EXTENSION follows in a restore, and would have two
+ * parallel ones wait for each other: it locks the extension, to which the new
+ * stream's shards have been added.  It has been seen to, too.
+ */
+static bool
+depends_already(AlterObjectDependsStmt *stmt)
+{
+	Oid relid;
+
+	if (stmt->objectType != OBJECT_TRIGGER || stmt->remove ||
+		strcmp(strVal(stmt->extname), DDBSTREAMS_EXTENSION) != 0 ||
+		!OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)))
+		return false;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	return OidIsValid(relid) &&
+		   stream_triggers_depend(relid, strVal(llast(castNode(List, stmt->object))));
+}
+
+bool
+stream_guard_has_done(Node *command)
+{
+	if (IsBinaryUpgrade)
+		return false;
+	if (IsA(command, CreateTrigStmt))
+		return is_made_already((CreateTrigStmt *) command);
+	return IsA(command, AlterObjectDependsStmt) &&
+		   depends_already((AlterObjectDependsStmt *) command);
+}

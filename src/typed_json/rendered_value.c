@@ -1,0 +1,507 @@
+/*
+ * rendered_value.c
+ *		Values rendered at capture, which need no catalogue later.
+ *
+ * An enum label, the columns of a composite type or a type itself may be gone
+ * or mean something else when a record is read, so values of all types that
+ * are not raw (see typed_json_is_raw) are stored as what they read as when
+ * they were captured.  The varlena holds
+ *
+ *	 RENDERED_TEXT		the text output; the typed JSON is {"S":text}
+ *	 RENDERED_JSON		item size (8 bytes), length of the typed JSON (4),
+ *						typed JSON, text output
+ *	 RENDERED_MARKER	the reason why the value could not be rendered
+ *
+ * behind one byte that says which.  It may be stored with a short header, so
+ * nothing in it is aligned.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_enum.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "base/fixed_settings.h"
+#include "typed_json/rendered_value.h"
+#include "typed_json/typed_json.h"
+#include "typed_json/typed_json_container.h"
+
+#define RENDERED_TEXT	'T'
+#define RENDERED_JSON	'J'
+#define RENDERED_MARKER '!'
+
+#define JSON_HEADER_SIZE (1 + sizeof(int64) + sizeof(uint32))
+
+/*
+ * A value whose typed JSON is larger than this is not rendered: its text,
+ * which is up to twice as large, and both together could pass the limit of
+ * allocations, and the write that is captured would fail.
+ */
+#define MAX_JSON_LENGTH (MaxAllocSize / 4)
+
+/* What the text output of a type depends on. */
+typedef enum OutputNeeds
+{
+	OUTPUT_NEEDS_NOTHING,
+	OUTPUT_NEEDS_FORMATS, /* see fixed_settings_set_formats */
+	OUTPUT_NEEDS_SETTINGS /* see fixed_settings_begin */
+} OutputNeeds;
+
+typedef enum TypeKind
+{
+	KIND_RAW,
+	KIND_ENUM,
+	KIND_COMPOSITE,
+	KIND_ARRAY,
+	KIND_TEXT
+} TypeKind;
+
+static int64 write_value(TypedJsonWriter *writer, Oid type, Datum value);
+
+static TypeCacheEntry *
+base_type(Oid type)
+{
+	TypeCacheEntry *entry = lookup_type_cache(type, 0);
+
+	if (entry->typtype != TYPTYPE_DOMAIN)
+		return entry;
+	return lookup_type_cache(getBaseType(type), 0);
+}
+
+static bool
+is_array(const TypeCacheEntry *entry)
+{
+	return entry->typlen == -1 && OidIsValid(entry->typelem) &&
+		   entry->typsubscript == F_ARRAY_SUBSCRIPT_HANDLER;
+}
+
+static TypeKind
+type_kind(const TypeCacheEntry *entry)
+{
+	if (typed_json_is_raw(entry->type_id))
+		return KIND_RAW;
+	if (entry->typtype == TYPTYPE_ENUM)
+		return KIND_ENUM;
+	if (entry->typtype == TYPTYPE_COMPOSITE || entry->type_id == RECORDOID)
+		return KIND_COMPOSITE;
+	if (is_array(entry))
+		return KIND_ARRAY;
+	return KIND_TEXT;
+}
+
+static OutputNeeds
+output_needs(Oid type)
+{
+	TypeCacheEntry *entry = base_type(type);
+	OutputNeeds		needs = OUTPUT_NEEDS_NOTHING;
+	TupleDesc		desc;
+
+	check_stack_depth();
+
+	switch (type_kind(entry))
+	{
+		case KIND_RAW:
+			return OUTPUT_NEEDS_FORMATS;
+		case KIND_ENUM:
+			return OUTPUT_NEEDS_NOTHING;
+		case KIND_ARRAY:
+			return output_needs(entry->typelem);
+		case KIND_COMPOSITE:
+			if (entry->type_id == RECORDOID)
+				return OUTPUT_NEEDS_SETTINGS;
+			desc = lookup_rowtype_tupdesc(entry->type_id, -1);
+			for (int i = 0; i < desc->natts; i++)
+			{
+				Form_pg_attribute attribute = TupleDescAttr(desc, i);
+				OutputNeeds		  more;
+
+				if (attribute->attisdropped)
+					continue;
+				more = output_needs(attribute->atttypid);
+				needs = Max(needs, more);
+			}
+			ReleaseTupleDesc(desc);
+			return needs;
+		case KIND_TEXT:
+			break;
+	}
+
+	if (entry->typtype == TYPTYPE_RANGE)
+		return output_needs(get_range_subtype(entry->type_id));
+	if (entry->typtype == TYPTYPE_MULTIRANGE)
+		return output_needs(get_multirange_range(entry->type_id));
+
+	switch (entry->type_id)
+	{
+		case BITOID:
+		case VARBITOID:
+		case OIDOID:
+		case XIDOID:
+		case XID8OID:
+		case CIDOID:
+		case TIDOID:
+		case POINTOID:
+		case LSEGOID:
+		case PATHOID:
+		case BOXOID:
+		case POLYGONOID:
+		case LINEOID:
+		case CIRCLEOID:
+		case TSVECTOROID:
+		case TSQUERYOID:
+		case JSONPATHOID:
+		case PG_LSNOID:
+		case XMLOID:
+			return OUTPUT_NEEDS_FORMATS;
+		default:
+			return OUTPUT_NEEDS_SETTINGS;
+	}
+}
+
+/* A value as functions take it that look at its bytes. */
+static Datum
+unpack(const TypeCacheEntry *entry, Datum value)
+{
+	if (entry->typlen == -1)
+		return PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
+	return value;
+}
+
+/* Runs the output function. */
+static char *
+output_text(Oid type, Datum value)
+{
+	Oid	 function;
+	bool is_varlena;
+
+	getTypeOutputInfo(type, &function, &is_varlena);
+	return OidOutputFunctionCall(function, value);
+}
+
+static HeapTuple
+enum_tuple(Datum value)
+{
+	HeapTuple tuple = SearchSysCache1(ENUMOID, value);
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("invalid internal value for enum: %u",
+						DatumGetObjectId(value))));
+	return tuple;
+}
+
+static const char *
+enum_label(HeapTuple tuple)
+{
+	return NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel);
+}
+
+static int64
+write_composite(TypedJsonWriter *writer, Datum value)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
+	TupleDesc		desc;
+	HeapTupleData	tuple;
+	Datum		   *values;
+	bool		   *nulls;
+	int64			size = TYPED_JSON_CONTAINER_SIZE;
+	bool			first = true;
+
+	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+								  HeapTupleHeaderGetTypMod(header));
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	values = palloc(desc->natts * sizeof(Datum));
+	nulls = palloc(desc->natts * sizeof(bool));
+	heap_deform_tuple(&tuple, desc, values, nulls);
+
+	typed_json_put_literal(writer, "{\"M\":{");
+	for (int i = 0; i < desc->natts && writer->failure == NULL; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		const char		 *name = NameStr(attribute->attname);
+
+		CHECK_FOR_INTERRUPTS();
+		if (attribute->attisdropped)
+			continue;
+		if (!first)
+			typed_json_put_literal(writer, ",");
+		first = false;
+		typed_json_put_string(writer, name, strlen(name));
+		typed_json_put_literal(writer, ":");
+		size += TYPED_JSON_ELEMENT_SIZE +
+				typed_json_utf8_length(name, strlen(name));
+		if (nulls[i])
+			size += typed_json_write_null(writer);
+		else
+			size += write_value(writer, attribute->atttypid, values[i]);
+	}
+	typed_json_put_literal(writer, "}}");
+
+	ReleaseTupleDesc(desc);
+	return size;
+}
+
+static int64
+write_array(TypedJsonWriter *writer, Datum value)
+{
+	ArrayType	   *array = DatumGetArrayTypeP(value);
+	TypeCacheEntry *element = lookup_type_cache(ARR_ELEMTYPE(array), 0);
+
+	return typed_json_write_array(writer, array, element->typlen,
+								  element->typbyval, element->typalign,
+								  write_value);
+}
+
+/*
+ * Writes the attribute value of a non-null value of any type, under the
+ * settings that output_needs asked for.  Leaves garbage in the current memory
+ * context.
+ */
+static int64
+write_value(TypedJsonWriter *writer, Oid type, Datum value)
+{
+	TypeCacheEntry *entry = base_type(type);
+	const char	   *text;
+	HeapTuple		tuple;
+	int64			size = 0;
+
+	check_stack_depth();
+
+	switch (type_kind(entry))
+	{
+		case KIND_RAW:
+			size = typed_json_write(writer, entry->type_id,
+									unpack(entry, value));
+			break;
+		case KIND_ENUM:
+			tuple = enum_tuple(value);
+			text = enum_label(tuple);
+			size = typed_json_write_text(writer, text, strlen(text));
+			ReleaseSysCache(tuple);
+			break;
+		case KIND_COMPOSITE:
+			size = write_composite(writer, value);
+			break;
+		case KIND_ARRAY:
+			size = write_array(writer, value);
+			break;
+		case KIND_TEXT:
+			text = output_text(entry->type_id, value);
+			size = typed_json_write_text(writer, text, strlen(text));
+			break;
+	}
+	return size;
+}
+
+static struct varlena *
+make_text(MemoryContext context, char kind, const char *text)
+{
+	Size  length = strlen(text);
+	char *result = MemoryContextAlloc(context, VARHDRSZ + 1 + length);
+
+	SET_VARSIZE(result, VARHDRSZ + 1 + length);
+	result[VARHDRSZ] = kind;
+	memcpy(result + VARHDRSZ + 1, text, length);
+	return (struct varlena *) result;
+}
+
+static struct varlena *
+make_json(MemoryContext context, int64 size, const StringInfoData *json,
+		  const char *text)
+{
+	Size   text_length = strlen(text);
+	uint32 json_length = json->len;
+	char  *result;
+	char  *out;
+	Size   length;
+
+	length = VARHDRSZ + JSON_HEADER_SIZE + json_length + text_length;
+	if (!AllocSizeIsValid(length))
+		return make_text(context, RENDERED_MARKER, "value too large");
+
+	result = MemoryContextAlloc(context, length);
+	SET_VARSIZE(result, length);
+	out = result + VARHDRSZ;
+	*out++ = RENDERED_JSON;
+	memcpy(out, &size, sizeof(size));
+	out += sizeof(size);
+	memcpy(out, &json_length, sizeof(json_length));
+	out += sizeof(json_length);
+	memcpy(out, json->data, json_length);
+	memcpy(out + json_length, text, text_length);
+	return (struct varlena *) result;
+}
+
+/* Renders a value into context, under the settings that it needs. */
+static struct varlena *
+render(const TypeCacheEntry *entry, Datum value, MemoryContext context)
+{
+	TypedJsonWriter writer;
+	StringInfoData	json;
+	int64			size;
+
+	if (type_kind(entry) == KIND_TEXT)
+		return make_text(context, RENDERED_TEXT,
+						 output_text(entry->type_id, value));
+
+	initStringInfo(&json);
+	typed_json_start(&writer, &json, MAX_JSON_LENGTH);
+	size = write_value(&writer, entry->type_id, value);
+	if (writer.failure != NULL)
+		return make_text(context, RENDERED_MARKER, writer.failure);
+	return make_json(context, size, &json,
+					 output_text(entry->type_id, value));
+}
+
+static struct varlena *
+render_with_formats(const TypeCacheEntry *entry, Datum value,
+					MemoryContext context)
+{
+	struct varlena *volatile result = NULL;
+	FixedSettings saved;
+
+	fixed_settings_set_formats(&saved);
+	PG_TRY();
+	{
+		result = render(entry, value, context);
+	}
+	PG_FINALLY();
+	{
+		fixed_settings_restore_formats(&saved);
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/*
+ * Renders a non-null value of any type, domains and RECORD included.  Returns
+ * an uncompressed varlena with a four-byte header in the current memory
+ * context.  Fails only if the type's output function does.
+ */
+struct varlena *
+rendered_value_make(Oid type, Datum value)
+{
+	TypeCacheEntry *entry = base_type(type);
+	MemoryContext	context = CurrentMemoryContext;
+	MemoryContext	temporary;
+	struct varlena *result;
+	OutputNeeds		needs;
+
+	if (entry->typtype == TYPTYPE_ENUM)
+	{
+		HeapTuple tuple = enum_tuple(value);
+
+		result = make_text(context, RENDERED_TEXT, enum_label(tuple));
+		ReleaseSysCache(tuple);
+		return result;
+	}
+
+	needs = output_needs(entry->type_id);
+	temporary = AllocSetContextCreate(context, "rendered value",
+									  ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(temporary);
+	value = unpack(entry, value);
+
+	if (needs == OUTPUT_NEEDS_SETTINGS)
+	{
+		int nest_level = fixed_settings_begin();
+
+		result = render(entry, value, context);
+		fixed_settings_end(nest_level);
+	}
+	else
+		result = render_with_formats(entry, value, context);
+
+	MemoryContextSwitchTo(context);
+	MemoryContextDelete(temporary);
+	return result;
+}
+
+/* What stands for a value that there is not, palloc'd as a rendered one. */
+struct varlena *
+rendered_value_make_marker(const char *reason)
+{
+	return make_text(CurrentMemoryContext, RENDERED_MARKER, reason);
+}
+
+/*
+ * Appends the typed JSON of a rendered value, which may be a short or
+ * compressed varlena, and returns its size by the item-size rules.  If
+ * buf->len would grow beyond limit, a marker is appended instead.
+ */
+int64
+rendered_value_append_json(StringInfo buf, Datum rendered, Size limit)
+{
+	struct varlena *varlena = PG_DETOAST_DATUM_PACKED(rendered);
+	const char	   *data = VARDATA_ANY(varlena);
+	Size			length = VARSIZE_ANY_EXHDR(varlena);
+	TypedJsonWriter writer;
+	int				start = buf->len;
+	uint32			json_length;
+	int64			size = 0;
+
+	typed_json_start(&writer, buf, limit);
+	if (length >= 1 && data[0] == RENDERED_TEXT)
+		size = typed_json_write_text(&writer, data + 1, length - 1);
+	else if (length >= 1 && data[0] == RENDERED_MARKER)
+		writer.failure = pnstrdup(data + 1, length - 1);
+	else if (length >= JSON_HEADER_SIZE && data[0] == RENDERED_JSON)
+	{
+		memcpy(&size, data + 1, sizeof(size));
+		memcpy(&json_length, data + 1 + sizeof(size), sizeof(json_length));
+		if (json_length <= length - JSON_HEADER_SIZE)
+			typed_json_put(&writer, data + JSON_HEADER_SIZE, json_length);
+		else
+			writer.failure = "malformed rendered value";
+	}
+	else
+		writer.failure = "malformed rendered value";
+	size = typed_json_finish(&writer, start, size);
+
+	if (varlena != (struct varlena *) DatumGetPointer(rendered))
+		pfree(varlena);
+	return size;
+}
+
+/*
+ * The text output of a rendered value, palloc'd.  NULL if the value could not
+ * be rendered.
+ */
+char *
+rendered_value_text(Datum rendered)
+{
+	struct varlena *varlena = PG_DETOAST_DATUM_PACKED(rendered);
+	const char	   *data = VARDATA_ANY(varlena);
+	Size			length = VARSIZE_ANY_EXHDR(varlena);
+	uint32			json_length;
+	char		   *text = NULL;
+
+	if (length >= 1 && data[0] == RENDERED_TEXT)
+		text = pnstrdup(data + 1, length - 1);
+	else if (length >= JSON_HEADER_SIZE && data[0] == RENDERED_JSON)
+	{
+		memcpy(&json_length, data + 1 + sizeof(int64), sizeof(json_length));
+		if (json_length > length - JSON_HEADER_SIZE)
+			elog(ERROR, "malformed rendered value");
+		text = pnstrdup(data + JSON_HEADER_SIZE + json_length,
+						length - JSON_HEADER_SIZE - json_length);
+	}
+	else if (length < 1 || data[0] != RENDERED_MARKER)
+		elog(ERROR, "malformed rendered value");
+
+	if (varlena != (struct varlena *) DatumGetPointer(rendered))
+		pfree(varlena);
+	return text;
+}

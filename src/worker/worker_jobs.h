@@ -1,0 +1,19 @@
+/*
+ * worker_jobs.h
+ *	  What worker_slots.c tells worker_databases.c of the workers of a database.
+ */
+#ifndef WORKER_JOBS_H
+#define WORKER_JOBS_H
+
+#include "base/ddbstreams.h"
+
+#include "worker/worker_shared.h"
+
+/* The caller of all three holds the lock (worker_shared.h). */
+extern WorkerDatabase *worker_databases_find(Oid database, bool create);
+extern void			   worker_databases_worker_started(WorkerType type,
+													   Oid database, WorkerId id);
+extern void			   worker_databases_worker_ended(const WorkerSlot *slot,
+													 bool			   failed);
+
+#endif /* WORKER_JOBS_H */

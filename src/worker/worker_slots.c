@@ -1,0 +1,636 @@
+/*
+ * worker_slots.c
+ *	  The background workers that there are: the registry in shared memory.
+ *
+ * Whoever wants a worker reserves a slot for it, and asks the postmaster to
+ * start it.  The worker takes the reserved slot before it connects to its
+ * database, and leaves it after its process has left the array of backends.  So
+ * whoever wants to have a database for himself (worker_guard.c) ends those that
+ * have a slot and frees the slots that are only reserved: a worker that finds
+ * its reservation gone ends before it has connected.  When no slot of the
+ * database is left, none of its workers is in the way of anything.
+ *
+ * A worker that is told to quit gets SIGTERM, and a mark that lets it do so
+ * without a word in the log.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/procsignal.h"
+#include "storage/shmem.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "worker/worker_jobs.h"
+#include "worker/worker_shared.h"
+#include "worker/worker_slots.h"
+
+/* What bgw_extra holds */
+typedef struct WorkerExtra
+{
+	uint32 ticket;
+	char   data[WORKER_EXTRA_LENGTH];
+} WorkerExtra;
+
+StaticAssertDecl(sizeof(WorkerExtra) <= BGW_EXTRALEN, "bgw_extra is too small");
+
+/* A worker that this process has asked for and that has not yet been seen */
+typedef struct PendingStart
+{
+	WorkerId				id;
+	BackgroundWorkerHandle *handle;
+} PendingStart;
+
+static const struct
+{
+	const char *name;
+	const char *function;
+} worker_types[] = {
+	[WORKER_NONE] = {NULL, NULL},
+	[WORKER_LAUNCHER] = {"launcher", NULL},
+	[WORKER_MAINTENANCE] = {"maintenance", "maintenance_main"},
+	[WORKER_DISPATCHER] = {"dispatcher", "delivery_dispatcher_main"},
+	[WORKER_HANDLER] = {"handler", "delivery_handler_main"}};
+
+static List				 *pending = NIL; /* of PendingStart *, in TopMemoryContext */
+static emit_log_hook_type next_emit_log_hook = NULL;
+
+/* This transaction wants a dispatcher if it commits. */
+static bool dispatcher_wanted = false;
+
+/* The name of a type in the view; in pg_stat_activity "ddbstreams " precedes it. */
+const char *
+worker_slots_type_name(WorkerType type)
+{
+	return worker_types[type].name;
+}
+
+/* Returns a slot that nobody else will take, or NULL.  The lock is held. */
+static WorkerSlot *
+reserve(WorkerType type, Oid database, Oid role)
+{
+	for (int i = 0; i < worker_shared->slot_count; i++)
+	{
+		WorkerSlot *slot = &worker_shared->slots[i];
+
+		if (slot->info.type != WORKER_NONE)
+			continue;
+		slot->ticket++;
+		memset(&slot->info, 0, sizeof(WorkerInfo));
+		slot->info.id = (uint64) slot->ticket << 32 | (uint32) (i + 1);
+		slot->info.type = type;
+		slot->info.database = database;
+		slot->info.role = role;
+		slot->info.reserved_at = GetCurrentTimestamp();
+		strlcpy(slot->info.state, "starting", WORKER_STATE_LENGTH);
+		slot->starter = MyProcPid;
+		slot->proc = NULL;
+		slot->quits = false;
+		return slot;
+	}
+	return NULL;
+}
+
+/* The lock is held. */
+static void
+free_slot(WorkerSlot *slot, bool failed)
+{
+	worker_databases_worker_ended(slot, failed);
+	slot->info.type = WORKER_NONE;
+	slot->info.pid = 0;
+	slot->proc = NULL;
+}
+
+/*
+ * Asks the postmaster for a worker in a database.  Up to WORKER_EXTRA_LENGTH
+ * bytes are passed on to it (worker_slots_extra), and the role is there to be
+ * read.  It counts from now on; this process is woken when it starts and when
+ * it ends.  The starter calls worker_slots_reap when it is woken.
+ */
+WorkerStart
+worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
+				   Size extra_length, WorkerId *id)
+{
+	BackgroundWorker worker = {0};
+	WorkerExtra		 worker_extra = {0};
+	WorkerDatabase	*entry;
+	WorkerSlot		*slot = NULL;
+	MemoryContext	 oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	PendingStart	*start = palloc(sizeof(PendingStart));
+	bool			 held;
+	bool			 registered = false;
+
+	Assert(extra_length <= WORKER_EXTRA_LENGTH);
+
+	/* Nothing may fail between the reservation and the registration. */
+	pending = lappend(pending, start);
+
+	worker_shared_lock();
+	entry = worker_databases_find(database, false);
+	held = entry != NULL && entry->holds > 0;
+	if (!held)
+		slot = reserve(type, database, role);
+	if (slot != NULL)
+	{
+		*id = slot->info.id;
+		worker_extra.ticket = slot->ticket;
+		worker_databases_worker_started(type, database, *id);
+	}
+	worker_shared_unlock();
+
+	if (slot != NULL)
+	{
+		if (extra_length > 0)
+			memcpy(worker_extra.data, extra, extra_length);
+		worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+		worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+		worker.bgw_restart_time = BGW_NEVER_RESTART;
+		worker.bgw_notify_pid = MyProcPid;
+		worker.bgw_main_arg = UInt32GetDatum((uint32) *id);
+		strlcpy(worker.bgw_library_name, DDBSTREAMS_EXTENSION, BGW_MAXLEN);
+		strlcpy(worker.bgw_function_name, worker_types[type].function, BGW_MAXLEN);
+		snprintf(worker.bgw_type, BGW_MAXLEN, "ddbstreams %s",
+				 worker_types[type].name);
+		snprintf(worker.bgw_name, BGW_MAXLEN, "ddbstreams %s of database %u",
+				 worker_types[type].name, database);
+		memcpy(worker.bgw_extra, &worker_extra, sizeof(worker_extra));
+		registered = RegisterDynamicBackgroundWorker(&worker, &start->handle);
+		start->id = *id;
+	}
+	MemoryContextSwitchTo(oldcontext);
+	if (registered)
+		return WORKER_STARTED;
+
+	pending = list_delete_last(pending);
+	pfree(start);
+	if (slot != NULL)
+	{
+		worker_shared_lock();
+		slot = worker_shared_slot(*id);
+		if (slot != NULL)
+			free_slot(slot, false);
+		worker_shared_unlock();
+	}
+	return held ? WORKER_HELD_OFF : WORKER_NO_SLOT;
+}
+
+/*
+ * Looks after the workers that this process has asked for: one that has ended
+ * before it took its slot has failed.  Returns how many have not started yet.
+ */
+int
+worker_slots_reap(void)
+{
+	ListCell *lc;
+
+	foreach (lc, pending)
+	{
+		PendingStart *start = lfirst(lc);
+		pid_t		  pid;
+		bool		  stopped = GetBackgroundWorkerPid(start->handle, &pid) == BGWH_STOPPED;
+		WorkerSlot	 *slot;
+		bool		  starting;
+
+		worker_shared_lock();
+		slot = worker_shared_slot(start->id);
+		starting = slot != NULL && slot->info.pid == 0;
+		if (starting && stopped)
+		{
+			strlcpy(slot->info.last_error,
+					"the worker could not be started; see the server's log",
+					WORKER_ERROR_LENGTH);
+			free_slot(slot, true);
+			starting = false;
+		}
+		worker_shared_unlock();
+		if (!starting)
+		{
+			pfree(start->handle);
+			pfree(start);
+			pending = foreach_delete_current(pending, lc);
+		}
+	}
+	return list_length(pending);
+}
+
+/* Copies what is known of a worker; false if it has ended. */
+bool
+worker_slots_get(WorkerId id, WorkerInfo *info)
+{
+	WorkerSlot *slot;
+
+	worker_shared_lock_for_reading();
+	slot = worker_shared_slot(id);
+	if (slot != NULL)
+		*info = slot->info;
+	worker_shared_unlock();
+	return slot != NULL;
+}
+
+/*
+ * Returns the workers of a type (WORKER_NONE: all) in a database (InvalidOid:
+ * all) as palloc'd WorkerInfo.
+ */
+List *
+worker_slots_list(WorkerType type, Oid database)
+{
+	int			count = 0;
+	WorkerInfo *infos = palloc(worker_shared->slot_count * sizeof(WorkerInfo));
+	List	   *list = NIL;
+
+	worker_shared_lock_for_reading();
+	for (int i = 0; i < worker_shared->slot_count; i++)
+	{
+		WorkerInfo *info = &worker_shared->slots[i].info;
+
+		if (info->type != WORKER_NONE &&
+			(type == WORKER_NONE || info->type == type) &&
+			(!OidIsValid(database) || info->database == database))
+			infos[count++] = *info;
+	}
+	worker_shared_unlock();
+	for (int i = 0; i < count; i++)
+		list = lappend(list, &infos[i]);
+	return list;
+}
+
+/* Sets a worker's latch, if it has one. */
+void
+worker_slots_wake(WorkerId id)
+{
+	worker_shared_lock_for_reading();
+	worker_shared_wake(worker_shared_slot(id));
+	worker_shared_unlock();
+}
+
+/* The lock is held exclusively. */
+static void
+terminate_slot(WorkerSlot *slot)
+{
+	if (slot->info.pid == 0)
+		free_slot(slot, false);
+	else
+	{
+		slot->quits = true;
+		kill(slot->info.pid, SIGTERM);
+	}
+}
+
+/* Tells a worker to quit, and does not wait for it. */
+void
+worker_slots_terminate(WorkerId id)
+{
+	WorkerSlot *slot;
+
+	worker_shared_lock();
+	slot = worker_shared_slot(id);
+	if (slot != NULL)
+		terminate_slot(slot);
+	worker_shared_unlock();
+}
+
+/* Tells the workers of a database to quit; returns whether there are any. */
+static bool
+terminate_in(Oid database)
+{
+	bool any = false;
+
+	worker_shared_lock();
+	for (int i = 0; i < worker_shared->slot_count; i++)
+	{
+		WorkerSlot *slot = &worker_shared->slots[i];
+
+		if (slot->info.type == WORKER_NONE || slot->info.database != database ||
+			slot == my_worker_slot)
+			continue;
+		if (!slot->quits)
+			terminate_slot(slot);
+		any |= slot->info.type != WORKER_NONE;
+	}
+	worker_shared_unlock();
+	return any;
+}
+
+/*
+ * Ends all workers of a database but the calling one, and waits until they are
+ * gone.  Returns false if some are still there after timeout_ms.
+ */
+bool
+worker_slots_terminate_all(Oid database, long timeout_ms)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	bool		any;
+
+	ConditionVariablePrepareToSleep(&worker_shared->gone);
+	while ((any = terminate_in(database)))
+	{
+		long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+
+		if (left <= 0)
+			break;
+		(void) ConditionVariableTimedSleep(&worker_shared->gone, left,
+										   PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+	return !any;
+}
+
+/*
+ * A database wants a dispatcher, or its dispatcher is to look at the mappings
+ * again.  May be called after a commit.
+ */
+void
+worker_slots_want_dispatcher(Oid database)
+{
+	WorkerDatabase *entry;
+
+	worker_shared_lock();
+	entry = worker_databases_find(database, true);
+	if (entry != NULL)
+	{
+		entry->wants_dispatcher = true;
+		entry->wishes++;
+		worker_shared_wake(worker_shared_slot(entry->dispatcher.worker));
+	}
+	worker_shared_wake(worker_shared_slot(worker_shared->launcher));
+	worker_shared_unlock();
+}
+
+/*
+ * Returns a number that rises with each worker_slots_want_dispatcher for the
+ * calling worker's database; for a dispatcher, which reads it before it looks
+ * at the mappings.
+ */
+uint32
+worker_slots_dispatcher_wishes(void)
+{
+	WorkerDatabase *entry;
+	uint32			wishes = 0;
+
+	worker_shared_lock_for_reading();
+	entry = worker_databases_find(my_worker_slot->info.database, false);
+	if (entry != NULL)
+		wishes = entry->wishes;
+	worker_shared_unlock();
+	return wishes;
+}
+
+/*
+ * The calling dispatcher has found no mapping to work for.  Returns true if it
+ * may end; false if it was wanted again meanwhile and has to look again.
+ */
+bool
+worker_slots_dispatcher_may_end(uint32 wishes)
+{
+	WorkerDatabase *entry;
+	bool			may_end;
+
+	worker_shared_lock();
+	entry = worker_databases_find(my_worker_slot->info.database, false);
+	may_end = entry == NULL || entry->wishes == wishes;
+	if (entry != NULL && may_end)
+		entry->wants_dispatcher = false;
+	worker_shared_unlock();
+	return may_end;
+}
+
+/*
+ * Leaves the registry.  Registered before the process is one of the backends of
+ * its database, and so called when it no longer is.
+ */
+static void
+detach(int code, Datum arg)
+{
+	WorkerSlot *slot = my_worker_slot;
+
+	my_worker_slot = NULL;
+	worker_shared_lock();
+	if (slot->info.type == WORKER_LAUNCHER)
+		worker_shared->launcher = 0;
+	for (int i = 0; i < worker_shared->slot_count; i++)
+	{
+		WorkerSlot *other = &worker_shared->slots[i];
+
+		/* Those that it has asked for nobody would look after. */
+		if (other->info.type != WORKER_NONE && other->info.pid == 0 &&
+			other->starter == MyProcPid)
+			free_slot(other, false);
+	}
+	free_slot(slot, code != 0 && !slot->quits);
+	worker_shared_wake(worker_shared_slot(worker_shared->launcher));
+	worker_shared_unlock();
+	ConditionVariableBroadcast(&worker_shared->gone);
+}
+
+/*
+ * What ends a worker is shown in the view.  That it was told to quit is no news
+ * for the log.
+ */
+static void
+emit_log(ErrorData *edata)
+{
+	if (edata->elevel == FATAL && my_worker_slot != NULL && edata->message != NULL)
+	{
+		if (my_worker_slot->quits && edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			edata->output_to_server = false;
+		else
+			worker_slots_report_error(edata->message);
+	}
+	if (next_emit_log_hook && edata->output_to_server)
+		next_emit_log_hook(edata);
+}
+
+static void
+become(WorkerSlot *slot)
+{
+	slot->info.pid = MyProcPid;
+	slot->proc = MyProc;
+	my_worker_slot = slot;
+}
+
+static void
+handle_signals(void)
+{
+	next_emit_log_hook = emit_log_hook;
+	emit_log_hook = emit_log;
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	worker_slots_check_interrupts();
+}
+
+/* The launcher enters the registry. */
+void
+worker_slots_attach_launcher(void)
+{
+	WorkerSlot *slot;
+
+	worker_shared_lock();
+	slot = reserve(WORKER_LAUNCHER, InvalidOid, InvalidOid);
+	if (slot != NULL)
+	{
+		become(slot);
+		worker_shared->launcher = slot->info.id;
+	}
+	worker_shared_unlock();
+	if (slot == NULL)
+		elog(ERROR, "no slot for the launcher of ddbstreams");
+	on_shmem_exit(detach, 0);
+	handle_signals();
+}
+
+/*
+ * A worker takes its slot, and from now on reacts to signals.  Does not return
+ * if it is no longer wanted.
+ */
+void
+worker_slots_attach(Datum main_arg)
+{
+	const WorkerExtra *extra = (const WorkerExtra *) MyBgworkerEntry->bgw_extra;
+	WorkerSlot		  *slot;
+
+	worker_shared_lock();
+	slot = worker_shared_slot((uint64) extra->ticket << 32 | DatumGetUInt32(main_arg));
+	if (slot != NULL)
+		become(slot);
+	worker_shared_unlock();
+	if (slot == NULL)
+		proc_exit(0);
+	on_shmem_exit(detach, 0);
+	handle_signals();
+}
+
+/*
+ * Connects to the worker's database as the bootstrap superuser, with settings
+ * that no ALTER DATABASE … SET can spoil.
+ */
+void
+worker_slots_connect(void)
+{
+	static const char *const settings[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"session_replication_role", "origin"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"lock_timeout", "0"},
+		{"row_security", "off"}};
+
+	BackgroundWorkerInitializeConnectionByOid(my_worker_slot->info.database,
+											  InvalidOid, 0);
+	for (Size i = 0; i < lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET,
+						PGC_S_OVERRIDE);
+}
+
+/* What the starter has passed on, at least as long as it was */
+const void *
+worker_slots_extra(void)
+{
+	return ((const WorkerExtra *) MyBgworkerEntry->bgw_extra)->data;
+}
+
+Oid
+worker_slots_my_role(void)
+{
+	return my_worker_slot->info.role;
+}
+
+/*
+ * Ends the worker if it was told to; reads the settings again if they have
+ * changed.  To be called outside of transactions.
+ */
+void
+worker_slots_check_interrupts(void)
+{
+	if (ProcDiePending && my_worker_slot->quits)
+		proc_exit(0);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/*
+ * Waits until the worker's latch is set or timeout_ms (-1: none) is over, and
+ * checks for interrupts as above.  To be called outside of transactions.
+ */
+void
+worker_slots_wait(long timeout_ms)
+{
+	int events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+
+	if (timeout_ms >= 0)
+		events |= WL_TIMEOUT;
+	(void) WaitLatch(MyLatch, events, timeout_ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	worker_slots_check_interrupts();
+}
+
+/* What the worker is doing, for the view: a few words */
+void
+worker_slots_set_state(const char *state)
+{
+	worker_shared_lock();
+	strlcpy(my_worker_slot->info.state, state, WORKER_STATE_LENGTH);
+	worker_shared_unlock();
+}
+
+/* When the worker has done its work last, for the view */
+void
+worker_slots_set_last_run(TimestampTz time)
+{
+	worker_shared_lock();
+	my_worker_slot->info.last_run = time;
+	worker_shared_unlock();
+}
+
+/* What has gone wrong, for the view; NULL or "" if nothing any more */
+void
+worker_slots_report_error(const char *error)
+{
+	char text[WORKER_ERROR_LENGTH] = "";
+
+	/* An error may be reported while the lock is held, if only in theory. */
+	if (LWLockHeldByMe(&worker_shared->lock))
+		return;
+	if (error != NULL)
+	{
+		int length = pg_mbcliplen(error, strlen(error), WORKER_ERROR_LENGTH - 1);
+
+		memcpy(text, error, length);
+	}
+	worker_shared_lock();
+	memcpy(my_worker_slot->info.last_error, text, WORKER_ERROR_LENGTH);
+	worker_shared_unlock();
+}
+
+/* A dispatcher is wanted in this database if the transaction commits. */
+void
+worker_slots_want_dispatcher_at_commit(void)
+{
+	dispatcher_wanted = true;
+}
+
+/* At the end of each transaction */
+void
+worker_slots_end_transaction(bool committed)
+{
+	bool wanted = dispatcher_wanted;
+
+	dispatcher_wanted = false;
+	if (committed && wanted)
+		worker_slots_want_dispatcher(MyDatabaseId);
+}

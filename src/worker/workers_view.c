@@ -1,0 +1,197 @@
+/*
+ * workers_view.c
+ *	  The background workers, for the view ddbstreams.workers.
+ *
+ * A database's maintenance worker is one row, whether a process is at work just
+ * now or not: the time and the error of its last run are kept in the database's
+ * entry.  The other workers are rows while they live; a dispatcher that cannot
+ * be started, or that has failed and is not running, is one too.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "commands/dbcommands.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "worker/worker_databases.h"
+#include "worker/worker_slots.h"
+
+PG_FUNCTION_INFO_V1(ddbstreams_list_workers);
+
+typedef struct WorkerRow
+{
+	WorkerType	type;
+	int			pid; /* 0: null */
+	Oid			database;
+	const char *state;
+	TimestampTz last_run; /* 0: null */
+	const char *last_error;
+} WorkerRow;
+
+/* Texts of other databases may be in another encoding. */
+static char *
+error_text(const WorkerRow *row)
+{
+	char *text = pstrdup(row->last_error);
+
+	for (char *p = text; row->database != MyDatabaseId && *p; p++)
+	{
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	}
+	return text;
+}
+
+static void
+put(ReturnSetInfo *rsinfo, const WorkerRow *row, bool sees_all)
+{
+	Datum values[6];
+	bool  nulls[6] = {false};
+	char *name = NULL;
+
+	if (!sees_all && row->database != MyDatabaseId)
+		return;
+	if (OidIsValid(row->database))
+	{
+		name = get_database_name(row->database);
+		if (name == NULL)
+			return; /* dropped just now */
+	}
+	nulls[0] = row->pid == 0;
+	values[0] = Int32GetDatum(row->pid);
+	nulls[1] = name == NULL;
+	values[1] = PointerGetDatum(name);
+	if (name != NULL)
+		values[1] = DirectFunctionCall1(namein, CStringGetDatum(name));
+	values[2] = CStringGetTextDatum(worker_slots_type_name(row->type));
+	values[3] = CStringGetTextDatum(row->state);
+	nulls[4] = row->last_run == 0;
+	values[4] = TimestampTzGetDatum(row->last_run);
+	nulls[5] = !sees_all || row->last_error[0] == '\0';
+	values[5] = nulls[5] ? (Datum) 0 : CStringGetTextDatum(error_text(row));
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static const char *
+idle_state(const WorkerDatabase *entry, const WorkerJob *job)
+{
+	if (entry->holds > 0)
+		return "held off by a DDL command";
+	if (entry->seen && !entry->connectable)
+		return "not allowed to connect";
+	if (job->lacks_slot)
+		return "waiting for a worker slot";
+	if (job->failures > 0)
+		return "waiting after a failure";
+	if (entry->presence == EXTENSION_UNKNOWN)
+		return "to look for the extension";
+	return "asleep";
+}
+
+static void
+put_idle(ReturnSetInfo *rsinfo, const WorkerDatabase *entry, WorkerType type,
+		 const WorkerJob *job, bool sees_all)
+{
+	WorkerRow row = {.type = type,
+					 .database = entry->database,
+					 .state = idle_state(entry, job),
+					 .last_run = job->last_run,
+					 .last_error = job->last_error};
+
+	put(rsinfo, &row, sees_all);
+}
+
+static void
+put_worker(ReturnSetInfo *rsinfo, const WorkerInfo *info, const WorkerJob *job,
+		   bool sees_all)
+{
+	WorkerRow row = {.type = info->type,
+					 .pid = info->pid,
+					 .database = info->database,
+					 .state = info->state,
+					 .last_run = info->last_run,
+					 .last_error = info->last_error};
+
+	if (job != NULL && row.last_run == 0)
+		row.last_run = job->last_run;
+	if (job != NULL && row.last_error[0] == '\0')
+		row.last_error = job->last_error;
+	put(rsinfo, &row, sees_all);
+}
+
+static const WorkerJob *
+find_job(List *entries, const WorkerInfo *info)
+{
+	ListCell *lc;
+
+	foreach (lc, entries)
+	{
+		WorkerDatabase *entry = lfirst(lc);
+
+		if (entry->maintenance.worker == info->id)
+			return &entry->maintenance;
+		if (entry->dispatcher.worker == info->id)
+			return &entry->dispatcher;
+	}
+	return NULL;
+}
+
+static bool
+contains(List *workers, WorkerId id)
+{
+	ListCell *lc;
+
+	foreach (lc, workers)
+	{
+		if (((WorkerInfo *) lfirst(lc))->id == id)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * list_workers() returns setof record
+ *
+ * All workers for pg_monitor; for others those of the database, without errors.
+ */
+Datum
+ddbstreams_list_workers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool		   sees_all = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
+	List		  *entries;
+	List		  *workers;
+	ListCell	  *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+
+	/* In this order a worker that ends meanwhile is a row all the same. */
+	workers = worker_slots_list(WORKER_NONE, InvalidOid);
+	entries = worker_databases_list();
+	foreach (lc, workers)
+	{
+		WorkerInfo		*info = lfirst(lc);
+		const WorkerJob *job = find_job(entries, info);
+
+		if (job != NULL || info->type == WORKER_LAUNCHER || info->type == WORKER_HANDLER)
+			put_worker(rsinfo, info, job, sees_all);
+	}
+	foreach (lc, entries)
+	{
+		WorkerDatabase *entry = lfirst(lc);
+
+		if (entry->presence == EXTENSION_ABSENT)
+			continue;
+		if (!contains(workers, entry->maintenance.worker))
+			put_idle(rsinfo, entry, WORKER_MAINTENANCE, &entry->maintenance, sees_all);
+		if (!contains(workers, entry->dispatcher.worker) &&
+			entry->wants_dispatcher && setting_max_workers > 0)
+			put_idle(rsinfo, entry, WORKER_DISPATCHER, &entry->dispatcher, sees_all);
+	}
+	return (Datum) 0;
+}
