@@ -90,22 +90,16 @@ missing_packages()
 	command -v make >/dev/null || say make
 	command -v gcc >/dev/null || say gcc
 	[ -f /usr/include/stdio.h ] || say libc6-dev
-	# the tour has a handler in Python, where Debian has it
-	if [ "${1:-}" = demo ] && [ -f /etc/debian_version ]; then
+	# the tour and docs/ have a handler in Python, where Debian has it
+	if [[ ${1:-} = @(demo|check) ]] && [ -f /etc/debian_version ]; then
 		missing_python
 	fi
 	[ "${1:-}" = check ] || return 0
 	# perl-base, which every Debian has, lacks prove
 	[ -x /usr/bin/prove ] || say perl
 	/usr/bin/perl -MIPC::Run -e 1 2>/dev/null || say libipc-run-perl
-	if compgen -G "$root/test/stress/*.py" >/dev/null &&
-		[ ! -x /usr/bin/python3 ]; then
-		say python3
-	fi
-	if compgen -G "$root/test/stress/*.py" >/dev/null &&
-		! /usr/bin/python3 -c 'import psycopg2' 2>/dev/null; then
-		say python3-psycopg2
-	fi
+	[ -x /usr/bin/python3 ] || say python3
+	/usr/bin/python3 -c 'import psycopg2' 2>/dev/null || say python3-psycopg2
 }
 
 # Install what is missing, as root or through sudo.
