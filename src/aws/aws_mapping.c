@@ -75,7 +75,7 @@ parse_uuid(const char *text)
 
 		if (is_hyphen ? text[i] != '-' :
 						!isxdigit((unsigned char) text[i]))
-			mapping_not_found();
+			mapping_catalog_not_found();
 	}
 	return DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
 }
@@ -124,34 +124,34 @@ set_values(AwsRequest *request, MappingInfo *mapping)
 	char **types;
 
 	if (aws_request_has(request, "BatchSize"))
-		mapping_set_batch_size(mapping,
+		mapping_params_set_batch_size(mapping,
 							   aws_request_integer(request, "BatchSize",
 												   MAPPING_DEFAULT_BATCH_SIZE, 1,
 												   MAPPING_MAX_BATCH_SIZE));
 	if (aws_request_has(request, "MaximumBatchingWindowInSeconds"))
-		mapping_set_maximum_batching_window(mapping,
+		mapping_params_set_maximum_batching_window(mapping,
 											aws_request_integer(request, "MaximumBatchingWindowInSeconds",
 																0, 0,
 																MAPPING_MAX_BATCHING_WINDOW) *
 												USECS_PER_SEC);
 	if (aws_request_has(request, "ParallelizationFactor"))
-		mapping_set_parallelization_factor(mapping,
+		mapping_params_set_parallelization_factor(mapping,
 										   aws_request_integer(request, "ParallelizationFactor",
 															   1, 1,
 															   MAPPING_MAX_PARALLELIZATION_FACTOR));
 	if (aws_request_has(request, "MaximumRecordAgeInSeconds"))
-		mapping_set_maximum_record_age(mapping,
+		mapping_params_set_maximum_record_age(mapping,
 									   aws_request_integer(request, "MaximumRecordAgeInSeconds",
 														   -1, -1,
 														   MAPPING_MAX_RECORD_AGE) *
 										   USECS_PER_SEC);
 	if (aws_request_has(request, "MaximumRetryAttempts"))
-		mapping_set_maximum_retry_attempts(mapping,
+		mapping_params_set_maximum_retry_attempts(mapping,
 										   aws_request_integer(request, "MaximumRetryAttempts",
 															   -1, -1,
 															   MAPPING_MAX_RETRY_ATTEMPTS));
 	if (aws_request_has(request, "TumblingWindowInSeconds"))
-		mapping_set_tumbling_window(mapping,
+		mapping_params_set_tumbling_window(mapping,
 									aws_request_integer(request, "TumblingWindowInSeconds",
 														0, 0,
 														MAPPING_MAX_TUMBLING_WINDOW) *
@@ -161,9 +161,9 @@ set_values(AwsRequest *request, MappingInfo *mapping)
 							mapping->bisect_batch_on_function_error);
 	types = aws_request_strings(request, "FunctionResponseTypes", &count);
 	if (types != NULL)
-		mapping_set_function_response_types(mapping, types, count);
+		mapping_params_set_function_response_types(mapping, types, count);
 	if (aws_request_has(request, "Enabled"))
-		mapping_set_enabled(mapping,
+		mapping_change_set_enabled(mapping,
 							aws_request_boolean(request, "Enabled", AWS_OPTIONAL,
 												true));
 }
@@ -221,11 +221,11 @@ set_params(AwsRequest *request, MappingInfo *mapping)
 
 	set_values(request, mapping);
 	if (destination != NULL)
-		mapping_set_on_failure(mapping, destination[0] == '\0' ?
+		mapping_change_set_on_failure(mapping, destination[0] == '\0' ?
 											InvalidOid :
 											find_function(destination));
 	if (criteria != NULL)
-		mapping_set_filter_criteria(mapping, criteria);
+		mapping_params_set_filter_criteria(mapping, criteria);
 }
 
 static void
@@ -263,7 +263,7 @@ append_members(StringInfo response, const MappingInfo *mapping,
 						mapping_function_arn(mapping, mapping->function_name));
 	aws_response_time(response, "LastModified", mapping->last_modified);
 	aws_response_string(response, "LastProcessingResult",
-						mapping_processing_result(mapping));
+						mapping_state_processing_result(mapping));
 	aws_response_string(response, "State", state);
 	aws_response_string(response, "StateTransitionReason", "User action");
 	append_destination(response, mapping);
@@ -282,7 +282,7 @@ append_members(StringInfo response, const MappingInfo *mapping,
 		aws_response_string(response, NULL, MAPPING_REPORT_BATCH_ITEM_FAILURES);
 	appendStringInfoChar(response, ']');
 	aws_response_string(response, "EventSourceMappingArn",
-						mapping_lambda_arn(mapping, "event-source-mapping", uuid));
+						mapping_function_lambda_arn(mapping, "event-source-mapping", uuid));
 }
 
 void
@@ -299,11 +299,11 @@ aws_mapping_create(AwsRequest *request, StringInfo response)
 	MappingInfo				*mapping;
 
 	check_params(request);
-	mapping = mapping_begin_create(arn == NULL ? "" : arn, position,
+	mapping = mapping_change_begin_create(arn == NULL ? "" : arn, position,
 								   GetActiveSnapshot());
-	mapping_set_function(mapping, find_function(function));
+	mapping_change_set_function(mapping, find_function(function));
 	set_params(request, mapping);
-	mapping_finish_create(mapping, GetActiveSnapshot());
+	mapping_change_finish_create(mapping, GetActiveSnapshot());
 	append_members(response, mapping, "Creating");
 }
 
@@ -314,7 +314,7 @@ aws_mapping_get(AwsRequest *request, StringInfo response)
 	MappingInfo *mapping;
 
 	aws_request_check(request);
-	mapping = mapping_find_mine(parse_uuid(uuid));
+	mapping = mapping_change_find_mine(parse_uuid(uuid));
 	append_members(response, mapping, mapping_state(mapping));
 }
 
@@ -327,12 +327,12 @@ aws_mapping_update(AwsRequest *request, StringInfo response)
 	bool		 was_active;
 
 	check_params(request);
-	mapping = mapping_begin_update(parse_uuid(uuid));
+	mapping = mapping_change_begin_update(parse_uuid(uuid));
 	was_active = mapping_is_active(mapping);
 	if (function != NULL)
-		mapping_set_function(mapping, find_function(function));
+		mapping_change_set_function(mapping, find_function(function));
 	set_params(request, mapping);
-	mapping_finish_update(mapping, was_active);
+	mapping_change_finish_update(mapping, was_active);
 	append_members(response, mapping,
 				   was_active && !mapping_is_active(mapping) ? "Disabling" :
 															   mapping->change);
@@ -344,7 +344,7 @@ aws_mapping_delete(AwsRequest *request, StringInfo response)
 	char *uuid = uuid_member(request);
 
 	aws_request_check(request);
-	append_members(response, mapping_delete(parse_uuid(uuid)), "Deleting");
+	append_members(response, mapping_change_delete(parse_uuid(uuid)), "Deleting");
 }
 
 /*
@@ -359,12 +359,12 @@ find_mappings(const char *arn, const char *function)
 	List	   *mappings;
 
 	if (function == NULL)
-		return mapping_list_mine(arn, NULL);
+		return mapping_change_list_mine(arn, NULL);
 	name = function_name(function);
 	found = mapping_function_find(name);
 	if (OidIsValid(found))
-		return mapping_list_mine(arn, mapping_function_name(found));
-	mappings = mapping_list_mine(arn, name);
+		return mapping_change_list_mine(arn, mapping_function_name(found));
+	mappings = mapping_change_list_mine(arn, name);
 	if (mappings == NIL)
 		mapping_function_not_found(ERRCODE_UNDEFINED_OBJECT);
 	return mappings;
@@ -407,7 +407,7 @@ aws_mapping_list(AwsRequest *request, StringInfo response)
 	if (marker != NULL)
 		last = parse_marker(marker);
 	if (arn != NULL)
-		mapping_check_event_source_arn(arn);
+		mapping_change_check_event_source_arn(arn);
 	limit = Min(limit, MAX_PAGE);
 
 	aws_response_open(response, "EventSourceMappings", '[');

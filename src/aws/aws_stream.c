@@ -20,7 +20,7 @@
 #include "reading/iterator_position.h"
 #include "reading/record_json.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 #define MAX_PAGE 100 /* of streams or shards; the default, too */
 
@@ -96,7 +96,7 @@ readable_streams(const char *table_name)
 
 		if (table_name != NULL && !is_of_table(stream, table_oid, table_name))
 			continue;
-		if (!stream_is_expired(stream) &&
+		if (!horizon_has_passed_stream(stream) &&
 			stream_access_may_read(stream))
 			streams = lappend(streams, stream);
 	}
@@ -291,7 +291,7 @@ aws_stream_get_shard_iterator(AwsRequest *request, StringInfo response)
 	stream = stream_access_by_arn(arn, snapshot);
 	shard = stream_access_shard(stream, shard_id, snapshot);
 	aws_response_string(response, "ShardIterator",
-						iterator_for_type(stream, shard, type, sequence_number,
+						iterator_position_make(stream, shard, type, sequence_number,
 										  NULL, false, snapshot));
 }
 
@@ -312,7 +312,7 @@ aws_stream_get_records(AwsRequest *request, StringInfo response)
 	{
 		if (page.count > 1)
 			appendStringInfoCharMacro(response, ',');
-		aws_append_record(response, &page);
+		record_json_append(response, &page);
 	}
 	appendStringInfoChar(response, ']');
 	next = record_page_next_iterator(&page);

@@ -214,9 +214,9 @@ append_table(StringInfo response, const char *member, Relation rel,
 			 Snapshot snapshot)
 {
 	Oid			table_oid = RelationGetRelid(rel);
-	char	   *table_name = stream_table_name(table_oid, false);
+	char	   *table_name = stream_access_table_name(table_oid, false);
 	TableKey   *key = table_key(rel);
-	StreamInfo *latest = stream_latest(table_oid, snapshot);
+	StreamInfo *latest = stream_access_latest(table_oid, snapshot);
 	bool		is_enabled = latest != NULL && stream_access_is_enabled(latest);
 
 	aws_response_open(response, member, '{');
@@ -303,7 +303,7 @@ readable_table_names(void)
 			index->indrelid < FirstNormalObjectId ||
 			!is_listed(index->indrelid, own_schema, shard_schema))
 			continue;
-		name = stream_table_name(index->indrelid, true);
+		name = stream_access_table_name(index->indrelid, true);
 		if (name != NULL)
 			names = lappend(names, name);
 	}

@@ -28,7 +28,7 @@
 #include "capture/captured_relation.h"
 #include "capture/change_buffer.h"
 #include "capture/change_order.h"
-#include "capture/open_shards.h"
+#include "capture/writable_shards.h"
 #include "shard/record.h"
 #include "registry/row_descriptor.h"
 #include "shard/shard_log.h"
@@ -184,7 +184,7 @@ append_bucket(Batch *batch, const StreamBuffer *buffer, ChangeBucket *bucket)
 
 	for (;;)
 	{
-		OpenShard shard = open_shards_lock(buffer, first);
+		WritableShard shard = writable_shards_lock(buffer, first);
 		uint64	  last = Min(bucket->hash_last, shard.hash_last);
 
 		if (bucket->has_values)
@@ -222,7 +222,7 @@ compare_stream_buffers(const void *a, const void *b)
 static bool
 stream_is_gone(const StreamBuffer *buffer)
 {
-	if (open_shards_are_known(buffer))
+	if (writable_shards_are_known(buffer))
 		return false;
 	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
 		return !OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true));

@@ -31,7 +31,7 @@
 #include "capture/append.h"
 #include "capture/captured_relation.h"
 #include "capture/change_buffer.h"
-#include "capture/open_shards.h"
+#include "capture/writable_shards.h"
 #include "capture/record_build.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_capture);
@@ -46,7 +46,7 @@ buffer_for(CapturedRelation *facts, Relation rel)
 		StreamBuffer *buffer = change_buffer_find(facts->stream_id);
 
 		if (buffer == NULL)
-			buffer = open_shards_make_buffer(facts->stream_id,
+			buffer = writable_shards_make_buffer(facts->stream_id,
 											 &facts->open_shards);
 		row_descriptor_use(facts->descriptor);
 		facts->buffer = buffer;

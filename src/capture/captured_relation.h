@@ -36,7 +36,7 @@ typedef struct CapturedRelation
 	bool				 partition_is_key; /* both hash the same columns alike */
 	uint64				 buffer_serial;	   /* of the buffer that the next is in */
 	struct StreamBuffer *buffer;
-	struct OpenShards	*open_shards; /* see open_shards_make_buffer */
+	struct OpenShards	*open_shards; /* see writable_shards_make_buffer */
 	Oid					 file_number; /* of the table, with this generation */
 	uint32				 generation;  /* see change_buffer_generation */
 	VirtualColumns		*virtuals;	  /* NULL: none */

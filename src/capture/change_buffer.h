@@ -79,7 +79,7 @@ typedef struct StreamBuffer
 {
 	struct StreamBuffer *next;
 	int64				 stream_id;
-	struct OpenShards	*open_shards; /* of open_shards.c */
+	struct OpenShards	*open_shards; /* of writable_shards.c */
 	int					 bucket_count;
 	ChangeBucket		*buckets; /* in the order of their ranges, gapless */
 } StreamBuffer;

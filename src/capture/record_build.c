@@ -121,7 +121,7 @@ put_aside(RecordPlan *plan, Datum value)
 	change_buffer_add_value(plan->bucket, plan->hash, ordinal,
 							DatumGetPointer(value),
 							VARSIZE_ANY(DatumGetPointer(value)));
-	return side_reference_make(ordinal, value);
+	return side_table_reference_make(ordinal, value);
 }
 
 /* Turns a column's value into what is stored. */
@@ -499,7 +499,7 @@ compute_virtuals(RecordPlan *plan, const RowVersion *old, const RowVersion *new)
 	for (int i = 0; plan->new.kind == IMAGE_DELTA &&i < descriptor->natts; i++)
 	{
 		if (descriptor->columns[i].is_virtual)
-			plan->same[i] = virtual_values_equal(&plan->old.virtuals,
+			plan->same[i] = virtual_columns_equal(&plan->old.virtuals,
 												 &plan->new.virtuals, n++);
 	}
 }

@@ -27,7 +27,7 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
-#include "base/attempt.h"
+#include "base/guarded_call.h"
 #include "base/fixed_settings.h"
 #include "typed_json/rendered_value.h"
 #include "capture/virtual_columns.h"
@@ -190,7 +190,7 @@ virtual_columns_compute(VirtualColumns *virtuals, TupleTableSlot *slot,
 	result->values = palloc0(virtuals->count * sizeof(Datum));
 	result->nulls = palloc0(virtuals->count * sizeof(bool));
 	slot_getallattrs(slot);
-	if (attempt(compute, &computation, NULL))
+	if (guarded_call(compute, &computation, NULL))
 		return;
 
 	computation.count = 1;
@@ -199,7 +199,7 @@ virtual_columns_compute(VirtualColumns *virtuals, TupleTableSlot *slot,
 		int sqlstate;
 
 		computation.first = i;
-		if (attempt(compute, &computation, &sqlstate))
+		if (guarded_call(compute, &computation, &sqlstate))
 			continue;
 		result->nulls[i] = false;
 		result->values[i] =
@@ -210,7 +210,7 @@ virtual_columns_compute(VirtualColumns *virtuals, TupleTableSlot *slot,
 
 /* Is the n-th value of two rows the same? */
 bool
-virtual_values_equal(const VirtualValues *a, const VirtualValues *b, int n)
+virtual_columns_equal(const VirtualValues *a, const VirtualValues *b, int n)
 {
 	if (a->nulls[n] || b->nulls[n])
 		return a->nulls[n] && b->nulls[n];

@@ -26,7 +26,7 @@ extern VirtualColumns *virtual_columns_build(Relation rel, Oid root,
 extern void			   virtual_columns_compute(VirtualColumns *virtuals,
 											   TupleTableSlot *slot,
 											   VirtualValues  *result);
-extern bool			   virtual_values_equal(const VirtualValues *a,
+extern bool			   virtual_columns_equal(const VirtualValues *a,
 											const VirtualValues *b, int n);
 
 #endif /* VIRTUAL_COLUMNS_H */

@@ -2,7 +2,7 @@
  * consumer_catalog.c
  *	  The tables of consumer groups, their leases and workers.
  *
- * Everything here is SQL on our own tables (own_sql.c).  A lease belongs to the
+ * Everything here is SQL on our own tables (owner_sql.c).  A lease belongs to the
  * transaction that has locked its row: whoever may want one takes it FOR UPDATE
  * SKIP LOCKED, so that polls never wait for each other and never deadlock, and a
  * lease that an open transaction has polled stays with it, however old it is.
@@ -21,9 +21,9 @@
 #include "utils/timestamp.h"
 
 #include "consumer/consumer.h"
-#include "registry/own_sql.h"
+#include "registry/owner_sql.h"
 #include "shard/shard_wake.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 /* Classes of locks, as READER_SLOT_CLASS is one (reader_slots.c) */
 #define WORKER_LOCK_CLASS 58
@@ -91,7 +91,7 @@ read_consumer(HeapTuple tuple)
 	consumer->stream_arn = next_text(&row);
 	consumer->role_id = DatumGetObjectId(next_value(&row));
 	consumer->lease_usec =
-		stream_time_interval_usec(DatumGetIntervalP(next_value(&row)));
+		clock_interval_usec(DatumGetIntervalP(next_value(&row)));
 	consumer->lost_records = next_int64(&row);
 	consumer->untold_records = next_int64(&row);
 	return consumer;
@@ -146,11 +146,11 @@ fetch(const char *query, int nargs, const Oid *types, Datum *values, RowKind kin
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext oldcontext;
 	List		 *rows = NIL;
-	OwnSql		  state;
+	OwnerSql		  state;
 	uint64		  count;
 
-	own_sql_begin(&state);
-	count = own_sql(query, nargs, types, values, NULL);
+	owner_sql_begin(&state);
+	count = owner_sql(query, nargs, types, values, NULL);
 	oldcontext = MemoryContextSwitchTo(context);
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -170,7 +170,7 @@ fetch(const char *query, int nargs, const Oid *types, Datum *values, RowKind kin
 		}
 	}
 	MemoryContextSwitchTo(oldcontext);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return rows;
 }
 
@@ -178,18 +178,18 @@ static uint64
 execute(const char *query, int nargs, const Oid *types, Datum *values,
 		const char *nulls)
 {
-	OwnSql state;
+	OwnerSql state;
 	uint64 count;
 
-	own_sql_begin(&state);
-	count = own_sql(query, nargs, types, values, nulls);
-	own_sql_end(&state);
+	owner_sql_begin(&state);
+	count = owner_sql(query, nargs, types, values, nulls);
+	owner_sql_end(&state);
 	return count;
 }
 
 /* Returns a consumer by its name, or NULL. */
 ConsumerInfo *
-consumer_find(const char *consumer_name)
+consumer_catalog_find(const char *consumer_name)
 {
 	static const Oid types[] = {TEXTOID};
 	Datum			 values[] = {CStringGetTextDatum(consumer_name)};
@@ -202,9 +202,9 @@ consumer_find(const char *consumer_name)
 
 /* The same if it is the current user's; else an error. */
 ConsumerInfo *
-consumer_by_name(const char *consumer_name)
+consumer_catalog_by_name(const char *consumer_name)
 {
-	ConsumerInfo *consumer = consumer_find(consumer_name);
+	ConsumerInfo *consumer = consumer_catalog_find(consumer_name);
 
 	if (consumer == NULL)
 		ereport(ERROR,
@@ -220,7 +220,7 @@ consumer_by_name(const char *consumer_name)
 }
 
 List *
-consumer_list(void)
+consumer_catalog_list(void)
 {
 	return fetch("SELECT " CONSUMER_COLUMNS
 				 " FROM ddbstreams_shards.consumer ORDER BY consumer_name",
@@ -229,7 +229,7 @@ consumer_list(void)
 
 /* Returns false if there is one of that name. */
 bool
-consumer_insert(const ConsumerInfo *consumer, const char *starting_position,
+consumer_catalog_insert(const ConsumerInfo *consumer, const char *starting_position,
 				const Interval *lease_duration)
 {
 	static const Oid types[] = {INT8OID, TEXTOID, INT8OID, TEXTOID, OIDOID,
@@ -255,7 +255,7 @@ consumer_insert(const ConsumerInfo *consumer, const char *starting_position,
  * nobody's then; maintenance cleans it up.
  */
 void
-consumer_delete(int64 consumer_no)
+consumer_catalog_delete(int64 consumer_no)
 {
 	static const Oid types[] = {INT8OID};
 	Datum			 values[] = {Int64GetDatum(consumer_no)};
@@ -270,12 +270,12 @@ consumer_delete(int64 consumer_no)
 				   " AND worker_id = ANY (ARRAY(SELECT worker_id FROM ddbstreams_shards.consumer_worker"
 				   " WHERE consumer_no = $1 FOR UPDATE SKIP LOCKED))",
 				   1, types, values, NULL);
-	consumer_wakes_workers(consumer_no);
+	consumer_catalog_wake_workers(consumer_no);
 }
 
 /* Deletes leases and workers of consumers that are dropped. */
 void
-consumer_delete_orphans(void)
+consumer_catalog_delete_orphans(void)
 {
 	(void) execute("DELETE FROM " LEASE_TABLE " WHERE (consumer_no, shard_no) IN ("
 				   "SELECT consumer_no, shard_no FROM " LEASE_TABLE " AS orphan WHERE NOT EXISTS ("
@@ -291,7 +291,7 @@ consumer_delete_orphans(void)
 
 /* All leases, unlocked */
 List *
-consumer_leases(int64 consumer_no)
+consumer_catalog_leases(int64 consumer_no)
 {
 	static const Oid types[] = {INT8OID};
 	Datum			 values[] = {Int64GetDatum(consumer_no)};
@@ -303,7 +303,7 @@ consumer_leases(int64 consumer_no)
 
 /* Locks the unfinished leases of a worker that no other transaction holds. */
 List *
-consumer_leases_lock_own(int64 consumer_no, const char *worker_id)
+consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id)
 {
 	static const Oid types[] = {INT8OID, TEXTOID};
 	Datum			 values[] = {Int64GetDatum(consumer_no),
@@ -320,7 +320,7 @@ consumer_leases_lock_own(int64 consumer_no, const char *worker_id)
  * nobody's: free, or not renewed in time, and not held by a transaction.
  */
 List *
-consumer_leases_lock_free(int64 consumer_no, Datum shard_nos, TimestampTz now,
+consumer_catalog_lock_free_leases(int64 consumer_no, Datum shard_nos, TimestampTz now,
 						  int limit)
 {
 	static const Oid types[] = {INT8OID, INT8ARRAYOID, TIMESTAMPTZOID, INT8OID};
@@ -339,7 +339,7 @@ consumer_leases_lock_free(int64 consumer_no, Datum shard_nos, TimestampTz now,
  * if there is one; rather one whose records are all checkpointed.
  */
 List *
-consumer_leases_lock_one_of(int64 consumer_no, Datum shard_nos, const char *owner)
+consumer_catalog_lock_lease_of(int64 consumer_no, Datum shard_nos, const char *owner)
 {
 	static const Oid types[] = {INT8OID, INT8ARRAYOID, TEXTOID};
 	Datum			 values[] = {Int64GetDatum(consumer_no), shard_nos,
@@ -354,7 +354,7 @@ consumer_leases_lock_one_of(int64 consumer_no, Datum shard_nos, const char *owne
 
 /* Locks one lease, whoever owns it, unless a transaction holds it. */
 List *
-consumer_leases_lock_any(int64 consumer_no, int64 shard_no)
+consumer_catalog_lock_any_lease(int64 consumer_no, int64 shard_no)
 {
 	static const Oid types[] = {INT8OID, INT8OID};
 	Datum			 values[] = {Int64GetDatum(consumer_no), Int64GetDatum(shard_no)};
@@ -367,7 +367,7 @@ consumer_leases_lock_any(int64 consumer_no, int64 shard_no)
 
 /* Locks one lease, and waits for it: a list of one, or none. */
 List *
-consumer_lease_lock(int64 consumer_no, int64 shard_no)
+consumer_catalog_lock_lease(int64 consumer_no, int64 shard_no)
 {
 	static const Oid types[] = {INT8OID, INT8OID};
 	Datum			 values[] = {Int64GetDatum(consumer_no), Int64GetDatum(shard_no)};
@@ -420,7 +420,7 @@ lease_values(int64 consumer_no, const ConsumerLease *lease, Datum *values,
 
 /* Returns false if there is one already. */
 bool
-consumer_lease_insert(int64 consumer_no, const ConsumerLease *lease)
+consumer_catalog_insert_lease(int64 consumer_no, const ConsumerLease *lease)
 {
 	Datum values[LEASE_PARAMETERS];
 	char  nulls[LEASE_PARAMETERS];
@@ -434,7 +434,7 @@ consumer_lease_insert(int64 consumer_no, const ConsumerLease *lease)
 
 /* Writes a lease that is locked. */
 void
-consumer_lease_update(int64 consumer_no, const ConsumerLease *lease)
+consumer_catalog_update_lease(int64 consumer_no, const ConsumerLease *lease)
 {
 	Datum values[LEASE_PARAMETERS];
 	char  nulls[LEASE_PARAMETERS];
@@ -454,7 +454,7 @@ consumer_lease_update(int64 consumer_no, const ConsumerLease *lease)
  * them; the consumer keeps what they have lost.
  */
 void
-consumer_leases_clean(int64 consumer_no, Datum shard_nos)
+consumer_catalog_clean_leases(int64 consumer_no, Datum shard_nos)
 {
 	static const Oid types[] = {INT8OID, INT8ARRAYOID};
 	Datum			 values[] = {Int64GetDatum(consumer_no), shard_nos};
@@ -477,15 +477,15 @@ consumer_leases_clean(int64 consumer_no, Datum shard_nos)
  * about, and takes note that they are; 0 if another transaction is about to.
  */
 int64
-consumer_take_untold(int64 consumer_no)
+consumer_catalog_take_untold(int64 consumer_no)
 {
 	static const Oid types[] = {INT8OID};
 	Datum			 values[] = {Int64GetDatum(consumer_no)};
-	OwnSql			 state;
+	OwnerSql			 state;
 	int64			 untold = 0;
 
-	own_sql_begin(&state);
-	if (own_sql("WITH own AS (SELECT consumer_no, untold_records AS untold FROM ddbstreams_shards.consumer"
+	owner_sql_begin(&state);
+	if (owner_sql("WITH own AS (SELECT consumer_no, untold_records AS untold FROM ddbstreams_shards.consumer"
 				" WHERE consumer_no = $1 AND untold_records > 0 FOR UPDATE SKIP LOCKED)"
 				" UPDATE ddbstreams_shards.consumer AS c SET untold_records = 0 FROM own"
 				" WHERE c.consumer_no = own.consumer_no RETURNING untold",
@@ -495,12 +495,12 @@ consumer_take_untold(int64 consumer_no)
 
 		untold = next_int64(&row);
 	}
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return untold;
 }
 
 List *
-consumer_workers(int64 consumer_no)
+consumer_catalog_workers(int64 consumer_no)
 {
 	static const Oid types[] = {INT8OID};
 	Datum			 values[] = {Int64GetDatum(consumer_no)};
@@ -525,7 +525,7 @@ try_lock(int64 consumer_no, uint32 key, int class)
  * are long dead go when a new one comes.
  */
 bool
-consumer_worker_register(int64 consumer_no, const char *worker_id, TimestampTz now,
+consumer_catalog_register_worker(int64 consumer_no, const char *worker_id, TimestampTz now,
 						 TimestampTz expires_at)
 {
 	static const Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
@@ -557,14 +557,14 @@ consumer_worker_register(int64 consumer_no, const char *worker_id, TimestampTz n
  * keeps others from it until its end.
  */
 bool
-consumer_may_create_leases(int64 consumer_no)
+consumer_catalog_may_create_leases(int64 consumer_no)
 {
 	return try_lock(consumer_no, 0, LEASES_LOCK_CLASS);
 }
 
 /* Returns an array of shard numbers for the functions above. */
 Datum
-consumer_shard_nos(const int64 *shard_nos, int count)
+consumer_catalog_shard_nos(const int64 *shard_nos, int count)
 {
 	Datum *elems = palloc(Max(count, 1) * sizeof(Datum));
 
@@ -576,14 +576,14 @@ consumer_shard_nos(const int64 *shard_nos, int count)
 
 /* What workers that wait for a change of leases watch (shard_watch.c) */
 Oid
-consumer_watch_key(int64 consumer_no)
+consumer_catalog_watch_key(int64 consumer_no)
 {
 	return (Oid) (uint32) consumer_no;
 }
 
 /* At this transaction's end, wake workers that wait: leases have changed. */
 void
-consumer_wakes_workers(int64 consumer_no)
+consumer_catalog_wake_workers(int64 consumer_no)
 {
-	shard_wake_at_end(consumer_watch_key(consumer_no));
+	shard_wake_at_end(consumer_catalog_watch_key(consumer_no));
 }

@@ -25,7 +25,7 @@
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 /* Returns the stream of a consumer; an error if it is gone. */
 StreamInfo *
@@ -33,7 +33,7 @@ consumer_stream(const ConsumerInfo *consumer, Snapshot snapshot)
 {
 	StreamInfo *stream = stream_catalog_by_id(consumer->stream_id, snapshot);
 
-	if (stream == NULL || stream_is_expired(stream))
+	if (stream == NULL || horizon_has_passed_stream(stream))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("Requested resource not found: Stream: %s not found",
@@ -119,11 +119,11 @@ consumer_view_load(ConsumerView *view, const char *consumer_name,
 	List *leases;
 
 	memset(view, 0, sizeof(ConsumerView));
-	view->consumer = consumer_by_name(consumer_name);
+	view->consumer = consumer_catalog_by_name(consumer_name);
 	view->worker_id = worker_id;
-	view->now = stream_time_now();
-	leases = consumer_leases(view->consumer->consumer_no);
-	view->workers = consumer_workers(view->consumer->consumer_no);
+	view->now = clock_now();
+	leases = consumer_catalog_leases(view->consumer->consumer_no);
+	view->workers = consumer_catalog_workers(view->consumer->consumer_no);
 	view->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	view->stream = consumer_stream(view->consumer, view->snapshot);
 	stream_access_check(view->stream);
@@ -260,7 +260,7 @@ consumer_may_give(const LeaseBalance *balance)
  * then safe from expiry until the lock is released.
  */
 Relation
-consumer_shard_open(const ConsumerShard *shard)
+consumer_shard_lock_table(const ConsumerShard *shard)
 {
 	return try_relation_open(shard->info->shard_table, AccessShareLock);
 }
@@ -292,7 +292,7 @@ is_at_end(const ConsumerView *view, const ConsumerShard *shard)
 bool
 consumer_shard_has_work(const ConsumerView *view, const ConsumerShard *shard)
 {
-	Relation	 rel = consumer_shard_open(shard);
+	Relation	 rel = consumer_shard_lock_table(shard);
 	ShardReader *reader;
 	ShardRecord	 record;
 	bool		 found;
@@ -331,13 +331,13 @@ consumer_leases_create(ConsumerView *view)
 
 		if (shard->lease != NULL)
 			continue;
-		may = may || consumer_may_create_leases(view->consumer->consumer_no);
+		may = may || consumer_catalog_may_create_leases(view->consumer->consumer_no);
 		if (!may)
 			return;
 		lease = palloc(sizeof(ConsumerLease));
 		consumer_lease_init(lease, shard->info);
 		/* What another has created just now is looked at in the next poll. */
-		if (consumer_lease_insert(view->consumer->consumer_no, lease))
+		if (consumer_catalog_insert_lease(view->consumer->consumer_no, lease))
 			shard->lease = lease;
 	}
 }
@@ -359,7 +359,7 @@ consumer_leases_lock(ConsumerView *view)
 {
 	ListCell *lc;
 
-	foreach (lc, consumer_leases_lock_own(view->consumer->consumer_no, view->worker_id))
+	foreach (lc, consumer_catalog_lock_own_leases(view->consumer->consumer_no, view->worker_id))
 	{
 		ConsumerLease *lease = lfirst(lc);
 		ConsumerShard *shard = find_by_no(view, lease->shard_no);
@@ -421,8 +421,8 @@ consumer_leases_take(ConsumerView *view)
 	}
 	if (count == 0)
 		return 0;
-	leases = consumer_leases_lock_free(view->consumer->consumer_no,
-									   consumer_shard_nos(shard_nos, count),
+	leases = consumer_catalog_lock_free_leases(view->consumer->consumer_no,
+									   consumer_catalog_shard_nos(shard_nos, count),
 									   view->now, balance.share - balance.mine);
 	foreach (lc, leases)
 		adopt(view, lfirst(lc));
@@ -446,8 +446,8 @@ consumer_leases_steal(ConsumerView *view)
 		if (consumer_shard_is_eligible(&view->shards[i]))
 			shard_nos[count++] = view->shards[i].info->shard_no;
 	}
-	leases = consumer_leases_lock_one_of(view->consumer->consumer_no,
-										 consumer_shard_nos(shard_nos, count),
+	leases = consumer_catalog_lock_lease_of(view->consumer->consumer_no,
+										 consumer_catalog_shard_nos(shard_nos, count),
 										 balance.most_loaded);
 	if (leases == NIL)
 		return false;
@@ -494,10 +494,10 @@ consumer_lease_expire(const ConsumerView *view, ConsumerShard *shard)
 	ShardRecord	   record;
 	int64		   lost = 0;
 
-	shard->horizon = shard_age_horizon(view->stream, shard->info);
+	shard->horizon = horizon_of_shard_by_age(view->stream, shard->info);
 	if (lease->checkpoint >= shard->horizon - 1)
 		return false;
-	shard->horizon = shard_horizon(view->stream, shard->info, view->snapshot);
+	shard->horizon = horizon_of_shard(view->stream, shard->info, view->snapshot);
 	reader = shard_reader_open(shard->info, view->snapshot, lease->checkpoint);
 	while (shard_reader_next(reader, &record) && record.number < shard->horizon)
 	{
@@ -535,7 +535,7 @@ consumer_leases_settle(ConsumerView *view)
 
 		if (!shard->locked || !consumer_shard_is_eligible(shard))
 			continue;
-		rel = consumer_shard_open(shard);
+		rel = consumer_shard_lock_table(shard);
 		if (rel == NULL)
 		{
 			shard->gone = true;
@@ -587,7 +587,7 @@ consumer_leases_write(ConsumerView *view)
 	for (int i = 0; i < view->count; i++)
 	{
 		if (view->shards[i].changed)
-			consumer_lease_update(view->consumer->consumer_no, view->shards[i].lease);
+			consumer_catalog_update_lease(view->consumer->consumer_no, view->shards[i].lease);
 		view->shards[i].changed = false;
 	}
 }

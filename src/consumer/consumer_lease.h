@@ -53,7 +53,7 @@ extern void		   consumer_view_load(ConsumerView *view, const char *consumer_name
 extern void		   consumer_view_fill(ConsumerView *view, List *leases);
 extern void		   consumer_view_end(ConsumerView *view);
 
-extern Relation consumer_shard_open(const ConsumerShard *shard);
+extern Relation consumer_shard_lock_table(const ConsumerShard *shard);
 extern bool		consumer_shard_is_eligible(const ConsumerShard *shard);
 extern bool		consumer_shard_is_own(const ConsumerView *view, const ConsumerShard *shard);
 extern bool		consumer_shard_is_free(const ConsumerView *view, const ConsumerShard *shard);

@@ -30,7 +30,7 @@
 #include "consumer/consumer_sql.h"
 #include "reading/record_row.h"
 #include "shard/shard_watch.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_poll);
 
@@ -40,7 +40,7 @@ PG_FUNCTION_INFO_V1(ddbstreams_poll);
 /* How long to leave alone what could not be had, in microseconds */
 #define RETRY_INTERVAL (USECS_PER_SEC / 10)
 
-typedef struct Poll
+typedef struct ConsumerPoll
 {
 	const char	  *consumer_name;
 	const char	  *worker_id;
@@ -57,7 +57,7 @@ typedef struct Poll
 	int			   watch_count;
 	MemoryContext  context; /* of one look or try */
 	MemoryContext  row_context;
-} Poll;
+} ConsumerPoll;
 
 /* One shard's part of a poll */
 typedef struct ShardTurn
@@ -81,7 +81,7 @@ compare_turns(const void *a, const void *b)
 
 /* Reads records of one shard, at most so many, and returns them to the caller. */
 static void
-read_shard(Poll *poll, ConsumerView *view, ShardTurn *turn, int max_records)
+read_shard(ConsumerPoll *poll, ConsumerView *view, ShardTurn *turn, int max_records)
 {
 	ConsumerShard *shard = turn->shard;
 	RecordPage	   page;
@@ -116,7 +116,7 @@ read_shard(Poll *poll, ConsumerView *view, ShardTurn *turn, int max_records)
  * may.
  */
 static void
-read_shards(Poll *poll, ConsumerView *view)
+read_shards(ConsumerPoll *poll, ConsumerView *view)
 {
 	ShardTurn *turns = palloc0(Max(view->count, 1) * sizeof(ShardTurn));
 	int		   count = 0;
@@ -193,7 +193,7 @@ warn_of_losses(ConsumerView *view)
 	}
 	if (view->consumer->untold_records > 0)
 	{
-		lost = consumer_take_untold(view->consumer->consumer_no);
+		lost = consumer_catalog_take_untold(view->consumer->consumer_no);
 		if (lost > 0)
 			warn_of_loss(view, NULL, lost);
 	}
@@ -233,7 +233,7 @@ has_contended(const ConsumerView *view)
 
 /* Locks, settles and reads. */
 static void
-act(Poll *poll)
+act(ConsumerPoll *poll)
 {
 	ConsumerView view;
 	LeaseBalance balance;
@@ -246,7 +246,7 @@ act(Poll *poll)
 	consumer_view_load(&view, poll->consumer_name, poll->worker_id);
 	consumer_leases_create(&view);
 	if (registration_is_due(&view))
-		is_new = consumer_worker_register(view.consumer->consumer_no, poll->worker_id,
+		is_new = consumer_catalog_register_worker(view.consumer->consumer_no, poll->worker_id,
 										  view.now, view.now + view.consumer->lease_usec);
 	consumer_leases_lock(&view);
 	finished = 0;
@@ -276,7 +276,7 @@ act(Poll *poll)
 	consumer_leases_renew(&view);
 	consumer_leases_write(&view);
 	if (is_new || taken > 0 || finished > 0 || poll->hands_over)
-		consumer_wakes_workers(view.consumer->consumer_no);
+		consumer_catalog_wake_workers(view.consumer->consumer_no);
 	if (taken == 0 && finished == 0)
 		poll->retry_at = GetCurrentTimestamp() + RETRY_INTERVAL;
 	poll->has_locked = true;
@@ -289,12 +289,12 @@ act(Poll *poll)
  * false if that is something new: the view is older then.
  */
 static bool
-watch(Poll *poll, const ConsumerView *view)
+watch(ConsumerPoll *poll, const ConsumerView *view)
 {
 	Oid *watched = palloc((view->count + 1) * sizeof(Oid));
 	int	 count = 0;
 
-	watched[count++] = consumer_watch_key(view->consumer->consumer_no);
+	watched[count++] = consumer_catalog_watch_key(view->consumer->consumer_no);
 	for (int i = 0; i < view->count; i++)
 	{
 		const ConsumerShard *shard = &view->shards[i];
@@ -317,7 +317,7 @@ watch(Poll *poll, const ConsumerView *view)
 
 /* Looks whether there is something to do, or when there may be. */
 static bool
-has_work(const Poll *poll, const ConsumerView *view, TimestampTz *next_look)
+has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_look)
 {
 	TimestampTz	 now = GetCurrentTimestamp();
 	TimestampTz	 clock_offset = view->now - now;
@@ -368,7 +368,7 @@ has_work(const Poll *poll, const ConsumerView *view, TimestampTz *next_look)
 
 /* Waits until there is something to do, or the time is over. */
 static void
-wait_for_work(Poll *poll)
+wait_for_work(ConsumerPoll *poll)
 {
 	for (;;)
 	{
@@ -394,7 +394,7 @@ wait_for_work(Poll *poll)
 }
 
 static void
-poll_until(Poll *poll)
+poll_until(ConsumerPoll *poll)
 {
 	for (;;)
 	{
@@ -434,19 +434,19 @@ check_arguments(FunctionCallInfo fcinfo)
 Datum
 ddbstreams_poll(PG_FUNCTION_ARGS)
 {
-	Poll		 *poll = palloc0(sizeof(Poll));
+	ConsumerPoll		 *poll = palloc0(sizeof(ConsumerPoll));
 	int64		  wait;
 	MemoryContext oldcontext;
 
 	check_arguments(fcinfo);
 	poll->consumer_name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	poll->worker_id = consumer_worker_argument(PG_GETARG_TEXT_PP(1));
+	poll->worker_id = consumer_sql_worker_argument(PG_GETARG_TEXT_PP(1));
 	poll->max_records = PG_GETARG_INT32(2);
 	if (poll->max_records < 1 || poll->max_records > MAX_RECORDS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_records must be between 1 and %d", MAX_RECORDS)));
-	wait = stream_time_interval_usec(PG_GETARG_INTERVAL_P(3));
+	wait = clock_interval_usec(PG_GETARG_INTERVAL_P(3));
 	if (wait < 0 || wait > MAX_WAIT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

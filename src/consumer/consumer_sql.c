@@ -20,7 +20,7 @@
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_create_consumer);
 PG_FUNCTION_INFO_V1(ddbstreams_drop_consumer);
@@ -44,13 +44,13 @@ check_name(const text *argument, const char *what)
 }
 
 char *
-consumer_name_argument(const text *name)
+consumer_sql_name_argument(const text *name)
 {
 	return check_name(name, "consumer_name");
 }
 
 char *
-consumer_worker_argument(const text *worker_id)
+consumer_sql_worker_argument(const text *worker_id)
 {
 	return check_name(worker_id, "worker_id");
 }
@@ -68,7 +68,7 @@ create_lease(const ConsumerInfo *consumer, const StreamInfo *stream,
 	consumer_lease_init(&lease, shard);
 	if (!at_latest)
 		lease.checkpoint = Max(shard->starting_number,
-							   shard_horizon(stream, shard, snapshot)) -
+							   horizon_of_shard(stream, shard, snapshot)) -
 						   1;
 	else if (ShardIsOpen(shard))
 	{
@@ -81,7 +81,7 @@ create_lease(const ConsumerInfo *consumer, const StreamInfo *stream,
 		lease.checkpoint = shard->ending_number;
 	}
 	lease.returned = lease.checkpoint;
-	(void) consumer_lease_insert(consumer->consumer_no, &lease);
+	(void) consumer_catalog_insert_lease(consumer->consumer_no, &lease);
 }
 
 static bool
@@ -122,11 +122,11 @@ ddbstreams_create_consumer(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(3))
 		error_null_argument("leaseDuration");
 	PreventCommandIfReadOnly("create_consumer()");
-	consumer.consumer_name = consumer_name_argument(PG_GETARG_TEXT_PP(0));
+	consumer.consumer_name = consumer_sql_name_argument(PG_GETARG_TEXT_PP(0));
 	starting_position = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	at_latest = is_latest(starting_position);
 	lease_duration = PG_GETARG_INTERVAL_P(3);
-	consumer.lease_usec = stream_time_interval_usec(lease_duration);
+	consumer.lease_usec = clock_interval_usec(lease_duration);
 	if (consumer.lease_usec < MIN_LEASE || consumer.lease_usec > MAX_LEASE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -137,7 +137,7 @@ ddbstreams_create_consumer(PG_FUNCTION_ARGS)
 	consumer.stream_id = stream->stream_id;
 	consumer.stream_arn = stream->arn;
 	consumer.role_id = GetUserId();
-	if (!consumer_insert(&consumer, starting_position, lease_duration))
+	if (!consumer_catalog_insert(&consumer, starting_position, lease_duration))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("consumer \"%s\" already exists", consumer.consumer_name)));
@@ -157,8 +157,8 @@ ddbstreams_drop_consumer(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		error_null_argument("consumerName");
 	PreventCommandIfReadOnly("drop_consumer()");
-	consumer = consumer_by_name(consumer_name_argument(PG_GETARG_TEXT_PP(0)));
-	consumer_delete(consumer->consumer_no);
+	consumer = consumer_catalog_by_name(consumer_sql_name_argument(PG_GETARG_TEXT_PP(0)));
+	consumer_catalog_delete(consumer->consumer_no);
 	PG_RETURN_VOID();
 }
 
@@ -174,7 +174,7 @@ lease_lost(const ConsumerInfo *consumer, const char *worker_id,
 				 errdetail("Nobody holds it.") :
 				 errdetail("Worker \"%s\" holds it, by lease counter %lld.",
 						   lease->owner, (long long) lease->counter),
-			 errhint("Poll again: who holds the lease now processes the records that were not checkpointed.")));
+			 errhint("ConsumerPoll again: who holds the lease now processes the records that were not checkpointed.")));
 }
 
 static void
@@ -229,8 +229,8 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(3))
 		error_null_argument("sequenceNumber");
 	PreventCommandIfReadOnly("checkpoint()");
-	consumer = consumer_by_name(consumer_name_argument(PG_GETARG_TEXT_PP(0)));
-	worker_id = consumer_worker_argument(PG_GETARG_TEXT_PP(1));
+	consumer = consumer_catalog_by_name(consumer_sql_name_argument(PG_GETARG_TEXT_PP(0)));
+	worker_id = consumer_sql_worker_argument(PG_GETARG_TEXT_PP(1));
 	sequence_number = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	number = sequence_number_parse(sequence_number);
 
@@ -240,10 +240,10 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 	shard = stream_access_shard(stream, text_to_cstring(PG_GETARG_TEXT_PP(2)), snapshot);
 	UnregisterSnapshot(snapshot);
 
-	leases = consumer_lease_lock(consumer->consumer_no, shard->shard_no);
+	leases = consumer_catalog_lock_lease(consumer->consumer_no, shard->shard_no);
 	lease = leases == NIL ? NULL : linitial(leases);
 	if (lease == NULL)
-		(void) consumer_by_name(consumer->consumer_name); /* dropped meanwhile? */
+		(void) consumer_catalog_by_name(consumer->consumer_name); /* dropped meanwhile? */
 	if (lease == NULL || lease->owner == NULL || strcmp(lease->owner, worker_id) != 0)
 		lease_lost(consumer, worker_id, shard, lease);
 	if (lease->kind == CHECKPOINT_SHARD_END && number == lease->checkpoint)
@@ -256,14 +256,14 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 	lease->checkpoint = number;
 	lease->owner_switches = 0;
 	lease->counter++;
-	lease->expires_at = stream_time_now() + consumer->lease_usec;
+	lease->expires_at = clock_now() + consumer->lease_usec;
 	lease->worker_pid = MyProcPid;
 	if (!ShardIsOpen(shard) && number >= shard->ending_number)
 	{
 		lease->kind = CHECKPOINT_SHARD_END;
-		consumer_wakes_workers(consumer->consumer_no);
+		consumer_catalog_wake_workers(consumer->consumer_no);
 	}
-	consumer_lease_update(consumer->consumer_no, lease);
+	consumer_catalog_update_lease(consumer->consumer_no, lease);
 	PG_RETURN_VOID();
 }
 
@@ -296,16 +296,16 @@ ddbstreams_leases(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("consumerName");
-	consumer_name = consumer_name_argument(PG_GETARG_TEXT_PP(0));
+	consumer_name = consumer_sql_name_argument(PG_GETARG_TEXT_PP(0));
 	view.consumer = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ?
-						consumer_find(consumer_name) :
+						consumer_catalog_find(consumer_name) :
 						NULL;
 	if (view.consumer == NULL)
-		view.consumer = consumer_by_name(consumer_name);
+		view.consumer = consumer_catalog_by_name(consumer_name);
 	InitMaterializedSRF(fcinfo, 0);
 	view.snapshot = GetActiveSnapshot();
 	view.stream = consumer_stream(view.consumer, view.snapshot);
-	consumer_view_fill(&view, consumer_leases(view.consumer->consumer_no));
+	consumer_view_fill(&view, consumer_catalog_leases(view.consumer->consumer_no));
 	for (int i = 0; i < view.count; i++)
 	{
 		const ShardInfo		*shard = view.shards[i].info;

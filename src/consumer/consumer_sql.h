@@ -8,7 +8,7 @@
 #include "base/ddbstreams.h"
 
 /* Each returns a palloc'd string, or raises an error if it cannot be a name. */
-extern char *consumer_name_argument(const text *name);
-extern char *consumer_worker_argument(const text *worker_id);
+extern char *consumer_sql_name_argument(const text *name);
+extern char *consumer_sql_worker_argument(const text *worker_id);
 
 #endif /* CONSUMER_SQL_H */

@@ -20,7 +20,7 @@
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_consumer_stats);
 PG_FUNCTION_INFO_V1(ddbstreams_tidy_consumers);
@@ -49,7 +49,7 @@ enum
 static int64
 count_lag(const ConsumerView *view, const ConsumerShard *shard, int64 *first)
 {
-	Relation	 rel = consumer_shard_open(shard);
+	Relation	 rel = consumer_shard_lock_table(shard);
 	ShardReader *reader;
 	ShardRecord	 record;
 	BlockNumber	 first_block;
@@ -141,16 +141,16 @@ put_streamless(ReturnSetInfo *rsinfo, const ConsumerInfo *consumer)
 static void
 put_consumer(ReturnSetInfo *rsinfo, ConsumerInfo *consumer, bool sees_all)
 {
-	List		*leases = consumer_leases(consumer->consumer_no);
+	List		*leases = consumer_catalog_leases(consumer->consumer_no);
 	ConsumerView view = {0};
 	int64		 lost_records = consumer->lost_records;
 	ListCell	*lc;
 
 	view.consumer = consumer;
-	view.now = stream_time_now();
+	view.now = clock_now();
 	view.snapshot = RegisterSnapshot(GetLatestSnapshot());
 	view.stream = stream_catalog_by_id(consumer->stream_id, view.snapshot);
-	if (view.stream == NULL || stream_is_expired(view.stream))
+	if (view.stream == NULL || horizon_has_passed_stream(view.stream))
 	{
 		if (sees_all)
 			put_streamless(rsinfo, consumer);
@@ -188,7 +188,7 @@ ddbstreams_list_consumer_stats(PG_FUNCTION_ARGS)
 	ListCell	  *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach (lc, consumer_list())
+	foreach (lc, consumer_catalog_list())
 	{
 		ConsumerInfo *consumer = lfirst(lc);
 
@@ -213,23 +213,23 @@ expire_leases(ConsumerView *view)
 		Relation	   rel;
 
 		if (shard->lease == NULL || shard->lease->kind == CHECKPOINT_SHARD_END ||
-			shard->lease->checkpoint >= shard_age_horizon(view->stream, shard->info) - 1)
+			shard->lease->checkpoint >= horizon_of_shard_by_age(view->stream, shard->info) - 1)
 			continue;
-		if (shard_is_expired(view->stream, shard->info))
-			locked = consumer_leases_lock_any(view->consumer->consumer_no,
+		if (horizon_has_passed_shard(view->stream, shard->info))
+			locked = consumer_catalog_lock_any_lease(view->consumer->consumer_no,
 											  shard->info->shard_no);
 		else
-			locked = consumer_leases_lock_free(view->consumer->consumer_no,
-											   consumer_shard_nos(&shard->info->shard_no, 1),
+			locked = consumer_catalog_lock_free_leases(view->consumer->consumer_no,
+											   consumer_catalog_shard_nos(&shard->info->shard_no, 1),
 											   view->now, 1);
 		if (locked == NIL)
 			continue;
 		shard->lease = linitial(locked);
-		rel = consumer_shard_open(shard);
+		rel = consumer_shard_lock_table(shard);
 		if (rel == NULL)
 			continue;
 		if (consumer_lease_expire(view, shard))
-			consumer_lease_update(view->consumer->consumer_no, shard->lease);
+			consumer_catalog_update_lease(view->consumer->consumer_no, shard->lease);
 		relation_close(rel, AccessShareLock);
 	}
 }
@@ -237,14 +237,14 @@ expire_leases(ConsumerView *view)
 static void
 maintain(ConsumerInfo *consumer)
 {
-	List		*leases = consumer_leases(consumer->consumer_no);
+	List		*leases = consumer_catalog_leases(consumer->consumer_no);
 	ConsumerView view = {0};
 	int64		*gone = palloc(Max(list_length(leases), 1) * sizeof(int64));
 	int			 gone_count = 0;
 	ListCell	*lc;
 
 	view.consumer = consumer;
-	view.now = stream_time_now();
+	view.now = clock_now();
 	view.snapshot = RegisterSnapshot(GetLatestSnapshot());
 	view.stream = stream_catalog_by_id(consumer->stream_id, view.snapshot);
 	if (view.stream != NULL)
@@ -261,8 +261,8 @@ maintain(ConsumerInfo *consumer)
 	}
 	if (gone_count > 0)
 	{
-		consumer_leases_clean(consumer->consumer_no, consumer_shard_nos(gone, gone_count));
-		consumer_wakes_workers(consumer->consumer_no);
+		consumer_catalog_clean_leases(consumer->consumer_no, consumer_catalog_shard_nos(gone, gone_count));
+		consumer_catalog_wake_workers(consumer->consumer_no);
 	}
 	if (view.stream != NULL)
 		expire_leases(&view);
@@ -290,9 +290,9 @@ consumer_cleanup(void)
 	if (OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
-		consumer_delete_orphans();
+		consumer_catalog_delete_orphans();
 		oldcontext = MemoryContextSwitchTo(context);
-		consumers = consumer_list();
+		consumers = consumer_catalog_list();
 		MemoryContextSwitchTo(oldcontext);
 		PopActiveSnapshot();
 	}
@@ -320,8 +320,8 @@ ddbstreams_tidy_consumers(PG_FUNCTION_ARGS)
 	ListCell *lc;
 
 	PreventCommandIfReadOnly("tidy_consumers()");
-	consumer_delete_orphans();
-	foreach (lc, consumer_list())
+	consumer_catalog_delete_orphans();
+	foreach (lc, consumer_catalog_list())
 		maintain(lfirst(lc));
 	PG_RETURN_VOID();
 }

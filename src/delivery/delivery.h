@@ -7,7 +7,7 @@
  * dispatcher	the process of a database that knows its units and says which
  *				are to be looked at (delivery_dispatcher.c)
  * handler worker	a process that runs units, one at a time, as the role that
- *				made the mapping (delivery_handler.c)
+ *				made the mapping (handler_worker.c)
  * step			one batch: counted, called, its end written down (delivery_step.c)
  */
 #ifndef DELIVERY_H
@@ -67,7 +67,7 @@ typedef struct DeliveryOutcome
 #define DELIVERY_MAX_STATE (1024 * 1024)
 
 /* delivery_step.c */
-extern DeliveryOutcome delivery_step(const DeliveryUnit	   *unit,
+extern DeliveryOutcome delivery_run(const DeliveryUnit	   *unit,
 									 const DeliveryOutcome *before);
 
 /* delivery_redrive.c */
@@ -75,8 +75,8 @@ extern bool			   delivery_redrive_is_wanted(int64 mapping_no);
 extern DeliveryOutcome delivery_redrive_step(const DeliveryUnit *unit);
 
 /* delivery_transaction.c */
-extern void delivery_begin(void);
-extern void delivery_commit(void);
-extern void delivery_abort(void);
+extern void delivery_transaction_begin(void);
+extern void delivery_transaction_commit(void);
+extern void delivery_transaction_abort(void);
 
 #endif /* DELIVERY_H */

@@ -13,7 +13,7 @@
 
 #include "delivery/delivery.h"
 #include "delivery/delivery_call.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 /* Returns a member of an object, or NULL. */
 static JsonbValue *

@@ -29,7 +29,7 @@
 
 /* Returns when the tumbling window begins that a record belongs to. */
 TimestampTz
-delivery_window_start(int64 number, int64 window_usec)
+delivery_batch_window_start(int64 number, int64 window_usec)
 {
 	int64 since_epoch = NUMBER_TIME(number) + UNIX_EPOCH_USECS;
 
@@ -112,7 +112,7 @@ static void
 append_text(StringInfo buf, const BatchRequest *request, RecordPage *page)
 {
 	appendStringInfoChar(buf, '{');
-	aws_append_record_members(buf, page);
+	record_json_append_members(buf, page);
 	appendStringInfoString(buf, ",\"eventSourceARN\":\"");
 	appendStringInfoString(buf, request->mapping->event_source_arn);
 	appendStringInfoString(buf, "\"}");
@@ -125,7 +125,7 @@ append_text(StringInfo buf, const BatchRequest *request, RecordPage *page)
 static bool
 is_wanted(const BatchRequest *request, RecordPage *page, bool *has_texts)
 {
-	const char	  *event = record_event_name(page->decoder->event);
+	const char	  *event = record_decode_event_name(page->decoder->event);
 	FilterVerdict  verdict;
 	MemoryContext  oldcontext;
 	StringInfoData text;
@@ -140,15 +140,15 @@ is_wanted(const BatchRequest *request, RecordPage *page, bool *has_texts)
 	/* What is needed for one record goes with it. */
 	oldcontext = MemoryContextSwitchTo(page->decoder->context);
 	initStringInfo(&text);
-	(void) record_append_keys(page->decoder, &text);
-	verdict = filter_set_pretest_keys(request->filter, event, delivery_json(text.data));
+	(void) record_decode_append_keys(page->decoder, &text);
+	verdict = filter_set_pretest_keys(request->filter, event, delivery_call_json(text.data));
 	if (verdict == FILTER_MAYBE)
 	{
 		record_page_decode_texts(page);
 		*has_texts = true;
 		resetStringInfo(&text);
 		append_text(&text, request, page);
-		verdict = filter_set_matches(request->filter, delivery_json(text.data)) ?
+		verdict = filter_set_matches(request->filter, delivery_call_json(text.data)) ?
 					  FILTER_YES :
 					  FILTER_NO;
 	}
@@ -246,7 +246,7 @@ delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 		batch->through = page.record.number;
 		if (batch->count == 1 && request->window_usec > 0 && end_at_last == BATCH_AT_LAST)
 		{
-			TimestampTz window_end = delivery_window_start(page.record.number,
+			TimestampTz window_end = delivery_batch_window_start(page.record.number,
 														   request->window_usec) +
 									 request->window_usec;
 

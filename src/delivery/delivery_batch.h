@@ -52,6 +52,6 @@ typedef struct DeliveryBatch
 extern void delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 								Snapshot snapshot);
 
-extern TimestampTz delivery_window_start(int64 number, int64 window_usec);
+extern TimestampTz delivery_batch_window_start(int64 number, int64 window_usec);
 
 #endif /* DELIVERY_BATCH_H */

@@ -113,7 +113,7 @@ delivery_call_end(void)
 
 /* What is kept of the error of a call: one line, not too long, palloc'd */
 char *
-delivery_error_text(const ErrorData *error)
+delivery_call_error_text(const ErrorData *error)
 {
 	char *text;
 
@@ -132,7 +132,7 @@ delivery_error_text(const ErrorData *error)
 
 /* Reads JSON text, in the server's encoding. */
 Jsonb *
-delivery_json(const char *text)
+delivery_call_json(const char *text)
 {
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }

@@ -13,9 +13,9 @@ extern void	  delivery_call_init(void);
 extern Oid	  delivery_call_find(const char *name, MappingFunctionUse use);
 extern Jsonb *delivery_call(Oid function, Jsonb *argument);
 extern void	  delivery_call_end(void);
-extern char	 *delivery_error_text(const ErrorData *error);
+extern char	 *delivery_call_error_text(const ErrorData *error);
 
-extern Jsonb *delivery_json(const char *text);
+extern Jsonb *delivery_call_json(const char *text);
 
 /* delivery_answer.c */
 typedef enum AnswerKind

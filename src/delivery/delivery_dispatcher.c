@@ -5,12 +5,12 @@
  *
  * There is one dispatcher in a database that has mappings to deliver for.  It
  * looks at the tables when a mapping or the lineage of a shard has changed
- * (delivery_look.c), and sleeps otherwise: commits that have appended to a shard
+ * (delivery_discover.c), and sleeps otherwise: commits that have appended to a shard
  * set its latch, and so do handler workers.  It never waits for a lock that a
  * user may hold, and calls nobody's code.
  *
- * Units that have something to do are ready (delivery_units.c), and are given to
- * handler workers (delivery_pool.c), who tell how it has ended.
+ * Units that have something to do are ready (delivery_queue.c), and are given to
+ * handler workers (delivery_assign.c), who tell how it has ended.
  */
 #include "postgres.h"
 
@@ -21,11 +21,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "delivery/delivery_handlers.h"
-#include "delivery/delivery_look.h"
-#include "delivery/delivery_pool.h"
-#include "delivery/delivery_roles.h"
-#include "delivery/delivery_units.h"
+#include "delivery/handler_mailbox.h"
+#include "delivery/delivery_discover.h"
+#include "delivery/delivery_assign.h"
+#include "delivery/role_backoff.h"
+#include "delivery/delivery_queue.h"
 #include "shard/shard_watch.h"
 #include "worker/worker_slots.h"
 
@@ -48,7 +48,7 @@ look(void)
 	wishes = worker_slots_dispatcher_wishes();
 	look_wanted = false;
 	looked_at = GetCurrentTimestamp();
-	delivery_look();
+	delivery_discover();
 }
 
 /* --- what has happened meanwhile --------------------------------------------- */
@@ -57,28 +57,28 @@ look(void)
 static void
 unit_was_dropped(const HandlerInfo *handler)
 {
-	Unit		   *unit = units_find(&handler->unit);
+	QueuedUnit		   *unit = delivery_queue_find(&handler->unit);
 	DeliveryOutcome outcome = {.result = DELIVERY_AGAIN};
 
 	if (unit == NULL || unit->state != UNIT_RUNNING)
 		return;
 	/* It may have been the unit's fault; the position tells. */
 	outcome.suspect = handler->state == HANDLER_RUNNING;
-	units_end(unit, &outcome);
+	delivery_queue_end(unit, &outcome);
 }
 
 static void
 collect(const HandlerInfo *handler)
 {
-	Unit *unit = units_find(&handler->unit);
+	QueuedUnit *unit = delivery_queue_find(&handler->unit);
 
 	if (unit != NULL && unit->state == UNIT_RUNNING)
 	{
-		units_end(unit, &handler->outcome);
+		delivery_queue_end(unit, &handler->outcome);
 		if (handler->outcome.result == DELIVERY_CHANGED || !unit->seen || unit->held)
 			look_wanted = true;
 	}
-	delivery_handlers_collect(handler->index);
+	handler_mailbox_collect(handler->index);
 }
 
 /* Takes note of handlers that have done their work, or are gone. */
@@ -88,7 +88,7 @@ collect_all(void)
 	ListCell *lc;
 
 	(void) worker_slots_reap();
-	foreach (lc, delivery_handlers_list(MyDatabaseId))
+	foreach (lc, handler_mailbox_list(MyDatabaseId))
 	{
 		HandlerInfo *handler = lfirst(lc);
 		WorkerInfo	 worker;
@@ -100,12 +100,12 @@ collect_all(void)
 		else if (!is_there)
 			unit_was_dropped(handler);
 		if (handler->connected)
-			delivery_roles_forget_problem(handler->role);
+			role_backoff_forget_problem(handler->role);
 		if (!is_there)
 		{
-			delivery_handlers_free(handler->index);
+			handler_mailbox_free(handler->index);
 			if (!handler->connected)
-				delivery_roles_note_problem(handler->role);
+				role_backoff_note_problem(handler->role);
 		}
 	}
 }
@@ -116,23 +116,23 @@ adopt_handlers(void)
 {
 	ListCell *lc;
 
-	delivery_handlers_adopt();
-	foreach (lc, delivery_handlers_list(MyDatabaseId))
+	handler_mailbox_adopt();
+	foreach (lc, handler_mailbox_list(MyDatabaseId))
 	{
 		HandlerInfo *handler = lfirst(lc);
-		Unit		*unit;
+		QueuedUnit		*unit;
 
 		if (handler->state == HANDLER_IDLE)
 			continue;
-		unit = units_find(&handler->unit);
+		unit = delivery_queue_find(&handler->unit);
 		if (unit == NULL)
 		{
-			UnitMapping *mapping = units_mapping(handler->unit.mapping_no);
+			QueuedMapping *mapping = delivery_queue_mapping(handler->unit.mapping_no);
 
 			mapping->role = handler->role;
-			unit = units_add(mapping, &handler->unit, InvalidOid);
+			unit = delivery_queue_add(mapping, &handler->unit, InvalidOid);
 		}
-		units_begin(unit);
+		delivery_queue_begin(unit);
 		look_wanted = true;
 	}
 }
@@ -146,9 +146,9 @@ take_touched(void)
 	dlist_iter	   iter;
 
 	/* Others have been touched, no more than that. */
-	dlist_foreach (iter, &units_all)
+	dlist_foreach (iter, &delivery_queue_all_units)
 	{
-		Unit *unit = dlist_container(Unit, node, iter.cur);
+		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
 
 		if (OidIsValid(unit->shard_table) && unit->state != UNIT_RUNNING &&
 			unit->state != UNIT_READY)
@@ -156,13 +156,13 @@ take_touched(void)
 	}
 	if (!shard_watch_take_wanted(&wanted, &touched))
 		return;
-	dlist_foreach (iter, &units_all)
+	dlist_foreach (iter, &delivery_queue_all_units)
 	{
-		Unit *unit = dlist_container(Unit, node, iter.cur);
+		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
 
 		if (OidIsValid(unit->shard_table) &&
 			shard_watch_touched(&touched, unit->shard_table))
-			units_touch(unit);
+			delivery_queue_touch(unit);
 	}
 }
 
@@ -175,13 +175,13 @@ take_touched(void)
 static void
 end_if_unused(void)
 {
-	bool	  is_unused = dlist_is_empty(&units_mappings);
+	bool	  is_unused = dlist_is_empty(&delivery_queue_all_mappings);
 	List	 *handlers;
 	ListCell *lc;
 
 	if (!is_unused && setting_max_workers > 0)
 		return;
-	handlers = delivery_handlers_list(MyDatabaseId);
+	handlers = handler_mailbox_list(MyDatabaseId);
 	foreach (lc, handlers)
 	{
 		HandlerInfo *handler = lfirst(lc);
@@ -210,9 +210,9 @@ turn(void)
 		TimestampDifferenceExceeds(looked_at, GetCurrentTimestamp(), LOOK_INTERVAL_MS))
 		look();
 	take_touched();
-	next = units_run_timers();
-	delivery_pool_assign();
-	next = Min(next, delivery_pool_end_idle());
+	next = delivery_queue_run_timers();
+	delivery_assign();
+	next = Min(next, delivery_assign_end_idle());
 	end_if_unused();
 	return next;
 }
@@ -223,9 +223,9 @@ waits_for_workers(void)
 {
 	dlist_iter iter;
 
-	dlist_foreach (iter, &units_mappings)
+	dlist_foreach (iter, &delivery_queue_all_mappings)
 	{
-		if (!dlist_is_empty(&dlist_container(UnitMapping, node, iter.cur)->ready))
+		if (!dlist_is_empty(&dlist_container(QueuedMapping, node, iter.cur)->ready))
 			return true;
 	}
 	return false;

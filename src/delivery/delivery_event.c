@@ -11,14 +11,14 @@
 
 #include "delivery/delivery.h"
 #include "delivery/delivery_event.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 #include "typed_json/typed_json.h"
 
 /* A time in UTC, whole seconds */
 static char *
 seconds_text(TimestampTz time)
 {
-	char *text = stream_time_label(time);
+	char *text = clock_label(time);
 
 	strcpy(strrchr(text, '.'), "Z");
 	return text;
@@ -53,7 +53,7 @@ delivery_event(const DeliveryBatch *batch)
 
 /* Returns the event of a batch in the position's tumbling window, palloc'd. */
 char *
-delivery_window_event(const DeliveryBatch *batch, const MappingInfo *mapping,
+delivery_event_of_window(const DeliveryBatch *batch, const MappingInfo *mapping,
 					  const ShardInfo *shard, const DeliveryPosition *position,
 					  bool is_final)
 {
@@ -94,7 +94,7 @@ new_uuid(void)
  * palloc'd.  The batch may be empty: the last call of a tumbling window.
  */
 char *
-delivery_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
+delivery_event_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
 				 const ShardInfo *shard, const char *condition, int attempts,
 				 bool unhandled)
 {
@@ -110,7 +110,7 @@ delivery_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
 		appendStringInfo(&buf, ",\"responseContext\":{\"statusCode\":200,\"executedVersion\":\"$LATEST\",\"functionError\":%s}",
 						 unhandled ? "\"Unhandled\"" : "null");
 	appendStringInfo(&buf, ",\"version\":\"1.0\",\"timestamp\":\"%sZ\"",
-					 stream_time_label(GetCurrentTimestamp()));
+					 clock_label(GetCurrentTimestamp()));
 	appendStringInfoString(&buf, ",\"DDBStreamBatchInfo\":{\"shardId\":");
 	append_string(&buf, shard->shard_id);
 	if (batch->count > 0)
@@ -133,7 +133,7 @@ delivery_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
 
 /* Returns a failure record with the records as its payload, palloc'd. */
 char *
-delivery_failure_with_payload(const char *failure, const DeliveryBatch *batch)
+delivery_event_failure_with_payload(const char *failure, const DeliveryBatch *batch)
 {
 	StringInfoData buf;
 

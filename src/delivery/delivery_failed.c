@@ -16,7 +16,7 @@
 #include "delivery/delivery_call.h"
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_failed.h"
-#include "registry/own_sql.h"
+#include "registry/owner_sql.h"
 
 /*
  * Runs some work in a subtransaction.  Returns NULL, or the message of the error
@@ -68,7 +68,7 @@ make_records(void *arg)
 	appendStringInfoChar(&buf, '[');
 	appendBinaryStringInfo(&buf, work->batch->records.data, work->batch->records.len);
 	appendStringInfoChar(&buf, ']');
-	work->records = delivery_json(buf.data);
+	work->records = delivery_call_json(buf.data);
 }
 
 /*
@@ -85,7 +85,7 @@ delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
 	char			 nulls[] = "         ";
 	Datum			 values[9];
 	char			*problem = try(make_records, &work);
-	OwnSql			 state;
+	OwnerSql			 state;
 
 	if (problem != NULL)
 	{
@@ -101,15 +101,15 @@ delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
 	values[3] = ObjectIdGetDatum(mapping->role_id);
 	values[4] = CStringGetTextDatum(mapping->event_source_arn);
 	values[5] = CStringGetTextDatum(shard->shard_id);
-	values[6] = JsonbPGetDatum(delivery_json(failure));
+	values[6] = JsonbPGetDatum(delivery_call_json(failure));
 	values[7] = work.records == NULL ? (Datum) 0 : JsonbPGetDatum(work.records);
 	values[8] = TimestampTzGetDatum(GetCurrentTimestamp());
-	own_sql_begin(&state);
-	own_sql("INSERT INTO ddbstreams_shards.failed_batch (id, mapping_no, mapping,"
+	owner_sql_begin(&state);
+	owner_sql("INSERT INTO ddbstreams_shards.failed_batch (id, mapping_no, mapping,"
 			" role_id, stream_arn, shard_id, failure, records, failed_at)"
 			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 			9, types, values, nulls);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 }
 
 typedef struct TellWork
@@ -125,7 +125,7 @@ call_on_failure(void *arg)
 	Oid		  function = delivery_call_find(work->function, MAPPING_ON_FAILURE);
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) delivery_call(function, delivery_json(work->document));
+	(void) delivery_call(function, delivery_call_json(work->document));
 	PopActiveSnapshot();
 }
 
@@ -138,7 +138,7 @@ delivery_failed_tell(const MappingInfo *mapping, const char *failure,
 					 const DeliveryBatch *batch)
 {
 	TellWork work = {mapping->on_failure,
-					 delivery_failure_with_payload(failure, batch)};
+					 delivery_event_failure_with_payload(failure, batch)};
 	char	*problem = try(call_on_failure, &work);
 
 	delivery_call_end();

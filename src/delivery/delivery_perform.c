@@ -19,21 +19,21 @@
 #include "delivery/delivery_perform.h"
 #include "delivery/delivery_step.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 /*
  * Writes the position in the handler's transaction, which the role may have
  * wanted to be read-only, unless the mapping has been deleted meanwhile.
  */
 static void
-save_with_effects(Step *step)
+save_with_effects(DeliveryStep *step)
 {
 	bool save_read_only = XactReadOnly;
 
 	/* After an error the transaction's end restores it. */
 	XactReadOnly = false;
 	step->has_begun = false; /* what fails from here on is not the handler's */
-	if (!mapping_fence(step->mapping->mapping_no))
+	if (!mapping_lock_fence(step->mapping->mapping_no))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("event source mapping %s has been deleted, or is about to be",
@@ -44,7 +44,7 @@ save_with_effects(Step *step)
 }
 
 static void
-keep_state(Step *step, const DeliveryAnswer *answer)
+keep_state(DeliveryStep *step, const DeliveryAnswer *answer)
 {
 	DeliveryPosition *position = step->position;
 
@@ -64,7 +64,7 @@ keep_state(Step *step, const DeliveryAnswer *answer)
 
 /* Moves the checkpoint as the answer to a batch says. */
 static void
-apply_answer(Step *step, const DeliveryAnswer *answer)
+apply_answer(DeliveryStep *step, const DeliveryAnswer *answer)
 {
 	DeliveryPosition *position = step->position;
 	int				  done = step->batch.count;
@@ -104,14 +104,14 @@ apply_answer(Step *step, const DeliveryAnswer *answer)
 }
 
 static Oid
-find_handler(Step *step)
+find_handler(DeliveryStep *step)
 {
 	stream_access_check(step->stream);
 	return delivery_call_find(step->mapping->function_name, MAPPING_HANDLER);
 }
 
 static void
-perform_call(Step *step)
+perform_call(DeliveryStep *step)
 {
 	DeliveryPosition *position = step->position;
 	Oid				  function = find_handler(step);
@@ -121,11 +121,11 @@ perform_call(Step *step)
 
 	step->has_begun = true;
 	if (position->window_end != 0)
-		event = delivery_window_event(&step->batch, step->mapping, step->shard,
+		event = delivery_event_of_window(&step->batch, step->mapping, step->shard,
 									  position, is_final);
 	else
 		event = delivery_event(&step->batch);
-	answer = delivery_answer_read(delivery_call(function, delivery_json(event)),
+	answer = delivery_answer_read(delivery_call(function, delivery_call_json(event)),
 								  step->mapping->report_batch_item_failures && !is_final,
 								  step->batch.numbers, step->batch.count);
 	if (answer.kind == ANSWER_BATCH_FAILED)
@@ -145,7 +145,7 @@ perform_call(Step *step)
 }
 
 static void
-perform_give_up(Step *step)
+perform_give_up(DeliveryStep *step)
 {
 	char *failure = delivery_step_failure(step);
 	char *problem = delivery_failed_tell(step->mapping, failure, &step->batch);
@@ -169,7 +169,7 @@ perform_give_up(Step *step)
  * aborted; at its commit too.
  */
 void
-delivery_perform(Step *step)
+delivery_perform(DeliveryStep *step)
 {
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, step->mapping->function_name);

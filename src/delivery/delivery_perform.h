@@ -9,6 +9,6 @@
 
 #include "delivery/delivery_step.h"
 
-extern void delivery_perform(Step *step);
+extern void delivery_perform(DeliveryStep *step);
 
 #endif /* DELIVERY_PERFORM_H */

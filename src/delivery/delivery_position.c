@@ -18,7 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "delivery/delivery_position.h"
-#include "registry/own_sql.h"
+#include "registry/owner_sql.h"
 
 #define POSITION_COLUMNS_BUT_STATE                                        \
 	"mapping_no, shard_no, lane, lanes, checkpoint, drain_to, finished, " \
@@ -135,7 +135,7 @@ position_from_tuple(HeapTuple tuple, TupleDesc desc)
 	return position;
 }
 
-/* Turns the rows that own_sql has found into a list of DeliveryPosition. */
+/* Turns the rows that owner_sql has found into a list of DeliveryPosition. */
 static List *
 positions_in(MemoryContext context, uint64 count)
 {
@@ -157,19 +157,19 @@ delivery_position_load(const DeliveryUnit *unit)
 	MemoryContext context = CurrentMemoryContext;
 	Oid			  types[3] = {INT8OID, INT8OID, INT2OID};
 	Datum		  values[3];
-	OwnSql		  state;
+	OwnerSql		  state;
 	List		 *positions;
 
 	values[0] = Int64GetDatum(unit->mapping_no);
 	values[1] = Int64GetDatum(unit->shard_no);
 	values[2] = Int16GetDatum((int16) unit->lane);
-	own_sql_begin(&state);
+	owner_sql_begin(&state);
 	positions = positions_in(context,
-							 own_sql("SELECT " POSITION_COLUMNS
+							 owner_sql("SELECT " POSITION_COLUMNS
 									 " FROM ddbstreams_shards.mapping_shard"
 									 " WHERE mapping_no = $1 AND shard_no = $2 AND lane = $3",
 									 3, types, values, NULL));
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return positions == NIL ? NULL : linitial(positions);
 }
 
@@ -183,16 +183,16 @@ delivery_position_list(int64 mapping_no)
 	MemoryContext context = CurrentMemoryContext;
 	Oid			  type = INT8OID;
 	Datum		  value = Int64GetDatum(mapping_no);
-	OwnSql		  state;
+	OwnerSql		  state;
 	List		 *positions;
 
-	own_sql_begin(&state);
+	owner_sql_begin(&state);
 	positions = positions_in(context,
-							 own_sql("SELECT " POSITION_COLUMNS_BUT_STATE ", NULL::jsonb"
+							 owner_sql("SELECT " POSITION_COLUMNS_BUT_STATE ", NULL::jsonb"
 									 " FROM ddbstreams_shards.mapping_shard"
 									 " WHERE mapping_no = $1 ORDER BY shard_no, lane",
 									 1, &type, &value, NULL));
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return positions;
 }
 
@@ -308,18 +308,18 @@ delivery_position_save(DeliveryPosition *position)
 		INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID,
 		TIMESTAMPTZOID, JSONBOID};
 	Parameters p;
-	OwnSql	   state;
+	OwnerSql	   state;
 	uint64	   count;
 
 	fill_parameters(&p, position);
-	own_sql_begin(&state);
+	owner_sql_begin(&state);
 	if (position->state_changed)
-		count = own_sql(UPDATE_TEXT ", window_state = $29" WHERE_TEXT,
+		count = owner_sql(UPDATE_TEXT ", window_state = $29" WHERE_TEXT,
 						PARAMETERS, types, p.values, p.nulls);
 	else
-		count = own_sql(UPDATE_TEXT WHERE_TEXT, PARAMETERS - 1, types, p.values,
+		count = owner_sql(UPDATE_TEXT WHERE_TEXT, PARAMETERS - 1, types, p.values,
 						p.nulls);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	position->stored_call_no = position->call_no;
 	position->state_changed = false;
 	return count == 1;
@@ -335,29 +335,29 @@ delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
 {
 	Oid	   types[4] = {INT8OID, INT8OID, INT4OID, INT8OID};
 	Datum  values[4];
-	OwnSql state;
+	OwnerSql state;
 	uint64 count;
 
 	values[0] = Int64GetDatum(mapping_no);
 	values[1] = Int64GetDatum(shard_no);
 	values[2] = Int32GetDatum(lanes);
 	values[3] = Int64GetDatum(checkpoint);
-	own_sql_begin(&state);
-	count = own_sql("INSERT INTO ddbstreams_shards.mapping_shard"
+	owner_sql_begin(&state);
+	count = owner_sql("INSERT INTO ddbstreams_shards.mapping_shard"
 					" (mapping_no, shard_no, lane, lanes, checkpoint)"
 					" SELECT m.mapping_no, $2, lane, $3, $4"
 					" FROM (SELECT mapping_no FROM ddbstreams_shards.mapping"
 					"       WHERE mapping_no = $1 FOR KEY SHARE SKIP LOCKED) AS m,"
 					" generate_series(0, $3 - 1) AS lane",
 					4, types, values, NULL);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return count > 0;
 }
 
 /*
  * Locks the rows of a shard of a mapping ($1 and $2); false if not all could be
- * locked at once, because the mapping is being deleted.  Between own_sql_begin
- * and own_sql_end.
+ * locked at once, because the mapping is being deleted.  Between owner_sql_begin
+ * and owner_sql_end.
  */
 static bool
 lock_shard(Datum *values)
@@ -365,10 +365,10 @@ lock_shard(Datum *values)
 	static const Oid types[2] = {INT8OID, INT8OID};
 	uint64			 locked;
 
-	locked = own_sql("SELECT FROM ddbstreams_shards.mapping_shard"
+	locked = owner_sql("SELECT FROM ddbstreams_shards.mapping_shard"
 					 " WHERE mapping_no = $1 AND shard_no = $2 FOR UPDATE SKIP LOCKED",
 					 2, types, values, NULL);
-	return locked == own_sql("SELECT FROM ddbstreams_shards.mapping_shard"
+	return locked == owner_sql("SELECT FROM ddbstreams_shards.mapping_shard"
 							 " WHERE mapping_no = $1 AND shard_no = $2",
 							 2, types, values, NULL);
 }
@@ -387,16 +387,16 @@ delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes)
 {
 	Oid			 types[3] = {INT8OID, INT8OID, INT4OID};
 	Datum		 values[3];
-	OwnSql		 state;
+	OwnerSql		 state;
 	DivideResult result = DIVIDE_DONE;
 
 	values[0] = Int64GetDatum(mapping_no);
 	values[1] = Int64GetDatum(shard_no);
 	values[2] = Int32GetDatum(lanes);
-	own_sql_begin(&state);
+	owner_sql_begin(&state);
 	if (!lock_shard(values))
 		result = DIVIDE_WAITS;
-	else if (own_sql("WITH old AS (SELECT min(checkpoint) AS least, max(checkpoint) AS most,"
+	else if (owner_sql("WITH old AS (SELECT min(checkpoint) AS least, max(checkpoint) AS most,"
 					 "   bool_or(in_call OR batch_ends <> '{}' OR window_start IS NOT NULL) AS busy,"
 					 "   max(call_no) AS call_no, sum(records_delivered)::int8 AS delivered,"
 					 "   sum(records_filtered)::int8 AS filtered, sum(records_lost)::int8 AS lost,"
@@ -421,7 +421,7 @@ delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes)
 					 "  batches_delivered = excluded.batches_delivered,"
 					 "  batches_failed = excluded.batches_failed",
 					 3, types, values, NULL) == 0)
-		result = own_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = least_end"
+		result = owner_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = least_end"
 						 " FROM (SELECT max(greatest(checkpoint, (SELECT max(e) FROM unnest(batch_ends) AS e)))"
 						 "        AS least_end FROM ddbstreams_shards.mapping_shard"
 						 "       WHERE mapping_no = $1 AND shard_no = $2) AS ends"
@@ -429,7 +429,7 @@ delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes)
 						 2, types, values, NULL) > 0 ?
 					 DIVIDE_DRAINS :
 					 DIVIDE_WAITS;
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return result;
 }
 
@@ -439,16 +439,16 @@ delivery_position_undrain(int64 mapping_no, int64 shard_no)
 {
 	Oid	   types[2] = {INT8OID, INT8OID};
 	Datum  values[2];
-	OwnSql state;
+	OwnerSql state;
 
 	values[0] = Int64GetDatum(mapping_no);
 	values[1] = Int64GetDatum(shard_no);
-	own_sql_begin(&state);
+	owner_sql_begin(&state);
 	if (lock_shard(values))
-		(void) own_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = NULL"
+		(void) owner_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = NULL"
 					   " WHERE mapping_no = $1 AND shard_no = $2 AND drain_to IS NOT NULL",
 					   2, types, values, NULL);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 }
 
 /* Removes the rows of a shard, which is no more and has been delivered. */
@@ -457,16 +457,16 @@ delivery_position_forget(int64 mapping_no, int64 shard_no)
 {
 	Oid	   types[2] = {INT8OID, INT8OID};
 	Datum  values[2];
-	OwnSql state;
+	OwnerSql state;
 
 	values[0] = Int64GetDatum(mapping_no);
 	values[1] = Int64GetDatum(shard_no);
-	own_sql_begin(&state);
+	owner_sql_begin(&state);
 	if (lock_shard(values))
-		(void) own_sql("DELETE FROM ddbstreams_shards.mapping_shard"
+		(void) owner_sql("DELETE FROM ddbstreams_shards.mapping_shard"
 					   " WHERE mapping_no = $1 AND shard_no = $2 AND finished",
 					   2, types, values, NULL);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 }
 
 /*
@@ -479,13 +479,13 @@ delivery_position_note_problem(int64 mapping_no, const char *result,
 {
 	Oid	   types[3] = {INT8OID, TEXTOID, TEXTOID};
 	Datum  values[3];
-	OwnSql state;
+	OwnerSql state;
 
 	values[0] = Int64GetDatum(mapping_no);
 	values[1] = CStringGetTextDatum(result);
 	values[2] = CStringGetTextDatum(error);
-	own_sql_begin(&state);
-	own_sql("UPDATE ddbstreams_shards.mapping_shard AS s SET last_result = $2,"
+	owner_sql_begin(&state);
+	owner_sql("UPDATE ddbstreams_shards.mapping_shard AS s SET last_result = $2,"
 			" last_result_at = pg_catalog.clock_timestamp(), last_error = $3,"
 			" last_error_at = pg_catalog.clock_timestamp()"
 			" FROM (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard"
@@ -493,7 +493,7 @@ delivery_position_note_problem(int64 mapping_no, const char *result,
 			"       FOR NO KEY UPDATE SKIP LOCKED) AS row"
 			" WHERE s.ctid = row.tid",
 			3, types, values, NULL);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 }
 
 /* --- changes in memory ------------------------------------------------------ */

@@ -23,7 +23,7 @@
 #include "filter/filter.h"
 #include "shard/horizon.h"
 #include "shard/shard_log.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 /* Passed-over records are worth a checkpoint after so many, or so long */
 #define PASSED_RECORDS 1000
@@ -66,7 +66,7 @@ mapping_filter(const MappingInfo *mapping)
 }
 
 static void
-read_batch(Step *step, int64 after, int64 last, int max_records, int64 window_usec)
+read_batch(DeliveryStep *step, int64 after, int64 last, int max_records, int64 window_usec)
 {
 	BatchRequest request = {
 		.mapping = step->mapping,
@@ -85,7 +85,7 @@ read_batch(Step *step, int64 after, int64 last, int max_records, int64 window_us
 
 /* Reads the batch that is to be delivered as it was. */
 static void
-read_present_batch(Step *step)
+read_present_batch(DeliveryStep *step)
 {
 	DeliveryPosition *position = step->position;
 
@@ -107,7 +107,7 @@ read_present_batch(Step *step)
 }
 
 static void
-begin_call(Step *step, StepKind kind)
+begin_call(DeliveryStep *step, StepKind kind)
 {
 	DeliveryPosition *position = step->position;
 
@@ -127,7 +127,7 @@ begin_call(Step *step, StepKind kind)
  * shutdown that has ended it.  Returns whether it does.
  */
 static bool
-find_crash(Step *step)
+find_crash(DeliveryStep *step)
 {
 	DeliveryPosition *position = step->position;
 
@@ -150,7 +150,7 @@ find_crash(Step *step)
 
 /* Records that the mapping would have been given and that have expired */
 static int64
-count_records(Step *step, int64 after, int64 last)
+count_records(DeliveryStep *step, int64 after, int64 last)
 {
 	DeliveryBatch batch;
 	BatchRequest  request = {
@@ -171,16 +171,16 @@ count_records(Step *step, int64 after, int64 last)
 
 /* Goes on at the horizon, if that has overtaken the position. */
 static void
-pass_horizon(Step *step)
+pass_horizon(DeliveryStep *step)
 {
 	DeliveryPosition *position = step->position;
 	int64			  before = position->checkpoint;
 	int64			  horizon;
 	int64			  lost;
 
-	if (shard_age_horizon(step->stream, step->shard) <= before + 1)
+	if (horizon_of_shard_by_age(step->stream, step->shard) <= before + 1)
 		return;
-	horizon = shard_horizon(step->stream, step->shard, GetActiveSnapshot());
+	horizon = horizon_of_shard(step->stream, step->shard, GetActiveSnapshot());
 	if (horizon <= before + 1)
 		return;
 
@@ -201,7 +201,7 @@ pass_horizon(Step *step)
 
 /* The shard, or the stream, has expired before its end was reached. */
 static void
-lose_shard(Step *step)
+lose_shard(DeliveryStep *step)
 {
 	step->position->finished = true;
 	delivery_step_save(step);
@@ -216,12 +216,12 @@ lose_shard(Step *step)
 
 /* Finds what a unit is about; false if there is nothing to be done with it. */
 static bool
-find_unit(Step *step)
+find_unit(DeliveryStep *step)
 {
 	Snapshot snapshot = GetActiveSnapshot();
 
 	delivery_step_result(step, DELIVERY_CHANGED, 0);
-	step->mapping = mapping_by_no(step->unit->mapping_no);
+	step->mapping = mapping_catalog_by_no(step->unit->mapping_no);
 	if (step->mapping == NULL || !mapping_is_active(step->mapping) ||
 		step->mapping->role_id != GetSessionUserId())
 		return false;
@@ -249,7 +249,7 @@ find_unit(Step *step)
  * and then; until then it is remembered by the dispatcher.
  */
 static void
-pass_over(Step *step)
+pass_over(DeliveryStep *step)
 {
 	DeliveryPosition *position = step->position;
 	DeliveryOutcome	 *outcome = &step->outcome;
@@ -277,7 +277,7 @@ pass_over(Step *step)
 
 /* There is nothing to deliver. */
 static void
-prepare_nothing(Step *step, bool is_present)
+prepare_nothing(DeliveryStep *step, bool is_present)
 {
 	DeliveryPosition *position = step->position;
 	DeliveryBatch	 *batch = &step->batch;
@@ -309,7 +309,7 @@ prepare_nothing(Step *step, bool is_present)
 	{
 		if (position->window_end != 0)
 			delivery_step_result(step, DELIVERY_WAIT,
-								 position->window_end - (stream_time_now() - GetCurrentTimestamp()));
+								 position->window_end - (clock_now() - GetCurrentTimestamp()));
 		else
 			delivery_step_result(step, DELIVERY_IDLE, 0);
 		if (batch->through > position->checkpoint)
@@ -318,7 +318,7 @@ prepare_nothing(Step *step, bool is_present)
 }
 
 static void
-prepare_give_up(Step *step, bool may_call)
+prepare_give_up(DeliveryStep *step, bool may_call)
 {
 	DeliveryPosition *position = step->position;
 
@@ -340,7 +340,7 @@ prepare_give_up(Step *step, bool may_call)
  * the front of the batch.  Returns whether there are any.
  */
 static bool
-give_up_old(Step *step)
+give_up_old(DeliveryStep *step)
 {
 	DeliveryPosition *position = step->position;
 	int64			  max_age = step->mapping->maximum_record_age_usec;
@@ -349,7 +349,7 @@ give_up_old(Step *step)
 	if (max_age < 0)
 		return false;
 	while (count < step->batch.count &&
-		   NUMBER_TIME(step->batch.numbers[count]) < stream_time_now() - max_age)
+		   NUMBER_TIME(step->batch.numbers[count]) < clock_now() - max_age)
 		count++;
 	if (count == 0)
 		return false;
@@ -363,7 +363,7 @@ give_up_old(Step *step)
 
 /* Must the open tumbling window be closed before this batch is delivered? */
 static bool
-window_is_over(Step *step, TimestampTz now)
+window_is_over(DeliveryStep *step, TimestampTz now)
 {
 	DeliveryPosition *position = step->position;
 	DeliveryBatch	 *batch = &step->batch;
@@ -382,7 +382,7 @@ window_is_over(Step *step, TimestampTz now)
 }
 
 static void
-prepare_final(Step *step)
+prepare_final(DeliveryStep *step)
 {
 	step->batch.count = 0;
 	resetStringInfo(&step->batch.records);
@@ -391,7 +391,7 @@ prepare_final(Step *step)
 
 /* Returns when a batch that is not full is to be delivered; 0: now. */
 static TimestampTz
-fills_until(Step *step)
+fills_until(DeliveryStep *step)
 {
 	TimestampTz until;
 
@@ -404,27 +404,27 @@ fills_until(Step *step)
 			step->mapping->maximum_batching_window_usec;
 	if (step->position->window_end != 0)
 		until = Min(until, step->position->window_end);
-	until -= stream_time_now() - GetCurrentTimestamp();
+	until -= clock_now() - GetCurrentTimestamp();
 	return until > GetCurrentTimestamp() ? until : 0;
 }
 
 static void
-open_window(Step *step)
+open_window(DeliveryStep *step)
 {
 	DeliveryPosition *position = step->position;
 	int64			  usec = step->mapping->tumbling_window_usec;
 
 	if (usec == 0 || position->window_end != 0)
 		return;
-	position->window_start = delivery_window_start(step->batch.numbers[0], usec);
+	position->window_start = delivery_batch_window_start(step->batch.numbers[0], usec);
 	position->window_end = position->window_start + usec;
 }
 
 static void
-prepare_batch(Step *step)
+prepare_batch(DeliveryStep *step)
 {
 	DeliveryPosition *position = step->position;
-	TimestampTz		  now = stream_time_now();
+	TimestampTz		  now = clock_now();
 	bool			  is_present = position->batch_count > 0;
 	TimestampTz		  until;
 
@@ -471,7 +471,7 @@ prepare_batch(Step *step)
  * unless that is a call.
  */
 void
-delivery_prepare(Step *step)
+delivery_prepare(DeliveryStep *step)
 {
 	bool was_in_call;
 

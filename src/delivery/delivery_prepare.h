@@ -9,6 +9,6 @@
 
 #include "delivery/delivery_step.h"
 
-extern void delivery_prepare(Step *step);
+extern void delivery_prepare(DeliveryStep *step);
 
 #endif /* DELIVERY_PREPARE_H */

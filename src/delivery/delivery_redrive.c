@@ -23,9 +23,9 @@
 #include "delivery/delivery.h"
 #include "delivery/delivery_call.h"
 #include "mapping/mapping.h"
-#include "registry/own_sql.h"
+#include "registry/owner_sql.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 #include "worker/worker_slots.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_redrive);
@@ -51,7 +51,7 @@ ddbstreams_redrive(PG_FUNCTION_ARGS)
 	Oid	   types[2] = {UUIDOID, OIDOID};
 	Datum  values[2];
 	char   nulls[] = "  ";
-	OwnSql state;
+	OwnerSql state;
 	uint64 count;
 	bool   known = true;
 
@@ -61,8 +61,8 @@ ddbstreams_redrive(PG_FUNCTION_ARGS)
 	else
 		values[0] = PG_GETARG_DATUM(0);
 
-	own_sql_begin(&state);
-	count = own_sql("UPDATE ddbstreams_shards.failed_batch AS b"
+	owner_sql_begin(&state);
+	count = owner_sql("UPDATE ddbstreams_shards.failed_batch AS b"
 					" SET redrive_at = clock_timestamp(), last_error = NULL"
 					" FROM ddbstreams_shards.mapping AS m"
 					" WHERE m.mapping_no = b.mapping_no"
@@ -71,14 +71,14 @@ ddbstreams_redrive(PG_FUNCTION_ARGS)
 					" AND pg_has_role($2, b.role_id, 'USAGE')",
 					2, types, values, nulls);
 	if (count == 0 && nulls[0] != 'n')
-		known = own_sql("SELECT 1 FROM ddbstreams_shards.failed_batch"
+		known = owner_sql("SELECT 1 FROM ddbstreams_shards.failed_batch"
 						" WHERE (id = $1 OR mapping = $1) AND pg_has_role($2, role_id, 'USAGE')"
 						" UNION ALL SELECT 1 FROM ddbstreams_shards.mapping"
 						" WHERE uuid = $1 AND pg_has_role($2, role_id, 'USAGE')",
 						2, types, values, nulls) > 0;
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	if (!known)
-		mapping_not_found();
+		mapping_catalog_not_found();
 	if (count > 0)
 		worker_slots_want_dispatcher_at_commit();
 	PG_RETURN_INT32((int32) count);
@@ -90,14 +90,14 @@ delivery_redrive_is_wanted(int64 mapping_no)
 {
 	Oid	   type = INT8OID;
 	Datum  value = Int64GetDatum(mapping_no);
-	OwnSql state;
+	OwnerSql state;
 	bool   found;
 
-	own_sql_begin(&state);
-	found = own_sql("SELECT 1 FROM ddbstreams_shards.failed_batch"
+	owner_sql_begin(&state);
+	found = owner_sql("SELECT 1 FROM ddbstreams_shards.failed_batch"
 					" WHERE mapping_no = $1 AND redrive_at IS NOT NULL LIMIT 1",
 					1, &type, &value, NULL) > 0;
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return found;
 }
 
@@ -107,12 +107,12 @@ find_batch(Redrive *redrive)
 {
 	Oid			  type = INT8OID;
 	Datum		  value = Int64GetDatum(redrive->mapping->mapping_no);
-	OwnSql		  state;
+	OwnerSql		  state;
 	bool		  found;
 	MemoryContext spi_context;
 
-	own_sql_begin(&state);
-	found = own_sql("SELECT id, in_call, records FROM ddbstreams_shards.failed_batch"
+	owner_sql_begin(&state);
+	found = owner_sql("SELECT id, in_call, records FROM ddbstreams_shards.failed_batch"
 					" WHERE mapping_no = $1 AND redrive_at IS NOT NULL"
 					" ORDER BY failed_at, id LIMIT 1",
 					1, &type, &value, NULL) > 0;
@@ -128,7 +128,7 @@ find_batch(Redrive *redrive)
 		redrive->records = DatumGetJsonbPCopy(SPI_getbinval(tuple, desc, 3, &isnull));
 		MemoryContextSwitchTo(spi_context);
 	}
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return found;
 }
 
@@ -139,7 +139,7 @@ update_batch(const Redrive *redrive, const char *query, const char *error, int k
 	Oid	   types[3] = {UUIDOID, TEXTOID, INT4OID};
 	Datum  values[3];
 	char   nulls[] = "   ";
-	OwnSql state;
+	OwnerSql state;
 	uint64 count;
 
 	values[0] = UUIDPGetDatum(&redrive->id);
@@ -148,9 +148,9 @@ update_batch(const Redrive *redrive, const char *query, const char *error, int k
 		nulls[1] = 'n';
 	else
 		values[1] = CStringGetTextDatum(error);
-	own_sql_begin(&state);
-	count = own_sql(query, 3, types, values, nulls);
-	own_sql_end(&state);
+	owner_sql_begin(&state);
+	count = owner_sql(query, 3, types, values, nulls);
+	owner_sql_end(&state);
 	return count == 1;
 }
 
@@ -241,7 +241,7 @@ perform(Redrive *redrive)
 						 sequence_number_text(redrive->numbers[kept_from]));
 	}
 	XactReadOnly = false;
-	if (!mapping_fence(redrive->mapping->mapping_no) ||
+	if (!mapping_lock_fence(redrive->mapping->mapping_no) ||
 		!end_batch(redrive, error, kept_from))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -257,7 +257,7 @@ static bool
 prepare(Redrive *redrive, const DeliveryUnit *unit, DeliveryOutcome *outcome)
 {
 	outcome->result = DELIVERY_CHANGED;
-	redrive->mapping = mapping_by_no(unit->mapping_no);
+	redrive->mapping = mapping_catalog_by_no(unit->mapping_no);
 	if (redrive->mapping == NULL || !mapping_is_active(redrive->mapping) ||
 		redrive->mapping->role_id != GetSessionUserId())
 		return false;
@@ -295,10 +295,10 @@ delivery_redrive_step(const DeliveryUnit *unit)
 	MemoryContextReset(context);
 	redrive.context = context;
 
-	delivery_begin();
+	delivery_transaction_begin();
 	MemoryContextSwitchTo(context);
 	calls = prepare(&redrive, unit, &outcome);
-	delivery_commit();
+	delivery_transaction_commit();
 	MemoryContextSwitchTo(context);
 	if (!calls)
 		return outcome;
@@ -313,15 +313,15 @@ delivery_redrive_step(const DeliveryUnit *unit)
 		error = CopyErrorData();
 		FlushErrorState();
 		delivery_call_end();
-		delivery_abort();
+		delivery_transaction_abort();
 	}
 	PG_END_TRY();
 	if (error != NULL)
 	{
-		delivery_begin();
+		delivery_transaction_begin();
 		MemoryContextSwitchTo(context);
-		(void) end_batch(&redrive, delivery_error_text(error), 0);
-		delivery_commit();
+		(void) end_batch(&redrive, delivery_call_error_text(error), 0);
+		delivery_transaction_commit();
 		ereport(LOG,
 				(errmsg("a failed batch of event source mapping %s has failed again: %s",
 						mapping_uuid_text(redrive.mapping), error->message)));

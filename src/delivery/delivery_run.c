@@ -25,7 +25,7 @@
 
 /* Tells of an error in the log, but of a lasting one less and less often. */
 static void
-log_failure(Step *step, const ErrorData *error)
+log_failure(DeliveryStep *step, const ErrorData *error)
 {
 	int failures = step->position->failures;
 
@@ -41,7 +41,7 @@ log_failure(Step *step, const ErrorData *error)
 
 /* The third transaction, after an error in the second one */
 static void
-record_failure(Step *step, const ErrorData *error)
+record_failure(DeliveryStep *step, const ErrorData *error)
 {
 	/* The next step gives the batch up without on_failure. */
 	if (step->kind == STEP_GIVE_UP)
@@ -49,13 +49,13 @@ record_failure(Step *step, const ErrorData *error)
 		delivery_step_result(step, DELIVERY_AGAIN, 0);
 		return;
 	}
-	delivery_begin();
+	delivery_transaction_begin();
 	MemoryContextSwitchTo(step->context);
 	delivery_step_fail(step, step->has_begun ? FAILURE_ERROR : FAILURE_BEFORE,
-					   delivery_error_text(error));
+					   delivery_call_error_text(error));
 	if (!delivery_position_save(step->position))
 		delivery_step_result(step, DELIVERY_BLOCKED, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS));
-	delivery_commit();
+	delivery_transaction_commit();
 	MemoryContextSwitchTo(step->context);
 }
 
@@ -64,11 +64,11 @@ record_failure(Step *step, const ErrorData *error)
  * to our tables: writes that down where the user will see it.
  */
 static void
-record_own_failure(Step *step, const ErrorData *error)
+record_own_failure(DeliveryStep *step, const ErrorData *error)
 {
 	DeliveryPosition *position;
 
-	delivery_begin();
+	delivery_transaction_begin();
 	MemoryContextSwitchTo(step->context);
 	position = delivery_position_load(step->unit);
 	delivery_step_result(step, DELIVERY_CHANGED, 0);
@@ -76,7 +76,7 @@ record_own_failure(Step *step, const ErrorData *error)
 	{
 		step->position = position;
 		position->failures++;
-		position->last_error = delivery_error_text(error);
+		position->last_error = delivery_call_error_text(error);
 		position->last_error_at = GetCurrentTimestamp();
 		delivery_position_note(position, psprintf("PROBLEM: %s", position->last_error));
 		position->next_attempt_at = delivery_step_backoff(position->failures);
@@ -84,7 +84,7 @@ record_own_failure(Step *step, const ErrorData *error)
 		(void) delivery_position_save(position);
 		delivery_step_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
 	}
-	delivery_commit();
+	delivery_transaction_commit();
 	MemoryContextSwitchTo(step->context);
 	if (position != NULL && step->mapping != NULL)
 		log_failure(step, error);
@@ -92,16 +92,16 @@ record_own_failure(Step *step, const ErrorData *error)
 
 /* The first transaction; returns NULL, or the error that has undone it. */
 static ErrorData *
-try_to_prepare(Step *step)
+try_to_prepare(DeliveryStep *step)
 {
 	ErrorData *volatile error = NULL;
 
 	PG_TRY();
 	{
-		delivery_begin();
+		delivery_transaction_begin();
 		MemoryContextSwitchTo(step->context);
 		delivery_prepare(step);
-		delivery_commit();
+		delivery_transaction_commit();
 		MemoryContextSwitchTo(step->context);
 	}
 	PG_CATCH();
@@ -109,7 +109,7 @@ try_to_prepare(Step *step)
 		MemoryContextSwitchTo(step->context);
 		error = CopyErrorData();
 		FlushErrorState();
-		delivery_abort();
+		delivery_transaction_abort();
 		MemoryContextSwitchTo(step->context);
 		step->kind = STEP_NONE;
 	}
@@ -119,7 +119,7 @@ try_to_prepare(Step *step)
 
 /* Runs perform; returns NULL, or the error that has undone it. */
 static ErrorData *
-try_to_perform(Step *step)
+try_to_perform(DeliveryStep *step)
 {
 	ErrorData *volatile error = NULL;
 
@@ -133,7 +133,7 @@ try_to_perform(Step *step)
 		error = CopyErrorData();
 		FlushErrorState();
 		delivery_call_end();
-		delivery_abort();
+		delivery_transaction_abort();
 		MemoryContextSwitchTo(step->context);
 	}
 	PG_END_TRY();
@@ -146,11 +146,11 @@ try_to_perform(Step *step)
  * leaves a transaction to be aborted.
  */
 DeliveryOutcome
-delivery_step(const DeliveryUnit *unit, const DeliveryOutcome *before)
+delivery_run(const DeliveryUnit *unit, const DeliveryOutcome *before)
 {
 	static MemoryContext context = NULL;
 	MemoryContext		 oldcontext;
-	Step				 step = {.unit = unit, .before = before};
+	DeliveryStep				 step = {.unit = unit, .before = before};
 	ErrorData			*error;
 
 	if (context == NULL)

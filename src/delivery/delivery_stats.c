@@ -14,12 +14,12 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "delivery/delivery_handlers.h"
+#include "delivery/handler_mailbox.h"
 #include "delivery/delivery_position.h"
 #include "shard/horizon.h"
 #include "mapping/mapping.h"
 #include "shard/shard_reader.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 #include "worker/worker_slots.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_mapping_stats);
@@ -94,7 +94,7 @@ count_lag(const StreamInfo *stream, const ShardInfo *shard, int64 checkpoint,
 	*first = 0;
 	if (rel == NULL)
 		return 0;
-	checkpoint = Max(checkpoint, shard_age_horizon(stream, shard) - 1);
+	checkpoint = Max(checkpoint, horizon_of_shard_by_age(stream, shard) - 1);
 	reader = shard_reader_open(shard, snapshot, checkpoint);
 	first_block = reader->block;
 	while (count < LAG_COUNTED && shard_reader_next(reader, &record))
@@ -122,7 +122,7 @@ set_lag(Row *row, const StreamInfo *stream, const ShardInfo *shard, int64 checkp
 	double seconds = 0;
 
 	if (first != 0)
-		seconds = Max(0, stream_time_now() - NUMBER_TIME(first)) / (double) USECS_PER_SEC;
+		seconds = Max(0, clock_now() - NUMBER_TIME(first)) / (double) USECS_PER_SEC;
 	set(row, OUT_LAG_RECORDS, Int64GetDatum(count));
 	set(row, OUT_LAG_SECONDS, Float8GetDatum(seconds));
 }
@@ -243,12 +243,12 @@ Datum
 ddbstreams_list_mapping_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	List		  *handlers = delivery_handlers_list(MyDatabaseId);
+	List		  *handlers = handler_mailbox_list(MyDatabaseId);
 	bool		   sees_all = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
 	ListCell	  *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach (lc, mapping_list())
+	foreach (lc, mapping_catalog_list())
 	{
 		MappingInfo *mapping = lfirst(lc);
 		StreamInfo	*stream = stream_catalog_by_id(mapping->stream_id,

@@ -39,7 +39,7 @@
 
 /* What there is to be done after this step; wake_at as result needs it */
 void
-delivery_step_result(Step *step, DeliveryResult result, TimestampTz wake_at)
+delivery_step_result(DeliveryStep *step, DeliveryResult result, TimestampTz wake_at)
 {
 	step->outcome.result = result;
 	step->outcome.wake_at = wake_at;
@@ -47,7 +47,7 @@ delivery_step_result(Step *step, DeliveryResult result, TimestampTz wake_at)
 
 /* Writes the position down; an error if it is no longer what was read. */
 void
-delivery_step_save(Step *step)
+delivery_step_save(DeliveryStep *step)
 {
 	step->position_changed = false;
 	if (!delivery_position_save(step->position))
@@ -72,7 +72,7 @@ delivery_step_backoff(int failures)
  * position is not saved.
  */
 void
-delivery_step_fail(Step *step, FailureKind kind, const char *error)
+delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error)
 {
 	DeliveryPosition  *position = step->position;
 	const MappingInfo *mapping = step->mapping;
@@ -122,7 +122,7 @@ delivery_step_fail(Step *step, FailureKind kind, const char *error)
 
 /* Writes a batch down as failed, and goes on behind it. */
 void
-delivery_step_give_up(Step *step, const char *failure)
+delivery_step_give_up(DeliveryStep *step, const char *failure)
 {
 	DeliveryPosition *position = step->position;
 
@@ -141,9 +141,9 @@ delivery_step_give_up(Step *step, const char *failure)
 
 /* Returns Lambda's record of the present batch's failure, palloc'd. */
 char *
-delivery_step_failure(const Step *step)
+delivery_step_failure(const DeliveryStep *step)
 {
-	return delivery_failure(&step->batch, step->mapping, step->shard,
+	return delivery_event_failure(&step->batch, step->mapping, step->shard,
 							step->position->giving_up, step->position->attempts,
 							step->position->unhandled);
 }

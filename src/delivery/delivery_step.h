@@ -30,7 +30,7 @@ typedef enum FailureKind
 	FAILURE_REPORTED /* by batchItemFailures */
 } FailureKind;
 
-typedef struct Step
+typedef struct DeliveryStep
 {
 	MemoryContext		   context; /* of all of this */
 	const DeliveryUnit	  *unit;
@@ -44,15 +44,15 @@ typedef struct Step
 	bool				   position_changed; /* and not saved yet */
 	DeliveryBatch		   batch;
 	bool				   has_begun; /* in perform: the handler was called */
-} Step;
+} DeliveryStep;
 
 /* delivery_step.c */
-extern void		   delivery_step_result(Step *step, DeliveryResult result,
+extern void		   delivery_step_result(DeliveryStep *step, DeliveryResult result,
 										TimestampTz wake_at);
-extern void		   delivery_step_save(Step *step);
+extern void		   delivery_step_save(DeliveryStep *step);
 extern TimestampTz delivery_step_backoff(int failures);
-extern void		   delivery_step_fail(Step *step, FailureKind kind, const char *error);
-extern char		  *delivery_step_failure(const Step *step);
-extern void		   delivery_step_give_up(Step *step, const char *failure);
+extern void		   delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error);
+extern char		  *delivery_step_failure(const DeliveryStep *step);
+extern void		   delivery_step_give_up(DeliveryStep *step, const char *failure);
 
 #endif /* DELIVERY_STEP_H */

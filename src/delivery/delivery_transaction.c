@@ -12,7 +12,7 @@
 #include "delivery/delivery.h"
 
 void
-delivery_begin(void)
+delivery_transaction_begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -23,7 +23,7 @@ delivery_begin(void)
 }
 
 void
-delivery_commit(void)
+delivery_transaction_commit(void)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -31,7 +31,7 @@ delivery_commit(void)
 
 /* Ends a transaction that has failed. */
 void
-delivery_abort(void)
+delivery_transaction_abort(void)
 {
 	AbortCurrentTransaction();
 }

@@ -86,7 +86,7 @@ has_leaf(const JsonbValue *value, const FilterField *field, int offset,
 
 	if (value->type != jbvBinary)
 		return AT_END(field, offset) &&
-			   (!test || filter_tests_pass(field->tests, field->test_count, value));
+			   (!test || filter_test_any_passes(field->tests, field->test_count, value));
 
 	container = value->val.binary.data;
 	if (JsonContainerIsArray(container))
@@ -268,7 +268,7 @@ value_matches(const JsonbValue *value, FilterField **fields, int count,
 	for (int i = 0; i < count; i++)
 	{
 		if (AT_END(fields[i], offset) ?
-				!filter_tests_pass(fields[i]->tests, fields[i]->test_count, value) :
+				!filter_test_any_passes(fields[i]->tests, fields[i]->test_count, value) :
 				!fields[i]->may_be_absent)
 			return false;
 	}
@@ -277,7 +277,7 @@ value_matches(const JsonbValue *value, FilterField **fields, int count,
 
 /* Whether a record, an object, matches a pattern */
 bool
-filter_pattern_matches(const FilterPattern *pattern, Jsonb *record)
+filter_match_pattern(const FilterPattern *pattern, Jsonb *record)
 {
 	for (int i = 0; i < pattern->count; i++)
 	{
@@ -295,7 +295,7 @@ filter_pattern_matches(const FilterPattern *pattern, Jsonb *record)
  * *decided is true if no field is about anything else.
  */
 bool
-filter_alternative_may_match(const FilterAlternative *alternative,
+filter_match_may_match(const FilterAlternative *alternative,
 							 const FilterKnownPart *parts, int part_count,
 							 bool *decided)
 {

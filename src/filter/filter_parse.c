@@ -50,7 +50,7 @@ static void parse_object(FilterParser *parser, JsonbContainer *object,
 
 /* Raises the error of a pattern that is none; the detail is a format. */
 void
-filter_pattern_invalid(const char *detail, ...)
+filter_parse_invalid(const char *detail, ...)
 {
 	StringInfoData buf;
 
@@ -93,7 +93,7 @@ invalid_here(const FilterParser *parser, const char *what)
 
 	if (length > 0 && parser->path.data[length - 1] == '.')
 		length--;
-	filter_pattern_invalid("At \"%s\": %s", excerpt(parser->path.data, length),
+	filter_parse_invalid("At \"%s\": %s", excerpt(parser->path.data, length),
 						   what);
 }
 
@@ -218,7 +218,7 @@ numeric_operand(FilterParser *parser, const JsonbValue *elements,
 		invalid_here(parser, "numeric compares with a number.");
 	number = DatumGetCString(DirectFunctionCall1(numeric_out,
 												 NumericGetDatum(elements[1].val.numeric)));
-	if (!filter_number_as_double(number, &result))
+	if (!filter_test_number_as_double(number, &result))
 		invalid_here(parser, psprintf("numeric cannot compare with %s, which is out of the range or precision of a double.",
 									  excerpt(number, (int) strlen(number))));
 	return result;
@@ -505,7 +505,7 @@ add_field(FilterParser *parser, Alternatives *alternatives, FilterField *field)
 	}
 	parser->references += alternatives->count;
 	if (alternatives->count > 1 && parser->references > MAX_FIELD_REFERENCES)
-		filter_pattern_invalid("The combinations of what \"$or\" offers are too many.");
+		filter_parse_invalid("The combinations of what \"$or\" offers are too many.");
 }
 
 /* Whether "$or" with this value is a choice and not an ordinary name */
@@ -578,7 +578,7 @@ parse_choice(FilterParser *parser, JsonbContainer *array,
 		}
 		parse_object(parser, element.val.binary.data, &branch);
 		if (alternatives->count + branch.count > MAX_ALTERNATIVES)
-			filter_pattern_invalid("The combinations of what \"$or\" offers are more than %d.",
+			filter_parse_invalid("The combinations of what \"$or\" offers are more than %d.",
 								   MAX_ALTERNATIVES);
 		memcpy(&alternatives->items[alternatives->count], branch.items,
 			   sizeof(FilterAlternative) * branch.count);
@@ -661,16 +661,16 @@ compare_fields(const void *a, const void *b)
  * result is in the current memory context, with some that was needed on the way.
  */
 FilterPattern *
-filter_pattern_parse(Jsonb *pattern)
+filter_parse_pattern(Jsonb *pattern)
 {
 	FilterPattern *result = palloc(sizeof(FilterPattern));
 	FilterParser   parser = {.references = 0};
 	Alternatives   alternatives = {.count = 1};
 
 	if (!JB_ROOT_IS_OBJECT(pattern))
-		filter_pattern_invalid("A pattern is a JSON object.");
+		filter_parse_invalid("A pattern is a JSON object.");
 	if (JB_ROOT_COUNT(pattern) == 0)
-		filter_pattern_invalid("A pattern must not be empty.");
+		filter_parse_invalid("A pattern must not be empty.");
 
 	initStringInfo(&parser.path);
 	alternatives.items = palloc0(sizeof(FilterAlternative));

@@ -117,20 +117,20 @@ typedef struct FilterKnownPart
 } FilterKnownPart;
 
 /* filter_parse.c */
-extern FilterPattern *filter_pattern_parse(Jsonb *pattern);
-extern void			  filter_pattern_invalid(const char *detail, ...)
+extern FilterPattern *filter_parse_pattern(Jsonb *pattern);
+extern void			  filter_parse_invalid(const char *detail, ...)
 	pg_attribute_printf(1, 2) pg_attribute_noreturn();
 
 /* filter_match.c */
-extern bool filter_pattern_matches(const FilterPattern *pattern, Jsonb *record);
-extern bool filter_alternative_may_match(const FilterAlternative *alternative,
+extern bool filter_match_pattern(const FilterPattern *pattern, Jsonb *record);
+extern bool filter_match_may_match(const FilterAlternative *alternative,
 										 const FilterKnownPart	 *parts,
 										 int part_count, bool *decided);
 
 /* filter_test.c */
-extern bool		   filter_tests_pass(const FilterTest *tests, int count,
+extern bool		   filter_test_any_passes(const FilterTest *tests, int count,
 									 const JsonbValue *value);
-extern bool		   filter_number_as_double(const char *number, double *result);
+extern bool		   filter_test_number_as_double(const char *number, double *result);
 extern void		   filter_test_set_text(FilterTest *test, FilterTestKind kind,
 										const char *text, int length);
 extern const char *filter_test_set_wildcard(FilterTest *test, const char *text,

@@ -68,7 +68,7 @@ pattern_from_text(char *text)
 	PG_END_TRY();
 
 	if (detail != NULL)
-		filter_pattern_invalid("The pattern is no usable JSON: %s", detail);
+		filter_parse_invalid("The pattern is no usable JSON: %s", detail);
 	return result;
 }
 
@@ -84,7 +84,7 @@ filter_pattern(const JsonbValue *filter, int number)
 	if (filter->type != jbvBinary ||
 		!JsonContainerIsObject(filter->val.binary.data) ||
 		!get_member(filter->val.binary.data, "Pattern", &value))
-		filter_pattern_invalid("Filter %d is not an object with a Pattern.", number);
+		filter_parse_invalid("Filter %d is not an object with a Pattern.", number);
 
 	if (value.type == jbvString)
 	{
@@ -117,7 +117,7 @@ verdict_by_parts(const FilterSet *set, const FilterKnownPart *parts, int count)
 		{
 			bool decided;
 
-			if (!filter_alternative_may_match(&set->patterns[i]->alternatives[j],
+			if (!filter_match_may_match(&set->patterns[i]->alternatives[j],
 											  parts, count, &decided))
 				continue;
 			if (decided)
@@ -169,7 +169,7 @@ compile_filters(FilterSet *set, JsonbContainer *filters)
 		old = MemoryContextSwitchTo(scratch);
 		pattern = filter_pattern(&filter, set->count + 1);
 		MemoryContextSwitchTo(old);
-		set->patterns[set->count++] = filter_pattern_parse(pattern);
+		set->patterns[set->count++] = filter_parse_pattern(pattern);
 	}
 	MemoryContextDelete(scratch);
 
@@ -273,7 +273,7 @@ filter_set_matches(const FilterSet *set, Jsonb *record)
 		return true;
 	for (int i = 0; i < set->count; i++)
 	{
-		if (filter_pattern_matches(set->patterns[i], record))
+		if (filter_match_pattern(set->patterns[i], record))
 			return true;
 	}
 	return false;

@@ -47,7 +47,7 @@ compiled_pattern(FmgrInfo *flinfo, Jsonb *source)
 	old = MemoryContextSwitchTo(cache->context);
 	cache->source = palloc(VARSIZE(source));
 	memcpy(cache->source, source, VARSIZE(source));
-	cache->pattern = filter_pattern_parse(source);
+	cache->pattern = filter_parse_pattern(source);
 	MemoryContextSwitchTo(old);
 	return cache->pattern;
 }
@@ -70,7 +70,7 @@ ddbstreams_filter_matches(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("record is not a JSON object"),
 				 errhint("A record is what a handler finds in Records of its event, such as {\"eventName\": \"INSERT\", \"dynamodb\": {\"Keys\": {\"id\": {\"N\": \"1\"}}}}.")));
-	PG_RETURN_BOOL(filter_pattern_matches(pattern, record));
+	PG_RETURN_BOOL(filter_match_pattern(pattern, record));
 }
 
 /*

@@ -249,7 +249,7 @@ filter_test_set_cidr(FilterTest *test, const char *text, int length)
  * comparable, as in event-ruler.
  */
 bool
-filter_number_as_double(const char *number, double *result)
+filter_test_number_as_double(const char *number, double *result)
 {
 	const char *first = NULL;
 	const char *last = NULL;
@@ -392,7 +392,7 @@ numeric_passes(const FilterTest *test, Value *value)
 
 	if (!value->double_known)
 	{
-		value->is_double = filter_number_as_double(value_number(value),
+		value->is_double = filter_test_number_as_double(value_number(value),
 												   &value->as_double);
 		value->double_known = true;
 	}
@@ -494,7 +494,7 @@ test_passes(const FilterTest *test, Value *value)
 
 /* Whether a value that is neither an array nor an object passes one of the tests */
 bool
-filter_tests_pass(const FilterTest *tests, int count, const JsonbValue *json)
+filter_test_any_passes(const FilterTest *tests, int count, const JsonbValue *json)
 {
 	Value value = {.json = json};
 	bool  passes = false;

@@ -42,7 +42,7 @@
 #include "shard/horizon.h"
 #include "shard/shard_tables.h"
 #include "registry/stream_catalog.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_expire);
 
@@ -56,13 +56,13 @@ typedef struct ExpiryItem
 static bool
 lies_ahead(TimestampTz time)
 {
-	return time > stream_time_now() + CLOCK_TOLERANCE;
+	return time > clock_now() + CLOCK_TOLERANCE;
 }
 
 static bool
 shard_needs_work(const StreamInfo *stream, const ShardInfo *shard)
 {
-	return shard_is_expired(stream, shard) ||
+	return horizon_has_passed_shard(stream, shard) ||
 		   (!ShardIsOpen(shard) && lies_ahead(shard->closed_at));
 }
 
@@ -159,14 +159,14 @@ expire_shard(StreamInfo *stream, ShardInfo *shard)
 {
 	if (!ShardIsOpen(shard) && lies_ahead(shard->closed_at))
 	{
-		shard->closed_at = stream_time_now();
+		shard->closed_at = clock_now();
 		shard_catalog_replace(shard);
 	}
-	else if (shard_is_expired(stream, shard) &&
+	else if (horizon_has_passed_shard(stream, shard) &&
 			 lock_table(shard->shard_table) && lock_table(shard->side_table))
 	{
 		if (has_table(shard))
-			shard_drop_tables(shard);
+			shard_tables_drop(shard);
 		shard_catalog_delete(shard);
 	}
 }

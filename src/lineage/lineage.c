@@ -6,7 +6,7 @@
  * has appended to it holds a lock until its commit, so that whoever gets the
  * closing lock knows the shard's last record; and a writer that waits behind it
  * finds the shard closed, and its children open, when it gets its own
- * (open_shards.c).  The children's numbers begin above everything that is in
+ * (writable_shards.c).  The children's numbers begin above everything that is in
  * the parent's heap.
  *
  * Writers must not be stalled.  The children's tables are made before the lock
@@ -54,7 +54,7 @@
 #include "reading/stream_access.h"
 #include "registry/stream_catalog.h"
 #include "stream/stream_definition.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_split_shard);
 PG_FUNCTION_INFO_V1(ddbstreams_roll_over);
@@ -85,15 +85,15 @@ prepare(const StreamInfo *stream, ShardInfo *parent, int child_count)
 	closing->parent = parent;
 	closing->child_count = child_count;
 	if (child_count == 1)
-		closing->children[0] = shard_make(stream, parent->hash_first,
+		closing->children[0] = shard_tables_make(stream, parent->hash_first,
 										  parent->hash_last);
 	else
 	{
 		uint64 middle = parent->hash_first +
 						(parent->hash_last - parent->hash_first) / 2;
 
-		closing->children[0] = shard_make(stream, parent->hash_first, middle);
-		closing->children[1] = shard_make(stream, middle + 1, parent->hash_last);
+		closing->children[0] = shard_tables_make(stream, parent->hash_first, middle);
+		closing->children[1] = shard_tables_make(stream, middle + 1, parent->hash_last);
 	}
 	return closing;
 }
@@ -102,7 +102,7 @@ static void
 abandon(const Closing *closing)
 {
 	for (int i = 0; i < closing->child_count; i++)
-		shard_drop_tables(closing->children[i]);
+		shard_tables_drop(closing->children[i]);
 }
 
 static bool
@@ -147,11 +147,11 @@ write_closing(const Closing *closing)
 	int64	   starting_number;
 
 	relation_close(rel, NoLock);
-	shard_close(parent);
+	shard_tables_close(parent);
 	starting_number = Max(shard_log_now(),
 						  Max(last_number, parent->ending_number) + 1);
 	for (int i = 0; i < closing->child_count; i++)
-		shard_open(closing->children[i], parent, parent->closed_at, starting_number);
+		shard_tables_publish(closing->children[i], parent, parent->closed_at, starting_number);
 	ForceSyncCommit();
 }
 
@@ -434,7 +434,7 @@ typedef struct DueShard
 static bool
 is_old(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 {
-	return shard->created_at <= stream_time_now() - rollover_usec(stream) &&
+	return shard->created_at <= clock_now() - rollover_usec(stream) &&
 		   has_records(shard);
 }
 
@@ -475,7 +475,7 @@ is_hot(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 	double rate;
 
 	if (shard->hash_first == shard->hash_last ||
-		shard->created_at > stream_time_now() - SPLIT_MIN_AGE)
+		shard->created_at > clock_now() - SPLIT_MIN_AGE)
 		return false;
 	rate = shard_stats_rate(shard, GetActiveSnapshot());
 	return rate > setting_split_above && !was_split_in_vain(shards, shard, rate);

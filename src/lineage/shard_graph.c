@@ -21,7 +21,7 @@
 #include "registry/shard_family.h"
 #include "lineage/shard_stats.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_shard_tree);
 PG_FUNCTION_INFO_V1(ddbstreams_shard_graph);
@@ -67,7 +67,7 @@ append_range(StringInfo out, const ShardInfo *shard)
 static void
 append_age(StringInfo out, const ShardInfo *shard)
 {
-	int64 seconds = Max(stream_time_now() - shard->created_at, 0) / USECS_PER_SEC;
+	int64 seconds = Max(clock_now() - shard->created_at, 0) / USECS_PER_SEC;
 
 	if (seconds < SECS_PER_MINUTE)
 		appendStringInfo(out, "%d s", (int) seconds);

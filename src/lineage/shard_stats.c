@@ -26,7 +26,7 @@
 #include "shard/shard_reader.h"
 #include "lineage/shard_stats.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_stream_stats);
 
@@ -78,7 +78,7 @@ count_records(const ShardInfo *shard, Snapshot snapshot, int64 after, int64 last
 double
 shard_stats_rate(const ShardInfo *shard, Snapshot snapshot)
 {
-	TimestampTz now = stream_time_now();
+	TimestampTz now = clock_now();
 	int64		period = RATE_PERIOD;
 	bool		is_estimate;
 
@@ -134,7 +134,7 @@ shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
 		return false;
 
 	memset(stats, 0, sizeof(ShardStats));
-	position = Max(shard_horizon(stream, shard, snapshot), shard->starting_number) - 1;
+	position = Max(horizon_of_shard(stream, shard, snapshot), shard->starting_number) - 1;
 	latest = shard_reader_latest(shard, snapshot);
 	if (latest > position)
 		first = first_number(shard, snapshot, position);
@@ -170,7 +170,7 @@ ddbstreams_stream_stats(PG_FUNCTION_ARGS)
 		StreamInfo *stream = lfirst(lc);
 		ListCell   *lc2;
 
-		if (stream_is_expired(stream) ||
+		if (horizon_has_passed_stream(stream) ||
 			(!may_monitor && !stream_access_may_read(stream)))
 			continue;
 		foreach (lc2, shard_catalog_list(stream->stream_id, snapshot))

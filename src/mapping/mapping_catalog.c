@@ -3,7 +3,7 @@
  *	  The table of event source mappings: reading and changing its rows.
  *
  * A change by a user raises the row's version; the dispatcher writes down the
- * version that it works by (mapping_acknowledge), from which mapping_state.c
+ * version that it works by (mapping_catalog_acknowledge), from which mapping_state.c
  * tells the state.  mapping_lock.c says which locks there are.
  */
 #include "postgres.h"
@@ -22,8 +22,8 @@
 #include "utils/timestamp.h"
 
 #include "mapping/mapping.h"
-#include "registry/own_sql.h"
-#include "base/stream_time.h"
+#include "registry/owner_sql.h"
+#include "base/clock.h"
 #include "worker/worker_slots.h"
 
 #define MAPPING_COLUMNS                                                       \
@@ -122,13 +122,13 @@ row_usec(MappingRow *row, int anum, int64 if_null)
 {
 	if (ROW_IS_NULL(row, anum))
 		return if_null;
-	return stream_time_interval_usec(DatumGetIntervalP(ROW_DATUM(row, anum)));
+	return clock_interval_usec(DatumGetIntervalP(ROW_DATUM(row, anum)));
 }
 
 static void
 row_set_usec(MappingRow *row, int anum, int64 usec)
 {
-	row_set(row, anum, IntervalPGetDatum(stream_time_usec_interval(usec)));
+	row_set(row, anum, IntervalPGetDatum(clock_usec_interval(usec)));
 }
 
 static MappingInfo *
@@ -175,24 +175,24 @@ query_mappings(const char *query, int nargs, const Oid *types, Datum *values)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext spi_context;
 	List		 *mappings = NIL;
-	OwnSql		  state;
+	OwnerSql		  state;
 	uint64		  count;
 
-	own_sql_begin(&state);
-	count = own_sql(query, nargs, types, values, NULL);
+	owner_sql_begin(&state);
+	count = owner_sql(query, nargs, types, values, NULL);
 	spi_context = MemoryContextSwitchTo(caller);
 	for (uint64 i = 0; i < count; i++)
 		mappings = lappend(mappings,
 						   mapping_from_tuple(SPI_tuptable->vals[i],
 											  SPI_tuptable->tupdesc));
 	MemoryContextSwitchTo(spi_context);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return mappings;
 }
 
 /* The error for a mapping that does not exist */
 void
-mapping_not_found(void)
+mapping_catalog_not_found(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -208,7 +208,7 @@ only_mapping(List *mappings)
 
 /* Returns the mapping of that name, or NULL. */
 MappingInfo *
-mapping_by_uuid(const pg_uuid_t *uuid)
+mapping_catalog_by_uuid(const pg_uuid_t *uuid)
 {
 	Datum value = UUIDPGetDatum(uuid);
 	Oid	  type = UUIDOID;
@@ -220,7 +220,7 @@ mapping_by_uuid(const pg_uuid_t *uuid)
 
 /* Returns the mapping of that number, or NULL. */
 MappingInfo *
-mapping_by_no(int64 mapping_no)
+mapping_catalog_by_no(int64 mapping_no)
 {
 	Datum value = Int64GetDatum(mapping_no);
 	Oid	  type = INT8OID;
@@ -232,7 +232,7 @@ mapping_by_no(int64 mapping_no)
 
 /* Returns the mapping that feeds a function from a stream, or NULL. */
 MappingInfo *
-mapping_of_function(const char *event_source_arn, const char *function_name)
+mapping_catalog_of_function(const char *event_source_arn, const char *function_name)
 {
 	Datum values[2];
 	Oid	  types[2] = {TEXTOID, TEXTOID};
@@ -247,7 +247,7 @@ mapping_of_function(const char *event_source_arn, const char *function_name)
 
 /* Returns the mappings of a stream, in the order of their creation. */
 List *
-mapping_list_of_stream(int64 stream_id)
+mapping_catalog_list_of_stream(int64 stream_id)
 {
 	Datum value = Int64GetDatum(stream_id);
 	Oid	  type = INT8OID;
@@ -259,7 +259,7 @@ mapping_list_of_stream(int64 stream_id)
 
 /* Returns all mappings, in the order of their creation. */
 List *
-mapping_list(void)
+mapping_catalog_list(void)
 {
 	return query_mappings(
 		"SELECT " MAPPING_COLUMNS " FROM ddbstreams_shards.mapping ORDER BY mapping_no",
@@ -281,24 +281,24 @@ mapping_is_active(const MappingInfo *mapping)
  * not wait for those who change or delete it.
  */
 void
-mapping_acknowledge(const MappingInfo *mapping)
+mapping_catalog_acknowledge(const MappingInfo *mapping)
 {
 	Datum  values[2];
 	Oid	   types[2] = {INT8OID, INT8OID};
-	OwnSql state;
+	OwnerSql state;
 
 	if (mapping->acknowledged_version == mapping->version)
 		return;
 	values[0] = Int64GetDatum(mapping->mapping_no);
 	values[1] = Int64GetDatum(mapping->version);
-	own_sql_begin(&state);
-	own_sql("UPDATE ddbstreams_shards.mapping AS m SET acknowledged_version = $2"
+	owner_sql_begin(&state);
+	owner_sql("UPDATE ddbstreams_shards.mapping AS m SET acknowledged_version = $2"
 			" FROM (SELECT mapping_no FROM ddbstreams_shards.mapping"
 			"       WHERE mapping_no = $1 AND version = $2"
 			"       FOR NO KEY UPDATE SKIP LOCKED) AS locked"
 			" WHERE m.mapping_no = locked.mapping_no",
 			2, types, values, NULL);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 }
 
 /*
@@ -393,7 +393,7 @@ write_row(const char *statement, const MappingInfo *mapping)
 	ErrorContextCallback callback;
 	MappingRow			 row;
 	char				 nulls[Natts_mapping];
-	OwnSql				 state;
+	OwnerSql				 state;
 
 	row_from_mapping(mapping, &row);
 	for (int i = 0; i < Natts_mapping; i++)
@@ -402,9 +402,9 @@ write_row(const char *statement, const MappingInfo *mapping)
 	callback.arg = NULL;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	own_sql_begin(&state);
-	own_sql(statement, Natts_mapping, row_types, row.values, nulls);
-	own_sql_end(&state);
+	owner_sql_begin(&state);
+	owner_sql(statement, Natts_mapping, row_types, row.values, nulls);
+	owner_sql_end(&state);
 	error_context_stack = callback.previous;
 }
 
@@ -413,7 +413,7 @@ static void
 changed(const MappingInfo *mapping)
 {
 	mapping_changed_hook(mapping->stream_id);
-	CacheInvalidateRelcacheByRelid(mapping_table_oid());
+	CacheInvalidateRelcacheByRelid(mapping_lock_table_oid());
 	worker_slots_want_dispatcher_at_commit();
 }
 
@@ -430,12 +430,12 @@ already_exists(const MappingInfo *mapping)
 
 /* Adds a mapping; an error if its stream and function have one. */
 void
-mapping_insert(MappingInfo *mapping)
+mapping_catalog_insert(MappingInfo *mapping)
 {
 	MappingInfo *other;
 
 	mapping_lock_stream(mapping->stream_id);
-	other = mapping_of_function(mapping->event_source_arn,
+	other = mapping_catalog_of_function(mapping->event_source_arn,
 								mapping->function_name);
 	if (other != NULL)
 		already_exists(other);
@@ -452,7 +452,7 @@ mapping_insert(MappingInfo *mapping)
  * error if it is gone.
  */
 MappingInfo *
-mapping_for_change(const MappingInfo *mapping)
+mapping_catalog_lock_for_change(const MappingInfo *mapping)
 {
 	Datum		 value = UUIDPGetDatum(&mapping->uuid);
 	Oid			 type = UUIDOID;
@@ -464,18 +464,18 @@ mapping_for_change(const MappingInfo *mapping)
 		" WHERE uuid = $1 FOR NO KEY UPDATE",
 		1, &type, &value));
 	if (locked == NULL)
-		mapping_not_found();
+		mapping_catalog_not_found();
 	return locked;
 }
 
 /*
- * Writes new facts of a mapping that mapping_for_change has returned.  change
+ * Writes new facts of a mapping that mapping_catalog_lock_for_change has returned.  change
  * is its state until the dispatcher has seen them.
  */
 void
-mapping_replace(MappingInfo *mapping, const char *change)
+mapping_catalog_replace(MappingInfo *mapping, const char *change)
 {
-	MappingInfo *other = mapping_of_function(mapping->event_source_arn,
+	MappingInfo *other = mapping_catalog_of_function(mapping->event_source_arn,
 											 mapping->function_name);
 
 	if (other != NULL && other->mapping_no != mapping->mapping_no)
@@ -498,20 +498,20 @@ mapping_replace(MappingInfo *mapping, const char *change)
 
 /* Deletes a mapping; an error if it is gone. */
 void
-mapping_remove(const MappingInfo *mapping)
+mapping_catalog_remove(const MappingInfo *mapping)
 {
 	Datum  value = UUIDPGetDatum(&mapping->uuid);
 	Oid	   type = UUIDOID;
-	OwnSql state;
+	OwnerSql state;
 	uint64 count;
 
 	mapping_lock_stream(mapping->stream_id);
-	own_sql_begin(&state);
-	count = own_sql("DELETE FROM ddbstreams_shards.mapping WHERE uuid = $1",
+	owner_sql_begin(&state);
+	count = owner_sql("DELETE FROM ddbstreams_shards.mapping WHERE uuid = $1",
 					1, &type, &value, NULL);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	if (count == 0)
-		mapping_not_found();
+		mapping_catalog_not_found();
 	mapping_shard_delete_orphans();
 	changed(mapping);
 }

@@ -27,20 +27,20 @@
 
 /* May the current user see and change the mapping? */
 bool
-mapping_is_mine(const MappingInfo *mapping)
+mapping_change_is_mine(const MappingInfo *mapping)
 {
 	return compat_may_set_role(GetUserId(), mapping->role_id);
 }
 
 /* Returns a mapping that the current user may see and change; else an error. */
 MappingInfo *
-mapping_find_mine(const pg_uuid_t *uuid)
+mapping_change_find_mine(const pg_uuid_t *uuid)
 {
-	MappingInfo *mapping = mapping_by_uuid(uuid);
+	MappingInfo *mapping = mapping_catalog_by_uuid(uuid);
 
 	if (mapping == NULL)
-		mapping_not_found();
-	if (!mapping_is_mine(mapping))
+		mapping_catalog_not_found();
+	if (!mapping_change_is_mine(mapping))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for event source mapping %s",
@@ -72,7 +72,7 @@ check_role_can_log_in(Oid role_id)
 
 /* Raises an error if a text cannot be the ARN of an event source. */
 void
-mapping_check_event_source_arn(const char *arn)
+mapping_change_check_event_source_arn(const char *arn)
 {
 	if (strlen(arn) > MAX_ARN_LENGTH || !stream_access_is_arn(arn))
 		ereport(ERROR,
@@ -88,7 +88,7 @@ find_event_source(const char *arn, Snapshot snapshot)
 	StreamInfo *stream;
 
 	stream = stream_catalog_by_arn(arn, snapshot);
-	if (stream == NULL || stream_is_expired(stream))
+	if (stream == NULL || horizon_has_passed_stream(stream))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Stream not found: %s", arn),
@@ -99,7 +99,7 @@ find_event_source(const char *arn, Snapshot snapshot)
 
 /* Raises an error if a mapping cannot start where it is to start. */
 void
-mapping_check_starting_position(const MappingInfo *mapping)
+mapping_change_check_starting_position(const MappingInfo *mapping)
 {
 	const char *position = mapping->starting_position;
 
@@ -115,7 +115,7 @@ mapping_check_starting_position(const MappingInfo *mapping)
 }
 
 void
-mapping_set_function(MappingInfo *mapping, Oid function)
+mapping_change_set_function(MappingInfo *mapping, Oid function)
 {
 	mapping->function_name = mapping_function_check(function, MAPPING_HANDLER,
 													mapping->role_id);
@@ -123,7 +123,7 @@ mapping_set_function(MappingInfo *mapping, Oid function)
 
 /* InvalidOid: none */
 void
-mapping_set_on_failure(MappingInfo *mapping, Oid function)
+mapping_change_set_on_failure(MappingInfo *mapping, Oid function)
 {
 	mapping->on_failure = NULL;
 	if (OidIsValid(function))
@@ -134,7 +134,7 @@ mapping_set_on_failure(MappingInfo *mapping, Oid function)
 
 /* To enable a mapping is to say that it works in this database. */
 void
-mapping_set_enabled(MappingInfo *mapping, bool enabled)
+mapping_change_set_enabled(MappingInfo *mapping, bool enabled)
 {
 	mapping->enabled = enabled;
 	if (enabled)
@@ -143,10 +143,10 @@ mapping_set_enabled(MappingInfo *mapping, bool enabled)
 
 /*
  * Returns a new mapping of the current user's with the default parameters, which
- * mapping_finish_create is to write.
+ * mapping_change_finish_create is to write.
  */
 MappingInfo *
-mapping_begin_create(const char *event_source_arn,
+mapping_change_begin_create(const char *event_source_arn,
 					 const char *starting_position, Snapshot snapshot)
 {
 	MappingInfo *mapping = palloc0(sizeof(MappingInfo));
@@ -154,8 +154,8 @@ mapping_begin_create(const char *event_source_arn,
 	PreventCommandIfReadOnly("create_event_source_mapping()");
 	mapping->event_source_arn = pstrdup(event_source_arn);
 	mapping->starting_position = pstrdup(starting_position);
-	mapping_check_event_source_arn(mapping->event_source_arn);
-	mapping_check_starting_position(mapping);
+	mapping_change_check_event_source_arn(mapping->event_source_arn);
+	mapping_change_check_starting_position(mapping);
 	mapping->stream_id = find_event_source(event_source_arn, snapshot)->stream_id;
 	mapping->role_id = GetUserId();
 	check_role_can_log_in(mapping->role_id);
@@ -172,11 +172,11 @@ mapping_begin_create(const char *event_source_arn,
  * than what it sees will be delivered.
  */
 void
-mapping_finish_create(MappingInfo *mapping, Snapshot snapshot)
+mapping_change_finish_create(MappingInfo *mapping, Snapshot snapshot)
 {
 	mapping->uuid = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	mapping->mapping_no = catalog_next_id();
-	mapping_insert(mapping);
+	mapping_catalog_insert(mapping);
 	if (strcmp(mapping->starting_position, "LATEST") == 0)
 		mapping_shard_start_at_latest(mapping, snapshot);
 }
@@ -186,35 +186,35 @@ mapping_finish_create(MappingInfo *mapping, Snapshot snapshot)
  * until the end of the transaction; an error if there is none.
  */
 MappingInfo *
-mapping_begin_update(const pg_uuid_t *uuid)
+mapping_change_begin_update(const pg_uuid_t *uuid)
 {
 	PreventCommandIfReadOnly("update_event_source_mapping()");
-	return mapping_for_change(mapping_find_mine(uuid));
+	return mapping_catalog_lock_for_change(mapping_change_find_mine(uuid));
 }
 
 /* Writes down what has been set. */
 void
-mapping_finish_update(MappingInfo *mapping, bool was_active)
+mapping_change_finish_update(MappingInfo *mapping, bool was_active)
 {
-	mapping_replace(mapping,
+	mapping_catalog_replace(mapping,
 					!was_active && mapping_is_active(mapping) ? "Enabling" : "Updating");
 }
 
 /* Deletes a mapping of the current user's and returns what it was. */
 MappingInfo *
-mapping_delete(const pg_uuid_t *uuid)
+mapping_change_delete(const pg_uuid_t *uuid)
 {
 	MappingInfo *mapping;
 
 	PreventCommandIfReadOnly("delete_event_source_mapping()");
-	mapping = mapping_find_mine(uuid);
-	if (mapping_is_my_batch(mapping->mapping_no))
+	mapping = mapping_change_find_mine(uuid);
+	if (mapping_lock_is_my_batch(mapping->mapping_no))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("Cannot delete the event source mapping because it is in use."),
 				 errdetail("A handler cannot delete the mapping that calls it."),
 				 errhint("Let it disable the mapping: ddbstreams.update_event_source_mapping(uuid, enabled => false).")));
-	mapping_remove(mapping);
+	mapping_catalog_remove(mapping);
 	return mapping;
 }
 
@@ -224,9 +224,9 @@ mapping_delete(const pg_uuid_t *uuid)
  * if function_name is not NULL.
  */
 List *
-mapping_list_mine(const char *event_source_arn, const char *function_name)
+mapping_change_list_mine(const char *event_source_arn, const char *function_name)
 {
-	List	 *mappings = mapping_list();
+	List	 *mappings = mapping_catalog_list();
 	ListCell *lc;
 
 	foreach (lc, mappings)
@@ -237,7 +237,7 @@ mapping_list_mine(const char *event_source_arn, const char *function_name)
 			 strcmp(mapping->event_source_arn, event_source_arn) != 0) ||
 			(function_name != NULL &&
 			 strcmp(mapping->function_name, function_name) != 0) ||
-			!mapping_is_mine(mapping))
+			!mapping_change_is_mine(mapping))
 			mappings = foreach_delete_current(mappings, lc);
 	}
 	return mappings;

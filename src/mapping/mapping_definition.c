@@ -169,19 +169,19 @@ set_params(MappingInfo *mapping, Jsonb *definition)
 	JsonbValue value;
 
 	mapping_params_defaults(mapping);
-	mapping_set_batch_size(mapping, integer_member(definition, "batch_size",
+	mapping_params_set_batch_size(mapping, integer_member(definition, "batch_size",
 												   mapping->batch_size));
-	mapping_set_maximum_batching_window(mapping,
+	mapping_params_set_maximum_batching_window(mapping,
 										USECS_PER_SEC *
 											integer_member(definition, "maximum_batching_window", 0));
-	mapping_set_parallelization_factor(mapping,
+	mapping_params_set_parallelization_factor(mapping,
 									   integer_member(definition, "parallelization_factor", 1));
-	mapping_set_maximum_record_age(mapping,
+	mapping_params_set_maximum_record_age(mapping,
 								   USECS_PER_SEC *
 									   integer_member(definition, "maximum_record_age", -1));
-	mapping_set_maximum_retry_attempts(mapping,
+	mapping_params_set_maximum_retry_attempts(mapping,
 									   integer_member(definition, "maximum_retry_attempts", -1));
-	mapping_set_tumbling_window(mapping,
+	mapping_params_set_tumbling_window(mapping,
 								USECS_PER_SEC *
 									integer_member(definition, "tumbling_window", 0));
 	mapping->bisect_batch_on_function_error =
@@ -193,7 +193,7 @@ set_params(MappingInfo *mapping, Jsonb *definition)
 									 strlen("filter_criteria"), &value) != NULL)
 	{
 		criteria = JsonbValueToJsonb(&value);
-		mapping_set_filter_criteria(mapping, criteria);
+		mapping_params_set_filter_criteria(mapping, criteria);
 	}
 }
 
@@ -206,7 +206,7 @@ choose_uuid(Jsonb *definition)
 
 	if (text != NULL)
 		uuid = DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
-	if (uuid == NULL || mapping_by_uuid(uuid) != NULL)
+	if (uuid == NULL || mapping_catalog_by_uuid(uuid) != NULL)
 		uuid = DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	return *uuid;
 }
@@ -248,7 +248,7 @@ mapping_definition_restore(const StreamInfo *stream, const char *text)
 	mapping->stream_id = stream->stream_id;
 	mapping->event_source_arn = stream->arn;
 	mapping->starting_position = required_member(definition, "starting_position");
-	mapping_check_starting_position(mapping);
+	mapping_change_check_starting_position(mapping);
 	mapping->database_id = MyDatabaseId;
 	mapping->created_at = mapping->last_modified = GetCurrentTimestamp();
 	mapping->version = 1;
@@ -257,5 +257,5 @@ mapping_definition_restore(const StreamInfo *stream, const char *text)
 	mapping->enabled = false;
 	mapping->uuid = choose_uuid(definition);
 	mapping->mapping_no = catalog_next_id();
-	mapping_insert(mapping);
+	mapping_catalog_insert(mapping);
 }

@@ -136,7 +136,7 @@ arn_part(const char *arn, int n)
 
 /* The ARN of something of Lambda's, with the mapping's region and account */
 char *
-mapping_lambda_arn(const MappingInfo *mapping, const char *type, const char *name)
+mapping_function_lambda_arn(const MappingInfo *mapping, const char *type, const char *name)
 {
 	return psprintf("arn:aws:lambda:%s:%s:%s:%s",
 					arn_part(mapping->event_source_arn, 3),
@@ -149,5 +149,5 @@ mapping_function_arn(const MappingInfo *mapping, const char *name)
 {
 	if (strncmp(name, DEFAULT_SCHEMA, strlen(DEFAULT_SCHEMA)) == 0)
 		name += strlen(DEFAULT_SCHEMA);
-	return mapping_lambda_arn(mapping, "function", name);
+	return mapping_function_lambda_arn(mapping, "function", name);
 }

@@ -10,7 +10,7 @@
  *	2. It calls the handler, for as long as that takes, with no lock of ours on
  *	   any row.
  *	3. Before its commit it takes a key share lock on the mapping's row
- *	   (mapping_fence), without waiting.  If the row is gone, or locked by who
+ *	   (mapping_lock_fence), without waiting.  If the row is gone, or locked by who
  *	   is deleting it, it must roll back.  Then it writes its row of
  *	   mapping_shard.
  *
@@ -32,11 +32,11 @@
 #include "utils/lsyscache.h"
 
 #include "mapping/mapping.h"
-#include "registry/own_sql.h"
+#include "registry/owner_sql.h"
 
 /* The OID of the table of mappings, whose relcache is invalidated by changes */
 Oid
-mapping_table_oid(void)
+mapping_lock_table_oid(void)
 {
 	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
 	Oid relid = get_relname_relid("mapping", schema);
@@ -51,7 +51,7 @@ mapping_table_oid(void)
 static void
 set_locktag(LOCKTAG *tag, int64 number)
 {
-	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, mapping_table_oid(),
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, mapping_lock_table_oid(),
 					   (uint32) number, (uint16) (number >> 32));
 }
 
@@ -83,7 +83,7 @@ mapping_lock_batch(int64 mapping_no)
 
 /* Is this transaction's a batch of the mapping? */
 bool
-mapping_is_my_batch(int64 mapping_no)
+mapping_lock_is_my_batch(int64 mapping_no)
 {
 	LOCKTAG tag;
 
@@ -93,7 +93,7 @@ mapping_is_my_batch(int64 mapping_no)
 
 /* Is a batch of the mapping in flight in another transaction? */
 bool
-mapping_has_batch(int64 mapping_no)
+mapping_lock_has_batch(int64 mapping_no)
 {
 	LOCKTAG tag;
 	int		count;
@@ -110,17 +110,17 @@ mapping_has_batch(int64 mapping_no)
  * for that one, which may take its time.
  */
 bool
-mapping_fence(int64 mapping_no)
+mapping_lock_fence(int64 mapping_no)
 {
 	Datum  value = Int64GetDatum(mapping_no);
 	Oid	   type = INT8OID;
-	OwnSql state;
+	OwnerSql state;
 	bool   found;
 
-	own_sql_begin(&state);
-	found = own_sql("SELECT 1 FROM ddbstreams_shards.mapping"
+	owner_sql_begin(&state);
+	found = owner_sql("SELECT 1 FROM ddbstreams_shards.mapping"
 					" WHERE mapping_no = $1 FOR KEY SHARE SKIP LOCKED",
 					1, &type, &value, NULL) > 0;
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return found;
 }

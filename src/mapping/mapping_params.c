@@ -62,14 +62,14 @@ check_seconds(int64 usec, const char *member, int min, int max)
 }
 
 void
-mapping_set_batch_size(MappingInfo *mapping, int64 value)
+mapping_params_set_batch_size(MappingInfo *mapping, int64 value)
 {
 	mapping->batch_size = check_integer(value, "batchSize", 1,
 										MAPPING_MAX_BATCH_SIZE);
 }
 
 void
-mapping_set_maximum_batching_window(MappingInfo *mapping, int64 usec)
+mapping_params_set_maximum_batching_window(MappingInfo *mapping, int64 usec)
 {
 	mapping->maximum_batching_window_usec =
 		check_seconds(usec, "maximumBatchingWindowInSeconds", 0,
@@ -77,7 +77,7 @@ mapping_set_maximum_batching_window(MappingInfo *mapping, int64 usec)
 }
 
 void
-mapping_set_parallelization_factor(MappingInfo *mapping, int64 value)
+mapping_params_set_parallelization_factor(MappingInfo *mapping, int64 value)
 {
 	mapping->parallelization_factor = check_integer(value,
 													"parallelizationFactor", 1,
@@ -86,7 +86,7 @@ mapping_set_parallelization_factor(MappingInfo *mapping, int64 value)
 
 /* -1 s: no limit but the stream's retention */
 void
-mapping_set_maximum_record_age(MappingInfo *mapping, int64 usec)
+mapping_params_set_maximum_record_age(MappingInfo *mapping, int64 usec)
 {
 	if (usec == -USECS_PER_SEC)
 		mapping->maximum_record_age_usec = -1;
@@ -99,7 +99,7 @@ mapping_set_maximum_record_age(MappingInfo *mapping, int64 usec)
 
 /* -1: no limit */
 void
-mapping_set_maximum_retry_attempts(MappingInfo *mapping, int64 value)
+mapping_params_set_maximum_retry_attempts(MappingInfo *mapping, int64 value)
 {
 	mapping->maximum_retry_attempts = check_integer(value,
 													"maximumRetryAttempts", -1,
@@ -108,7 +108,7 @@ mapping_set_maximum_retry_attempts(MappingInfo *mapping, int64 value)
 
 /* 0: none */
 void
-mapping_set_tumbling_window(MappingInfo *mapping, int64 usec)
+mapping_params_set_tumbling_window(MappingInfo *mapping, int64 usec)
 {
 	mapping->tumbling_window_usec = check_seconds(usec,
 												  "tumblingWindowInSeconds", 0,
@@ -132,7 +132,7 @@ list_text(char **values, int count)
 }
 
 void
-mapping_set_function_response_types(MappingInfo *mapping, char **values,
+mapping_params_set_function_response_types(MappingInfo *mapping, char **values,
 									int count)
 {
 	const char *member = "functionResponseTypes";
@@ -149,7 +149,7 @@ mapping_set_function_response_types(MappingInfo *mapping, char **values,
 
 /* Criteria without a filter are none. */
 void
-mapping_set_filter_criteria(MappingInfo *mapping, Jsonb *criteria)
+mapping_params_set_filter_criteria(MappingInfo *mapping, Jsonb *criteria)
 {
 	FilterSet *set = filter_set_compile(criteria);
 	JsonbValue filters;

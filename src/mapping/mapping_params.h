@@ -19,14 +19,14 @@
 #define MAPPING_MAX_TUMBLING_WINDOW		   900	  /* s */
 
 extern void mapping_params_defaults(MappingInfo *mapping);
-extern void mapping_set_batch_size(MappingInfo *mapping, int64 value);
-extern void mapping_set_maximum_batching_window(MappingInfo *mapping, int64 usec);
-extern void mapping_set_parallelization_factor(MappingInfo *mapping, int64 value);
-extern void mapping_set_maximum_record_age(MappingInfo *mapping, int64 usec);
-extern void mapping_set_maximum_retry_attempts(MappingInfo *mapping, int64 value);
-extern void mapping_set_tumbling_window(MappingInfo *mapping, int64 usec);
-extern void mapping_set_function_response_types(MappingInfo *mapping,
+extern void mapping_params_set_batch_size(MappingInfo *mapping, int64 value);
+extern void mapping_params_set_maximum_batching_window(MappingInfo *mapping, int64 usec);
+extern void mapping_params_set_parallelization_factor(MappingInfo *mapping, int64 value);
+extern void mapping_params_set_maximum_record_age(MappingInfo *mapping, int64 usec);
+extern void mapping_params_set_maximum_retry_attempts(MappingInfo *mapping, int64 value);
+extern void mapping_params_set_tumbling_window(MappingInfo *mapping, int64 usec);
+extern void mapping_params_set_function_response_types(MappingInfo *mapping,
 												char **values, int count);
-extern void mapping_set_filter_criteria(MappingInfo *mapping, Jsonb *criteria);
+extern void mapping_params_set_filter_criteria(MappingInfo *mapping, Jsonb *criteria);
 
 #endif /* MAPPING_PARAMS_H */

@@ -9,7 +9,7 @@
 #include "utils/memutils.h"
 
 #include "mapping/mapping.h"
-#include "registry/own_sql.h"
+#include "registry/owner_sql.h"
 #include "shard/shard_reader.h"
 #include "registry/stream_catalog.h"
 
@@ -26,7 +26,7 @@ insert_position(const MappingInfo *mapping, const ShardInfo *shard, int lane,
 	values[3] = Int64GetDatum(checkpoint);
 	values[4] = BoolGetDatum(finished);
 	values[5] = Int16GetDatum(lanes);
-	own_sql("INSERT INTO ddbstreams_shards.mapping_shard"
+	owner_sql("INSERT INTO ddbstreams_shards.mapping_shard"
 			" (mapping_no, shard_no, lane, checkpoint, finished, lanes)"
 			" VALUES ($1, $2, $3, $4, $5, $6)",
 			6, types, values, NULL);
@@ -37,7 +37,7 @@ insert_position(const MappingInfo *mapping, const ShardInfo *shard, int lane,
  * that with them there is one.
  */
 int
-mapping_lanes(const MappingInfo *mapping)
+mapping_shard_lanes(const MappingInfo *mapping)
 {
 	return mapping->tumbling_window_usec > 0 ? 1 : mapping->parallelization_factor;
 }
@@ -51,10 +51,10 @@ void
 mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
 {
 	List	 *shards = shard_catalog_list(mapping->stream_id, snapshot);
-	OwnSql	  state;
+	OwnerSql	  state;
 	ListCell *lc;
 
-	own_sql_begin(&state);
+	owner_sql_begin(&state);
 	foreach (lc, shards)
 	{
 		ShardInfo *shard = lfirst(lc);
@@ -62,11 +62,11 @@ mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
 		int64	   checkpoint = finished ? shard->ending_number :
 										   shard_reader_latest(shard, snapshot);
 
-		for (int lane = 0; lane < mapping_lanes(mapping); lane++)
-			insert_position(mapping, shard, lane, mapping_lanes(mapping),
+		for (int lane = 0; lane < mapping_shard_lanes(mapping); lane++)
+			insert_position(mapping, shard, lane, mapping_shard_lanes(mapping),
 							checkpoint, finished);
 	}
-	own_sql_end(&state);
+	owner_sql_end(&state);
 }
 
 /* Returns how the mapping's last call has ended, palloc'd, or NULL. */
@@ -77,17 +77,17 @@ mapping_shard_last_result(int64 mapping_no)
 	Oid			  type = INT8OID;
 	Datum		  value = Int64GetDatum(mapping_no);
 	char		 *result = NULL;
-	OwnSql		  state;
+	OwnerSql		  state;
 
-	own_sql_begin(&state);
-	if (own_sql("SELECT last_result FROM ddbstreams_shards.mapping_shard"
+	owner_sql_begin(&state);
+	if (owner_sql("SELECT last_result FROM ddbstreams_shards.mapping_shard"
 				" WHERE mapping_no = $1 AND last_result IS NOT NULL"
 				" ORDER BY last_result_at DESC LIMIT 1",
 				1, &type, &value, NULL) > 0)
 		result = MemoryContextStrdup(context,
 									 SPI_getvalue(SPI_tuptable->vals[0],
 												  SPI_tuptable->tupdesc, 1));
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	return result;
 }
 
@@ -99,17 +99,17 @@ mapping_shard_last_result(int64 mapping_no)
 void
 mapping_shard_delete_orphans(void)
 {
-	OwnSql state;
+	OwnerSql state;
 
 	if (IsolationUsesXactSnapshot())
 		return;
-	own_sql_begin(&state);
-	own_sql("DELETE FROM ddbstreams_shards.mapping_shard AS s"
+	owner_sql_begin(&state);
+	owner_sql("DELETE FROM ddbstreams_shards.mapping_shard AS s"
 			" USING (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard AS o"
 			"        WHERE NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
 			"                          WHERE m.mapping_no = o.mapping_no)"
 			"        FOR UPDATE SKIP LOCKED) AS orphan"
 			" WHERE s.ctid = orphan.tid",
 			0, NULL, NULL, NULL);
-	own_sql_end(&state);
+	owner_sql_end(&state);
 }

@@ -15,7 +15,7 @@
 
 #include "mapping/mapping.h"
 #include "mapping/mapping_params.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_create_event_source_mapping);
 PG_FUNCTION_INFO_V1(ddbstreams_update_event_source_mapping);
@@ -59,7 +59,7 @@ require_argument(FunctionCallInfo fcinfo, int n, const char *member)
 static int64
 usec_argument(FunctionCallInfo fcinfo, int n)
 {
-	return stream_time_interval_usec(PG_GETARG_INTERVAL_P(n));
+	return clock_interval_usec(PG_GETARG_INTERVAL_P(n));
 }
 
 static void
@@ -83,7 +83,7 @@ set_response_types(MappingInfo *mapping, ArrayType *array)
 			error_null_argument("functionResponseTypes");
 		values[i] = TextDatumGetCString(elems[i]);
 	}
-	mapping_set_function_response_types(mapping, values, count);
+	mapping_params_set_function_response_types(mapping, values, count);
 }
 
 /*
@@ -99,44 +99,44 @@ set_param(MappingInfo *mapping, ParamArgument param, FunctionCallInfo fcinfo,
 	switch (param)
 	{
 		case ARG_BATCH_SIZE:
-			mapping_set_batch_size(mapping, PG_GETARG_INT32(n));
+			mapping_params_set_batch_size(mapping, PG_GETARG_INT32(n));
 			break;
 		case ARG_MAXIMUM_BATCHING_WINDOW:
 			usec = usec_argument(fcinfo, n);
-			mapping_set_maximum_batching_window(mapping,
+			mapping_params_set_maximum_batching_window(mapping,
 												taken_away && usec < 0 ? 0 : usec);
 			break;
 		case ARG_PARALLELIZATION_FACTOR:
-			mapping_set_parallelization_factor(mapping, PG_GETARG_INT32(n));
+			mapping_params_set_parallelization_factor(mapping, PG_GETARG_INT32(n));
 			break;
 		case ARG_MAXIMUM_RECORD_AGE:
 			usec = usec_argument(fcinfo, n);
-			mapping_set_maximum_record_age(mapping, taken_away && usec < 0 ?
+			mapping_params_set_maximum_record_age(mapping, taken_away && usec < 0 ?
 														-USECS_PER_SEC :
 														usec);
 			break;
 		case ARG_MAXIMUM_RETRY_ATTEMPTS:
-			mapping_set_maximum_retry_attempts(mapping, PG_GETARG_INT32(n));
+			mapping_params_set_maximum_retry_attempts(mapping, PG_GETARG_INT32(n));
 			break;
 		case ARG_BISECT_BATCH_ON_FUNCTION_ERROR:
 			mapping->bisect_batch_on_function_error = PG_GETARG_BOOL(n);
 			break;
 		case ARG_ON_FAILURE:
-			mapping_set_on_failure(mapping, PG_GETARG_OID(n));
+			mapping_change_set_on_failure(mapping, PG_GETARG_OID(n));
 			break;
 		case ARG_TUMBLING_WINDOW:
 			usec = usec_argument(fcinfo, n);
-			mapping_set_tumbling_window(mapping,
+			mapping_params_set_tumbling_window(mapping,
 										taken_away && usec < 0 ? 0 : usec);
 			break;
 		case ARG_FUNCTION_RESPONSE_TYPES:
 			set_response_types(mapping, PG_GETARG_ARRAYTYPE_P(n));
 			break;
 		case ARG_FILTER_CRITERIA:
-			mapping_set_filter_criteria(mapping, PG_GETARG_JSONB_P(n));
+			mapping_params_set_filter_criteria(mapping, PG_GETARG_JSONB_P(n));
 			break;
 		case ARG_ENABLED:
-			mapping_set_enabled(mapping, PG_GETARG_BOOL(n));
+			mapping_change_set_enabled(mapping, PG_GETARG_BOOL(n));
 			break;
 		case ARG_COUNT:
 			break;
@@ -162,16 +162,16 @@ ddbstreams_create_event_source_mapping(PG_FUNCTION_ARGS)
 			require_argument(fcinfo, first + i, not_null[i]);
 	}
 
-	mapping = mapping_begin_create(text_to_cstring(PG_GETARG_TEXT_PP(1)),
+	mapping = mapping_change_begin_create(text_to_cstring(PG_GETARG_TEXT_PP(1)),
 								   text_to_cstring(PG_GETARG_TEXT_PP(2)),
 								   GetActiveSnapshot());
-	mapping_set_function(mapping, PG_GETARG_OID(0));
+	mapping_change_set_function(mapping, PG_GETARG_OID(0));
 	for (int i = 0; i < ARG_COUNT; i++)
 	{
 		if (!PG_ARGISNULL(first + i))
 			set_param(mapping, i, fcinfo, first + i, false);
 	}
-	mapping_finish_create(mapping, GetActiveSnapshot());
+	mapping_change_finish_create(mapping, GetActiveSnapshot());
 	PG_RETURN_UUID_P(&mapping->uuid);
 }
 
@@ -184,16 +184,16 @@ ddbstreams_update_event_source_mapping(PG_FUNCTION_ARGS)
 	bool		 was_active;
 
 	require_argument(fcinfo, 0, "uuid");
-	mapping = mapping_begin_update(PG_GETARG_UUID_P(0));
+	mapping = mapping_change_begin_update(PG_GETARG_UUID_P(0));
 	was_active = mapping_is_active(mapping);
 	if (!PG_ARGISNULL(1))
-		mapping_set_function(mapping, PG_GETARG_OID(1));
+		mapping_change_set_function(mapping, PG_GETARG_OID(1));
 	for (int i = 0; i < ARG_COUNT; i++)
 	{
 		if (!PG_ARGISNULL(first + i))
 			set_param(mapping, i, fcinfo, first + i, true);
 	}
-	mapping_finish_update(mapping, was_active);
+	mapping_change_finish_update(mapping, was_active);
 	PG_RETURN_VOID();
 }
 
@@ -202,7 +202,7 @@ Datum
 ddbstreams_delete_event_source_mapping(PG_FUNCTION_ARGS)
 {
 	require_argument(fcinfo, 0, "uuid");
-	(void) mapping_delete(PG_GETARG_UUID_P(0));
+	(void) mapping_change_delete(PG_GETARG_UUID_P(0));
 	PG_RETURN_VOID();
 }
 
@@ -223,7 +223,7 @@ ddbstreams_list_event_source_mappings(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0))
 	{
 		arn = text_to_cstring(PG_GETARG_TEXT_PP(0));
-		mapping_check_event_source_arn(arn);
+		mapping_change_check_event_source_arn(arn);
 	}
 	if (!PG_ARGISNULL(1))
 	{
@@ -232,7 +232,7 @@ ddbstreams_list_event_source_mappings(PG_FUNCTION_ARGS)
 			mapping_function_not_found(ERRCODE_UNDEFINED_OBJECT);
 	}
 	InitMaterializedSRF(fcinfo, 0);
-	foreach (lc, mapping_list_mine(arn, function_name))
+	foreach (lc, mapping_change_list_mine(arn, function_name))
 	{
 		MappingInfo *mapping = lfirst(lc);
 		Datum		 values[17];
@@ -243,18 +243,18 @@ ddbstreams_list_event_source_mappings(PG_FUNCTION_ARGS)
 		values[2] = CStringGetTextDatum(mapping->event_source_arn);
 		values[3] = CStringGetTextDatum(mapping->starting_position);
 		values[4] = CStringGetTextDatum(mapping_state(mapping));
-		values[5] = CStringGetTextDatum(mapping_processing_result(mapping));
+		values[5] = CStringGetTextDatum(mapping_state_processing_result(mapping));
 		values[6] = Int32GetDatum(mapping->batch_size);
-		values[7] = IntervalPGetDatum(stream_time_usec_interval(mapping->maximum_batching_window_usec));
+		values[7] = IntervalPGetDatum(clock_usec_interval(mapping->maximum_batching_window_usec));
 		values[8] = Int32GetDatum(mapping->parallelization_factor);
 		nulls[9] = mapping->maximum_record_age_usec < 0;
-		values[9] = IntervalPGetDatum(stream_time_usec_interval(mapping->maximum_record_age_usec));
+		values[9] = IntervalPGetDatum(clock_usec_interval(mapping->maximum_record_age_usec));
 		values[10] = Int32GetDatum(mapping->maximum_retry_attempts);
 		values[11] = BoolGetDatum(mapping->bisect_batch_on_function_error);
 		nulls[12] = mapping->on_failure == NULL;
 		values[12] = nulls[12] ? (Datum) 0 : CStringGetTextDatum(mapping->on_failure);
 		nulls[13] = mapping->tumbling_window_usec == 0;
-		values[13] = IntervalPGetDatum(stream_time_usec_interval(mapping->tumbling_window_usec));
+		values[13] = IntervalPGetDatum(clock_usec_interval(mapping->tumbling_window_usec));
 		values[14] = PointerGetDatum(mapping_response_types(mapping));
 		nulls[15] = mapping->filter_criteria == NULL;
 		values[15] = PointerGetDatum(mapping->filter_criteria);

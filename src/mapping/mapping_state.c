@@ -24,11 +24,11 @@
  * last_processing_result, or NULL.
  */
 const char *
-mapping_problem(const MappingInfo *mapping)
+mapping_state_problem(const MappingInfo *mapping)
 {
 	StreamInfo *stream = stream_catalog_by_id(mapping->stream_id, NULL);
 
-	if (stream == NULL || stream_is_expired(stream))
+	if (stream == NULL || horizon_has_passed_stream(stream))
 		return "PROBLEM: Stream not found";
 	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(mapping->role_id)))
 		return "PROBLEM: The role that made the mapping does not exist";
@@ -37,9 +37,9 @@ mapping_problem(const MappingInfo *mapping)
 
 /* Returns last_processing_result as users see it. */
 const char *
-mapping_processing_result(const MappingInfo *mapping)
+mapping_state_processing_result(const MappingInfo *mapping)
 {
-	const char *result = mapping_problem(mapping);
+	const char *result = mapping_state_problem(mapping);
 
 	if (result == NULL)
 		result = mapping_shard_last_result(mapping->mapping_no);
@@ -49,8 +49,8 @@ mapping_processing_result(const MappingInfo *mapping)
 const char *
 mapping_state(const MappingInfo *mapping)
 {
-	if (!mapping_is_active(mapping) || mapping_problem(mapping) != NULL)
-		return mapping_has_batch(mapping->mapping_no) ? "Disabling" : "Disabled";
+	if (!mapping_is_active(mapping) || mapping_state_problem(mapping) != NULL)
+		return mapping_lock_has_batch(mapping->mapping_no) ? "Disabling" : "Disabled";
 	if (mapping->acknowledged_version != mapping->version)
 		return mapping->change;
 	return "Enabled";

@@ -31,7 +31,7 @@
 #include "consumer/consumer.h"
 #include "lineage/expiry.h"
 #include "lineage/lineage.h"
-#include "registry/own_sql.h"
+#include "registry/owner_sql.h"
 #include "registry/stream_catalog.h"
 #include "stream/stream_check.h"
 #include "worker/worker_databases.h"
@@ -69,17 +69,17 @@ PGDLLEXPORT void maintenance_main(Datum main_arg);
 static void
 look_for_mappings(void)
 {
-	OwnSql state;
+	OwnerSql state;
 	bool   found;
 	Oid	   types[] = {OIDOID};
 	Datum  values[] = {ObjectIdGetDatum(MyDatabaseId)};
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	own_sql_begin(&state);
-	found = own_sql("SELECT 1 FROM ddbstreams_shards.mapping WHERE enabled AND database_id = $1 LIMIT 1",
+	owner_sql_begin(&state);
+	found = owner_sql("SELECT 1 FROM ddbstreams_shards.mapping WHERE enabled AND database_id = $1 LIMIT 1",
 					1, types, values, NULL) > 0;
-	own_sql_end(&state);
+	owner_sql_end(&state);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	if (found)
@@ -127,8 +127,8 @@ report(const MaintenanceTask *task, const ErrorData *error)
 		appendStringInfoString(&errors, "; ");
 	appendStringInfoString(&errors, text);
 	worker_slots_report_error(errors.data);
-	if (worker_databases_is_close_run())
-		worker_databases_look_closely(MyDatabaseId, false);
+	if (worker_databases_is_thorough_run())
+		worker_databases_request_thorough_run(MyDatabaseId, false);
 }
 
 /* Runs a task, and survives its error. */
@@ -185,7 +185,7 @@ maintenance_main(Datum main_arg)
 	if (worker_databases_report(version, exists ? EXTENSION_PRESENT : EXTENSION_ABSENT) &&
 		exists)
 	{
-		worker_databases_looks_closely(last_errors);
+		worker_databases_take_request(last_errors);
 		initStringInfo(&errors);
 		for (Size i = 0; i < lengthof(tasks); i++)
 			run_task(&tasks[i]);

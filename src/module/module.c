@@ -18,7 +18,7 @@
 
 #include "base/ddbstreams.h"
 #include "module/ddl_hooks.h"
-#include "delivery/delivery_handlers.h"
+#include "delivery/handler_mailbox.h"
 #include "worker/launcher.h"
 #include "mapping/mapping.h"
 #include "shard/shard_log.h"
@@ -43,7 +43,7 @@ request_shared_memory(void)
 	RequestAddinShmemSpace(shard_log_shmem_size());
 	RequestAddinShmemSpace(worker_shared_size());
 	RequestAddinShmemSpace(shard_watch_shmem_size());
-	RequestAddinShmemSpace(delivery_handlers_shmem_size());
+	RequestAddinShmemSpace(handler_mailbox_shmem_size());
 }
 
 static void
@@ -55,7 +55,7 @@ start_shared_memory(void)
 	shard_log_shmem_init();
 	worker_shared_init();
 	shard_watch_shmem_init();
-	delivery_handlers_shmem_init();
+	handler_mailbox_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -289,7 +289,7 @@ worker_guard_after_prepared(void)
 void
 worker_guard_after_rewrite(void)
 {
-	worker_databases_look_closely(MyDatabaseId, true);
+	worker_databases_request_thorough_run(MyDatabaseId, true);
 }
 
 /* What has become of the extension in this transaction? */

@@ -27,7 +27,7 @@
 #include "shard/record_decode.h"
 #include "registry/shard_family.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_changes);
 
@@ -90,7 +90,7 @@ start(ChangesScan *scan, ShardNode *node)
 {
 	const ShardInfo *shard = node->shard;
 	int64			 first = Max(scan->first, shard->starting_number);
-	int64			 age_horizon = shard_age_horizon(scan->stream, shard);
+	int64			 age_horizon = horizon_of_shard_by_age(scan->stream, shard);
 	ShardCursor		*cursor;
 
 	if (shard->starting_number >= scan->end ||
@@ -100,7 +100,7 @@ start(ChangesScan *scan, ShardNode *node)
 	cursor->node = node;
 	cursor->has_slot = reader_slots_take(shard->shard_table, true, &cursor->slot);
 	if (first < age_horizon)
-		first = Max(first, shard_horizon(scan->stream, shard, scan->snapshot));
+		first = Max(first, horizon_of_shard(scan->stream, shard, scan->snapshot));
 	cursor->reader = shard_reader_open(shard, scan->snapshot, first - 1);
 	cursor->decoder = record_decoder_create(shard, scan->snapshot);
 	if (!advance(scan, cursor))
@@ -180,12 +180,12 @@ find_stream(FunctionCallInfo fcinfo, Oid *row_type)
 	if (!PG_ARGISNULL(3))
 		return stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(3)),
 									GetActiveSnapshot());
-	stream = stream_latest(table_oid, GetActiveSnapshot());
+	stream = stream_access_latest(table_oid, GetActiveSnapshot());
 	if (stream == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("Requested resource not found: Table %s has no stream",
-						stream_table_name(table_oid, false)),
+						stream_access_table_name(table_oid, false)),
 				 errhint("Enable one with ddbstreams.enable_stream, or name a stream by its ARN.")));
 	stream_access_check(stream);
 	return stream;
@@ -198,7 +198,7 @@ fill_row(ImageConverter *converter, ShardCursor *cursor, Datum *values, bool *nu
 	int64		   number = cursor->record.number;
 
 	record_decode(decoder, &cursor->record);
-	values[0] = CStringGetTextDatum(record_event_name(decoder->event));
+	values[0] = CStringGetTextDatum(record_decode_event_name(decoder->event));
 	values[1] = CStringGetTextDatum(sequence_number_text(number));
 	values[2] = CStringGetTextDatum(cursor->node->shard->shard_id);
 	values[3] = TimestampTzGetDatum(NUMBER_TIME(number));

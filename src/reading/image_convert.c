@@ -24,7 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/typcache.h"
 
-#include "base/attempt.h"
+#include "base/guarded_call.h"
 #include "base/fixed_settings.h"
 #include "reading/image_convert.h"
 #include "typed_json/rendered_value.h"
@@ -314,7 +314,7 @@ try_conversion(Oid owner, ColumnConversion *conversion, Datum *value,
 {
 	ConversionCall call = {owner, conversion, *value, context};
 
-	if (!attempt(run_conversion, &call, NULL))
+	if (!guarded_call(run_conversion, &call, NULL))
 		return false;
 	*value = call.value;
 	return true;
@@ -368,7 +368,7 @@ convert_column(ImageConverter *converter, RecordDecoder *decoder,
 	{
 		Pointer pointer = DatumGetPointer(value);
 		Size	size = VARATT_IS_EXTERNAL(pointer) ?
-						   side_reference_raw_size(value) :
+						   side_table_reference_raw_size(value) :
 						   VARSIZE_ANY(pointer);
 
 		if (*row_size + size > ROW_SIZE_LIMIT)

@@ -53,7 +53,7 @@ sign(pg_hmac_ctx *hmac, bytea *secret, const char *arn, size_t arn_length,
 
 /* Prepares a writer for the iterators of one shard. */
 void
-iterator_writer(IteratorWriter *writer, const StreamInfo *stream,
+iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
 				const ShardInfo *shard)
 {
 	initStringInfo(&writer->text);
@@ -75,7 +75,7 @@ iterator_writer_end(IteratorWriter *writer)
 
 /* Writes an iterator, issued now; the text is good until the next one. */
 const char *
-iterator_write(IteratorWriter *writer, IteratorKind kind, int64 position)
+iterator_writer_write(IteratorWriter *writer, IteratorKind kind, int64 position)
 {
 	StringInfo		text = &writer->text;
 	IteratorPayload payload;

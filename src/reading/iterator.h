@@ -26,7 +26,7 @@ typedef struct ShardIterator
 	int64		 position; /* of ITERATOR_AFTER */
 } ShardIterator;
 
-/* Makes the iterators of one shard, one after another; see iterator_writer */
+/* Makes the iterators of one shard, one after another; see iterator_writer_init */
 typedef struct IteratorWriter
 {
 	StringInfoData text; /* the part that all share, then the present one */
@@ -36,10 +36,10 @@ typedef struct IteratorWriter
 	pg_hmac_ctx	  *hmac; /* made once: OpenSSL's look-ups cost more than the hash */
 } IteratorWriter;
 
-extern void			  iterator_writer(IteratorWriter *writer, const StreamInfo *stream,
+extern void			  iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
 									  const ShardInfo *shard);
 extern void			  iterator_writer_end(IteratorWriter *writer);
-extern const char	 *iterator_write(IteratorWriter *writer, IteratorKind kind,
+extern const char	 *iterator_writer_write(IteratorWriter *writer, IteratorKind kind,
 									 int64 position);
 extern ShardIterator *iterator_parse(const char *text, Snapshot snapshot);
 

@@ -11,7 +11,7 @@
 #include "reading/iterator_position.h"
 #include "shard/shard_log.h"
 #include "shard/shard_reader.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 typedef enum IteratorType
 {
@@ -34,12 +34,12 @@ static const char *const type_names[] = {
  * horizon is now.
  */
 int64
-iterator_start(const ShardIterator *iterator, Snapshot snapshot)
+iterator_position_resolve(const ShardIterator *iterator, Snapshot snapshot)
 {
 	if (iterator->kind == ITERATOR_AFTER)
 		return iterator->position;
 	return Max(iterator->shard->starting_number,
-			   shard_horizon(iterator->stream, iterator->shard, snapshot)) -
+			   horizon_of_shard(iterator->stream, iterator->shard, snapshot)) -
 		   1;
 }
 
@@ -112,7 +112,7 @@ is_past_end(const ShardInfo *shard, int64 number)
 
 	if (!ShardIsOpen(shard))
 		return number > shard->ending_number;
-	if (number <= NUMBER_AT_TIME(stream_time_now() + CLOCK_TOLERANCE))
+	if (number <= NUMBER_AT_TIME(clock_now() + CLOCK_TOLERANCE))
 		return false;
 	rel = relation_open(shard->shard_table, AccessShareLock);
 	last = shard_log_last_number(rel);
@@ -127,8 +127,8 @@ position_of_number(const StreamInfo *stream, const ShardInfo *shard,
 {
 	int64 number = sequence_number_parse(sequence_number);
 
-	if (number < shard_age_horizon(stream, shard) &&
-		number < shard_horizon(stream, shard, snapshot))
+	if (number < horizon_of_shard_by_age(stream, shard) &&
+		number < horizon_of_shard(stream, shard, snapshot))
 		trimmed(number);
 	if (number < shard->starting_number || is_past_end(shard, number))
 		ereport(ERROR,
@@ -143,11 +143,11 @@ position_of_number(const StreamInfo *stream, const ShardInfo *shard,
 static int64
 position_of_time(const StreamInfo *stream, const ShardInfo *shard, TimestampTz at)
 {
-	if (at > stream_time_now())
+	if (at > clock_now())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("One or more parameter values were invalid: the time of an AT_TIMESTAMP iterator must not lie in the future")));
-	if (at < 0 || NUMBER_AT_TIME(at) < shard_age_horizon(stream, shard))
+	if (at < 0 || NUMBER_AT_TIME(at) < horizon_of_shard_by_age(stream, shard))
 		return -1;
 	return Max(NUMBER_AT_TIME(at), shard->starting_number) - 1;
 }
@@ -157,7 +157,7 @@ position_of_time(const StreamInfo *stream, const ShardInfo *shard, TimestampTz a
  * time before the horizon starts at the horizon.
  */
 const char *
-iterator_for_type(StreamInfo *stream, ShardInfo *shard, const char *type_name,
+iterator_position_make(StreamInfo *stream, ShardInfo *shard, const char *type_name,
 				  const char *sequence_number, const TimestampTz *at,
 				  bool allow_at_timestamp, Snapshot snapshot)
 {
@@ -186,11 +186,11 @@ iterator_for_type(StreamInfo *stream, ShardInfo *shard, const char *type_name,
 			position = position_of_time(stream, shard, *at);
 			break;
 	}
-	iterator_writer(&writer, stream, shard);
+	iterator_writer_init(&writer, stream, shard);
 	if (position < 0)
-		text = iterator_write(&writer, ITERATOR_AT_HORIZON, 0);
+		text = iterator_writer_write(&writer, ITERATOR_AT_HORIZON, 0);
 	else
-		text = iterator_write(&writer, ITERATOR_AFTER, position);
+		text = iterator_writer_write(&writer, ITERATOR_AFTER, position);
 	iterator_writer_end(&writer);
 	return text;
 }

@@ -10,7 +10,7 @@
 #include "reading/iterator.h"
 #include "registry/stream_catalog.h"
 
-extern const char *iterator_for_type(StreamInfo *stream, ShardInfo *shard,
+extern const char *iterator_position_make(StreamInfo *stream, ShardInfo *shard,
 									 const char		   *type,
 									 const char		   *sequence_number,
 									 const TimestampTz *at,
@@ -18,6 +18,6 @@ extern const char *iterator_for_type(StreamInfo *stream, ShardInfo *shard,
 									 Snapshot			snapshot);
 
 /* Behind which number an iterator reads now */
-extern int64 iterator_start(const ShardIterator *iterator, Snapshot snapshot);
+extern int64 iterator_position_resolve(const ShardIterator *iterator, Snapshot snapshot);
 
 #endif /* ITERATOR_POSITION_H */

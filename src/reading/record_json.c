@@ -8,7 +8,7 @@
 #include "utils/timestamp.h"
 
 #include "reading/record_json.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 
 /* More than what a record has besides its keys, its images and the region */
@@ -73,20 +73,20 @@ put_stream_record(char *out, const RecordPage *page)
  * mapping has one more to put in front.  Room for all is made at once.
  */
 void
-aws_append_record_members(StringInfo buf, RecordPage *page)
+record_json_append_members(StringInfo buf, RecordPage *page)
 {
 	int			region_length;
-	const char *region = record_region(page->iterator->stream, &region_length);
+	const char *region = record_page_region(page->iterator->stream, &region_length);
 	char	   *out;
 
 	enlargeStringInfo(buf, FRAME_LENGTH + region_length + page->keys.len +
 							   page->new_image.len + page->old_image.len);
 	out = buf->data + buf->len;
 	out = put_literal(out, "\"eventID\":\"");
-	record_event_id(page->iterator->shard, page->record.number, out);
+	record_page_event_id(page->iterator->shard, page->record.number, out);
 	out += EVENT_ID_LENGTH;
 	out = put_literal(out, "\",\"eventName\":\"");
-	out = put_text(out, record_event_name(page->decoder->event));
+	out = put_text(out, record_decode_event_name(page->decoder->event));
 	out = put_literal(out, "\",\"eventVersion\":\"1.1\",\"eventSource\":\"aws:dynamodb\",\"awsRegion\":\"");
 	out = put(out, region, region_length);
 	out = put_literal(out, "\",\"dynamodb\":");
@@ -98,9 +98,9 @@ aws_append_record_members(StringInfo buf, RecordPage *page)
 
 /* Appends a page's present record. */
 void
-aws_append_record(StringInfo buf, RecordPage *page)
+record_json_append(StringInfo buf, RecordPage *page)
 {
 	appendStringInfoCharMacro(buf, '{');
-	aws_append_record_members(buf, page);
+	record_json_append_members(buf, page);
 	appendStringInfoCharMacro(buf, '}');
 }

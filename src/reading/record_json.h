@@ -10,7 +10,7 @@
 #include "lib/stringinfo.h"
 #include "reading/record_page.h"
 
-extern void aws_append_record(StringInfo buf, RecordPage *page);
-extern void aws_append_record_members(StringInfo buf, RecordPage *page);
+extern void record_json_append(StringInfo buf, RecordPage *page);
+extern void record_json_append_members(StringInfo buf, RecordPage *page);
 
 #endif /* RECORD_JSON_H */

@@ -15,7 +15,7 @@
 #include "reading/iterator_position.h"
 #include "shard/reader_slots.h"
 #include "reading/record_page.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 /*
  * Opens the reader and what goes with it.  The reader's slot is taken before the
@@ -30,7 +30,7 @@ open_page(RecordPage *page, int64 position, bool waits_for_slot, Snapshot snapsh
 											  &page->reader_slot);
 	page->reader = shard_reader_open(shard, snapshot, position);
 	page->decoder = record_decoder_create(shard, snapshot);
-	iterator_writer(&page->writer, page->iterator->stream, shard);
+	iterator_writer_init(&page->writer, page->iterator->stream, shard);
 	initStringInfo(&page->keys);
 	initStringInfo(&page->old_image);
 	initStringInfo(&page->new_image);
@@ -54,9 +54,9 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 	memset(page, 0, sizeof(RecordPage));
 	page->iterator = iterator_parse(iterator, snapshot);
 	page->max_records = max_records;
-	page->horizon = shard_age_horizon(page->iterator->stream,
+	page->horizon = horizon_of_shard_by_age(page->iterator->stream,
 									  page->iterator->shard);
-	open_page(page, iterator_start(page->iterator, snapshot), false, snapshot);
+	open_page(page, iterator_position_resolve(page->iterator, snapshot), false, snapshot);
 }
 
 /*
@@ -86,12 +86,12 @@ record_page_decode_texts(RecordPage *page)
 	resetStringInfo(&page->keys);
 	resetStringInfo(&page->old_image);
 	resetStringInfo(&page->new_image);
-	page->size_bytes = record_append_keys(page->decoder, &page->keys);
+	page->size_bytes = record_decode_append_keys(page->decoder, &page->keys);
 	if (page->decoder->has_old)
-		page->size_bytes += record_append_old_image(page->decoder,
+		page->size_bytes += record_decode_append_old_image(page->decoder,
 													&page->old_image);
 	if (page->decoder->has_new)
-		page->size_bytes += record_append_new_image(page->decoder,
+		page->size_bytes += record_decode_append_new_image(page->decoder,
 													&page->new_image);
 }
 
@@ -101,7 +101,7 @@ check_horizon(RecordPage *page)
 {
 	if (page->record.number >= page->horizon)
 		return;
-	page->horizon = shard_horizon(page->iterator->stream, page->iterator->shard,
+	page->horizon = horizon_of_shard(page->iterator->stream, page->iterator->shard,
 								  page->reader->snapshot);
 	if (page->record.number < page->horizon)
 		ereport(ERROR,
@@ -161,8 +161,8 @@ record_page_next_iterator(RecordPage *page)
 		 position >= shard->ending_number))
 		return NULL;
 	if (page->count == 0 && page->iterator->kind == ITERATOR_AT_HORIZON)
-		return iterator_write(&page->writer, ITERATOR_AT_HORIZON, 0);
-	return iterator_write(&page->writer, ITERATOR_AFTER, position);
+		return iterator_writer_write(&page->writer, ITERATOR_AT_HORIZON, 0);
+	return iterator_writer_write(&page->writer, ITERATOR_AFTER, position);
 }
 
 void
@@ -181,7 +181,7 @@ record_page_end(RecordPage *page)
  * have, and the number.
  */
 void
-record_event_id(const ShardInfo *shard, int64 number, char *out)
+record_page_event_id(const ShardInfo *shard, int64 number, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
 	uint64			  parts[2];
@@ -199,7 +199,7 @@ record_event_id(const ShardInfo *shard, int64 number, char *out)
 
 /* Finds the region that a stream's ARN has; it is not terminated. */
 const char *
-record_region(const StreamInfo *stream, int *length)
+record_page_region(const StreamInfo *stream, int *length)
 {
 	const char *start = stream->arn + strlen("arn:aws:dynamodb:");
 

@@ -50,7 +50,7 @@ extern void		   record_page_end(RecordPage *page);
 
 /* 32 hexadecimal digits, unique over all streams */
 #define EVENT_ID_LENGTH 32
-extern void		   record_event_id(const ShardInfo *shard, int64 number, char *out);
-extern const char *record_region(const StreamInfo *stream, int *length);
+extern void		   record_page_event_id(const ShardInfo *shard, int64 number, char *out);
+extern const char *record_page_region(const StreamInfo *stream, int *length);
 
 #endif /* RECORD_PAGE_H */

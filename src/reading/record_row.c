@@ -8,7 +8,7 @@
 #include "utils/timestamp.h"
 
 #include "reading/record_row.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 enum
 {
@@ -44,7 +44,7 @@ record_row_begin(RecordRow *row, const RecordPage *page)
 {
 	const StreamInfo *stream = page->iterator->stream;
 	int				  region_length;
-	const char		 *region = record_region(stream, &region_length);
+	const char		 *region = record_page_region(stream, &region_length);
 
 	row->version = CStringGetTextDatum("1.1");
 	row->source = CStringGetTextDatum("aws:dynamodb");
@@ -62,12 +62,12 @@ record_row_fill(const RecordRow *row, RecordPage *page, Datum *values, bool *nul
 	char			   number[NUMBER_DIGITS];
 
 	memset(nulls, false, RECORD_ROW_COLUMNS * sizeof(bool));
-	record_event_id(page->iterator->shard, record->number, event_id);
+	record_page_event_id(page->iterator->shard, record->number, event_id);
 	sequence_number_write(record->number, number);
 	values[OUT_EVENT_ID] =
 		PointerGetDatum(cstring_to_text_with_len(event_id, EVENT_ID_LENGTH));
 	values[OUT_EVENT_NAME] =
-		CStringGetTextDatum(record_event_name(page->decoder->event));
+		CStringGetTextDatum(record_decode_event_name(page->decoder->event));
 	values[OUT_EVENT_VERSION] = row->version;
 	values[OUT_EVENT_SOURCE] = row->source;
 	values[OUT_AWS_REGION] = row->region;

@@ -15,7 +15,7 @@
 #include "reading/record_page.h"
 #include "reading/record_row.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_get_shard_iterator);
 PG_FUNCTION_INFO_V1(ddbstreams_next_shard_iterator);
@@ -46,7 +46,7 @@ ddbstreams_get_shard_iterator(PG_FUNCTION_ARGS)
 	stream = stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(0)), snapshot);
 	shard = stream_access_shard(stream, text_to_cstring(PG_GETARG_TEXT_PP(1)),
 								snapshot);
-	iterator = iterator_for_type(stream, shard,
+	iterator = iterator_position_make(stream, shard,
 								 text_to_cstring(PG_GETARG_TEXT_PP(2)),
 								 PG_ARGISNULL(3) ? NULL :
 												   text_to_cstring(PG_GETARG_TEXT_PP(3)),
@@ -76,7 +76,7 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 	{
 		ShardReader *reader = shard_reader_open(iterator->shard,
 												GetActiveSnapshot(),
-												iterator_start(iterator,
+												iterator_position_resolve(iterator,
 															   GetActiveSnapshot()));
 		ShardRecord	 record;
 
@@ -86,8 +86,8 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 	}
 	if (at_end)
 		PG_RETURN_NULL();
-	iterator_writer(&writer, iterator->stream, iterator->shard);
-	written = iterator_write(&writer, iterator->kind, iterator->position);
+	iterator_writer_init(&writer, iterator->stream, iterator->shard);
+	written = iterator_writer_write(&writer, iterator->kind, iterator->position);
 	iterator_writer_end(&writer);
 	PG_RETURN_TEXT_P(cstring_to_text(written));
 }

@@ -19,7 +19,7 @@
 
 #include "shard/horizon.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 #define ARN_PREFIX "arn:aws:dynamodb:"
 
@@ -112,7 +112,7 @@ stream_access_find(const char *arn, Snapshot snapshot)
 
 	stream_access_check_arn(arn);
 	stream = stream_catalog_by_arn(arn, snapshot);
-	if (stream == NULL || stream_is_expired(stream))
+	if (stream == NULL || horizon_has_passed_stream(stream))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("Requested resource not found: Stream: %s not found", arn)));
@@ -166,7 +166,7 @@ stream_access_shard_by_no(const StreamInfo *stream, int64 shard_no,
  * there, NULL or an error.
  */
 char *
-stream_table_name(Oid table_oid, bool missing_ok)
+stream_access_table_name(Oid table_oid, bool missing_ok)
 {
 	char *schema = get_namespace_name(get_rel_namespace(table_oid));
 	char *name = get_rel_name(table_oid);
@@ -185,9 +185,9 @@ stream_table_name(Oid table_oid, bool missing_ok)
 
 /* Returns the latest stream of a table that has not expired, or NULL. */
 StreamInfo *
-stream_latest(Oid table_oid, Snapshot snapshot)
+stream_access_latest(Oid table_oid, Snapshot snapshot)
 {
 	StreamInfo *stream = stream_catalog_latest(table_oid, snapshot);
 
-	return stream == NULL || stream_is_expired(stream) ? NULL : stream;
+	return stream == NULL || horizon_has_passed_stream(stream) ? NULL : stream;
 }

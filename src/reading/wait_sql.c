@@ -29,7 +29,7 @@
 #include "shard/shard_log.h"
 #include "shard/shard_reader.h"
 #include "reading/stream_access.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_wait_for_records);
 
@@ -51,7 +51,7 @@ has_record(const ShardIterator *iterator)
 	PushActiveSnapshot(snapshot);
 	shard = stream_access_shard_by_no(iterator->stream,
 									  iterator->shard->shard_no, snapshot);
-	reader = shard_reader_open(shard, snapshot, iterator_start(iterator, snapshot));
+	reader = shard_reader_open(shard, snapshot, iterator_position_resolve(iterator, snapshot));
 	found = shard_reader_next(reader, &record) ||
 			(!ShardIsOpen(shard) && reader->end == READER_AT_HEAP_END);
 	shard_reader_close(reader);
@@ -63,7 +63,7 @@ has_record(const ShardIterator *iterator)
 static int64
 check_timeout(const Interval *timeout)
 {
-	int64 usec = stream_time_interval_usec(timeout);
+	int64 usec = clock_interval_usec(timeout);
 
 	if (usec < 0 || usec > MAX_WAIT)
 		ereport(ERROR,

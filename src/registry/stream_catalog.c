@@ -41,7 +41,7 @@
 
 #include "registry/heap_write.h"
 #include "registry/stream_catalog.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 enum
 {
@@ -249,7 +249,7 @@ stream_from_tuple(HeapTuple tuple, TupleDesc desc)
 	stream->created_at = row_time(&row, Anum_stream_created_at);
 	stream->disabled_at = row_time(&row, Anum_stream_disabled_at);
 	stream->retention = *DatumGetIntervalP(ROW_DATUM(&row, Anum_stream_retention));
-	stream->retention_usec = stream_time_interval_usec(&stream->retention);
+	stream->retention_usec = clock_interval_usec(&stream->retention);
 	stream->owner = DatumGetObjectId(ROW_DATUM(&row, Anum_stream_owner));
 	stream->key_attnums = row_attnums(&row, Anum_stream_key_attnums,
 									  &stream->key_count);

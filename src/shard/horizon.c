@@ -21,13 +21,13 @@
 
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 /* Returns the lowest number that is within a stream's retention by the clock. */
 int64
-stream_horizon(const StreamInfo *stream)
+horizon_of_stream(const StreamInfo *stream)
 {
-	TimestampTz horizon = stream_time_now() - stream->retention_usec;
+	TimestampTz horizon = clock_now() - stream->retention_usec;
 
 	return horizon < 0 ? 0 : NUMBER_AT_TIME(horizon);
 }
@@ -38,9 +38,9 @@ stream_horizon(const StreamInfo *stream)
  * kept: readers have had that long to follow it to its children.
  */
 bool
-shard_is_expired(const StreamInfo *stream, const ShardInfo *shard)
+horizon_has_passed_shard(const StreamInfo *stream, const ShardInfo *shard)
 {
-	TimestampTz now = stream_time_now();
+	TimestampTz now = clock_now();
 	TimestampTz last = NUMBER_TIME(shard->ending_number);
 
 	return !ShardIsOpen(shard) &&
@@ -53,9 +53,9 @@ shard_is_expired(const StreamInfo *stream, const ShardInfo *shard)
  * that there are now.
  */
 bool
-stream_is_expired(const StreamInfo *stream)
+horizon_has_passed_stream(const StreamInfo *stream)
 {
-	TimestampTz now = stream_time_now();
+	TimestampTz now = clock_now();
 	ListCell   *lc;
 
 	/* The usual cases need no look at the shards. */
@@ -65,7 +65,7 @@ stream_is_expired(const StreamInfo *stream)
 		return false;
 	foreach (lc, shard_catalog_list(stream->stream_id, NULL))
 	{
-		if (!shard_is_expired(stream, lfirst(lc)))
+		if (!horizon_has_passed_shard(stream, lfirst(lc)))
 			return false;
 	}
 	return true;
@@ -76,11 +76,11 @@ stream_is_expired(const StreamInfo *stream)
  * them is unresolved.  Costs nothing.
  */
 int64
-shard_age_horizon(const StreamInfo *stream, const ShardInfo *shard)
+horizon_of_shard_by_age(const StreamInfo *stream, const ShardInfo *shard)
 {
-	int64 horizon = stream_horizon(stream);
+	int64 horizon = horizon_of_stream(stream);
 
-	if (shard_is_expired(stream, shard))
+	if (horizon_has_passed_shard(stream, shard))
 		return Max(horizon, shard->ending_number + 1);
 	return horizon;
 }
@@ -90,9 +90,9 @@ shard_age_horizon(const StreamInfo *stream, const ShardInfo *shard)
  * the first one that is unresolved in the snapshot.
  */
 int64
-shard_horizon(const StreamInfo *stream, const ShardInfo *shard, Snapshot snapshot)
+horizon_of_shard(const StreamInfo *stream, const ShardInfo *shard, Snapshot snapshot)
 {
-	int64 horizon = shard_age_horizon(stream, shard);
+	int64 horizon = horizon_of_shard_by_age(stream, shard);
 
 	if (horizon <= shard->starting_number)
 		return horizon;

@@ -12,12 +12,12 @@
 /* How far in the future a clock is not yet taken for one that was set back */
 #define CLOCK_TOLERANCE (USECS_PER_MINUTE)
 
-extern int64 stream_horizon(const StreamInfo *stream);
-extern int64 shard_age_horizon(const StreamInfo *stream, const ShardInfo *shard);
-extern int64 shard_horizon(const StreamInfo *stream, const ShardInfo *shard,
+extern int64 horizon_of_stream(const StreamInfo *stream);
+extern int64 horizon_of_shard_by_age(const StreamInfo *stream, const ShardInfo *shard);
+extern int64 horizon_of_shard(const StreamInfo *stream, const ShardInfo *shard,
 						   Snapshot snapshot);
 
-extern bool shard_is_expired(const StreamInfo *stream, const ShardInfo *shard);
-extern bool stream_is_expired(const StreamInfo *stream);
+extern bool horizon_has_passed_shard(const StreamInfo *stream, const ShardInfo *shard);
+extern bool horizon_has_passed_stream(const StreamInfo *stream);
 
 #endif /* HORIZON_H */

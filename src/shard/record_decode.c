@@ -68,7 +68,7 @@ record_decoder_value(RecordDecoder *decoder, Datum value)
 	if (!VARATT_IS_EXTERNAL(DatumGetPointer(value)))
 		return value;
 	oldcontext = MemoryContextSwitchTo(decoder->context);
-	value = fetch_aside(decoder, side_reference_ordinal(value));
+	value = fetch_aside(decoder, side_table_reference_ordinal(value));
 	MemoryContextSwitchTo(oldcontext);
 	return value;
 }
@@ -182,7 +182,7 @@ record_decode(RecordDecoder *decoder, const ShardRecord *record)
 }
 
 const char *
-record_event_name(RecordEvent event)
+record_decode_event_name(RecordEvent event)
 {
 	switch (event)
 	{
@@ -205,9 +205,9 @@ append_value(RecordDecoder *decoder, const RowColumn *column, StringInfo buf,
 	{
 		/* What cannot fit need not be fetched. */
 		if (VARATT_IS_EXTERNAL(DatumGetPointer(value)) &&
-			buf->len + side_reference_raw_size(value) > limit)
+			buf->len + side_table_reference_raw_size(value) > limit)
 			return typed_json_append_marker(buf, psprintf("value of %zu bytes is too large to be shown",
-														  side_reference_raw_size(value) - VARHDRSZ));
+														  side_table_reference_raw_size(value) - VARHDRSZ));
 		value = record_decoder_value(decoder, value);
 	}
 	if (column->form == COLUMN_RENDERED)
@@ -252,19 +252,19 @@ append_image(RecordDecoder *decoder, const DecodedImage *image, StringInfo buf)
 }
 
 int64
-record_append_old_image(RecordDecoder *decoder, StringInfo buf)
+record_decode_append_old_image(RecordDecoder *decoder, StringInfo buf)
 {
 	return append_image(decoder, &decoder->old, buf);
 }
 
 int64
-record_append_new_image(RecordDecoder *decoder, StringInfo buf)
+record_decode_append_new_image(RecordDecoder *decoder, StringInfo buf)
 {
 	return append_image(decoder, &decoder->new, buf);
 }
 
 int64
-record_append_keys(RecordDecoder *decoder, StringInfo buf)
+record_decode_append_keys(RecordDecoder *decoder, StringInfo buf)
 {
 	const RowDescriptor *descriptor = decoder->descriptor;
 	Size				 limit = buf->len + IMAGE_TEXT_LIMIT;

@@ -41,11 +41,11 @@ extern void			  record_decode(RecordDecoder *decoder, const ShardRecord *record)
 extern Datum		  record_decoder_value(RecordDecoder *decoder, Datum value);
 extern void			  record_decoder_close(RecordDecoder *decoder);
 
-extern const char *record_event_name(RecordEvent event);
+extern const char *record_decode_event_name(RecordEvent event);
 
 /* Each appends a JSON object and returns its size by the item-size rules. */
-extern int64 record_append_keys(RecordDecoder *decoder, StringInfo buf);
-extern int64 record_append_old_image(RecordDecoder *decoder, StringInfo buf);
-extern int64 record_append_new_image(RecordDecoder *decoder, StringInfo buf);
+extern int64 record_decode_append_keys(RecordDecoder *decoder, StringInfo buf);
+extern int64 record_decode_append_old_image(RecordDecoder *decoder, StringInfo buf);
+extern int64 record_decode_append_new_image(RecordDecoder *decoder, StringInfo buf);
 
 #endif /* RECORD_DECODE_H */

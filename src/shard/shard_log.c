@@ -49,7 +49,7 @@
 #include "shard/record.h"
 #include "shard/shard_log.h"
 #include "shard/shard_watch.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 /* What one append lock guards, and what is kept per shard beside it */
 typedef struct ShardLogSlot
@@ -201,7 +201,7 @@ shard_log_was_shut_down_since(TimestampTz time)
 int64
 shard_log_now(void)
 {
-	int64 number = NUMBER_AT_TIME(stream_time_now());
+	int64 number = NUMBER_AT_TIME(clock_now());
 
 	if (shared->recovers)
 	{
@@ -209,7 +209,7 @@ shard_log_now(void)
 
 		if (floor == 0)
 		{
-			uint64 first = NUMBER_AT_TIME(stream_time_now() + USECS_PER_SEC);
+			uint64 first = NUMBER_AT_TIME(clock_now() + USECS_PER_SEC);
 
 			if (pg_atomic_compare_exchange_u64(&shared->floor, &floor, first))
 				floor = first;

@@ -101,7 +101,7 @@ seek_block(Relation rel, BlockNumber block_count, int64 position)
 }
 
 static Relation
-open_shard(const ShardInfo *shard)
+open_shard_table(const ShardInfo *shard)
 {
 	Relation rel = try_relation_open(shard->shard_table, AccessShareLock);
 
@@ -134,7 +134,7 @@ shard_reader_open(const ShardInfo *shard, Snapshot snapshot, int64 position)
 	ShardReader *reader = palloc(sizeof(ShardReader));
 
 	reader->shard = shard;
-	reader->rel = open_shard(shard);
+	reader->rel = open_shard_table(shard);
 	reader->snapshot = snapshot;
 	reader->position = position;
 	reader->end = READER_NOT_AT_END;
@@ -441,7 +441,7 @@ shard_reader_latest(const ShardInfo *shard, Snapshot snapshot)
 static bool
 begins_at(const ShardInfo *shard, int64 number)
 {
-	Relation	rel = open_shard(shard);
+	Relation	rel = open_shard_table(shard);
 	BlockNumber block_count = RelationGetNumberOfBlocks(rel);
 	int64		first = PG_INT64_MAX;
 

@@ -42,7 +42,7 @@
 #include "shard/shard_reader.h"
 #include "shard/shard_tables.h"
 #include "shard/shard_wake.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 #define GUARD_TRIGGER  "ddbstreams_append_only"
 #define GUARD_FUNCTION "refuse_change"
@@ -209,10 +209,10 @@ keep_extension(void)
 
 /*
  * Makes the tables of a shard for a range of hashes, both ends inclusive.  It is
- * nobody's yet: see shard_open.
+ * nobody's yet: see shard_tables_publish.
  */
 ShardInfo *
-shard_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
+shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 {
 	ShardInfo *shard = palloc0(sizeof(ShardInfo));
 	Oid		   owner = stream_catalog_table_owner(catalog_table_oid(CATALOG_STREAM, false));
@@ -238,7 +238,7 @@ shard_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 
 /* Drops the tables of a shard, on which nobody else can have a lock. */
 void
-shard_drop_tables(const ShardInfo *shard)
+shard_tables_drop(const ShardInfo *shard)
 {
 	ObjectAddresses *tables = new_object_addresses();
 	ObjectAddress	 address;
@@ -264,12 +264,12 @@ shard_id_at(TimestampTz created_at, uint64 hash_first)
 }
 
 /*
- * Opens a shard that shard_make has made.  Its id says when it was opened and,
+ * Opens a shard that shard_tables_make has made.  Its id says when it was opened and,
  * to tell shards of one moment apart, where its range begins.  A child's id
  * sorts after its parent's, whatever the clock says.
  */
 void
-shard_open(ShardInfo *shard, const ShardInfo *parent, TimestampTz created_at,
+shard_tables_publish(ShardInfo *shard, const ShardInfo *parent, TimestampTz created_at,
 		   int64 starting_number)
 {
 	if (parent != NULL)
@@ -293,18 +293,18 @@ shard_open(ShardInfo *shard, const ShardInfo *parent, TimestampTz created_at,
  * taken that no writer's goes with, and kept to the end of the transaction.
  */
 void
-shard_close(ShardInfo *shard)
+shard_tables_close(ShardInfo *shard)
 {
 	LockRelationOid(shard->shard_table, ShareRowExclusiveLock);
 	shard->ending_number = shard_reader_last_number(shard);
-	shard->closed_at = stream_time_now();
+	shard->closed_at = clock_now();
 	shard_catalog_replace(shard);
 	shard_wake_at_end(shard->shard_table);
 }
 
 /* Closes all open shards of a stream, in the order of their ids. */
 void
-shard_close_all(int64 stream_id)
+shard_tables_close_all(int64 stream_id)
 {
 	ListCell *lc;
 
@@ -313,6 +313,6 @@ shard_close_all(int64 stream_id)
 		ShardInfo *shard = lfirst(lc);
 
 		if (ShardIsOpen(shard))
-			shard_close(shard);
+			shard_tables_close(shard);
 	}
 }

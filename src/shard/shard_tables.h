@@ -9,12 +9,12 @@
 
 #include "registry/stream_catalog.h"
 
-extern ShardInfo *shard_make(const StreamInfo *stream, uint64 hash_first,
+extern ShardInfo *shard_tables_make(const StreamInfo *stream, uint64 hash_first,
 							 uint64 hash_last);
-extern void		  shard_open(ShardInfo *shard, const ShardInfo *parent,
+extern void		  shard_tables_publish(ShardInfo *shard, const ShardInfo *parent,
 							 TimestampTz created_at, int64 starting_number);
-extern void		  shard_drop_tables(const ShardInfo *shard);
-extern void		  shard_close(ShardInfo *shard);
-extern void		  shard_close_all(int64 stream_id);
+extern void		  shard_tables_drop(const ShardInfo *shard);
+extern void		  shard_tables_close(ShardInfo *shard);
+extern void		  shard_tables_close_all(int64 stream_id);
 
 #endif /* SHARD_TABLES_H */

@@ -32,7 +32,7 @@
  * under an ordinal.
  */
 Datum
-side_reference_make(uint32 ordinal, Datum value)
+side_table_reference_make(uint32 ordinal, Datum value)
 {
 	char				  *reference = palloc(TOAST_POINTER_SIZE);
 	struct varatt_external pointer;
@@ -57,14 +57,14 @@ get_reference(Datum reference)
 }
 
 uint32
-side_reference_ordinal(Datum reference)
+side_table_reference_ordinal(Datum reference)
 {
 	return get_reference(reference).va_valueid;
 }
 
 /* The size of the value when decompressed, header included. */
 Size
-side_reference_raw_size(Datum reference)
+side_table_reference_raw_size(Datum reference)
 {
 	return get_reference(reference).va_rawsize;
 }

@@ -10,9 +10,9 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
-extern Datum  side_reference_make(uint32 ordinal, Datum value);
-extern uint32 side_reference_ordinal(Datum reference);
-extern Size	  side_reference_raw_size(Datum reference);
+extern Datum  side_table_reference_make(uint32 ordinal, Datum value);
+extern uint32 side_table_reference_ordinal(Datum reference);
+extern Size	  side_table_reference_raw_size(Datum reference);
 
 extern void	 side_table_insert(Relation side, uint64 transaction_id,
 							   uint32 ordinal, const void *value);

@@ -34,7 +34,7 @@
 #include "reading/stream_access.h"
 #include "stream/stream_definition.h"
 #include "registry/stream_key.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 #include "stream/stream_triggers.h"
 
 #define MIN_RETENTION USECS_PER_MINUTE
@@ -43,7 +43,7 @@
 static void
 check_owner(Oid table_oid)
 {
-	(void) stream_table_name(table_oid, false); /* it exists */
+	(void) stream_access_table_name(table_oid, false); /* it exists */
 	if (!compat_owns_relation(table_oid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER,
 					   get_relkind_objtype(get_rel_relkind(table_oid)),
@@ -61,7 +61,7 @@ root_name(Oid partition)
 static int64
 check_retention(const Interval *retention)
 {
-	int64 usec = stream_time_interval_usec(retention);
+	int64 usec = clock_interval_usec(retention);
 
 	if (usec < MIN_RETENTION || usec > MAX_RETENTION)
 		ereport(ERROR,
@@ -260,10 +260,10 @@ set_identity(StreamInfo *stream)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the names of the table and its schema are too long for an ARN")));
-	stream->created_at = stream_time_now();
+	stream->created_at = clock_now();
 	for (;;)
 	{
-		stream->label = stream_time_label(stream->created_at);
+		stream->label = clock_label(stream->created_at);
 		stream->arn = psprintf("arn:aws:dynamodb:%s:%s:table/%s/stream/%s",
 							   setting_region, setting_account_id,
 							   stream->table_name, stream->label);
@@ -287,7 +287,7 @@ create_shards(const StreamInfo *stream, int count)
 	{
 		uint64 last = first + (width - 1) + (i < rest ? 1 : 0);
 
-		shard_open(shard_make(stream, first, last), NULL, stream->created_at,
+		shard_tables_publish(shard_tables_make(stream, first, last), NULL, stream->created_at,
 				   NUMBER_AT_TIME(stream->created_at));
 		first = last + 1;
 	}
@@ -339,7 +339,7 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	check_not_in_use(relids, rel, "enable");
 
 	stream->table_oid = table_oid;
-	stream->table_name = stream_table_name(table_oid, false);
+	stream->table_name = stream_access_table_name(table_oid, false);
 	if (stream_catalog_enabled(table_oid, NULL) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -385,7 +385,7 @@ stream_disable(Oid table_oid)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Table has no stream to disable: TableName: %s",
-						stream_table_name(table_oid, false)),
+						stream_access_table_name(table_oid, false)),
 				 get_rel_relispartition(table_oid) ?
 					 errhint("It is a partition: the stream would be on its root, \"%s\".",
 							 root_name(table_oid)) :
@@ -397,8 +397,8 @@ stream_disable(Oid table_oid)
 						stream->table_name),
 				 errhint("Commit the changes first.")));
 
-	shard_close_all(stream->stream_id);
-	stream->disabled_at = stream_time_now();
+	shard_tables_close_all(stream->stream_id);
+	stream->disabled_at = clock_now();
 	stream_catalog_replace(stream);
 	stream_triggers_disable(relids);
 	stream_definition_store(stream);

@@ -220,12 +220,12 @@ stream_check_triggers(void)
 void
 stream_check_decoding(void)
 {
-	if (!worker_databases_is_close_run())
+	if (!worker_databases_is_thorough_run())
 		return;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!decoding_hide_all())
-		worker_databases_look_closely(MyDatabaseId, false);
+		worker_databases_request_thorough_run(MyDatabaseId, false);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

@@ -160,7 +160,7 @@ definition_arguments(const StreamInfo *stream, int *count)
 					 partition_key_text(stream));
 		add_argument(&arguments, count, "retention",
 					 retention_text(&stream->retention));
-		foreach (lc, mapping_list_of_stream(stream->stream_id))
+		foreach (lc, mapping_catalog_list_of_stream(stream->stream_id))
 		{
 			char *mapping = mapping_definition(lfirst(lc));
 

@@ -53,25 +53,25 @@
 #include "stream/stream_guard.h"
 #include "registry/stream_key.h"
 #include "stream/stream_restore.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 #include "stream/stream_triggers.h"
 
 /* A table that was altered, or dropped, in this transaction */
-typedef struct Note
+typedef struct GuardNote
 {
 	SubTransactionId subid;
 	Oid				 relid;
 	bool			 dropped;
 	Oid				 owner; /* of a dropped table */
-} Note;
+} GuardNote;
 
-static List *notes = NIL; /* of Note *, in TopTransactionContext */
+static List *notes = NIL; /* of GuardNote *, in TopTransactionContext */
 
 static void
 note(Oid relid, bool dropped, Oid owner)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
-	Note		 *entry = palloc(sizeof(Note));
+	GuardNote		 *entry = palloc(sizeof(GuardNote));
 
 	entry->subid = GetCurrentSubTransactionId();
 	entry->relid = relid;
@@ -86,7 +86,7 @@ note_altered(Oid relid)
 {
 	if (notes != NIL)
 	{
-		Note *last = llast(notes);
+		GuardNote *last = llast(notes);
 
 		if (last->relid == relid && !last->dropped &&
 			last->subid == GetCurrentSubTransactionId())
@@ -409,7 +409,7 @@ stream_guard_check(void)
 
 	foreach (lc, notes)
 	{
-		Note *entry = lfirst(lc);
+		GuardNote *entry = lfirst(lc);
 
 		if (!entry->dropped)
 		{
@@ -431,7 +431,7 @@ stream_guard_check(void)
 	/* What we have mended ourselves was noted, too. */
 	foreach (lc, notes)
 	{
-		if (!((Note *) lfirst(lc))->dropped)
+		if (!((GuardNote *) lfirst(lc))->dropped)
 			notes = foreach_delete_current(notes, lc);
 	}
 	list_free(altered);
@@ -453,7 +453,7 @@ stream_guard_close_dropped(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach (lc, notes)
 	{
-		Note	   *entry = lfirst(lc);
+		GuardNote	   *entry = lfirst(lc);
 		StreamInfo *stream = NULL;
 
 		if (entry->dropped &&
@@ -463,8 +463,8 @@ stream_guard_close_dropped(void)
 			stream = stream_catalog_lock(stream->stream_id);
 		if (stream == NULL)
 			continue;
-		shard_close_all(stream->stream_id);
-		stream->disabled_at = stream_time_now();
+		shard_tables_close_all(stream->stream_id);
+		stream->disabled_at = clock_now();
 		stream->table_dropped = true;
 		stream->owner = entry->owner;
 		stream_catalog_replace(stream);
@@ -480,7 +480,7 @@ stream_guard_cut(SubTransactionId subid)
 
 	foreach (lc, notes)
 	{
-		if (((Note *) lfirst(lc))->subid >= subid)
+		if (((GuardNote *) lfirst(lc))->subid >= subid)
 			notes = foreach_delete_current(notes, lc);
 	}
 }

@@ -21,7 +21,7 @@
 #include "stream/stream.h"
 #include "reading/stream_access.h"
 #include "registry/stream_key.h"
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_enable_stream);
 PG_FUNCTION_INFO_V1(ddbstreams_disable_stream);
@@ -96,8 +96,8 @@ ddbstreams_latest_stream_arn(PG_FUNCTION_ARGS)
 	StreamInfo *stream;
 
 	require_argument(fcinfo, 0, "tableName");
-	(void) stream_table_name(PG_GETARG_OID(0), false);
-	stream = stream_latest(PG_GETARG_OID(0), GetActiveSnapshot());
+	(void) stream_access_table_name(PG_GETARG_OID(0), false);
+	stream = stream_access_latest(PG_GETARG_OID(0), GetActiveSnapshot());
 	if (stream == NULL)
 		PG_RETURN_NULL();
 	stream_access_check(stream);
@@ -118,7 +118,7 @@ ddbstreams_list_streams(PG_FUNCTION_ARGS)
 	ListCell	  *lc;
 
 	if (!PG_ARGISNULL(0))
-		(void) stream_table_name(table_oid, false);
+		(void) stream_access_table_name(table_oid, false);
 	InitMaterializedSRF(fcinfo, 0);
 	streams = stream_catalog_list(table_oid, GetActiveSnapshot());
 	foreach (lc, streams)
@@ -127,7 +127,7 @@ ddbstreams_list_streams(PG_FUNCTION_ARGS)
 		Datum		values[7];
 		bool		nulls[7] = {false};
 
-		if (stream_is_expired(stream) || !stream_access_may_read(stream))
+		if (horizon_has_passed_stream(stream) || !stream_access_may_read(stream))
 			continue;
 		values[0] = CStringGetTextDatum(stream->arn);
 		values[1] = CStringGetTextDatum(stream->table_name);

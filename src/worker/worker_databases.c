@@ -34,7 +34,7 @@
 /* A dispatcher that has run for so long has not failed at its start. */
 #define SOUND_RUN_MS 60000
 
-static bool is_close_run = false;
+static bool is_thorough_run = false;
 
 /*
  * The entry of a database.  If there is none it is made, unless there is no
@@ -69,7 +69,7 @@ worker_databases_find(Oid database, bool create)
 	memset(entry, 0, sizeof(WorkerDatabase));
 	entry->database = database;
 	entry->presence = EXTENSION_UNKNOWN;
-	entry->look_closely = true;
+	entry->thorough = true;
 
 	/* May it be connected to?  The launcher looks. */
 	worker_shared->changed = true;
@@ -200,7 +200,7 @@ set_presence(WorkerDatabase *entry, ExtensionPresence presence)
 	entry->version++;
 	entry->presence = presence;
 	entry->seen &= presence != EXTENSION_UNKNOWN;
-	entry->look_closely = true;
+	entry->thorough = true;
 	entry->maintenance.next_start = 0;
 	entry->maintenance.failures = 0;
 	entry->maintenance.last_error[0] = '\0';
@@ -238,7 +238,7 @@ worker_databases_changed(void)
 
 /* The next run, which may be due at once, is to check what rarely changes too. */
 void
-worker_databases_look_closely(Oid database, bool at_once)
+worker_databases_request_thorough_run(Oid database, bool at_once)
 {
 	WorkerDatabase *entry;
 	bool			wakes;
@@ -248,7 +248,7 @@ worker_databases_look_closely(Oid database, bool at_once)
 	wakes = entry != NULL && entry->presence == EXTENSION_PRESENT;
 	if (wakes)
 	{
-		entry->look_closely = true;
+		entry->thorough = true;
 		if (at_once)
 			entry->maintenance.next_start = 0;
 	}
@@ -278,29 +278,29 @@ worker_databases_begin_run(void)
  * error, of WORKER_ERROR_LENGTH bytes.
  */
 bool
-worker_databases_looks_closely(char *last_error)
+worker_databases_take_request(char *last_error)
 {
 	WorkerDatabase *entry;
-	bool			look_closely = false;
+	bool			thorough = false;
 
 	worker_shared_lock();
 	entry = worker_databases_find(worker_shared_my_database(), false);
 	if (entry != NULL)
 	{
-		look_closely = entry->look_closely;
-		entry->look_closely = false;
+		thorough = entry->thorough;
+		entry->thorough = false;
 		memcpy(last_error, entry->maintenance.last_error, WORKER_ERROR_LENGTH);
 	}
 	worker_shared_unlock();
-	is_close_run = look_closely;
-	return look_closely;
+	is_thorough_run = thorough;
+	return thorough;
 }
 
 /* Is this run one of those that check what hardly ever changes? */
 bool
-worker_databases_is_close_run(void)
+worker_databases_is_thorough_run(void)
 {
-	return is_close_run;
+	return is_thorough_run;
 }
 
 /*
@@ -336,7 +336,7 @@ worker_databases_end_run(TimestampTz started_at)
 		WorkerJob *job = &entry->maintenance;
 
 		job->last_run = now;
-		memcpy(job->last_error, my_worker_slot->info.last_error,
+		memcpy(job->last_error, worker_shared_my_slot->info.last_error,
 			   WORKER_ERROR_LENGTH);
 
 		/* Somebody may have asked for a run at once since this one began. */

@@ -20,13 +20,13 @@ extern ExtensionPresence worker_databases_presence(Oid database);
 extern void				 worker_databases_set_presence(Oid				 database,
 													   ExtensionPresence presence);
 extern void				 worker_databases_changed(void);
-extern void				 worker_databases_look_closely(Oid	database,
+extern void				 worker_databases_request_thorough_run(Oid	database,
 													   bool at_once);
 
 /* For maintenance workers */
 extern uint32 worker_databases_begin_run(void);
-extern bool	  worker_databases_looks_closely(char *last_error);
-extern bool	  worker_databases_is_close_run(void);
+extern bool	  worker_databases_take_request(char *last_error);
+extern bool	  worker_databases_is_thorough_run(void);
 extern bool	  worker_databases_report(uint32 version, ExtensionPresence presence);
 extern void	  worker_databases_end_run(TimestampTz started_at);
 

@@ -14,7 +14,7 @@
 #include "worker/worker_shared.h"
 
 WorkerShared *worker_shared = NULL;
-WorkerSlot	 *my_worker_slot = NULL;
+WorkerSlot	 *worker_shared_my_slot = NULL;
 
 Size
 worker_shared_size(void)
@@ -90,5 +90,5 @@ worker_shared_wake_launcher(void)
 Oid
 worker_shared_my_database(void)
 {
-	return my_worker_slot->info.database;
+	return worker_shared_my_slot->info.database;
 }

@@ -48,7 +48,7 @@ typedef struct WorkerShared
 extern WorkerShared *worker_shared;
 
 /* The calling worker's slot; NULL in other processes */
-extern WorkerSlot *my_worker_slot;
+extern WorkerSlot *worker_shared_my_slot;
 
 /* For the postmaster, when it starts and after a crash of a backend */
 extern Size worker_shared_size(void);

@@ -60,7 +60,7 @@ static const struct
 	[WORKER_LAUNCHER] = {"launcher", NULL},
 	[WORKER_MAINTENANCE] = {"maintenance", "maintenance_main"},
 	[WORKER_DISPATCHER] = {"dispatcher", "delivery_dispatcher_main"},
-	[WORKER_HANDLER] = {"handler", "delivery_handler_main"}};
+	[WORKER_HANDLER] = {"handler", "handler_worker_main"}};
 
 static List				 *pending = NIL; /* of PendingStart *, in TopMemoryContext */
 static emit_log_hook_type next_emit_log_hook = NULL;
@@ -311,7 +311,7 @@ terminate_in(Oid database)
 		WorkerSlot *slot = &worker_shared->slots[i];
 
 		if (slot->info.type == WORKER_NONE || slot->info.database != database ||
-			slot == my_worker_slot)
+			slot == worker_shared_my_slot)
 			continue;
 		if (!slot->quits)
 			terminate_slot(slot);
@@ -378,7 +378,7 @@ worker_slots_dispatcher_wishes(void)
 	uint32			wishes = 0;
 
 	worker_shared_lock_for_reading();
-	entry = worker_databases_find(my_worker_slot->info.database, false);
+	entry = worker_databases_find(worker_shared_my_slot->info.database, false);
 	if (entry != NULL)
 		wishes = entry->wishes;
 	worker_shared_unlock();
@@ -396,7 +396,7 @@ worker_slots_dispatcher_may_end(uint32 wishes)
 	bool			may_end;
 
 	worker_shared_lock();
-	entry = worker_databases_find(my_worker_slot->info.database, false);
+	entry = worker_databases_find(worker_shared_my_slot->info.database, false);
 	may_end = entry == NULL || entry->wishes == wishes;
 	if (entry != NULL && may_end)
 		entry->wants_dispatcher = false;
@@ -411,9 +411,9 @@ worker_slots_dispatcher_may_end(uint32 wishes)
 static void
 detach(int code, Datum arg)
 {
-	WorkerSlot *slot = my_worker_slot;
+	WorkerSlot *slot = worker_shared_my_slot;
 
-	my_worker_slot = NULL;
+	worker_shared_my_slot = NULL;
 	worker_shared_lock();
 	if (slot->info.type == WORKER_LAUNCHER)
 		worker_shared->launcher = 0;
@@ -439,9 +439,9 @@ detach(int code, Datum arg)
 static void
 emit_log(ErrorData *edata)
 {
-	if (edata->elevel == FATAL && my_worker_slot != NULL && edata->message != NULL)
+	if (edata->elevel == FATAL && worker_shared_my_slot != NULL && edata->message != NULL)
 	{
-		if (my_worker_slot->quits && edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		if (worker_shared_my_slot->quits && edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			edata->output_to_server = false;
 		else
 			worker_slots_report_error(edata->message);
@@ -455,7 +455,7 @@ become(WorkerSlot *slot)
 {
 	slot->info.pid = MyProcPid;
 	slot->proc = MyProc;
-	my_worker_slot = slot;
+	worker_shared_my_slot = slot;
 }
 
 static void
@@ -526,7 +526,7 @@ worker_slots_connect(void)
 		{"lock_timeout", "0"},
 		{"row_security", "off"}};
 
-	BackgroundWorkerInitializeConnectionByOid(my_worker_slot->info.database,
+	BackgroundWorkerInitializeConnectionByOid(worker_shared_my_slot->info.database,
 											  InvalidOid, 0);
 	for (Size i = 0; i < lengthof(settings); i++)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET,
@@ -543,7 +543,7 @@ worker_slots_extra(void)
 Oid
 worker_slots_my_role(void)
 {
-	return my_worker_slot->info.role;
+	return worker_shared_my_slot->info.role;
 }
 
 /*
@@ -553,7 +553,7 @@ worker_slots_my_role(void)
 void
 worker_slots_check_interrupts(void)
 {
-	if (ProcDiePending && my_worker_slot->quits)
+	if (ProcDiePending && worker_shared_my_slot->quits)
 		proc_exit(0);
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
@@ -584,7 +584,7 @@ void
 worker_slots_set_state(const char *state)
 {
 	worker_shared_lock();
-	strlcpy(my_worker_slot->info.state, state, WORKER_STATE_LENGTH);
+	strlcpy(worker_shared_my_slot->info.state, state, WORKER_STATE_LENGTH);
 	worker_shared_unlock();
 }
 
@@ -593,7 +593,7 @@ void
 worker_slots_set_last_run(TimestampTz time)
 {
 	worker_shared_lock();
-	my_worker_slot->info.last_run = time;
+	worker_shared_my_slot->info.last_run = time;
 	worker_shared_unlock();
 }
 
@@ -613,7 +613,7 @@ worker_slots_report_error(const char *error)
 		memcpy(text, error, length);
 	}
 	worker_shared_lock();
-	memcpy(my_worker_slot->info.last_error, text, WORKER_ERROR_LENGTH);
+	memcpy(worker_shared_my_slot->info.last_error, text, WORKER_ERROR_LENGTH);
 	worker_shared_unlock();
 }
 

@@ -22,7 +22,7 @@ typedef enum WorkerType
 	WORKER_LAUNCHER,
 	WORKER_MAINTENANCE, /* maintenance.c */
 	WORKER_DISPATCHER,	/* delivery_dispatcher.c */
-	WORKER_HANDLER		/* delivery_handler.c: started by the dispatcher */
+	WORKER_HANDLER		/* handler_worker.c: started by the dispatcher */
 } WorkerType;
 
 /* Names a worker, for ever; 0 is none */
@@ -69,7 +69,7 @@ typedef struct WorkerDatabase
 	bool			  seen; /* connectable is what pg_database says */
 	bool			  connectable;
 	int				  holds;		/* DDL commands that want no worker there */
-	bool			  look_closely; /* the next run checks what rarely changes */
+	bool			  thorough; /* the next run checks what rarely changes */
 	bool			  wants_dispatcher;
 	uint32			  wishes; /* rises with each wish for a dispatcher */
 	WorkerJob		  maintenance;

@@ -16,7 +16,7 @@ a consumer may be so slow that it loses its leases.  No record may be passed
 over, and no batch may hold a record that was checkpointed before the batch was
 polled; within a batch the records are in order.
 
-Seen to fail when poll does not lock its leases (consumer_leases_lock_own), when
+Seen to fail when poll does not lock its leases (consumer_catalog_lock_own_leases), when
 children are read before their parents are finished (consumer_shard_is_eligible),
 when a shard is finished before its last record is checkpointed (is_at_end), and
 when checkpoint does not look at the owner (ddbstreams_checkpoint).

@@ -12,7 +12,7 @@ groups of one field); when absence is asked of one element instead of all, or
 one element's absence does for a field that another element has (array_matches);
 when only the first way along a path with dots is taken (step); when an object
 counts as a leaf (value_matches); when numbers are compared by value; when
-filter_alternative_may_match says decided for all; when the fields before a $or
+filter_match_may_match says decided for all; when the fields before a $or
 are lost (parse_choice).
 """
 

@@ -13,7 +13,7 @@ Prints how many closings succeeded at the first try; less than nine in ten is a
 fault.
 
 Seen to fail when a shard is closed without its lock (lock_and_write), and when
-a writer does not look again after it got its lock (open_shards_lock).
+a writer does not look again after it got its lock (writable_shards_lock).
 """
 
 import random

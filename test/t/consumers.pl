@@ -2,7 +2,7 @@
 # and after its promotion; polls that wait, are cancelled or terminated; nothing
 # of it is seen by logical decoding.
 #
-# To see it fail: let consumer_leases_lock_own and _free (consumer_catalog.c) not
+# To see it fail: let consumer_catalog_lock_own_leases and _free (consumer_catalog.c) not
 # lock; leave out PreventCommandIfReadOnly in poll; lock before waiting
 # (poll_until in consumer_poll.c); do not hide consumer_lease from decoding
 # (install script).

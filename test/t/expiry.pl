@@ -2,8 +2,8 @@
 # worker; shards go as tables, streams when they are disabled and empty; nobody
 # is waited for.  Time is set by ddbstreams.clock_offset.
 #
-# To see it fail: let shard_horizon (horizon.c) return shard_age_horizon; drop
-# the check of closed_at from shard_is_expired, or its second half; do not set
+# To see it fail: let shard_horizon (horizon.c) return horizon_of_shard_by_age; drop
+# the check of closed_at from horizon_has_passed_shard, or its second half; do not set
 # a closed_at that lies ahead (expiry.c); wait for the locks in lock_table;
 # leave CacheInvalidateRelcacheByRelid out of expire_descriptors; let
 # try_in_transaction rethrow.

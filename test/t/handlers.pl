@@ -2,7 +2,7 @@
 # settings, what a handler leaves behind, time limits, handlers that end their
 # process or crash the server, fair shares, kill -9.
 #
-# To see it fail: no delivery_session_clean (delivery_handler.c); connect as the
+# To see it fail: no delivery_session_clean (handler_worker.c); connect as the
 # bootstrap superuser; no enable_timeout_every (delivery_call.c); no ForceSyncCommit
 # in begin_call, or no call marked there (delivery_step.c: a crash is not counted);
 # has_share true as long as a worker is free (delivery_dispatcher.c).

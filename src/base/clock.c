@@ -1,5 +1,5 @@
 /*
- * stream_time.c
+ * clock.c
  *	  What time it is, times and numbers as texts, intervals as microseconds.
  */
 #include "postgres.h"
@@ -8,7 +8,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "base/stream_time.h"
+#include "base/clock.h"
 
 /*
  * Returns the time by which records are numbered and expire, streams and shards
@@ -17,7 +17,7 @@
  * clock itself.
  */
 TimestampTz
-stream_time_now(void)
+clock_now(void)
 {
 	return GetCurrentTimestamp() + setting_clock_offset * USECS_PER_SEC;
 }
@@ -27,7 +27,7 @@ stream_time_now(void)
  * zone: a day has 24 hours, a month 30 days, a year 365.25 days.
  */
 int64
-stream_time_interval_usec(const Interval *interval)
+clock_interval_usec(const Interval *interval)
 {
 	int64  years = interval->month / MONTHS_PER_YEAR;
 	int64  months = interval->month % MONTHS_PER_YEAR;
@@ -44,7 +44,7 @@ stream_time_interval_usec(const Interval *interval)
 
 /* Returns an interval of that length, in hours and below, palloc'd. */
 Interval *
-stream_time_usec_interval(int64 usec)
+clock_usec_interval(int64 usec)
 {
 	Interval *interval = palloc0(sizeof(Interval));
 
@@ -54,7 +54,7 @@ stream_time_usec_interval(int64 usec)
 
 /* A time as in a stream's label: UTC, ISO 8601 with milliseconds, no zone. */
 char *
-stream_time_label(TimestampTz time)
+clock_label(TimestampTz time)
 {
 	struct pg_tm tm;
 	fsec_t		 fsec;

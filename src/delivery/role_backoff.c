@@ -1,5 +1,5 @@
 /*
- * delivery_roles.c
+ * role_backoff.c
  *	  Roles whose handler workers end at their start: those that may not log in, or
  *	  not into this database, or have been dropped.
  */
@@ -16,8 +16,8 @@
 #include "utils/timestamp.h"
 
 #include "delivery/delivery_position.h"
-#include "delivery/delivery_roles.h"
-#include "delivery/delivery_units.h"
+#include "delivery/role_backoff.h"
+#include "delivery/delivery_queue.h"
 
 /* A worker is tried again after this, then more rarely. */
 #define RETRY_MS	 1000
@@ -71,7 +71,7 @@ reason_of(Oid role)
 
 /* Before that it is no use to start a worker for the role; 0: at once. */
 TimestampTz
-delivery_roles_next_start(Oid role)
+role_backoff_next_start(Oid role)
 {
 	RoleProblem *problem = find_problem(role);
 
@@ -83,7 +83,7 @@ delivery_roles_next_start(Oid role)
  * Outside of a transaction.
  */
 void
-delivery_roles_note_problem(Oid role)
+role_backoff_note_problem(Oid role)
 {
 	RoleProblem	 *problem = find_problem(role);
 	MemoryContext context = CurrentMemoryContext;
@@ -105,24 +105,24 @@ delivery_roles_note_problem(Oid role)
 	problem->next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  Min(wait, MAX_RETRY_MS));
 
-	delivery_begin();
+	delivery_transaction_begin();
 	MemoryContextSwitchTo(context);
 	reason = reason_of(role);
-	dlist_foreach (iter, &units_mappings)
+	dlist_foreach (iter, &delivery_queue_all_mappings)
 	{
-		UnitMapping *mapping = dlist_container(UnitMapping, node, iter.cur);
+		QueuedMapping *mapping = dlist_container(QueuedMapping, node, iter.cur);
 
 		if (mapping->role == role)
 			delivery_position_note_problem(mapping->mapping_no,
 										   psprintf("PROBLEM: %s", reason), reason);
 	}
-	delivery_commit();
+	delivery_transaction_commit();
 	MemoryContextSwitchTo(context);
 }
 
 /* One of its workers has connected. */
 void
-delivery_roles_forget_problem(Oid role)
+role_backoff_forget_problem(Oid role)
 {
 	RoleProblem *problem = find_problem(role);
 

@@ -1,5 +1,5 @@
 /*
- * delivery_look.c
+ * delivery_discover.c
  *	  What the tables say is to be delivered.
  *
  * Each mapping to be delivered for has a unit for each lane of each shard that it
@@ -19,9 +19,9 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "delivery/delivery_look.h"
+#include "delivery/delivery_discover.h"
 #include "delivery/delivery_position.h"
-#include "delivery/delivery_units.h"
+#include "delivery/delivery_queue.h"
 #include "shard/horizon.h"
 #include "mapping/mapping.h"
 #include "shard/shard_watch.h"
@@ -95,7 +95,7 @@ any_unit_runs(int64 mapping_no, int64 shard_no, int lanes)
 	for (int lane = 0; lane < lanes; lane++)
 	{
 		DeliveryUnit key = {mapping_no, shard_no, lane};
-		Unit		*unit = units_find(&key);
+		QueuedUnit		*unit = delivery_queue_find(&key);
 
 		if (unit != NULL && unit->state == UNIT_RUNNING)
 			return true;
@@ -103,11 +103,11 @@ any_unit_runs(int64 mapping_no, int64 shard_no, int lanes)
 	return false;
 }
 
-static Unit *
-see_unit(UnitMapping *mapping, int64 shard_no, int lane, Oid shard_table)
+static QueuedUnit *
+discover_unit(QueuedMapping *mapping, int64 shard_no, int lane, Oid shard_table)
 {
 	DeliveryUnit key = {mapping->mapping_no, shard_no, lane};
-	Unit		*unit = units_add(mapping, &key, shard_table);
+	QueuedUnit		*unit = delivery_queue_add(mapping, &key, shard_table);
 
 	unit->seen = true;
 	unit->held = false;
@@ -122,17 +122,17 @@ first_checkpoint(const MappingInfo *mapping, const StreamInfo *stream,
 	int64 start = shard->starting_number;
 
 	if (shard->created_at <= mapping->created_at)
-		start = Max(start, shard_horizon(stream, shard, GetActiveSnapshot()));
+		start = Max(start, horizon_of_shard(stream, shard, GetActiveSnapshot()));
 	return start - 1;
 }
 
 /* Makes the units of a shard of a mapping. */
 static void
-see_shard(UnitMapping *known, const MappingInfo *mapping, const StreamInfo *stream,
+discover_shard(QueuedMapping *known, const MappingInfo *mapping, const StreamInfo *stream,
 		  const ShardInfo *shard, List *shards, List *positions)
 {
 	ShardPositions found = positions_of(positions, shard->shard_no);
-	int			   lanes = mapping_lanes(mapping);
+	int			   lanes = mapping_shard_lanes(mapping);
 	int64		   no = mapping->mapping_no;
 	bool		   divides;
 	bool		   divided = false;
@@ -170,20 +170,20 @@ see_shard(UnitMapping *known, const MappingInfo *mapping, const StreamInfo *stre
 
 	for (int lane = 0; lane < found.count; lane++)
 	{
-		Unit *unit = see_unit(known, shard->shard_no, lane, shard->shard_table);
+		QueuedUnit *unit = discover_unit(known, shard->shard_no, lane, shard->shard_table);
 
 		unit->held = held;
 		/* What a lane has passed over may now belong to it. */
 		if (divided)
 			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
 		if (divided || (moves && unit->state == UNIT_IDLE))
-			units_make_ready(unit);
+			delivery_queue_make_ready(unit);
 	}
 }
 
 /* Shards that have expired: forgotten, or lost. */
 static void
-see_expired(UnitMapping *known, List *shards, List *positions)
+discover_expired(QueuedMapping *known, List *shards, List *positions)
 {
 	ListCell *lc;
 
@@ -196,14 +196,14 @@ see_expired(UnitMapping *known, List *shards, List *positions)
 		if (position->finished)
 			delivery_position_forget(known->mapping_no, position->shard_no);
 		else
-			(void) see_unit(known, position->shard_no, position->lane, InvalidOid);
+			(void) discover_unit(known, position->shard_no, position->lane, InvalidOid);
 	}
 }
 
 static void
 see_mapping(const MappingInfo *mapping)
 {
-	UnitMapping *known = units_mapping(mapping->mapping_no);
+	QueuedMapping *known = delivery_queue_mapping(mapping->mapping_no);
 	StreamInfo	*stream = stream_catalog_by_id(mapping->stream_id, NULL);
 	List		*shards = shard_catalog_list(mapping->stream_id, NULL);
 	List		*positions = delivery_position_list(mapping->mapping_no);
@@ -212,45 +212,45 @@ see_mapping(const MappingInfo *mapping)
 	known->role = mapping->role_id;
 	known->seen = true;
 	foreach (lc, shards)
-		see_shard(known, mapping, stream, lfirst(lc), shards, positions);
-	see_expired(known, shards, positions);
+		discover_shard(known, mapping, stream, lfirst(lc), shards, positions);
+	discover_expired(known, shards, positions);
 	if (delivery_redrive_is_wanted(mapping->mapping_no))
-		(void) see_unit(known, 0, REDRIVE_LANE, InvalidOid);
-	mapping_acknowledge(mapping);
+		(void) discover_unit(known, 0, REDRIVE_LANE, InvalidOid);
+	mapping_catalog_acknowledge(mapping);
 }
 
 static void
-unsee_all(void)
+mark_all_undiscovered(void)
 {
 	dlist_iter iter;
 
-	dlist_foreach (iter, &units_all)
-		dlist_container(Unit, node, iter.cur)->seen = false;
-	dlist_foreach (iter, &units_mappings)
-		dlist_container(UnitMapping, node, iter.cur)->seen = false;
+	dlist_foreach (iter, &delivery_queue_all_units)
+		dlist_container(QueuedUnit, node, iter.cur)->seen = false;
+	dlist_foreach (iter, &delivery_queue_all_mappings)
+		dlist_container(QueuedMapping, node, iter.cur)->seen = false;
 }
 
 /* Forgets what was not seen, unless it runs: then at its end. */
 static void
-forget_unseen(void)
+remove_undiscovered(void)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify (iter, &units_all)
+	dlist_foreach_modify (iter, &delivery_queue_all_units)
 	{
-		Unit *unit = dlist_container(Unit, node, iter.cur);
+		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
 
 		if (!unit->seen && unit->state != UNIT_RUNNING)
-			units_remove(unit);
+			delivery_queue_remove(unit);
 		else
 			unit->mapping->seen = true;
 	}
-	dlist_foreach_modify (iter, &units_mappings)
+	dlist_foreach_modify (iter, &delivery_queue_all_mappings)
 	{
-		UnitMapping *mapping = dlist_container(UnitMapping, node, iter.cur);
+		QueuedMapping *mapping = dlist_container(QueuedMapping, node, iter.cur);
 
 		if (!mapping->seen)
-			units_remove_mapping(mapping);
+			delivery_queue_remove_mapping(mapping);
 	}
 }
 
@@ -261,13 +261,13 @@ watch_shards(void)
 	Oid		  *shards;
 	dlist_iter iter;
 
-	dlist_foreach (iter, &units_all)
+	dlist_foreach (iter, &delivery_queue_all_units)
 		count++;
 	shards = palloc(Max(count, 1) * sizeof(Oid));
 	count = 0;
-	dlist_foreach (iter, &units_all)
+	dlist_foreach (iter, &delivery_queue_all_units)
 	{
-		Unit *unit = dlist_container(Unit, node, iter.cur);
+		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
 
 		if (OidIsValid(unit->shard_table))
 			shards[count++] = unit->shard_table;
@@ -280,27 +280,27 @@ watch_shards(void)
  * at them; so nothing that is appended meanwhile is missed.
  */
 void
-delivery_look(void)
+delivery_discover(void)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ListCell	 *lc;
 
-	unsee_all();
+	mark_all_undiscovered();
 
-	delivery_begin();
+	delivery_transaction_begin();
 	MemoryContextSwitchTo(context);
-	foreach (lc, mapping_list())
+	foreach (lc, mapping_catalog_list())
 	{
 		MappingInfo *mapping = lfirst(lc);
 
-		if (mapping_is_active(mapping) && mapping_problem(mapping) == NULL)
+		if (mapping_is_active(mapping) && mapping_state_problem(mapping) == NULL)
 			see_mapping(mapping);
 	}
 	mapping_shard_delete_orphans();
-	delivery_commit();
+	delivery_transaction_commit();
 	MemoryContextSwitchTo(context);
 
-	forget_unseen();
+	remove_undiscovered();
 	watch_shards();
 	pgstat_report_stat(true);
 }

@@ -1,5 +1,5 @@
 /*
- * delivery_units.c
+ * delivery_queue.c
  *	  What the dispatcher knows of units, in its own memory.
  *
  * A unit is idle, waits for a time, is ready, or runs.  Ready units are served
@@ -12,36 +12,36 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "delivery/delivery_units.h"
+#include "delivery/delivery_queue.h"
 
-dlist_head units_mappings = DLIST_STATIC_INIT(units_mappings);
-dlist_head units_all = DLIST_STATIC_INIT(units_all);
+dlist_head delivery_queue_all_mappings = DLIST_STATIC_INIT(delivery_queue_all_mappings);
+dlist_head delivery_queue_all_units = DLIST_STATIC_INIT(delivery_queue_all_units);
 
 typedef struct UnitEntry
 {
 	DeliveryUnit key;
-	Unit		*unit;
+	QueuedUnit		*unit;
 } UnitEntry;
 
 static HTAB *entries = NULL;
 
 /* Returns what is known of a mapping; it may be new. */
-UnitMapping *
-units_mapping(int64 mapping_no)
+QueuedMapping *
+delivery_queue_mapping(int64 mapping_no)
 {
-	UnitMapping *mapping;
+	QueuedMapping *mapping;
 	dlist_iter	 iter;
 
-	dlist_foreach (iter, &units_mappings)
+	dlist_foreach (iter, &delivery_queue_all_mappings)
 	{
-		mapping = dlist_container(UnitMapping, node, iter.cur);
+		mapping = dlist_container(QueuedMapping, node, iter.cur);
 		if (mapping->mapping_no == mapping_no)
 			return mapping;
 	}
-	mapping = MemoryContextAllocZero(TopMemoryContext, sizeof(UnitMapping));
+	mapping = MemoryContextAllocZero(TopMemoryContext, sizeof(QueuedMapping));
 	mapping->mapping_no = mapping_no;
 	dlist_init(&mapping->ready);
-	dlist_push_tail(&units_mappings, &mapping->node);
+	dlist_push_tail(&delivery_queue_all_mappings, &mapping->node);
 	return mapping;
 }
 
@@ -59,8 +59,8 @@ find_entry(const DeliveryUnit *key, HASHACTION action)
 	return hash_search(entries, key, action, NULL);
 }
 
-Unit *
-units_find(const DeliveryUnit *key)
+QueuedUnit *
+delivery_queue_find(const DeliveryUnit *key)
 {
 	UnitEntry *entry = find_entry(key, HASH_FIND);
 
@@ -68,29 +68,29 @@ units_find(const DeliveryUnit *key)
 }
 
 /* Returns a unit, a new one if need be; that is ready. */
-Unit *
-units_add(UnitMapping *mapping, const DeliveryUnit *key, Oid shard_table)
+QueuedUnit *
+delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key, Oid shard_table)
 {
-	Unit *unit = units_find(key);
+	QueuedUnit *unit = delivery_queue_find(key);
 
 	if (unit != NULL)
 	{
 		unit->shard_table = shard_table;
 		return unit;
 	}
-	unit = MemoryContextAllocZero(TopMemoryContext, sizeof(Unit));
+	unit = MemoryContextAllocZero(TopMemoryContext, sizeof(QueuedUnit));
 	unit->key = *key;
 	unit->mapping = mapping;
 	unit->shard_table = shard_table;
-	dlist_push_tail(&units_all, &unit->node);
+	dlist_push_tail(&delivery_queue_all_units, &unit->node);
 	find_entry(key, HASH_ENTER)->unit = unit;
-	units_make_ready(unit);
+	delivery_queue_make_ready(unit);
 	return unit;
 }
 
 /* Forgets a unit, which does not run. */
 void
-units_remove(Unit *unit)
+delivery_queue_remove(QueuedUnit *unit)
 {
 	Assert(unit->state != UNIT_RUNNING);
 	if (unit->state == UNIT_READY)
@@ -102,7 +102,7 @@ units_remove(Unit *unit)
 
 /* Forgets a mapping that has no units. */
 void
-units_remove_mapping(UnitMapping *mapping)
+delivery_queue_remove_mapping(QueuedMapping *mapping)
 {
 	Assert(dlist_is_empty(&mapping->ready) && mapping->running == 0);
 	dlist_delete(&mapping->node);
@@ -110,7 +110,7 @@ units_remove_mapping(UnitMapping *mapping)
 }
 
 void
-units_make_ready(Unit *unit)
+delivery_queue_make_ready(QueuedUnit *unit)
 {
 	if (unit->state == UNIT_RUNNING)
 		unit->again = true;
@@ -123,7 +123,7 @@ units_make_ready(Unit *unit)
 
 /* Something was appended. */
 void
-units_touch(Unit *unit)
+delivery_queue_touch(QueuedUnit *unit)
 {
 	DeliveryOutcome *outcome = &unit->outcome;
 
@@ -137,12 +137,12 @@ units_touch(Unit *unit)
 			return;
 		}
 	}
-	units_make_ready(unit);
+	delivery_queue_make_ready(unit);
 }
 
 /* A ready unit is given to a handler. */
 void
-units_begin(Unit *unit)
+delivery_queue_begin(QueuedUnit *unit)
 {
 	Assert(unit->state == UNIT_READY);
 	dlist_delete(&unit->ready_node);
@@ -151,12 +151,12 @@ units_begin(Unit *unit)
 	unit->mapping->running++;
 	/* The next one is another mapping's. */
 	dlist_delete(&unit->mapping->node);
-	dlist_push_tail(&units_mappings, &unit->mapping->node);
+	dlist_push_tail(&delivery_queue_all_mappings, &unit->mapping->node);
 }
 
 /* A handler has ended its run. */
 void
-units_end(Unit *unit, const DeliveryOutcome *outcome)
+delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome)
 {
 	Assert(unit->state == UNIT_RUNNING);
 	unit->mapping->running--;
@@ -167,21 +167,21 @@ units_end(Unit *unit, const DeliveryOutcome *outcome)
 	{
 		case DELIVERY_IDLE:
 			if (unit->again)
-				units_make_ready(unit);
+				delivery_queue_make_ready(unit);
 			break;
 		case DELIVERY_WAIT:
 		case DELIVERY_BLOCKED:
 			unit->state = UNIT_WAITING;
 			if (unit->again)
-				units_touch(unit);
+				delivery_queue_touch(unit);
 			break;
 		case DELIVERY_AGAIN:
-			units_make_ready(unit);
+			delivery_queue_make_ready(unit);
 			break;
 		case DELIVERY_CHANGED:
 			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
 			if (unit->again)
-				units_make_ready(unit);
+				delivery_queue_make_ready(unit);
 			break;
 	}
 }
@@ -191,20 +191,20 @@ units_end(Unit *unit, const DeliveryOutcome *outcome)
  * DT_NOEND.
  */
 TimestampTz
-units_run_timers(void)
+delivery_queue_run_timers(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = DT_NOEND;
 	dlist_iter	iter;
 
-	dlist_foreach (iter, &units_all)
+	dlist_foreach (iter, &delivery_queue_all_units)
 	{
-		Unit *unit = dlist_container(Unit, node, iter.cur);
+		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
 
 		if (unit->state != UNIT_WAITING)
 			continue;
 		if (unit->outcome.wake_at <= now)
-			units_make_ready(unit);
+			delivery_queue_make_ready(unit);
 		else
 			next = Min(next, unit->outcome.wake_at);
 	}

@@ -1,9 +1,9 @@
 /*
- * delivery_pool.c
+ * delivery_assign.c
  *	  Giving units to handler workers, in fair shares.
  *
  * There are at most ddbstreams.max_workers of them in a database.  Units are
- * served in turn (delivery_units.c), and a unit that has run for a time slice
+ * served in turn (delivery_queue.c), and a unit that has run for a time slice
  * goes to the end of the queue if others wait.  A call can take as long as
  * ddbstreams.handler_timeout, though.  So the last free worker is left to mappings
  * of which no unit runs; mappings whose calls take longer than a time slice get
@@ -22,10 +22,10 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "delivery/delivery_handlers.h"
-#include "delivery/delivery_pool.h"
-#include "delivery/delivery_roles.h"
-#include "delivery/delivery_units.h"
+#include "delivery/handler_mailbox.h"
+#include "delivery/delivery_assign.h"
+#include "delivery/role_backoff.h"
+#include "delivery/delivery_queue.h"
 #include "worker/worker_slots.h"
 
 /* A handler worker that has had nothing to do for so long is ended. */
@@ -38,7 +38,7 @@ static TimestampTz next_start = 0;
 static bool		   said_no_slot = false;
 
 /* What there is to give units to, counted anew in each turn */
-typedef struct Pool
+typedef struct HandlerPool
 {
 	List *handlers; /* of HandlerInfo * */
 	int	  count;	/* of handler workers, those included that are about to end */
@@ -47,27 +47,27 @@ typedef struct Pool
 	int	  slow;		/* busy with slow mappings */
 	bool  suspect_runs;
 	bool  is_short; /* a ready unit has to wait for a worker */
-} Pool;
+} HandlerPool;
 
 static void
-count_pool(Pool *pool)
+count_pool(HandlerPool *pool)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	ListCell   *lc;
 	dlist_iter	iter;
 
-	memset(pool, 0, sizeof(Pool));
-	pool->handlers = delivery_handlers_list(MyDatabaseId);
+	memset(pool, 0, sizeof(HandlerPool));
+	pool->handlers = handler_mailbox_list(MyDatabaseId);
 	pool->count = list_length(pool->handlers);
 	foreach (lc, pool->handlers)
 	{
 		HandlerInfo *handler = lfirst(lc);
-		Unit		*unit;
+		QueuedUnit		*unit;
 
 		if (handler->state == HANDLER_IDLE)
 			continue;
 		pool->busy++;
-		unit = units_find(&handler->unit);
+		unit = delivery_queue_find(&handler->unit);
 		if (unit == NULL)
 			continue;
 		pool->suspect_runs |= unit->outcome.suspect;
@@ -75,9 +75,9 @@ count_pool(Pool *pool)
 			TimestampDifferenceExceeds(handler->call_since, now, DELIVERY_TIME_SLICE_MS))
 			unit->mapping->is_slow = true;
 	}
-	dlist_foreach (iter, &units_mappings)
+	dlist_foreach (iter, &delivery_queue_all_mappings)
 	{
-		UnitMapping *mapping = dlist_container(UnitMapping, node, iter.cur);
+		QueuedMapping *mapping = dlist_container(QueuedMapping, node, iter.cur);
 
 		pool->mappings++;
 		if (mapping->is_slow)
@@ -87,7 +87,7 @@ count_pool(Pool *pool)
 
 /* May the mapping have one more of the workers? */
 static bool
-has_share(const Pool *pool, const UnitMapping *mapping)
+has_share(const HandlerPool *pool, const QueuedMapping *mapping)
 {
 	int total = setting_max_workers;
 
@@ -102,14 +102,14 @@ has_share(const Pool *pool, const UnitMapping *mapping)
 }
 
 /* The first of a mapping's ready units that may run now, or NULL */
-static Unit *
-next_unit(Pool *pool, UnitMapping *mapping)
+static QueuedUnit *
+next_unit(HandlerPool *pool, QueuedMapping *mapping)
 {
 	dlist_iter iter;
 
 	dlist_foreach (iter, &mapping->ready)
 	{
-		Unit *unit = dlist_container(Unit, ready_node, iter.cur);
+		QueuedUnit *unit = dlist_container(QueuedUnit, ready_node, iter.cur);
 
 		if (unit->held)
 			pool->is_short = true; /* of a lane that ends its run */
@@ -120,7 +120,7 @@ next_unit(Pool *pool, UnitMapping *mapping)
 }
 
 static HandlerInfo *
-idle_handler(const Pool *pool, Oid role)
+idle_handler(const HandlerPool *pool, Oid role)
 {
 	HandlerInfo *starting = NULL;
 	ListCell	*lc;
@@ -140,7 +140,7 @@ idle_handler(const Pool *pool, Oid role)
 
 /* Ends an idle handler of another role, to make room. */
 static void
-make_room(const Pool *pool, Oid role)
+make_room(const HandlerPool *pool, Oid role)
 {
 	HandlerInfo *longest = NULL;
 	ListCell	*lc;
@@ -160,21 +160,21 @@ make_room(const Pool *pool, Oid role)
 
 /* Starts a handler for a role, if that can be. */
 static HandlerInfo *
-start_handler(Pool *pool, Oid role)
+start_handler(HandlerPool *pool, Oid role)
 {
 	TimestampTz	 now = GetCurrentTimestamp();
 	HandlerInfo *handler;
 	WorkerStart	 result;
 	int			 index;
 
-	if (now < next_start || now < delivery_roles_next_start(role))
+	if (now < next_start || now < role_backoff_next_start(role))
 		return NULL;
 	if (pool->count >= setting_max_workers)
 	{
 		make_room(pool, role);
 		return NULL;
 	}
-	result = delivery_handlers_start(role, &index);
+	result = handler_mailbox_start(role, &index);
 	if (result != WORKER_STARTED)
 	{
 		next_start = TimestampTzPlusMilliseconds(now, RETRY_MS);
@@ -201,9 +201,9 @@ start_handler(Pool *pool, Oid role)
 
 /* Gives one of a mapping's units to a handler; false if that cannot be now. */
 static bool
-assign_one(Pool *pool, UnitMapping *mapping)
+assign_one(HandlerPool *pool, QueuedMapping *mapping)
 {
-	Unit		*unit = next_unit(pool, mapping);
+	QueuedUnit		*unit = next_unit(pool, mapping);
 	HandlerInfo *handler;
 
 	if (unit == NULL)
@@ -216,22 +216,22 @@ assign_one(Pool *pool, UnitMapping *mapping)
 		pool->is_short = true;
 		return false;
 	}
-	delivery_handlers_assign(handler->index, &unit->key, &unit->outcome);
+	handler_mailbox_assign(handler->index, &unit->key, &unit->outcome);
 	handler->state = HANDLER_ASSIGNED;
 	pool->busy++;
 	if (mapping->is_slow)
 		pool->slow++;
 	pool->suspect_runs |= unit->outcome.suspect;
-	units_begin(unit);
+	delivery_queue_begin(unit);
 	return true;
 }
 
 /* Gives out ready units, one of each mapping in turn. */
 void
-delivery_pool_assign(void)
+delivery_assign(void)
 {
 	static bool yields = false;
-	Pool		pool;
+	HandlerPool		pool;
 	bool		any;
 
 	count_pool(&pool);
@@ -242,15 +242,15 @@ delivery_pool_assign(void)
 
 		any = false;
 		/* Who is served goes to the end of the list. */
-		dlist_foreach_modify (iter, &units_mappings)
+		dlist_foreach_modify (iter, &delivery_queue_all_mappings)
 		{
 			if (rest-- == 0)
 				break;
-			any |= assign_one(&pool, dlist_container(UnitMapping, node, iter.cur));
+			any |= assign_one(&pool, dlist_container(QueuedMapping, node, iter.cur));
 		}
 	} while (any);
 	if (pool.is_short || yields)
-		delivery_handlers_set_yield(pool.is_short);
+		handler_mailbox_set_yield(pool.is_short);
 	yields = pool.is_short;
 }
 
@@ -259,9 +259,9 @@ role_has_mappings(Oid role)
 {
 	dlist_iter iter;
 
-	dlist_foreach (iter, &units_mappings)
+	dlist_foreach (iter, &delivery_queue_all_mappings)
 	{
-		if (dlist_container(UnitMapping, node, iter.cur)->role == role)
+		if (dlist_container(QueuedMapping, node, iter.cur)->role == role)
 			return true;
 	}
 	return false;
@@ -272,10 +272,10 @@ role_has_mappings(Oid role)
  * mappings.  Returns when the next one is to be looked at.
  */
 TimestampTz
-delivery_pool_end_idle(void)
+delivery_assign_end_idle(void)
 {
 	TimestampTz next = DT_NOEND;
-	List	   *handlers = delivery_handlers_list(MyDatabaseId);
+	List	   *handlers = handler_mailbox_list(MyDatabaseId);
 	List	   *kept = NIL;
 	ListCell   *lc;
 

@@ -1,5 +1,5 @@
 /*
- * open_shards.c
+ * writable_shards.c
  *	  Which shards of a stream are open, as writers need to know it.
  *
  * Every commit needs the open shards of the streams that it writes to, so each
@@ -16,7 +16,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
-#include "capture/open_shards.h"
+#include "capture/writable_shards.h"
 #include "registry/stream_catalog.h"
 
 typedef struct OpenShards
@@ -24,7 +24,7 @@ typedef struct OpenShards
 	int64	   stream_id;
 	bool	   stale;
 	int		   count;
-	OpenShard *shards; /* by hash range; malloc'd by TopMemoryContext */
+	WritableShard *shards; /* by hash range; malloc'd by TopMemoryContext */
 } OpenShards;
 
 typedef struct ShardTableEntry
@@ -82,8 +82,8 @@ make_tables(void)
 static int
 compare_ranges(const void *a, const void *b)
 {
-	const OpenShard *x = a;
-	const OpenShard *y = b;
+	const WritableShard *x = a;
+	const WritableShard *y = b;
 
 	return x->hash_first < y->hash_first ? -1 : x->hash_first > y->hash_first;
 }
@@ -99,7 +99,7 @@ load(OpenShards *open)
 	List		 *shards;
 	ListCell	 *lc;
 	int			  count = 0;
-	OpenShard	 *ranges;
+	WritableShard	 *ranges;
 
 	/*
 	 * Not stale from here on: a message that comes while we look must not be
@@ -109,7 +109,7 @@ load(OpenShards *open)
 	shards = shard_catalog_list(open->stream_id, NULL);
 
 	ranges = MemoryContextAlloc(TopMemoryContext,
-								Max(list_length(shards), 1) * sizeof(OpenShard));
+								Max(list_length(shards), 1) * sizeof(WritableShard));
 	foreach (lc, shards)
 	{
 		ShardInfo *shard = lfirst(lc);
@@ -123,7 +123,7 @@ load(OpenShards *open)
 		ranges[count].hash_last = shard->hash_last;
 		count++;
 	}
-	qsort(ranges, count, sizeof(OpenShard), compare_ranges);
+	qsort(ranges, count, sizeof(WritableShard), compare_ranges);
 
 	if (open->shards != NULL)
 		pfree(open->shards);
@@ -181,7 +181,7 @@ get_open_shards(int64 stream_id)
 
 /* Is what this session remembers of a buffer's stream not marked stale? */
 bool
-open_shards_are_known(const StreamBuffer *buffer)
+writable_shards_are_known(const StreamBuffer *buffer)
 {
 	return !buffer->open_shards->stale;
 }
@@ -191,7 +191,7 @@ open_shards_are_known(const StreamBuffer *buffer)
  * open now.  known is where the caller keeps what was found, NULL at first.
  */
 StreamBuffer *
-open_shards_make_buffer(int64 stream_id, OpenShards **known)
+writable_shards_make_buffer(int64 stream_id, OpenShards **known)
 {
 	OpenShards	 *open = *known;
 	uint64		 *hash_first;
@@ -211,7 +211,7 @@ open_shards_make_buffer(int64 stream_id, OpenShards **known)
 	return buffer;
 }
 
-static OpenShard
+static WritableShard
 find_shard(const OpenShards *open, uint64 hash)
 {
 	for (int i = 0; i < open->count; i++)
@@ -231,14 +231,14 @@ find_shard(const OpenShards *open, uint64 hash)
  * shard.  It stays open as long as the lock is held, that is to the end of the
  * transaction.
  */
-OpenShard
-open_shards_lock(const StreamBuffer *buffer, uint64 hash)
+WritableShard
+writable_shards_lock(const StreamBuffer *buffer, uint64 hash)
 {
 	OpenShards *open = buffer->open_shards;
 
 	for (;;)
 	{
-		OpenShard shard;
+		WritableShard shard;
 
 		load_if_stale(open);
 		shard = find_shard(open, hash);

@@ -1,5 +1,5 @@
 /*
- * delivery_handlers.c
+ * handler_mailbox.c
  *	  What dispatcher and handler workers tell each other, in shared memory.
  *
  * Each handler worker has an entry, which says what it is to run and how that
@@ -18,7 +18,7 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
-#include "delivery/delivery_handlers.h"
+#include "delivery/handler_mailbox.h"
 
 typedef struct HandlerEntry
 {
@@ -39,7 +39,7 @@ static HandlersShared *shared = NULL;
 static HandlerEntry	  *my_entry = NULL;
 
 Size
-delivery_handlers_shmem_size(void)
+handler_mailbox_shmem_size(void)
 {
 	return add_size(offsetof(HandlersShared, entries),
 					mul_size(max_worker_processes, sizeof(HandlerEntry)));
@@ -47,15 +47,15 @@ delivery_handlers_shmem_size(void)
 
 /* Called in the postmaster, at its start and after a crash of a backend. */
 void
-delivery_handlers_shmem_init(void)
+handler_mailbox_shmem_init(void)
 {
 	bool found;
 
-	shared = ShmemInitStruct("ddbstreams handlers", delivery_handlers_shmem_size(),
+	shared = ShmemInitStruct("ddbstreams handlers", handler_mailbox_shmem_size(),
 							 &found);
 	if (!found)
 	{
-		memset(shared, 0, delivery_handlers_shmem_size());
+		memset(shared, 0, handler_mailbox_shmem_size());
 		shared->tranche_id = LWLockNewTrancheId();
 		LWLockInitialize(&shared->lock, shared->tranche_id);
 		shared->count = max_worker_processes;
@@ -91,7 +91,7 @@ set_state(HandlerEntry *entry, HandlerState state)
  * at once.
  */
 WorkerStart
-delivery_handlers_start(Oid role, int *index)
+handler_mailbox_start(Oid role, int *index)
 {
 	HandlerEntry *entry = NULL;
 	WorkerStart	  result;
@@ -128,7 +128,7 @@ delivery_handlers_start(Oid role, int *index)
 }
 
 void
-delivery_handlers_assign(int index, const DeliveryUnit *unit,
+handler_mailbox_assign(int index, const DeliveryUnit *unit,
 						 const DeliveryOutcome *before)
 {
 	HandlerEntry *entry = &shared->entries[index];
@@ -144,7 +144,7 @@ delivery_handlers_assign(int index, const DeliveryUnit *unit,
 
 /* Returns the entries of a database's handlers, as palloc'd HandlerInfo. */
 List *
-delivery_handlers_list(Oid database)
+handler_mailbox_list(Oid database)
 {
 	HandlerInfo *infos = palloc(shared->count * sizeof(HandlerInfo));
 	int			 count = 0;
@@ -166,7 +166,7 @@ delivery_handlers_list(Oid database)
 
 /* The outcome has been read. */
 void
-delivery_handlers_collect(int index)
+handler_mailbox_collect(int index)
 {
 	lock();
 	Assert(shared->entries[index].info.state == HANDLER_DONE);
@@ -176,7 +176,7 @@ delivery_handlers_collect(int index)
 
 /* The worker is gone. */
 void
-delivery_handlers_free(int index)
+handler_mailbox_free(int index)
 {
 	lock();
 	shared->entries[index].info.state = HANDLER_FREE;
@@ -185,7 +185,7 @@ delivery_handlers_free(int index)
 
 /* This process is the dispatcher now. */
 void
-delivery_handlers_adopt(void)
+handler_mailbox_adopt(void)
 {
 	lock();
 	for (int i = 0; i < shared->count; i++)
@@ -201,7 +201,7 @@ delivery_handlers_adopt(void)
 
 /* Says whether units wait for a worker of this database. */
 void
-delivery_handlers_set_yield(bool yield)
+handler_mailbox_set_yield(bool yield)
 {
 	lock();
 	for (int i = 0; i < shared->count; i++)
@@ -218,13 +218,13 @@ delivery_handlers_set_yield(bool yield)
 /* --- for a handler worker ---------------------------------------------------- */
 
 void
-delivery_handlers_attach(int index)
+handler_mailbox_attach(int index)
 {
 	my_entry = &shared->entries[index];
 }
 
 void
-delivery_handlers_connected(void)
+handler_mailbox_connected(void)
 {
 	lock();
 	my_entry->info.connected = true;
@@ -233,7 +233,7 @@ delivery_handlers_connected(void)
 
 /* Takes the unit that is assigned; false if there is none. */
 bool
-delivery_handlers_take(DeliveryUnit *unit, DeliveryOutcome *before)
+handler_mailbox_take(DeliveryUnit *unit, DeliveryOutcome *before)
 {
 	bool taken;
 
@@ -250,7 +250,7 @@ delivery_handlers_take(DeliveryUnit *unit, DeliveryOutcome *before)
 }
 
 void
-delivery_handlers_begin_step(void)
+handler_mailbox_begin_step(void)
 {
 	/* A torn read would only be taken for a slow call. */
 	my_entry->info.call_since = GetCurrentTimestamp();
@@ -258,7 +258,7 @@ delivery_handlers_begin_step(void)
 
 /* May the worker go on with its unit? */
 bool
-delivery_handlers_may_go_on(void)
+handler_mailbox_may_go_on(void)
 {
 	return !my_entry->yields ||
 		   !TimestampDifferenceExceeds(my_entry->info.since, GetCurrentTimestamp(),
@@ -266,7 +266,7 @@ delivery_handlers_may_go_on(void)
 }
 
 void
-delivery_handlers_report(const DeliveryOutcome *outcome)
+handler_mailbox_report(const DeliveryOutcome *outcome)
 {
 	PGPROC *dispatcher;
 

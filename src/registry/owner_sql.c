@@ -1,5 +1,5 @@
 /*
- * own_sql.c
+ * owner_sql.c
  *	  SQL on ddbstreams' own tables, whoever calls.
  *
  * Positions of mappings and consumers, unlike streams and shards, are kept in
@@ -7,14 +7,14 @@
  * extension and with search_path = pg_catalog, whatever the caller's rights and
  * settings are; names of our own are written with their schema.
  *
- *		own_sql_begin(&state);
- *		count = own_sql("select … from ddbstreams_shards.… where x = $1", …);
+ *		owner_sql_begin(&state);
+ *		count = owner_sql("select … from ddbstreams_shards.… where x = $1", …);
  *		... SPI_tuptable ...
- *		own_sql_end(&state);
+ *		owner_sql_end(&state);
  *
- * What SPI allocates is gone after own_sql_end; copy with SPI_palloc or in a
+ * What SPI allocates is gone after owner_sql_end; copy with SPI_palloc or in a
  * context of the caller's.  After an error the abort of the (sub)transaction
- * undoes own_sql_begin.
+ * undoes owner_sql_begin.
  */
 #include "postgres.h"
 
@@ -23,7 +23,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "registry/own_sql.h"
+#include "registry/owner_sql.h"
 #include "registry/stream_catalog.h"
 
 typedef struct PlanEntry
@@ -35,7 +35,7 @@ typedef struct PlanEntry
 static HTAB *plans = NULL;
 
 void
-own_sql_begin(OwnSql *state)
+owner_sql_begin(OwnerSql *state)
 {
 	Oid owner = stream_catalog_table_owner(catalog_table_oid(CATALOG_STREAM, false));
 
@@ -51,7 +51,7 @@ own_sql_begin(OwnSql *state)
 }
 
 void
-own_sql_end(OwnSql *state)
+owner_sql_end(OwnerSql *state)
 {
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
@@ -96,7 +96,7 @@ find_plan(const char *query, int nargs, const Oid *types)
  * as for SPI_execute_plan, and may be NULL.
  */
 uint64
-own_sql(const char *query, int nargs, const Oid *types, Datum *values,
+owner_sql(const char *query, int nargs, const Oid *types, Datum *values,
 		const char *nulls)
 {
 	int result = SPI_execute_plan(find_plan(query, nargs, types), values, nulls,

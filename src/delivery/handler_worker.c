@@ -1,5 +1,5 @@
 /*
- * delivery_handler.c
+ * handler_worker.c
  *	  The worker that runs handlers.
  *
  * It is connected as the role that made the mappings that it serves, as if that
@@ -25,12 +25,12 @@
 
 #include "delivery/delivery.h"
 #include "delivery/delivery_call.h"
-#include "delivery/delivery_handlers.h"
+#include "delivery/handler_mailbox.h"
 #include "delivery/delivery_session.h"
 #include "worker/worker_shared.h"
 #include "worker/worker_slots.h"
 
-PGDLLEXPORT void delivery_handler_main(Datum main_arg);
+PGDLLEXPORT void handler_worker_main(Datum main_arg);
 
 /* After an error of our own a unit is left alone for so long. */
 #define ERROR_BACKOFF_MS 2000
@@ -45,11 +45,11 @@ run_step(const DeliveryUnit *unit, const DeliveryOutcome *before)
 	MemoryContext			 context = CurrentMemoryContext;
 	volatile DeliveryOutcome outcome = {0};
 
-	delivery_handlers_begin_step();
+	handler_mailbox_begin_step();
 	PG_TRY();
 	{
 		outcome = unit->lane == REDRIVE_LANE ? delivery_redrive_step(unit) :
-											   delivery_step(unit, before);
+											   delivery_run(unit, before);
 	}
 	PG_CATCH();
 	{
@@ -57,7 +57,7 @@ run_step(const DeliveryUnit *unit, const DeliveryOutcome *before)
 		EmitErrorReport();
 		FlushErrorState();
 		delivery_call_end();
-		delivery_abort();
+		delivery_transaction_abort();
 		outcome.result = DELIVERY_BLOCKED;
 		outcome.wake_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  ERROR_BACKOFF_MS);
@@ -78,10 +78,10 @@ run_unit(const DeliveryUnit *unit, const DeliveryOutcome *before)
 		outcome = run_step(unit, &outcome);
 		delivery_session_clean(false);
 		pgstat_report_stat(false);
-	} while (outcome.result == DELIVERY_AGAIN && delivery_handlers_may_go_on());
+	} while (outcome.result == DELIVERY_AGAIN && handler_mailbox_may_go_on());
 
 	worker_slots_set_last_run(GetCurrentTimestamp());
-	delivery_handlers_report(&outcome);
+	handler_mailbox_report(&outcome);
 }
 
 static bool
@@ -105,26 +105,26 @@ keep_memory(void)
 
 /* The entry point, found by its name. */
 void
-delivery_handler_main(Datum main_arg)
+handler_worker_main(Datum main_arg)
 {
 	DeliveryUnit	unit;
 	DeliveryOutcome before;
 	int64			last_mapping_no = 0;
 
 	worker_slots_attach(main_arg);
-	delivery_handlers_attach(*(const int *) worker_slots_extra());
+	handler_mailbox_attach(*(const int *) worker_slots_extra());
 	/* What PL/Python prints is to be seen at once. */
 	setenv("PYTHONUNBUFFERED", "1", 0);
 	BackgroundWorkerInitializeConnectionByOid(worker_shared_my_database(),
 											  worker_slots_my_role(),
 											  COMPAT_WORKER_AS_ANY_ROLE);
-	delivery_handlers_connected();
+	handler_mailbox_connected();
 	delivery_call_init();
 	keep_memory();
 
 	for (;;)
 	{
-		if (!delivery_handlers_take(&unit, &before))
+		if (!handler_mailbox_take(&unit, &before))
 		{
 			worker_slots_set_state("idle");
 			pgstat_report_activity(STATE_IDLE, NULL);

@@ -1,9 +1,9 @@
 /*
- * delivery_handlers.h
+ * handler_mailbox.h
  *	  What dispatcher and handler workers tell each other, in shared memory.
  */
-#ifndef DELIVERY_HANDLERS_H
-#define DELIVERY_HANDLERS_H
+#ifndef HANDLER_MAILBOX_H
+#define HANDLER_MAILBOX_H
 
 #include "base/ddbstreams.h"
 
@@ -35,25 +35,25 @@ typedef struct HandlerInfo
 	DeliveryOutcome outcome;	/* before the run, and behind it */
 } HandlerInfo;
 
-extern Size delivery_handlers_shmem_size(void);
-extern void delivery_handlers_shmem_init(void);
+extern Size handler_mailbox_shmem_size(void);
+extern void handler_mailbox_shmem_init(void);
 
 /* For the dispatcher */
-extern WorkerStart delivery_handlers_start(Oid role, int *index);
-extern void		   delivery_handlers_assign(int index, const DeliveryUnit *unit,
+extern WorkerStart handler_mailbox_start(Oid role, int *index);
+extern void		   handler_mailbox_assign(int index, const DeliveryUnit *unit,
 											const DeliveryOutcome *before);
-extern List		  *delivery_handlers_list(Oid database);
-extern void		   delivery_handlers_collect(int index);
-extern void		   delivery_handlers_free(int index);
-extern void		   delivery_handlers_adopt(void);
-extern void		   delivery_handlers_set_yield(bool yield);
+extern List		  *handler_mailbox_list(Oid database);
+extern void		   handler_mailbox_collect(int index);
+extern void		   handler_mailbox_free(int index);
+extern void		   handler_mailbox_adopt(void);
+extern void		   handler_mailbox_set_yield(bool yield);
 
 /* For a handler worker */
-extern void delivery_handlers_attach(int index);
-extern void delivery_handlers_connected(void);
-extern bool delivery_handlers_take(DeliveryUnit *unit, DeliveryOutcome *before);
-extern void delivery_handlers_begin_step(void);
-extern bool delivery_handlers_may_go_on(void);
-extern void delivery_handlers_report(const DeliveryOutcome *outcome);
+extern void handler_mailbox_attach(int index);
+extern void handler_mailbox_connected(void);
+extern bool handler_mailbox_take(DeliveryUnit *unit, DeliveryOutcome *before);
+extern void handler_mailbox_begin_step(void);
+extern bool handler_mailbox_may_go_on(void);
+extern void handler_mailbox_report(const DeliveryOutcome *outcome);
 
-#endif /* DELIVERY_HANDLERS_H */
+#endif /* HANDLER_MAILBOX_H */

@@ -1,5 +1,5 @@
 /*
- * attempt.c
+ * guarded_call.c
  *	  Calls that may fail without failing the statement.
  *
  * For what depends on a value or on a user's definition, and must not make a
@@ -12,7 +12,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "base/attempt.h"
+#include "base/guarded_call.h"
 
 /*
  * Calls a function in CurrentMemoryContext.  Returns false if it fails, and
@@ -21,7 +21,7 @@
  * lack of memory or disk.
  */
 bool
-attempt(AttemptFunction function, void *argument, int *sqlstate)
+guarded_call(GuardedFunction function, void *argument, int *sqlstate)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
 	ResourceOwner oldowner = CurrentResourceOwner;

@@ -1,0 +1,16 @@
+/*
+ * role_backoff.h
+ *	  Roles whose handler workers end at their start.
+ */
+#ifndef ROLE_BACKOFF_H
+#define ROLE_BACKOFF_H
+
+#include "base/ddbstreams.h"
+
+#include "datatype/timestamp.h"
+
+extern TimestampTz role_backoff_next_start(Oid role);
+extern void		   role_backoff_note_problem(Oid role);
+extern void		   role_backoff_forget_problem(Oid role);
+
+#endif /* ROLE_BACKOFF_H */
