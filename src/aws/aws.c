@@ -9,7 +9,11 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#include "aws/aws_operation.h"
+#include "aws/aws_mapping.h"
+#include "aws/aws_stream.h"
+#include "aws/aws_table.h"
+#include "base/errors.h"
+#include "mapping/mapping_catalog.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_aws);
 

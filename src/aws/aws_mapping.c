@@ -18,10 +18,13 @@
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
-#include "aws/aws_operation.h"
+#include "aws/aws_mapping.h"
 #include "aws/aws_response.h"
-#include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_change.h"
+#include "mapping/mapping_function.h"
 #include "mapping/mapping_params.h"
+#include "mapping/mapping_state.h"
 
 #define MAX_PAGE	  100 /* mappings that one answer lists */
 #define MAX_MAX_ITEMS 10000

@@ -15,6 +15,8 @@
 #include "utils/numeric.h"
 
 #include "aws/aws_request.h"
+#include "base/errors.h"
+#include "mapping/mapping_catalog.h"
 
 /* A message shows at most this many bytes of a value. */
 #define SHOWN_LENGTH 1100

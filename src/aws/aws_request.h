@@ -2,10 +2,11 @@
  * aws_request.h
  *	  Reading the members of a request to aws(), under AWS's constraints.
  */
-#ifndef AWS_REQUEST_H
-#define AWS_REQUEST_H
+#ifndef DDBSTREAMS_AWS_REQUEST_H
+#define DDBSTREAMS_AWS_REQUEST_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
@@ -56,4 +57,4 @@ extern char		 **aws_request_strings(AwsRequest *request, const char *name,
 									   int *count);
 extern void		   aws_request_check(AwsRequest *request);
 
-#endif /* AWS_REQUEST_H */
+#endif /* DDBSTREAMS_AWS_REQUEST_H */

@@ -2,10 +2,11 @@
  * aws_response.h
  *	  What the responses of aws() are made of.
  */
-#ifndef AWS_RESPONSE_H
-#define AWS_RESPONSE_H
+#ifndef DDBSTREAMS_AWS_RESPONSE_H
+#define DDBSTREAMS_AWS_RESPONSE_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "access/attnum.h"
 #include "datatype/timestamp.h"
@@ -34,4 +35,4 @@ typedef struct AwsKey
 
 extern void aws_response_key_schema(StringInfo buf, const AwsKey *key);
 
-#endif /* AWS_RESPONSE_H */
+#endif /* DDBSTREAMS_AWS_RESPONSE_H */

@@ -13,14 +13,16 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "aws/aws_operation.h"
 #include "aws/aws_response.h"
+#include "aws/aws_stream.h"
 #include "aws/aws_table_name.h"
-#include "shard/horizon.h"
+#include "base/clock.h"
+#include "base/sequence_number.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/iterator_position.h"
 #include "reading/record_json.h"
 #include "reading/stream_access.h"
-#include "base/clock.h"
+#include "shard/horizon.h"
 
 #define MAX_PAGE 100 /* of streams or shards; the default, too */
 

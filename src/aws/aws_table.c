@@ -25,12 +25,14 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "aws/aws_operation.h"
 #include "aws/aws_response.h"
+#include "aws/aws_table.h"
 #include "aws/aws_table_name.h"
-#include "stream/stream.h"
+#include "base/settings.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/stream_access.h"
 #include "registry/stream_key.h"
+#include "stream/stream.h"
 
 #define MAX_PAGE 100 /* of tables; the default, too */
 

@@ -15,6 +15,7 @@
 #include "utils/lsyscache.h"
 
 #include "aws/aws_table_name.h"
+#include "mapping/mapping_catalog.h"
 
 #define DEFAULT_SCHEMA "public"
 

@@ -2,12 +2,16 @@
  * aws_table_name.h
  *	  Finding the table that a member of AWS's names.
  */
-#ifndef AWS_TABLE_NAME_H
-#define AWS_TABLE_NAME_H
+#ifndef DDBSTREAMS_AWS_TABLE_NAME_H
+#define DDBSTREAMS_AWS_TABLE_NAME_H
 
 #include "base/ddbstreams.h"
 
 #include "aws/aws_request.h"
+#include "base/errors.h"
+#include "filter/filter_parse.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_function.h"
 
 extern char *aws_table_name_member(AwsRequest *request, const char *name,
 								   AwsPresence presence);
@@ -18,4 +22,4 @@ extern Oid	 aws_table_name_readable(const char *table_name);
 extern void	 aws_table_name_not_found(const char *table_name)
 	pg_attribute_noreturn();
 
-#endif /* AWS_TABLE_NAME_H */
+#endif /* DDBSTREAMS_AWS_TABLE_NAME_H */

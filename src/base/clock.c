@@ -9,6 +9,8 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/settings.h"
+#include "mapping/mapping_catalog.h"
 
 /*
  * Returns the time by which records are numbered and expire, streams and shards
@@ -64,57 +66,4 @@ clock_label(TimestampTz time)
 	return psprintf("%04d-%02d-%02dT%02d:%02d:%02d.%03d", tm.tm_year, tm.tm_mon,
 					tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
 					(int) (fsec / 1000));
-}
-
-/* Writes a number's NUMBER_DIGITS digits, and no terminator. */
-void
-sequence_number_write(int64 number, char *out)
-{
-	char digits[MAXINT8LEN + 1];
-	int	 length = pg_ulltoa_n((uint64) number, digits);
-
-	memset(out, '0', NUMBER_DIGITS - length);
-	memcpy(out + NUMBER_DIGITS - length, digits, length);
-}
-
-/* Returns a number as clients see it, palloc'd. */
-char *
-sequence_number_text(int64 number)
-{
-	char *text = palloc(NUMBER_DIGITS + 1);
-
-	sequence_number_write(number, text);
-	text[NUMBER_DIGITS] = '\0';
-	return text;
-}
-
-/*
- * Reads a number that a client has handed in: 21 to 40 decimal digits.  What is
- * larger than any number can be becomes the largest.
- */
-int64
-sequence_number_parse(const char *text)
-{
-	size_t length = strlen(text);
-	int64  number = 0;
-
-	if (length < 21)
-		error_constraint(text, "sequenceNumber",
-						 "have length greater than or equal to 21");
-	if (length > 40)
-		error_constraint(text, "sequenceNumber",
-						 "have length less than or equal to 40");
-	for (const char *c = text; *c; c++)
-	{
-		if (*c < '0' || *c > '9')
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("Invalid SequenceNumber: \"%s\"", text),
-					 errhint("A sequence number is made of decimal digits, as records have it.")));
-		if (number > (PG_INT64_MAX - 9) / 10)
-			number = PG_INT64_MAX;
-		else if (number != PG_INT64_MAX)
-			number = number * 10 + (*c - '0');
-	}
-	return number;
 }

@@ -42,25 +42,4 @@
 
 #define MAX_SHARD_COUNT 1024
 
-/* settings.c */
-extern char *setting_region;
-extern char *setting_account_id;
-extern int	 setting_default_shard_count;
-extern int	 setting_iterator_lifetime; /* s */
-extern int	 setting_max_readers_per_shard;
-extern int	 setting_buffer_memory;		   /* kB */
-extern int	 setting_rollover_interval;	   /* s */
-extern int	 setting_split_above;		   /* records/s of a shard; 0: never */
-extern int	 setting_clock_offset;		   /* s; for tests */
-extern int	 setting_maintenance_interval; /* ms */
-extern int	 setting_max_workers;
-extern int	 setting_handler_timeout; /* ms */
-
-extern void settings_define(void);
-
-/* Null arguments are errors, with AWS's text: errors.c */
-extern void error_null_argument(const char *member) pg_attribute_noreturn();
-extern void error_constraint(const char *value, const char *member,
-							 const char *rule) pg_attribute_noreturn();
-
 #endif /* DDBSTREAMS_H */

@@ -5,6 +5,8 @@
 #include "postgres.h"
 
 #include "base/ddbstreams.h"
+#include "base/errors.h"
+#include "mapping/mapping_catalog.h"
 
 /* A null where no default is null */
 void

@@ -2,12 +2,13 @@
  * fixed_settings.h
  *		Settings under which values are turned into text.
  */
-#ifndef FIXED_SETTINGS_H
-#define FIXED_SETTINGS_H
+#ifndef DDBSTREAMS_FIXED_SETTINGS_H
+#define DDBSTREAMS_FIXED_SETTINGS_H
 
 #include "postgres.h"
 
 #include "pgtime.h"
+#include "mapping/mapping_catalog.h"
 
 /* What fixed_settings_set_formats found. */
 typedef struct FixedSettings
@@ -25,4 +26,4 @@ extern void fixed_settings_restore_formats(const FixedSettings *saved);
 extern int	fixed_settings_begin(void);
 extern void fixed_settings_end(int nest_level);
 
-#endif /* FIXED_SETTINGS_H */
+#endif /* DDBSTREAMS_FIXED_SETTINGS_H */

@@ -13,6 +13,7 @@
 #include "utils/resowner.h"
 
 #include "base/guarded_call.h"
+#include "mapping/mapping_catalog.h"
 
 /*
  * Calls a function in CurrentMemoryContext.  Returns false if it fails, and

@@ -2,13 +2,14 @@
  * guarded_call.h
  *	  Calls that may fail without failing the statement.
  */
-#ifndef GUARDED_CALL_H
-#define GUARDED_CALL_H
+#ifndef DDBSTREAMS_GUARDED_CALL_H
+#define DDBSTREAMS_GUARDED_CALL_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 typedef void (*GuardedFunction)(void *argument);
 
 extern bool guarded_call(GuardedFunction function, void *argument, int *sqlstate);
 
-#endif /* GUARDED_CALL_H */
+#endif /* DDBSTREAMS_GUARDED_CALL_H */

@@ -10,6 +10,8 @@
 #include "utils/guc.h"
 
 #include "base/ddbstreams.h"
+#include "base/settings.h"
+#include "mapping/mapping_catalog.h"
 
 char *setting_region = NULL;
 char *setting_account_id = NULL;

@@ -29,12 +29,13 @@
 #include "capture/change_buffer.h"
 #include "capture/change_order.h"
 #include "capture/writable_shards.h"
-#include "shard/record.h"
+#include "mapping/mapping_catalog.h"
 #include "registry/row_descriptor.h"
+#include "registry/stream_catalog.h"
+#include "shard/record.h"
 #include "shard/shard_log.h"
 #include "shard/shard_wake.h"
 #include "shard/side_table.h"
-#include "registry/stream_catalog.h"
 
 /* The records that go to the log together */
 typedef struct Batch

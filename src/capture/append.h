@@ -2,10 +2,11 @@
  * append.h
  *	  From the change buffer to the shards, at commit.
  */
-#ifndef APPEND_H
-#define APPEND_H
+#ifndef DDBSTREAMS_APPEND_H
+#define DDBSTREAMS_APPEND_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 /* The trigger has put changes into the buffer. */
 extern void append_changes_captured(void);
@@ -19,4 +20,4 @@ extern void append_at_commit(void);
 /* Forgets the transaction: after its commit, its abort or its PREPARE. */
 extern void append_end_transaction(void);
 
-#endif /* APPEND_H */
+#endif /* DDBSTREAMS_APPEND_H */

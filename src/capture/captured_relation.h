@@ -2,17 +2,18 @@
  * captured_relation.h
  *	  What capture must know of a relation, looked up once.
  */
-#ifndef CAPTURED_RELATION_H
-#define CAPTURED_RELATION_H
+#ifndef DDBSTREAMS_CAPTURED_RELATION_H
+#define DDBSTREAMS_CAPTURED_RELATION_H
 
 #include "base/ddbstreams.h"
 
 #include "executor/tuptable.h"
 #include "fmgr.h"
 
+#include "capture/virtual_columns.h"
+#include "mapping/mapping_catalog.h"
 #include "registry/row_descriptor.h"
 #include "registry/stream_catalog.h"
-#include "capture/virtual_columns.h"
 
 typedef struct KeyColumn
 {
@@ -49,4 +50,4 @@ extern uint64			 captured_relation_hash(KeyColumn *columns, int count,
 extern void				 captured_relation_end_transaction(void);
 
 
-#endif /* CAPTURED_RELATION_H */
+#endif /* DDBSTREAMS_CAPTURED_RELATION_H */

@@ -29,7 +29,9 @@
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
+#include "base/settings.h"
 #include "capture/change_buffer.h"
+#include "mapping/mapping_catalog.h"
 
 #define FIRST_CHUNK_SIZE ((Size) 1024)
 #define LAST_CHUNK_SIZE	 ((Size) 256 * 1024)

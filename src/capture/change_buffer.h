@@ -2,10 +2,11 @@
  * change_buffer.h
  *	  The changes that the present transaction has made to captured tables.
  */
-#ifndef CHANGE_BUFFER_H
-#define CHANGE_BUFFER_H
+#ifndef DDBSTREAMS_CHANGE_BUFFER_H
+#define DDBSTREAMS_CHANGE_BUFFER_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "storage/fd.h"
 #include "storage/itemptr.h"
@@ -134,4 +135,4 @@ extern void change_buffer_cut(SubTransactionId subid);
 extern void change_buffer_close(void);
 extern void change_buffer_forget(void);
 
-#endif /* CHANGE_BUFFER_H */
+#endif /* DDBSTREAMS_CHANGE_BUFFER_H */

@@ -24,6 +24,7 @@
 #include "utils/hsearch.h"
 
 #include "capture/change_order.h"
+#include "mapping/mapping_catalog.h"
 
 #define NO_LINK (-1)
 

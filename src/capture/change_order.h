@@ -2,8 +2,8 @@
  * change_order.h
  *	  Putting a bucket's changes in the order of the row versions.
  */
-#ifndef CHANGE_ORDER_H
-#define CHANGE_ORDER_H
+#ifndef DDBSTREAMS_CHANGE_ORDER_H
+#define DDBSTREAMS_CHANGE_ORDER_H
 
 #include "base/ddbstreams.h"
 
@@ -11,4 +11,4 @@
 
 extern uint64 *change_order_positions(ChangeBucket *bucket, uint64 *count);
 
-#endif /* CHANGE_ORDER_H */
+#endif /* DDBSTREAMS_CHANGE_ORDER_H */

@@ -18,8 +18,9 @@
 #include "access/htup_details.h"
 
 #include "capture/record_build.h"
-#include "typed_json/rendered_value.h"
+#include "mapping/mapping_catalog.h"
 #include "shard/side_table.h"
+#include "typed_json/rendered_value.h"
 
 /* A value that was out of line goes to the side table from this size on */
 #define ASIDE_SIZE 1024

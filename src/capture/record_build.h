@@ -2,8 +2,8 @@
  * record_build.h
  *	  Making the record of a change, in the change buffer.
  */
-#ifndef RECORD_BUILD_H
-#define RECORD_BUILD_H
+#ifndef DDBSTREAMS_RECORD_BUILD_H
+#define DDBSTREAMS_RECORD_BUILD_H
 
 #include "base/ddbstreams.h"
 
@@ -11,6 +11,7 @@
 
 #include "capture/captured_relation.h"
 #include "capture/change_buffer.h"
+#include "mapping/mapping_catalog.h"
 #include "shard/record.h"
 
 /* A row version to be captured */
@@ -32,4 +33,4 @@ extern void			 record_build_unchanged(CapturedRelation *facts,
 											const RowVersion *new,
 											CommandId cid);
 
-#endif /* RECORD_BUILD_H */
+#endif /* DDBSTREAMS_RECORD_BUILD_H */

@@ -27,10 +27,11 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
-#include "base/guarded_call.h"
 #include "base/fixed_settings.h"
-#include "typed_json/rendered_value.h"
+#include "base/guarded_call.h"
 #include "capture/virtual_columns.h"
+#include "mapping/mapping_catalog.h"
+#include "typed_json/rendered_value.h"
 
 typedef struct VirtualColumn
 {

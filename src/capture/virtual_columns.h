@@ -2,14 +2,15 @@
  * virtual_columns.h
  *	  The values that virtual generated columns have when a row is captured.
  */
-#ifndef VIRTUAL_COLUMNS_H
-#define VIRTUAL_COLUMNS_H
+#ifndef DDBSTREAMS_VIRTUAL_COLUMNS_H
+#define DDBSTREAMS_VIRTUAL_COLUMNS_H
 
 #include "base/ddbstreams.h"
 
 #include "executor/tuptable.h"
 #include "utils/rel.h"
 
+#include "mapping/mapping_catalog.h"
 #include "registry/row_descriptor.h"
 
 typedef struct VirtualColumns VirtualColumns;
@@ -29,4 +30,4 @@ extern void			   virtual_columns_compute(VirtualColumns *virtuals,
 extern bool			   virtual_columns_equal(const VirtualValues *a,
 											const VirtualValues *b, int n);
 
-#endif /* VIRTUAL_COLUMNS_H */
+#endif /* DDBSTREAMS_VIRTUAL_COLUMNS_H */

@@ -2,8 +2,8 @@
  * writable_shards.h
  *	  Which shards of a stream are open, as writers need to know it.
  */
-#ifndef WRITABLE_SHARDS_H
-#define WRITABLE_SHARDS_H
+#ifndef DDBSTREAMS_WRITABLE_SHARDS_H
+#define DDBSTREAMS_WRITABLE_SHARDS_H
 
 #include "base/ddbstreams.h"
 
@@ -23,4 +23,4 @@ extern StreamBuffer *writable_shards_make_buffer(int64				 stream_id,
 extern bool			 writable_shards_are_known(const StreamBuffer *buffer);
 extern WritableShard	 writable_shards_lock(const StreamBuffer *buffer, uint64 hash);
 
-#endif /* WRITABLE_SHARDS_H */
+#endif /* DDBSTREAMS_WRITABLE_SHARDS_H */

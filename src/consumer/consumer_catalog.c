@@ -20,10 +20,11 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "consumer/consumer.h"
+#include "base/clock.h"
+#include "consumer/consumer_catalog.h"
+#include "mapping/mapping_catalog.h"
 #include "registry/owner_sql.h"
 #include "shard/shard_wake.h"
-#include "base/clock.h"
 
 /* Classes of locks, as READER_SLOT_CLASS is one (reader_slots.c) */
 #define WORKER_LOCK_CLASS 58

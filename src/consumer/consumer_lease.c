@@ -21,11 +21,13 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
+#include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
+#include "mapping/mapping_catalog.h"
+#include "reading/stream_access.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
-#include "reading/stream_access.h"
-#include "base/clock.h"
 
 /* Returns the stream of a consumer; an error if it is gone. */
 StreamInfo *

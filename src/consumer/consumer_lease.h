@@ -2,12 +2,13 @@
  * consumer_lease.h
  *	  Which leases a worker may have, and what they stand at.
  */
-#ifndef CONSUMER_LEASE_H
-#define CONSUMER_LEASE_H
+#ifndef DDBSTREAMS_CONSUMER_LEASE_H
+#define DDBSTREAMS_CONSUMER_LEASE_H
 
 #include "base/ddbstreams.h"
 
 #include "consumer/consumer.h"
+#include "mapping/mapping_catalog.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
@@ -78,4 +79,4 @@ extern void consumer_leases_write(ConsumerView *view);
 extern void consumer_lease_init(ConsumerLease *lease, const ShardInfo *info);
 extern bool consumer_lease_expire(const ConsumerView *view, ConsumerShard *shard);
 
-#endif /* CONSUMER_LEASE_H */
+#endif /* DDBSTREAMS_CONSUMER_LEASE_H */

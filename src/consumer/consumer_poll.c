@@ -26,11 +26,14 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
+#include "base/errors.h"
+#include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_sql.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/record_row.h"
 #include "shard/shard_watch.h"
-#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_poll);
 

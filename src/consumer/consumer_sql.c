@@ -14,13 +14,16 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "consumer/consumer.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/sequence_number.h"
+#include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_sql.h"
+#include "mapping/mapping_catalog.h"
+#include "reading/stream_access.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
-#include "reading/stream_access.h"
-#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_create_consumer);
 PG_FUNCTION_INFO_V1(ddbstreams_drop_consumer);

@@ -2,8 +2,8 @@
  * consumer_sql.h
  *	  What the SQL functions of consumer groups share.
  */
-#ifndef CONSUMER_SQL_H
-#define CONSUMER_SQL_H
+#ifndef DDBSTREAMS_CONSUMER_SQL_H
+#define DDBSTREAMS_CONSUMER_SQL_H
 
 #include "base/ddbstreams.h"
 
@@ -11,4 +11,4 @@
 extern char *consumer_sql_name_argument(const text *name);
 extern char *consumer_sql_worker_argument(const text *worker_id);
 
-#endif /* CONSUMER_SQL_H */
+#endif /* DDBSTREAMS_CONSUMER_SQL_H */

@@ -16,11 +16,14 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
+#include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
+#include "consumer/consumer_stats.h"
+#include "mapping/mapping_catalog.h"
+#include "reading/stream_access.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
-#include "reading/stream_access.h"
-#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_consumer_stats);
 PG_FUNCTION_INFO_V1(ddbstreams_tidy_consumers);

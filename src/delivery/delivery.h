@@ -10,8 +10,8 @@
  *				made the mapping (handler_worker.c)
  * step			one batch: counted, called, its end written down (delivery_step.c)
  */
-#ifndef DELIVERY_H
-#define DELIVERY_H
+#ifndef DDBSTREAMS_DELIVERY_H
+#define DDBSTREAMS_DELIVERY_H
 
 #include "base/ddbstreams.h"
 
@@ -66,17 +66,4 @@ typedef struct DeliveryOutcome
 /* A tumbling window's state */
 #define DELIVERY_MAX_STATE (1024 * 1024)
 
-/* delivery_step.c */
-extern DeliveryOutcome delivery_run(const DeliveryUnit	   *unit,
-									 const DeliveryOutcome *before);
-
-/* delivery_redrive.c */
-extern bool			   delivery_redrive_is_wanted(int64 mapping_no);
-extern DeliveryOutcome delivery_redrive_step(const DeliveryUnit *unit);
-
-/* delivery_transaction.c */
-extern void delivery_transaction_begin(void);
-extern void delivery_transaction_commit(void);
-extern void delivery_transaction_abort(void);
-
-#endif /* DELIVERY_H */
+#endif /* DDBSTREAMS_DELIVERY_H */

@@ -11,9 +11,12 @@
 
 #include "utils/builtins.h"
 
-#include "delivery/delivery.h"
-#include "delivery/delivery_call.h"
 #include "base/clock.h"
+#include "base/sequence_number.h"
+#include "delivery/delivery.h"
+#include "delivery/delivery_answer.h"
+#include "delivery/delivery_call.h"
+#include "mapping/mapping_catalog.h"
 
 /* Returns a member of an object, or NULL. */
 static JsonbValue *

@@ -17,9 +17,10 @@
 #include "delivery/delivery.h"
 #include "delivery/delivery_batch.h"
 #include "delivery/delivery_call.h"
-#include "shard/reader_slots.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/record_json.h"
 #include "reading/record_page.h"
+#include "shard/reader_slots.h"
 
 /* Time for a checkpoint, though there was nothing to deliver */
 #define MAX_PASSED 20000

@@ -2,16 +2,18 @@
  * delivery_batch.h
  *	  The records that a handler is called with.
  */
-#ifndef DELIVERY_BATCH_H
-#define DELIVERY_BATCH_H
+#ifndef DDBSTREAMS_DELIVERY_BATCH_H
+#define DDBSTREAMS_DELIVERY_BATCH_H
 
 #include "base/ddbstreams.h"
 
-#include "filter/filter.h"
 #include "lib/stringinfo.h"
-#include "mapping/mapping.h"
-#include "registry/stream_catalog.h"
 #include "utils/snapshot.h"
+
+#include "filter/filter_set.h"
+#include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
+#include "registry/stream_catalog.h"
 
 /* What has ended a batch */
 typedef enum BatchEnd
@@ -54,4 +56,4 @@ extern void delivery_batch_read(DeliveryBatch *batch, const BatchRequest *reques
 
 extern TimestampTz delivery_batch_window_start(int64 number, int64 window_usec);
 
-#endif /* DELIVERY_BATCH_H */
+#endif /* DDBSTREAMS_DELIVERY_BATCH_H */

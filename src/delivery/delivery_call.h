@@ -2,12 +2,14 @@
  * delivery_call.h
  *	  Calling a handler, and understanding its answer.
  */
-#ifndef DELIVERY_CALL_H
-#define DELIVERY_CALL_H
+#ifndef DDBSTREAMS_DELIVERY_CALL_H
+#define DDBSTREAMS_DELIVERY_CALL_H
 
 #include "base/ddbstreams.h"
 
 #include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_function.h"
 
 extern void	  delivery_call_init(void);
 extern Oid	  delivery_call_find(const char *name, MappingFunctionUse use);
@@ -17,23 +19,4 @@ extern char	 *delivery_call_error_text(const ErrorData *error);
 
 extern Jsonb *delivery_call_json(const char *text);
 
-/* delivery_answer.c */
-typedef enum AnswerKind
-{
-	ANSWER_SUCCESS,
-	ANSWER_ITEM_FAILED, /* from record number first_failed on */
-	ANSWER_BATCH_FAILED
-} AnswerKind;
-
-typedef struct DeliveryAnswer
-{
-	AnswerKind	kind;
-	int			first_failed;
-	const char *problem; /* why the whole batch has failed */
-	Jsonb	   *state;	 /* of a tumbling window; NULL if the answer has none */
-} DeliveryAnswer;
-
-extern DeliveryAnswer delivery_answer_read(Jsonb *answer, bool reports_failures,
-										   const int64 *numbers, int count);
-
-#endif /* DELIVERY_CALL_H */
+#endif /* DDBSTREAMS_DELIVERY_CALL_H */

@@ -22,10 +22,14 @@
 #include "delivery/delivery_discover.h"
 #include "delivery/delivery_position.h"
 #include "delivery/delivery_queue.h"
-#include "shard/horizon.h"
-#include "mapping/mapping.h"
-#include "shard/shard_watch.h"
+#include "delivery/delivery_redrive.h"
+#include "delivery/delivery_transaction.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_shard.h"
+#include "mapping/mapping_state.h"
 #include "registry/stream_catalog.h"
+#include "shard/horizon.h"
+#include "shard/shard_watch.h"
 
 static bool
 shard_is_listed(List *shards, int64 shard_no)

@@ -2,11 +2,12 @@
  * delivery_discover.h
  *	  What the tables say is to be delivered.
  */
-#ifndef DELIVERY_DISCOVER_H
-#define DELIVERY_DISCOVER_H
+#ifndef DDBSTREAMS_DELIVERY_DISCOVER_H
+#define DDBSTREAMS_DELIVERY_DISCOVER_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 extern void delivery_discover(void);
 
-#endif /* DELIVERY_DISCOVER_H */
+#endif /* DDBSTREAMS_DELIVERY_DISCOVER_H */

@@ -21,11 +21,13 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "delivery/handler_mailbox.h"
-#include "delivery/delivery_discover.h"
+#include "base/settings.h"
 #include "delivery/delivery_assign.h"
-#include "delivery/role_backoff.h"
+#include "delivery/delivery_discover.h"
 #include "delivery/delivery_queue.h"
+#include "delivery/handler_mailbox.h"
+#include "delivery/role_backoff.h"
+#include "mapping/mapping_catalog.h"
 #include "shard/shard_watch.h"
 #include "worker/worker_slots.h"
 

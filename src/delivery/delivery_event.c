@@ -9,9 +9,12 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
+#include "base/sequence_number.h"
 #include "delivery/delivery.h"
 #include "delivery/delivery_event.h"
-#include "base/clock.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_function.h"
 #include "typed_json/typed_json.h"
 
 /* A time in UTC, whole seconds */

@@ -2,8 +2,8 @@
  * delivery_event.h
  *	  The documents that handlers are called with.
  */
-#ifndef DELIVERY_EVENT_H
-#define DELIVERY_EVENT_H
+#ifndef DDBSTREAMS_DELIVERY_EVENT_H
+#define DDBSTREAMS_DELIVERY_EVENT_H
 
 #include "base/ddbstreams.h"
 
@@ -26,4 +26,4 @@ extern char *delivery_event_failure(const DeliveryBatch *batch, const MappingInf
 							  int attempts, bool unhandled);
 extern char *delivery_event_failure_with_payload(const char *failure, const DeliveryBatch *batch);
 
-#endif /* DELIVERY_EVENT_H */
+#endif /* DDBSTREAMS_DELIVERY_EVENT_H */

@@ -2,17 +2,18 @@
  * delivery_failed.h
  *	  Batches that were given up.
  */
-#ifndef DELIVERY_FAILED_H
-#define DELIVERY_FAILED_H
+#ifndef DDBSTREAMS_DELIVERY_FAILED_H
+#define DDBSTREAMS_DELIVERY_FAILED_H
 
 #include "base/ddbstreams.h"
 
 #include "delivery/delivery_batch.h"
 #include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
 
 extern void	 delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
 									const char *failure, const DeliveryBatch *batch);
 extern char *delivery_failed_tell(const MappingInfo *mapping, const char *failure,
 								  const DeliveryBatch *batch);
 
-#endif /* DELIVERY_FAILED_H */
+#endif /* DDBSTREAMS_DELIVERY_FAILED_H */

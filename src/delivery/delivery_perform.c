@@ -13,13 +13,17 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
+#include "base/sequence_number.h"
+#include "delivery/delivery_answer.h"
 #include "delivery/delivery_call.h"
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_failed.h"
 #include "delivery/delivery_perform.h"
 #include "delivery/delivery_step.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_lock.h"
 #include "reading/stream_access.h"
-#include "base/clock.h"
 
 /*
  * Writes the position in the handler's transaction, which the role may have

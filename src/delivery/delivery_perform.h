@@ -2,13 +2,14 @@
  * delivery_perform.h
  *	  The second transaction of a step.
  */
-#ifndef DELIVERY_PERFORM_H
-#define DELIVERY_PERFORM_H
+#ifndef DDBSTREAMS_DELIVERY_PERFORM_H
+#define DDBSTREAMS_DELIVERY_PERFORM_H
 
 #include "base/ddbstreams.h"
 
 #include "delivery/delivery_step.h"
+#include "mapping/mapping_catalog.h"
 
 extern void delivery_perform(DeliveryStep *step);
 
-#endif /* DELIVERY_PERFORM_H */
+#endif /* DDBSTREAMS_DELIVERY_PERFORM_H */

@@ -2,12 +2,13 @@
  * delivery_position.h
  *	  Where a unit is: its row of ddbstreams_shards.mapping_shard.
  */
-#ifndef DELIVERY_POSITION_H
-#define DELIVERY_POSITION_H
+#ifndef DDBSTREAMS_DELIVERY_POSITION_H
+#define DDBSTREAMS_DELIVERY_POSITION_H
 
 #include "base/ddbstreams.h"
 
 #include "delivery/delivery.h"
+#include "mapping/mapping_catalog.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
@@ -80,4 +81,4 @@ extern void delivery_position_push(DeliveryPosition *position, int64 end);
 extern void delivery_position_close_window(DeliveryPosition *position);
 extern void delivery_position_note(DeliveryPosition *position, const char *result);
 
-#endif /* DELIVERY_POSITION_H */
+#endif /* DDBSTREAMS_DELIVERY_POSITION_H */

@@ -17,13 +17,15 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
+#include "base/sequence_number.h"
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_prepare.h"
 #include "delivery/delivery_step.h"
-#include "filter/filter.h"
+#include "filter/filter_set.h"
+#include "mapping/mapping_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_log.h"
-#include "base/clock.h"
 
 /* Passed-over records are worth a checkpoint after so many, or so long */
 #define PASSED_RECORDS 1000

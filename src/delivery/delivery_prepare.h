@@ -2,13 +2,14 @@
  * delivery_prepare.h
  *	  The first transaction of a step.
  */
-#ifndef DELIVERY_PREPARE_H
-#define DELIVERY_PREPARE_H
+#ifndef DDBSTREAMS_DELIVERY_PREPARE_H
+#define DDBSTREAMS_DELIVERY_PREPARE_H
 
 #include "base/ddbstreams.h"
 
 #include "delivery/delivery_step.h"
+#include "mapping/mapping_catalog.h"
 
 extern void delivery_prepare(DeliveryStep *step);
 
-#endif /* DELIVERY_PREPARE_H */
+#endif /* DDBSTREAMS_DELIVERY_PREPARE_H */

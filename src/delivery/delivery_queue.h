@@ -2,12 +2,13 @@
  * delivery_queue.h
  *	  What the dispatcher knows of units, in its own memory.
  */
-#ifndef DELIVERY_QUEUE_H
-#define DELIVERY_QUEUE_H
+#ifndef DDBSTREAMS_DELIVERY_QUEUE_H
+#define DDBSTREAMS_DELIVERY_QUEUE_H
 
 #include "base/ddbstreams.h"
 
 #include "delivery/delivery.h"
+#include "mapping/mapping_catalog.h"
 #include "lib/ilist.h"
 
 typedef enum UnitState
@@ -60,4 +61,4 @@ extern void		   delivery_queue_begin(QueuedUnit *unit);
 extern void		   delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome);
 extern TimestampTz delivery_queue_run_timers(void);
 
-#endif /* DELIVERY_QUEUE_H */
+#endif /* DDBSTREAMS_DELIVERY_QUEUE_H */

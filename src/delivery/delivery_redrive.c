@@ -20,12 +20,16 @@
 #include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
-#include "delivery/delivery.h"
-#include "delivery/delivery_call.h"
-#include "mapping/mapping.h"
-#include "registry/owner_sql.h"
-#include "reading/stream_access.h"
 #include "base/clock.h"
+#include "base/sequence_number.h"
+#include "delivery/delivery_answer.h"
+#include "delivery/delivery_call.h"
+#include "delivery/delivery_redrive.h"
+#include "delivery/delivery_transaction.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_lock.h"
+#include "reading/stream_access.h"
+#include "registry/owner_sql.h"
 #include "worker/worker_slots.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_redrive);

@@ -18,7 +18,10 @@
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_perform.h"
 #include "delivery/delivery_prepare.h"
+#include "delivery/delivery_run.h"
 #include "delivery/delivery_step.h"
+#include "delivery/delivery_transaction.h"
+#include "mapping/mapping_catalog.h"
 
 /* How long a step waits for the session that has locked its position */
 #define RETRY_MS 1000

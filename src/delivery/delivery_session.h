@@ -2,11 +2,12 @@
  * delivery_session.h
  *	  The session in which handlers run.
  */
-#ifndef DELIVERY_SESSION_H
-#define DELIVERY_SESSION_H
+#ifndef DDBSTREAMS_DELIVERY_SESSION_H
+#define DDBSTREAMS_DELIVERY_SESSION_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 extern void delivery_session_clean(bool thoroughly);
 
-#endif /* DELIVERY_SESSION_H */
+#endif /* DDBSTREAMS_DELIVERY_SESSION_H */

@@ -14,12 +14,13 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "delivery/handler_mailbox.h"
-#include "delivery/delivery_position.h"
-#include "shard/horizon.h"
-#include "mapping/mapping.h"
-#include "shard/shard_reader.h"
 #include "base/clock.h"
+#include "base/sequence_number.h"
+#include "delivery/delivery_position.h"
+#include "delivery/handler_mailbox.h"
+#include "mapping/mapping_catalog.h"
+#include "shard/horizon.h"
+#include "shard/shard_reader.h"
 #include "worker/worker_slots.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_mapping_stats);

@@ -2,8 +2,8 @@
  * delivery_step.h
  *	  One batch, between the files that deliver it.
  */
-#ifndef DELIVERY_STEP_H
-#define DELIVERY_STEP_H
+#ifndef DDBSTREAMS_DELIVERY_STEP_H
+#define DDBSTREAMS_DELIVERY_STEP_H
 
 #include "base/ddbstreams.h"
 
@@ -11,6 +11,7 @@
 #include "delivery/delivery_batch.h"
 #include "delivery/delivery_position.h"
 #include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 typedef enum StepKind
@@ -55,4 +56,4 @@ extern void		   delivery_step_fail(DeliveryStep *step, FailureKind kind, const c
 extern char		  *delivery_step_failure(const DeliveryStep *step);
 extern void		   delivery_step_give_up(DeliveryStep *step, const char *failure);
 
-#endif /* DELIVERY_STEP_H */
+#endif /* DDBSTREAMS_DELIVERY_STEP_H */

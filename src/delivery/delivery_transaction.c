@@ -10,6 +10,8 @@
 #include "utils/snapmgr.h"
 
 #include "delivery/delivery.h"
+#include "delivery/delivery_transaction.h"
+#include "mapping/mapping_catalog.h"
 
 void
 delivery_transaction_begin(void)

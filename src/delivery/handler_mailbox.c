@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "delivery/handler_mailbox.h"
+#include "mapping/mapping_catalog.h"
 
 typedef struct HandlerEntry
 {

@@ -2,13 +2,15 @@
  * handler_mailbox.h
  *	  What dispatcher and handler workers tell each other, in shared memory.
  */
-#ifndef HANDLER_MAILBOX_H
-#define HANDLER_MAILBOX_H
+#ifndef DDBSTREAMS_HANDLER_MAILBOX_H
+#define DDBSTREAMS_HANDLER_MAILBOX_H
 
 #include "base/ddbstreams.h"
 
-#include "delivery/delivery.h"
 #include "nodes/pg_list.h"
+
+#include "delivery/delivery.h"
+#include "mapping/mapping_catalog.h"
 #include "worker/worker_slots.h"
 
 typedef enum HandlerState
@@ -56,4 +58,4 @@ extern void handler_mailbox_begin_step(void);
 extern bool handler_mailbox_may_go_on(void);
 extern void handler_mailbox_report(const DeliveryOutcome *outcome);
 
-#endif /* HANDLER_MAILBOX_H */
+#endif /* DDBSTREAMS_HANDLER_MAILBOX_H */

@@ -23,10 +23,13 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "delivery/delivery.h"
 #include "delivery/delivery_call.h"
-#include "delivery/handler_mailbox.h"
+#include "delivery/delivery_redrive.h"
+#include "delivery/delivery_run.h"
 #include "delivery/delivery_session.h"
+#include "delivery/delivery_transaction.h"
+#include "delivery/handler_mailbox.h"
+#include "mapping/mapping_catalog.h"
 #include "worker/worker_shared.h"
 #include "worker/worker_slots.h"
 

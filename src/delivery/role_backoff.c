@@ -16,8 +16,10 @@
 #include "utils/timestamp.h"
 
 #include "delivery/delivery_position.h"
-#include "delivery/role_backoff.h"
 #include "delivery/delivery_queue.h"
+#include "delivery/delivery_transaction.h"
+#include "delivery/role_backoff.h"
+#include "mapping/mapping_catalog.h"
 
 /* A worker is tried again after this, then more rarely. */
 #define RETRY_MS	 1000

@@ -2,10 +2,11 @@
  * role_backoff.h
  *	  Roles whose handler workers end at their start.
  */
-#ifndef ROLE_BACKOFF_H
-#define ROLE_BACKOFF_H
+#ifndef DDBSTREAMS_ROLE_BACKOFF_H
+#define DDBSTREAMS_ROLE_BACKOFF_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "datatype/timestamp.h"
 
@@ -13,4 +14,4 @@ extern TimestampTz role_backoff_next_start(Oid role);
 extern void		   role_backoff_note_problem(Oid role);
 extern void		   role_backoff_forget_problem(Oid role);
 
-#endif /* ROLE_BACKOFF_H */
+#endif /* DDBSTREAMS_ROLE_BACKOFF_H */

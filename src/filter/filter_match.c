@@ -22,7 +22,8 @@
 
 #include "miscadmin.h"
 
-#include "filter/filter_pattern.h"
+#include "filter/filter_match.h"
+#include "filter/filter_test.h"
 
 /*
  * "offset" is always the number of bytes of the fields' paths that have been

@@ -10,8 +10,8 @@
  * As in event-ruler, from which patterns come, names are joined by dots in
  * patterns and records alike: {"a.b":…} and {"a":{"b":…}} are the same path.
  */
-#ifndef FILTER_PATTERN_H
-#define FILTER_PATTERN_H
+#ifndef DDBSTREAMS_FILTER_PATTERN_H
+#define DDBSTREAMS_FILTER_PATTERN_H
 
 #include "base/ddbstreams.h"
 
@@ -116,30 +116,4 @@ typedef struct FilterKnownPart
 	const JsonbValue *value;
 } FilterKnownPart;
 
-/* filter_parse.c */
-extern FilterPattern *filter_parse_pattern(Jsonb *pattern);
-extern void			  filter_parse_invalid(const char *detail, ...)
-	pg_attribute_printf(1, 2) pg_attribute_noreturn();
-
-/* filter_match.c */
-extern bool filter_match_pattern(const FilterPattern *pattern, Jsonb *record);
-extern bool filter_match_may_match(const FilterAlternative *alternative,
-										 const FilterKnownPart	 *parts,
-										 int part_count, bool *decided);
-
-/* filter_test.c */
-extern bool		   filter_test_any_passes(const FilterTest *tests, int count,
-									 const JsonbValue *value);
-extern bool		   filter_test_number_as_double(const char *number, double *result);
-extern void		   filter_test_set_text(FilterTest *test, FilterTestKind kind,
-										const char *text, int length);
-extern const char *filter_test_set_wildcard(FilterTest *test, const char *text,
-											int length);
-extern const char *filter_test_set_cidr(FilterTest *test, const char *text,
-										int length);
-
-/* filter_case.c */
-extern pg_wchar filter_case_lower(pg_wchar character);
-extern pg_wchar filter_case_upper(pg_wchar character);
-
-#endif /* FILTER_PATTERN_H */
+#endif /* DDBSTREAMS_FILTER_PATTERN_H */

@@ -16,8 +16,11 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
-#include "filter/filter.h"
-#include "filter/filter_pattern.h"
+#include "base/errors.h"
+#include "filter/filter_match.h"
+#include "filter/filter_parse.h"
+#include "filter/filter_set.h"
+#include "mapping/mapping_catalog.h"
 
 #define EVENT_NAME_PATH "eventName"
 #define KEYS_PATH		"dynamodb.Keys"

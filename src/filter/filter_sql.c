@@ -10,8 +10,10 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
-#include "filter/filter.h"
-#include "filter/filter_pattern.h"
+#include "base/errors.h"
+#include "filter/filter_match.h"
+#include "filter/filter_parse.h"
+#include "filter/filter_set.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_filter_matches);
 PG_FUNCTION_INFO_V1(ddbstreams_filter_criteria_verdicts);

@@ -21,7 +21,9 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
-#include "filter/filter_pattern.h"
+#include "filter/filter_case.h"
+#include "filter/filter_test.h"
+#include "mapping/mapping_catalog.h"
 
 /* A value whose other forms are made once, when a test asks for them. */
 typedef struct Value

@@ -37,12 +37,13 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "base/clock.h"
 #include "lineage/expiry.h"
+#include "mapping/mapping_catalog.h"
 #include "registry/heap_write.h"
+#include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_tables.h"
-#include "registry/stream_catalog.h"
-#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_expire);
 

@@ -2,11 +2,12 @@
  * expiry.h
  *	  Dropping what has expired.
  */
-#ifndef EXPIRY_H
-#define EXPIRY_H
+#ifndef DDBSTREAMS_EXPIRY_H
+#define DDBSTREAMS_EXPIRY_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 extern void expiry_run(void);
 
-#endif /* EXPIRY_H */
+#endif /* DDBSTREAMS_EXPIRY_H */

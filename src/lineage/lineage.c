@@ -45,16 +45,19 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/settings.h"
 #include "capture/change_buffer.h"
 #include "lineage/lineage.h"
-#include "shard/shard_log.h"
 #include "lineage/shard_stats.h"
-#include "shard/shard_tables.h"
-#include "stream/stream.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/stream_access.h"
 #include "registry/stream_catalog.h"
+#include "shard/shard_log.h"
+#include "shard/shard_tables.h"
+#include "stream/stream.h"
 #include "stream/stream_definition.h"
-#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_split_shard);
 PG_FUNCTION_INFO_V1(ddbstreams_roll_over);

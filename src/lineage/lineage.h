@@ -2,12 +2,13 @@
  * lineage.h
  *	  Closing shards and opening their children.
  */
-#ifndef LINEAGE_H
-#define LINEAGE_H
+#ifndef DDBSTREAMS_LINEAGE_H
+#define DDBSTREAMS_LINEAGE_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 extern void lineage_roll_over_due(void);
 extern void lineage_split_hot(void);
 
-#endif /* LINEAGE_H */
+#endif /* DDBSTREAMS_LINEAGE_H */

@@ -18,10 +18,12 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
-#include "registry/shard_family.h"
-#include "lineage/shard_stats.h"
-#include "reading/stream_access.h"
 #include "base/clock.h"
+#include "base/errors.h"
+#include "lineage/shard_stats.h"
+#include "mapping/mapping_catalog.h"
+#include "reading/stream_access.h"
+#include "registry/shard_family.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_shard_tree);
 PG_FUNCTION_INFO_V1(ddbstreams_shard_graph);

@@ -22,11 +22,11 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "shard/horizon.h"
-#include "shard/shard_reader.h"
+#include "base/clock.h"
 #include "lineage/shard_stats.h"
 #include "reading/stream_access.h"
-#include "base/clock.h"
+#include "shard/horizon.h"
+#include "shard/shard_reader.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_stream_stats);
 

@@ -2,8 +2,8 @@
  * shard_stats.h
  *	  How much is in a shard, and how fast it comes in.
  */
-#ifndef SHARD_STATS_H
-#define SHARD_STATS_H
+#ifndef DDBSTREAMS_SHARD_STATS_H
+#define DDBSTREAMS_SHARD_STATS_H
 
 #include "base/ddbstreams.h"
 
@@ -25,4 +25,4 @@ extern bool shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
 /* Records per second over the last minute */
 extern double shard_stats_rate(const ShardInfo *shard, Snapshot snapshot);
 
-#endif /* SHARD_STATS_H */
+#endif /* DDBSTREAMS_SHARD_STATS_H */

@@ -21,9 +21,11 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "mapping/mapping.h"
-#include "registry/owner_sql.h"
 #include "base/clock.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_lock.h"
+#include "mapping/mapping_shard.h"
+#include "registry/owner_sql.h"
 #include "worker/worker_slots.h"
 
 #define MAPPING_COLUMNS                                                       \

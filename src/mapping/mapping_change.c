@@ -18,10 +18,15 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "shard/horizon.h"
-#include "mapping/mapping.h"
+#include "base/errors.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_change.h"
+#include "mapping/mapping_function.h"
+#include "mapping/mapping_lock.h"
 #include "mapping/mapping_params.h"
+#include "mapping/mapping_shard.h"
 #include "reading/stream_access.h"
+#include "shard/horizon.h"
 
 #define MAX_ARN_LENGTH 1024
 

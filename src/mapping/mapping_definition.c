@@ -21,7 +21,8 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
-#include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_change.h"
 #include "mapping/mapping_definition.h"
 #include "mapping/mapping_params.h"
 

@@ -22,7 +22,8 @@
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
-#include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_function.h"
 
 /* Returns a function's name with its schema, or NULL if there is none. */
 char *

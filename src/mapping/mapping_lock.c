@@ -31,7 +31,8 @@
 #include "storage/lock.h"
 #include "utils/lsyscache.h"
 
-#include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_lock.h"
 #include "registry/owner_sql.h"
 
 /* The OID of the table of mappings, whose relcache is invalidated by changes */

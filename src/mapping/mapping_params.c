@@ -11,7 +11,9 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "filter/filter.h"
+#include "base/errors.h"
+#include "filter/filter_set.h"
+#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_params.h"
 
 /* What a mapping has unless its maker says otherwise */

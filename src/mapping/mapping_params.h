@@ -2,12 +2,13 @@
  * mapping_params.h
  *	  The parameters of a mapping: defaults and ranges, as Lambda has them.
  */
-#ifndef MAPPING_PARAMS_H
-#define MAPPING_PARAMS_H
+#ifndef DDBSTREAMS_MAPPING_PARAMS_H
+#define DDBSTREAMS_MAPPING_PARAMS_H
 
 #include "base/ddbstreams.h"
 
 #include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
 
 #define MAPPING_DEFAULT_BATCH_SIZE		   100
 #define MAPPING_MAX_BATCH_SIZE			   10000
@@ -29,4 +30,4 @@ extern void mapping_params_set_function_response_types(MappingInfo *mapping,
 												char **values, int count);
 extern void mapping_params_set_filter_criteria(MappingInfo *mapping, Jsonb *criteria);
 
-#endif /* MAPPING_PARAMS_H */
+#endif /* DDBSTREAMS_MAPPING_PARAMS_H */

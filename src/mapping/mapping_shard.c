@@ -8,10 +8,11 @@
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
 
-#include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_shard.h"
 #include "registry/owner_sql.h"
-#include "shard/shard_reader.h"
 #include "registry/stream_catalog.h"
+#include "shard/shard_reader.h"
 
 static void
 insert_position(const MappingInfo *mapping, const ShardInfo *shard, int lane,

@@ -13,9 +13,13 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "mapping/mapping.h"
-#include "mapping/mapping_params.h"
 #include "base/clock.h"
+#include "base/errors.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_change.h"
+#include "mapping/mapping_function.h"
+#include "mapping/mapping_params.h"
+#include "mapping/mapping_state.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_create_event_source_mapping);
 PG_FUNCTION_INFO_V1(ddbstreams_update_event_source_mapping);

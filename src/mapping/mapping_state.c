@@ -15,9 +15,12 @@
 
 #include "utils/syscache.h"
 
-#include "shard/horizon.h"
-#include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
+#include "mapping/mapping_lock.h"
+#include "mapping/mapping_shard.h"
+#include "mapping/mapping_state.h"
 #include "reading/stream_access.h"
+#include "shard/horizon.h"
 
 /*
  * Returns what keeps the mapping from working for good, in the manner of

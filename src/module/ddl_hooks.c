@@ -18,10 +18,11 @@
 #include "tcop/utility.h"
 #include "utils/rel.h"
 
+#include "mapping/mapping_catalog.h"
 #include "module/ddl_hooks.h"
+#include "module/worker_guard.h"
 #include "shard/shard_log.h"
 #include "stream/stream_guard.h"
-#include "module/worker_guard.h"
 
 static object_access_hook_type	next_object_access_hook = NULL;
 static ProcessUtility_hook_type next_utility_hook = NULL;

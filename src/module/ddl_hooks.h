@@ -2,12 +2,13 @@
  * ddl_hooks.h
  *	  The hooks on DDL.
  */
-#ifndef DDL_HOOKS_H
-#define DDL_HOOKS_H
+#ifndef DDBSTREAMS_DDL_HOOKS_H
+#define DDBSTREAMS_DDL_HOOKS_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 /* Called once, when the library is preloaded. */
 extern void ddl_hooks_init(void);
 
-#endif /* DDL_HOOKS_H */
+#endif /* DDBSTREAMS_DDL_HOOKS_H */

@@ -17,16 +17,17 @@
 #include "storage/shmem.h"
 
 #include "base/ddbstreams.h"
-#include "module/ddl_hooks.h"
+#include "base/settings.h"
 #include "delivery/handler_mailbox.h"
-#include "worker/launcher.h"
-#include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
+#include "module/ddl_hooks.h"
+#include "module/xact_callbacks.h"
 #include "shard/shard_log.h"
 #include "shard/shard_watch.h"
 #include "stream/stream_definition.h"
+#include "worker/launcher.h"
 #include "worker/worker_shared.h"
 #include "worker/worker_slots.h"
-#include "module/xact_callbacks.h"
 
 PG_MODULE_MAGIC;
 

@@ -30,9 +30,10 @@
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
+#include "mapping/mapping_catalog.h"
+#include "module/worker_guard.h"
 #include "stream/stream_triggers.h"
 #include "worker/worker_databases.h"
-#include "module/worker_guard.h"
 #include "worker/worker_slots.h"
 
 /* A worker that has not ended after this is not waited for any longer. */

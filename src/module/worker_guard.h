@@ -2,10 +2,11 @@
  * worker_guard.h
  *	  DDL that concerns background workers, and what follows from it.
  */
-#ifndef WORKER_GUARD_H
-#define WORKER_GUARD_H
+#ifndef DDBSTREAMS_WORKER_GUARD_H
+#define DDBSTREAMS_WORKER_GUARD_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "catalog/objectaccess.h"
 #include "nodes/nodes.h"
@@ -23,4 +24,4 @@ extern void worker_guard_commit(void);
 extern void worker_guard_forget(void);
 extern void worker_guard_cut(SubTransactionId subid);
 
-#endif /* WORKER_GUARD_H */
+#endif /* DDBSTREAMS_WORKER_GUARD_H */

@@ -19,10 +19,11 @@
 
 #include "capture/append.h"
 #include "capture/change_buffer.h"
-#include "shard/shard_wake.h"
-#include "stream/stream_guard.h"
+#include "mapping/mapping_catalog.h"
 #include "module/worker_guard.h"
 #include "module/xact_callbacks.h"
+#include "shard/shard_wake.h"
+#include "stream/stream_guard.h"
 
 static void
 end_transaction(void)

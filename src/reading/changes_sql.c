@@ -21,13 +21,15 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-#include "shard/horizon.h"
+#include "base/clock.h"
+#include "base/sequence_number.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/image_convert.h"
+#include "reading/stream_access.h"
+#include "registry/shard_family.h"
+#include "shard/horizon.h"
 #include "shard/reader_slots.h"
 #include "shard/record_decode.h"
-#include "registry/shard_family.h"
-#include "reading/stream_access.h"
-#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_changes);
 

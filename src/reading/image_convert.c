@@ -24,11 +24,12 @@
 #include "utils/memutils.h"
 #include "utils/typcache.h"
 
-#include "base/guarded_call.h"
 #include "base/fixed_settings.h"
+#include "base/guarded_call.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/image_convert.h"
-#include "typed_json/rendered_value.h"
 #include "shard/side_table.h"
+#include "typed_json/rendered_value.h"
 
 /* A row's values are not larger than this together: a datum has to hold them */
 #define ROW_SIZE_LIMIT ((Size) 480 * 1024 * 1024)

@@ -2,8 +2,8 @@
  * image_convert.h
  *	  From an image to a row of the type that the table has now.
  */
-#ifndef IMAGE_CONVERT_H
-#define IMAGE_CONVERT_H
+#ifndef DDBSTREAMS_IMAGE_CONVERT_H
+#define DDBSTREAMS_IMAGE_CONVERT_H
 
 #include "base/ddbstreams.h"
 
@@ -15,4 +15,4 @@ extern ImageConverter *image_converter_create(TupleDesc target, Oid owner);
 extern Datum		   image_convert(ImageConverter *converter, RecordDecoder *decoder,
 									 const DecodedImage *image);
 
-#endif /* IMAGE_CONVERT_H */
+#endif /* DDBSTREAMS_IMAGE_CONVERT_H */

@@ -15,6 +15,9 @@
 #include "port/pg_bswap.h"
 #include "utils/timestamp.h"
 
+#include "base/errors.h"
+#include "base/settings.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/iterator.h"
 #include "reading/stream_access.h"
 

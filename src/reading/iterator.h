@@ -2,13 +2,14 @@
  * iterator.h
  *	  Shard iterators: a position in a shard, signed, for clients to keep.
  */
-#ifndef ITERATOR_H
-#define ITERATOR_H
+#ifndef DDBSTREAMS_ITERATOR_H
+#define DDBSTREAMS_ITERATOR_H
 
 #include "base/ddbstreams.h"
 
 #include "common/hmac.h"
 #include "lib/stringinfo.h"
+#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 typedef enum IteratorKind
@@ -43,4 +44,4 @@ extern const char	 *iterator_writer_write(IteratorWriter *writer, IteratorKind k
 									 int64 position);
 extern ShardIterator *iterator_parse(const char *text, Snapshot snapshot);
 
-#endif /* ITERATOR_H */
+#endif /* DDBSTREAMS_ITERATOR_H */

@@ -6,12 +6,15 @@
 
 #include "access/relation.h"
 
-#include "shard/horizon.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/sequence_number.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/iterator.h"
 #include "reading/iterator_position.h"
+#include "shard/horizon.h"
 #include "shard/shard_log.h"
 #include "shard/shard_reader.h"
-#include "base/clock.h"
 
 typedef enum IteratorType
 {

@@ -2,8 +2,8 @@
  * iterator_position.h
  *	  Where an iterator of each type starts.
  */
-#ifndef ITERATOR_POSITION_H
-#define ITERATOR_POSITION_H
+#ifndef DDBSTREAMS_ITERATOR_POSITION_H
+#define DDBSTREAMS_ITERATOR_POSITION_H
 
 #include "base/ddbstreams.h"
 
@@ -20,4 +20,4 @@ extern const char *iterator_position_make(StreamInfo *stream, ShardInfo *shard,
 /* Behind which number an iterator reads now */
 extern int64 iterator_position_resolve(const ShardIterator *iterator, Snapshot snapshot);
 
-#endif /* ITERATOR_POSITION_H */
+#endif /* DDBSTREAMS_ITERATOR_POSITION_H */

@@ -2,15 +2,16 @@
  * record_json.h
  *	  A record as AWS writes it.
  */
-#ifndef RECORD_JSON_H
-#define RECORD_JSON_H
+#ifndef DDBSTREAMS_RECORD_JSON_H
+#define DDBSTREAMS_RECORD_JSON_H
 
 #include "base/ddbstreams.h"
 
 #include "lib/stringinfo.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/record_page.h"
 
 extern void record_json_append(StringInfo buf, RecordPage *page);
 extern void record_json_append_members(StringInfo buf, RecordPage *page);
 
-#endif /* RECORD_JSON_H */
+#endif /* DDBSTREAMS_RECORD_JSON_H */

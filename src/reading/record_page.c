@@ -11,11 +11,14 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "shard/horizon.h"
-#include "reading/iterator_position.h"
-#include "shard/reader_slots.h"
-#include "reading/record_page.h"
 #include "base/clock.h"
+#include "base/errors.h"
+#include "base/sequence_number.h"
+#include "mapping/mapping_catalog.h"
+#include "reading/iterator_position.h"
+#include "reading/record_page.h"
+#include "shard/horizon.h"
+#include "shard/reader_slots.h"
 
 /*
  * Opens the reader and what goes with it.  The reader's slot is taken before the

@@ -2,11 +2,12 @@
  * record_page.h
  *	  One page of GetRecords: the records after an iterator, as JSON texts.
  */
-#ifndef RECORD_PAGE_H
-#define RECORD_PAGE_H
+#ifndef DDBSTREAMS_RECORD_PAGE_H
+#define DDBSTREAMS_RECORD_PAGE_H
 
 #include "base/ddbstreams.h"
 
+#include "mapping/mapping_catalog.h"
 #include "reading/iterator.h"
 #include "shard/record_decode.h"
 #include "shard/shard_reader.h"
@@ -53,4 +54,4 @@ extern void		   record_page_end(RecordPage *page);
 extern void		   record_page_event_id(const ShardInfo *shard, int64 number, char *out);
 extern const char *record_page_region(const StreamInfo *stream, int *length);
 
-#endif /* RECORD_PAGE_H */
+#endif /* DDBSTREAMS_RECORD_PAGE_H */

@@ -2,11 +2,12 @@
  * record_row.h
  *	  A record as a row: the columns of get_records.
  */
-#ifndef RECORD_ROW_H
-#define RECORD_ROW_H
+#ifndef DDBSTREAMS_RECORD_ROW_H
+#define DDBSTREAMS_RECORD_ROW_H
 
 #include "base/ddbstreams.h"
 
+#include "mapping/mapping_catalog.h"
 #include "reading/record_page.h"
 
 #define RECORD_ROW_COLUMNS 15
@@ -24,4 +25,4 @@ extern void record_row_begin(RecordRow *row, const RecordPage *page);
 extern void record_row_fill(const RecordRow *row, RecordPage *page,
 							Datum *values, bool *nulls);
 
-#endif /* RECORD_ROW_H */
+#endif /* DDBSTREAMS_RECORD_ROW_H */

@@ -11,11 +11,12 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
+#include "base/errors.h"
 #include "reading/iterator_position.h"
 #include "reading/record_page.h"
 #include "reading/record_row.h"
 #include "reading/stream_access.h"
-#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_get_shard_iterator);
 PG_FUNCTION_INFO_V1(ddbstreams_next_shard_iterator);

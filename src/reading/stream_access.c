@@ -17,9 +17,10 @@
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
-#include "shard/horizon.h"
-#include "reading/stream_access.h"
 #include "base/clock.h"
+#include "mapping/mapping_catalog.h"
+#include "reading/stream_access.h"
+#include "shard/horizon.h"
 
 #define ARN_PREFIX "arn:aws:dynamodb:"
 

@@ -2,11 +2,12 @@
  * stream_access.h
  *	  Finding a stream or shard that a caller names, and whether he may read it.
  */
-#ifndef STREAM_ACCESS_H
-#define STREAM_ACCESS_H
+#ifndef DDBSTREAMS_STREAM_ACCESS_H
+#define DDBSTREAMS_STREAM_ACCESS_H
 
 #include "base/ddbstreams.h"
 
+#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 extern bool		   stream_access_is_arn(const char *arn);
@@ -25,4 +26,4 @@ extern void stream_access_check(const StreamInfo *stream);
 extern bool stream_access_table_exists(const StreamInfo *stream);
 extern bool stream_access_is_enabled(const StreamInfo *stream);
 
-#endif /* STREAM_ACCESS_H */
+#endif /* DDBSTREAMS_STREAM_ACCESS_H */

@@ -24,12 +24,14 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "base/clock.h"
+#include "base/errors.h"
+#include "mapping/mapping_catalog.h"
 #include "reading/iterator.h"
 #include "reading/iterator_position.h"
+#include "reading/stream_access.h"
 #include "shard/shard_log.h"
 #include "shard/shard_reader.h"
-#include "reading/stream_access.h"
-#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_wait_for_records);
 

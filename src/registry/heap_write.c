@@ -23,6 +23,7 @@
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 
+#include "mapping/mapping_catalog.h"
 #include "registry/decoding.h"
 #include "registry/heap_write.h"
 

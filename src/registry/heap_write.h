@@ -2,16 +2,17 @@
  * heap_write.h
  *	  Writing rows of ddbstreams' own tables, unseen by logical decoding.
  */
-#ifndef HEAP_WRITE_H
-#define HEAP_WRITE_H
+#ifndef DDBSTREAMS_HEAP_WRITE_H
+#define DDBSTREAMS_HEAP_WRITE_H
 
 #include "postgres.h"
 
 #include "access/htup.h"
 #include "access/skey.h"
 #include "utils/rel.h"
+#include "mapping/mapping_catalog.h"
 
 extern void heap_write_insert(Relation rel, Datum *values, bool *nulls);
 extern void heap_write_delete(Relation rel, Oid index, int nkeys, ScanKey keys);
 
-#endif /* HEAP_WRITE_H */
+#endif /* DDBSTREAMS_HEAP_WRITE_H */

@@ -2,10 +2,11 @@
  * owner_sql.h
  *	  SQL on ddbstreams' own tables, whoever calls.
  */
-#ifndef OWNER_SQL_H
-#define OWNER_SQL_H
+#ifndef DDBSTREAMS_OWNER_SQL_H
+#define DDBSTREAMS_OWNER_SQL_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "executor/spi.h"
 
@@ -21,4 +22,4 @@ extern uint64 owner_sql(const char *query, int nargs, const Oid *types,
 					  Datum *values, const char *nulls);
 extern void	  owner_sql_end(OwnerSql *state);
 
-#endif /* OWNER_SQL_H */
+#endif /* DDBSTREAMS_OWNER_SQL_H */

@@ -29,6 +29,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "mapping/mapping_catalog.h"
 #include "registry/heap_write.h"
 #include "registry/row_descriptor.h"
 #include "registry/stream_catalog.h"

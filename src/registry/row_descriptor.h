@@ -2,10 +2,11 @@
  * row_descriptor.h
  *	  What is needed to read an image without today's catalogues.
  */
-#ifndef ROW_DESCRIPTOR_H
-#define ROW_DESCRIPTOR_H
+#ifndef DDBSTREAMS_ROW_DESCRIPTOR_H
+#define DDBSTREAMS_ROW_DESCRIPTOR_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "access/tupdesc.h"
 #include "utils/rel.h"
@@ -56,4 +57,4 @@ extern bool row_descriptor_all_stored(void);
 extern void row_descriptor_store_used(void);
 extern void row_descriptor_forget_used(void);
 
-#endif /* ROW_DESCRIPTOR_H */
+#endif /* DDBSTREAMS_ROW_DESCRIPTOR_H */

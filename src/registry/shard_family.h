@@ -2,8 +2,8 @@
  * shard_family.h
  *	  Which shards of a stream follow which.
  */
-#ifndef SHARD_FAMILY_H
-#define SHARD_FAMILY_H
+#ifndef DDBSTREAMS_SHARD_FAMILY_H
+#define DDBSTREAMS_SHARD_FAMILY_H
 
 #include "base/ddbstreams.h"
 
@@ -29,4 +29,4 @@ typedef struct ShardFamily
 
 extern ShardFamily *shard_family(List *shards);
 
-#endif /* SHARD_FAMILY_H */
+#endif /* DDBSTREAMS_SHARD_FAMILY_H */

@@ -39,9 +39,10 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
+#include "mapping/mapping_catalog.h"
 #include "registry/heap_write.h"
 #include "registry/stream_catalog.h"
-#include "base/clock.h"
 
 enum
 {

@@ -2,10 +2,11 @@
  * stream_catalog.h
  *	  The tables that say which streams and shards there are.
  */
-#ifndef STREAM_CATALOG_H
-#define STREAM_CATALOG_H
+#ifndef DDBSTREAMS_STREAM_CATALOG_H
+#define DDBSTREAMS_STREAM_CATALOG_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "access/attnum.h"
 #include "datatype/timestamp.h"
@@ -109,4 +110,4 @@ extern StreamInfo *stream_catalog_capturing(Oid relid, Oid *root);
 
 extern Oid stream_catalog_table_owner(Oid relid);
 
-#endif /* STREAM_CATALOG_H */
+#endif /* DDBSTREAMS_STREAM_CATALOG_H */

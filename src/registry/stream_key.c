@@ -14,6 +14,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "base/errors.h"
 #include "registry/stream_key.h"
 
 static TableKey *

@@ -2,8 +2,8 @@
  * stream_key.h
  *	  The key of a table: which columns, and how it is hashed.
  */
-#ifndef STREAM_KEY_H
-#define STREAM_KEY_H
+#ifndef DDBSTREAMS_STREAM_KEY_H
+#define DDBSTREAMS_STREAM_KEY_H
 
 #include "base/ddbstreams.h"
 
@@ -28,4 +28,4 @@ extern char		*stream_key_hash_functions(Relation rel, int count,
 										   const AttrNumber *attnums);
 extern List		*stream_key_names(ArrayType *partition_key);
 
-#endif /* STREAM_KEY_H */
+#endif /* DDBSTREAMS_STREAM_KEY_H */

@@ -19,9 +19,9 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
-#include "base/clock.h"
 
 /* Returns the lowest number that is within a stream's retention by the clock. */
 int64

@@ -2,8 +2,8 @@
  * horizon.h
  *	  What has passed its retention and is out of reach.
  */
-#ifndef HORIZON_H
-#define HORIZON_H
+#ifndef DDBSTREAMS_HORIZON_H
+#define DDBSTREAMS_HORIZON_H
 
 #include "base/ddbstreams.h"
 
@@ -20,4 +20,4 @@ extern int64 horizon_of_shard(const StreamInfo *stream, const ShardInfo *shard,
 extern bool horizon_has_passed_shard(const StreamInfo *stream, const ShardInfo *shard);
 extern bool horizon_has_passed_stream(const StreamInfo *stream);
 
-#endif /* HORIZON_H */
+#endif /* DDBSTREAMS_HORIZON_H */

@@ -13,6 +13,8 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 
+#include "base/settings.h"
+#include "mapping/mapping_catalog.h"
 #include "shard/reader_slots.h"
 
 #define READER_SLOT_CLASS 57

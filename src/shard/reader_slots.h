@@ -2,14 +2,15 @@
  * reader_slots.h
  *	  How many may read a shard at the same moment.
  */
-#ifndef READER_SLOTS_H
-#define READER_SLOTS_H
+#ifndef DDBSTREAMS_READER_SLOTS_H
+#define DDBSTREAMS_READER_SLOTS_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "storage/lock.h"
 
 extern bool reader_slots_take(Oid shard_table, bool wait, LOCKTAG *slot);
 extern void reader_slots_release(const LOCKTAG *slot);
 
-#endif /* READER_SLOTS_H */
+#endif /* DDBSTREAMS_READER_SLOTS_H */

@@ -16,8 +16,8 @@
  * too large even so is kept whole in the side table (RECORD_*_ASIDE), and the
  * record holds only its ordinal.
  */
-#ifndef RECORD_H
-#define RECORD_H
+#ifndef DDBSTREAMS_RECORD_H
+#define DDBSTREAMS_RECORD_H
 
 #include "base/ddbstreams.h"
 
@@ -63,4 +63,4 @@ typedef struct RecordData
 #define Anum_record_transaction_id 2
 #define Anum_record_body		   3
 
-#endif /* RECORD_H */
+#endif /* DDBSTREAMS_RECORD_H */

@@ -13,9 +13,10 @@
 #include "access/tupmacs.h"
 #include "utils/memutils.h"
 
+#include "mapping/mapping_catalog.h"
 #include "shard/record_decode.h"
-#include "typed_json/rendered_value.h"
 #include "shard/side_table.h"
+#include "typed_json/rendered_value.h"
 #include "typed_json/typed_json.h"
 
 /* An image's JSON is not longer than this: three of them must fit a message */

@@ -2,12 +2,13 @@
  * record_decode.h
  *	  From a record back to the row's values, and to typed JSON.
  */
-#ifndef RECORD_DECODE_H
-#define RECORD_DECODE_H
+#ifndef DDBSTREAMS_RECORD_DECODE_H
+#define DDBSTREAMS_RECORD_DECODE_H
 
 #include "base/ddbstreams.h"
 
 #include "lib/stringinfo.h"
+#include "mapping/mapping_catalog.h"
 #include "registry/row_descriptor.h"
 #include "shard/shard_reader.h"
 
@@ -48,4 +49,4 @@ extern int64 record_decode_append_keys(RecordDecoder *decoder, StringInfo buf);
 extern int64 record_decode_append_old_image(RecordDecoder *decoder, StringInfo buf);
 extern int64 record_decode_append_new_image(RecordDecoder *decoder, StringInfo buf);
 
-#endif /* RECORD_DECODE_H */
+#endif /* DDBSTREAMS_RECORD_DECODE_H */

@@ -46,10 +46,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
+#include "mapping/mapping_catalog.h"
 #include "shard/record.h"
 #include "shard/shard_log.h"
 #include "shard/shard_watch.h"
-#include "base/clock.h"
 
 /* What one append lock guards, and what is kept per shard beside it */
 typedef struct ShardLogSlot

@@ -2,8 +2,8 @@
  * shard_log.h
  *	  The log that a shard is: appending under a lock, numbers that rise.
  */
-#ifndef SHARD_LOG_H
-#define SHARD_LOG_H
+#ifndef DDBSTREAMS_SHARD_LOG_H
+#define DDBSTREAMS_SHARD_LOG_H
 
 #include "base/ddbstreams.h"
 
@@ -13,6 +13,7 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
+#include "mapping/mapping_catalog.h"
 #include "shard/shard_slot.h"
 
 /* A batch under one acquisition of the append lock */
@@ -50,4 +51,4 @@ extern ConditionVariable *shard_log_waiters(Oid shard_table);
 extern void				  shard_log_wake(int slot_number);
 extern void				  shard_log_wake_all(void);
 
-#endif /* SHARD_LOG_H */
+#endif /* DDBSTREAMS_SHARD_LOG_H */

@@ -2,15 +2,16 @@
  * shard_reader.h
  *	  Reading a shard forward from a position.
  */
-#ifndef SHARD_READER_H
-#define SHARD_READER_H
+#ifndef DDBSTREAMS_SHARD_READER_H
+#define DDBSTREAMS_SHARD_READER_H
 
 #include "base/ddbstreams.h"
 
 #include "access/htup.h"
+#include "mapping/mapping_catalog.h"
+#include "registry/stream_catalog.h"
 #include "shard/record.h"
 #include "shard/shard_log.h"
-#include "registry/stream_catalog.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
@@ -63,4 +64,4 @@ extern int64 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot);
 extern int64 shard_reader_first_unresolved(const ShardInfo *shard, int64 limit,
 										   Snapshot snapshot);
 
-#endif /* SHARD_READER_H */
+#endif /* DDBSTREAMS_SHARD_READER_H */

@@ -5,8 +5,8 @@
  * There is a fixed number of slots, so shards of all databases share them: what
  * a slot says is true of one of its shards, and a hint for the others.
  */
-#ifndef SHARD_SLOT_H
-#define SHARD_SLOT_H
+#ifndef DDBSTREAMS_SHARD_SLOT_H
+#define DDBSTREAMS_SHARD_SLOT_H
 
 #include "base/ddbstreams.h"
 
@@ -23,4 +23,4 @@ shard_slot_number(Oid shard_table)
 		   (SHARD_SLOTS - 1);
 }
 
-#endif /* SHARD_SLOT_H */
+#endif /* DDBSTREAMS_SHARD_SLOT_H */

@@ -37,12 +37,13 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "base/clock.h"
+#include "mapping/mapping_catalog.h"
 #include "shard/record.h"
 #include "shard/shard_log.h"
 #include "shard/shard_reader.h"
 #include "shard/shard_tables.h"
 #include "shard/shard_wake.h"
-#include "base/clock.h"
 
 #define GUARD_TRIGGER  "ddbstreams_append_only"
 #define GUARD_FUNCTION "refuse_change"

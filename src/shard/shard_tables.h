@@ -2,11 +2,12 @@
  * shard_tables.h
  *	  Making and closing shards.
  */
-#ifndef SHARD_TABLES_H
-#define SHARD_TABLES_H
+#ifndef DDBSTREAMS_SHARD_TABLES_H
+#define DDBSTREAMS_SHARD_TABLES_H
 
 #include "base/ddbstreams.h"
 
+#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 extern ShardInfo *shard_tables_make(const StreamInfo *stream, uint64 hash_first,
@@ -17,4 +18,4 @@ extern void		  shard_tables_drop(const ShardInfo *shard);
 extern void		  shard_tables_close(ShardInfo *shard);
 extern void		  shard_tables_close_all(int64 stream_id);
 
-#endif /* SHARD_TABLES_H */
+#endif /* DDBSTREAMS_SHARD_TABLES_H */

@@ -10,6 +10,7 @@
 
 #include "utils/memutils.h"
 
+#include "mapping/mapping_catalog.h"
 #include "shard/shard_log.h"
 #include "shard/shard_wake.h"
 

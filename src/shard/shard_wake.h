@@ -2,10 +2,11 @@
  * shard_wake.h
  *	  Waking readers of shards at the end of a transaction.
  */
-#ifndef SHARD_WAKE_H
-#define SHARD_WAKE_H
+#ifndef DDBSTREAMS_SHARD_WAKE_H
+#define DDBSTREAMS_SHARD_WAKE_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 /* When this transaction ends, wakes the readers that wait for this shard. */
 extern void shard_wake_at_end(Oid shard_table);
@@ -13,4 +14,4 @@ extern void shard_wake_at_end(Oid shard_table);
 /* The transaction ends: wakes them. */
 extern void shard_wake_readers(void);
 
-#endif /* SHARD_WAKE_H */
+#endif /* DDBSTREAMS_SHARD_WAKE_H */

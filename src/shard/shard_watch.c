@@ -36,6 +36,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "mapping/mapping_catalog.h"
 #include "shard/shard_watch.h"
 
 typedef struct Watcher

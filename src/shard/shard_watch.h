@@ -2,11 +2,12 @@
  * shard_watch.h
  *	  Being woken when something may have become readable in any of many shards.
  */
-#ifndef SHARD_WATCH_H
-#define SHARD_WATCH_H
+#ifndef DDBSTREAMS_SHARD_WATCH_H
+#define DDBSTREAMS_SHARD_WATCH_H
 
 #include "base/ddbstreams.h"
 
+#include "mapping/mapping_catalog.h"
 #include "shard/shard_slot.h"
 
 #define SHARD_WATCH_WORDS (SHARD_SLOTS / 64)
@@ -34,4 +35,4 @@ extern bool shard_watch_wait(long timeout_ms);
 
 extern void shard_watch_wake(int slot_number);
 
-#endif /* SHARD_WATCH_H */
+#endif /* DDBSTREAMS_SHARD_WATCH_H */

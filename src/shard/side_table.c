@@ -19,6 +19,7 @@
 #include "access/table.h"
 #include "utils/fmgroids.h"
 
+#include "mapping/mapping_catalog.h"
 #include "registry/heap_write.h"
 #include "shard/side_table.h"
 

@@ -2,10 +2,11 @@
  * side_table.h
  *	  Values too large for a shard's page.
  */
-#ifndef SIDE_TABLE_H
-#define SIDE_TABLE_H
+#ifndef DDBSTREAMS_SIDE_TABLE_H
+#define DDBSTREAMS_SIDE_TABLE_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "utils/rel.h"
 #include "utils/snapshot.h"
@@ -19,4 +20,4 @@ extern void	 side_table_insert(Relation side, uint64 transaction_id,
 extern Datum side_table_fetch(Relation side, uint64 transaction_id,
 							  uint32 ordinal, Snapshot snapshot);
 
-#endif /* SIDE_TABLE_H */
+#endif /* DDBSTREAMS_SIDE_TABLE_H */

@@ -27,14 +27,17 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/settings.h"
 #include "capture/change_buffer.h"
+#include "mapping/mapping_catalog.h"
+#include "reading/stream_access.h"
+#include "registry/stream_key.h"
 #include "shard/horizon.h"
 #include "shard/shard_tables.h"
 #include "stream/stream.h"
-#include "reading/stream_access.h"
 #include "stream/stream_definition.h"
-#include "registry/stream_key.h"
-#include "base/clock.h"
 #include "stream/stream_triggers.h"
 
 #define MIN_RETENTION USECS_PER_MINUTE

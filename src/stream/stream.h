@@ -2,13 +2,14 @@
  * stream.h
  *	  Turning streams on and off.
  */
-#ifndef STREAM_H
-#define STREAM_H
+#ifndef DDBSTREAMS_STREAM_H
+#define DDBSTREAMS_STREAM_H
 
 #include "base/ddbstreams.h"
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 /*
@@ -27,4 +28,4 @@ extern StreamInfo *stream_of_owner(const char *arn);
 
 /* The latest stream of a table that has not expired, or NULL */
 
-#endif /* STREAM_H */
+#endif /* DDBSTREAMS_STREAM_H */

@@ -2,12 +2,13 @@
  * stream_check.h
  *	  Is everything still there that capture needs?  Tasks of maintenance.
  */
-#ifndef STREAM_CHECK_H
-#define STREAM_CHECK_H
+#ifndef DDBSTREAMS_STREAM_CHECK_H
+#define DDBSTREAMS_STREAM_CHECK_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 extern void stream_check_triggers(void);
 extern void stream_check_decoding(void);
 
-#endif /* STREAM_CHECK_H */
+#endif /* DDBSTREAMS_STREAM_CHECK_H */

@@ -42,11 +42,11 @@
 #include "utils/timestamp.h"
 
 #include "base/fixed_settings.h"
-#include "mapping/mapping.h"
+#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_definition.h"
 #include "registry/stream_catalog.h"
-#include "stream/stream_definition.h"
 #include "registry/stream_key.h"
+#include "stream/stream_definition.h"
 
 /* Finds the row trigger of a relation; true if there is one, a copy in *tuple. */
 bool

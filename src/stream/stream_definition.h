@@ -2,14 +2,15 @@
  * stream_definition.h
  *	  What a dump of a table says of its stream.
  */
-#ifndef STREAM_DEFINITION_H
-#define STREAM_DEFINITION_H
+#ifndef DDBSTREAMS_STREAM_DEFINITION_H
+#define DDBSTREAMS_STREAM_DEFINITION_H
 
 #include "base/ddbstreams.h"
 
 #include "access/htup.h"
 #include "utils/rel.h"
 
+#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 extern void stream_definition_store(const StreamInfo *stream);
@@ -21,4 +22,4 @@ extern bool stream_definition_find_trigger(Relation pg_trigger, Oid relid,
 extern bytea *stream_definition_arguments(Relation pg_trigger, HeapTuple tuple);
 extern bool stream_definition_exists(Oid relid);
 
-#endif /* STREAM_DEFINITION_H */
+#endif /* DDBSTREAMS_STREAM_DEFINITION_H */

@@ -45,15 +45,16 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "base/clock.h"
 #include "capture/captured_relation.h"
+#include "mapping/mapping_catalog.h"
+#include "registry/stream_catalog.h"
+#include "registry/stream_key.h"
 #include "shard/shard_tables.h"
 #include "stream/stream.h"
-#include "registry/stream_catalog.h"
 #include "stream/stream_definition.h"
 #include "stream/stream_guard.h"
-#include "registry/stream_key.h"
 #include "stream/stream_restore.h"
-#include "base/clock.h"
 #include "stream/stream_triggers.h"
 
 /* A table that was altered, or dropped, in this transaction */

@@ -2,10 +2,11 @@
  * stream_guard.h
  *	  DDL that touches captured tables, and what follows from it.
  */
-#ifndef STREAM_GUARD_H
-#define STREAM_GUARD_H
+#ifndef DDBSTREAMS_STREAM_GUARD_H
+#define DDBSTREAMS_STREAM_GUARD_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "catalog/objectaccess.h"
 #include "nodes/parsenodes.h"
@@ -25,4 +26,4 @@ extern void stream_guard_close_dropped(void);
 extern void stream_guard_cut(SubTransactionId subid);
 extern void stream_guard_forget(void);
 
-#endif /* STREAM_GUARD_H */
+#endif /* DDBSTREAMS_STREAM_GUARD_H */

@@ -25,10 +25,11 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_definition.h"
+#include "registry/stream_key.h"
 #include "stream/stream.h"
 #include "stream/stream_definition.h"
-#include "registry/stream_key.h"
 #include "stream/stream_restore.h"
 
 /* A definition as it is read */

@@ -2,11 +2,12 @@
  * stream_restore.h
  *	  Enables the stream that the row trigger of a restored table defines.
  */
-#ifndef STREAM_RESTORE_H
-#define STREAM_RESTORE_H
+#ifndef DDBSTREAMS_STREAM_RESTORE_H
+#define DDBSTREAMS_STREAM_RESTORE_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 extern void stream_restore(Oid relid);
 
-#endif /* STREAM_RESTORE_H */
+#endif /* DDBSTREAMS_STREAM_RESTORE_H */

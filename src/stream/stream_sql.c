@@ -16,12 +16,15 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/sequence_number.h"
+#include "mapping/mapping_catalog.h"
+#include "reading/stream_access.h"
 #include "registry/heap_write.h"
+#include "registry/stream_key.h"
 #include "shard/horizon.h"
 #include "stream/stream.h"
-#include "reading/stream_access.h"
-#include "registry/stream_key.h"
-#include "base/clock.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_enable_stream);
 PG_FUNCTION_INFO_V1(ddbstreams_disable_stream);

@@ -31,6 +31,7 @@
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 
+#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 #include "stream/stream_triggers.h"
 

@@ -2,10 +2,11 @@
  * stream_triggers.h
  *	  The capture triggers of a table and its partitions.
  */
-#ifndef STREAM_TRIGGERS_H
-#define STREAM_TRIGGERS_H
+#ifndef DDBSTREAMS_STREAM_TRIGGERS_H
+#define DDBSTREAMS_STREAM_TRIGGERS_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "utils/rel.h"
 
@@ -25,4 +26,4 @@ extern void stream_triggers_make_depend(Relation rel);
 extern char stream_triggers_state(Relation rel, const char *name);
 extern void stream_triggers_set_state(Relation rel, const char *name, char state);
 
-#endif /* STREAM_TRIGGERS_H */
+#endif /* DDBSTREAMS_STREAM_TRIGGERS_H */

@@ -2,8 +2,8 @@
  * rendered_value.h
  *		Values rendered at capture, which need no catalogue later.
  */
-#ifndef RENDERED_VALUE_H
-#define RENDERED_VALUE_H
+#ifndef DDBSTREAMS_RENDERED_VALUE_H
+#define DDBSTREAMS_RENDERED_VALUE_H
 
 #include "postgres.h"
 
@@ -15,4 +15,4 @@ extern int64		   rendered_value_append_json(StringInfo buf, Datum rendered,
 												  Size limit);
 extern char			  *rendered_value_text(Datum rendered);
 
-#endif /* RENDERED_VALUE_H */
+#endif /* DDBSTREAMS_RENDERED_VALUE_H */

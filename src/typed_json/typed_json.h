@@ -2,8 +2,8 @@
  * typed_json.h
  *		PostgreSQL values as DynamoDB typed JSON.
  */
-#ifndef TYPED_JSON_H
-#define TYPED_JSON_H
+#ifndef DDBSTREAMS_TYPED_JSON_H
+#define DDBSTREAMS_TYPED_JSON_H
 
 #include "postgres.h"
 
@@ -21,4 +21,4 @@ extern int64 typed_json_append(StringInfo buf, Oid base_type, Datum value,
 /* For rendered_value.c and unmarshal.c */
 extern int64		   typed_json_write(TypedJsonWriter *writer, Oid type, Datum value);
 
-#endif /* TYPED_JSON_H */
+#endif /* DDBSTREAMS_TYPED_JSON_H */

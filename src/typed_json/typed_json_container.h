@@ -2,11 +2,12 @@
  * typed_json_container.h
  *	  Arrays, json and jsonb as typed JSON; the tokens of a JSON text.
  */
-#ifndef TYPED_JSON_CONTAINER_H
-#define TYPED_JSON_CONTAINER_H
+#ifndef DDBSTREAMS_TYPED_JSON_CONTAINER_H
+#define DDBSTREAMS_TYPED_JSON_CONTAINER_H
 
 #include "base/ddbstreams.h"
 
+#include "mapping/mapping_catalog.h"
 #include "typed_json/typed_json_writer.h"
 
 extern int64 typed_json_write_array(TypedJsonWriter *writer, ArrayType *array,
@@ -56,4 +57,4 @@ typedef struct JsonScan
 extern void			 json_scan_start(JsonScan *scan, const char *text, Size length);
 extern JsonScanToken json_scan_next(JsonScan *scan);
 
-#endif /* TYPED_JSON_CONTAINER_H */
+#endif /* DDBSTREAMS_TYPED_JSON_CONTAINER_H */

@@ -2,10 +2,11 @@
  * typed_json_writer.h
  *	  Writing typed JSON: what all types are made of.
  */
-#ifndef TYPED_JSON_WRITER_H
-#define TYPED_JSON_WRITER_H
+#ifndef DDBSTREAMS_TYPED_JSON_WRITER_H
+#define DDBSTREAMS_TYPED_JSON_WRITER_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "lib/stringinfo.h"
 #include "utils/array.h"
@@ -96,4 +97,4 @@ typed_json_put(TypedJsonWriter *writer, const char *data, Size length)
 #define typed_json_put_literal(writer, literal) \
 	typed_json_put(writer, "" literal, sizeof(literal) - 1)
 
-#endif /* TYPED_JSON_WRITER_H */
+#endif /* DDBSTREAMS_TYPED_JSON_WRITER_H */

@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "mapping/mapping_catalog.h"
 #include "typed_json/typed_json.h"
 #include "typed_json/typed_json_container.h"
 

@@ -77,6 +77,8 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/settings.h"
+#include "mapping/mapping_catalog.h"
 #include "worker/launcher.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"

@@ -2,11 +2,12 @@
  * launcher.h
  *	  The worker that starts the other workers.
  */
-#ifndef LAUNCHER_H
-#define LAUNCHER_H
+#ifndef DDBSTREAMS_LAUNCHER_H
+#define DDBSTREAMS_LAUNCHER_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 extern void launcher_register(void);
 
-#endif /* LAUNCHER_H */
+#endif /* DDBSTREAMS_LAUNCHER_H */

@@ -2,14 +2,15 @@
  * worker_databases.h
  *	  What the launcher knows of databases: the entries in shared memory.
  */
-#ifndef WORKER_DATABASES_H
-#define WORKER_DATABASES_H
+#ifndef DDBSTREAMS_WORKER_DATABASES_H
+#define DDBSTREAMS_WORKER_DATABASES_H
 
 #include "base/ddbstreams.h"
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
+#include "mapping/mapping_catalog.h"
 #include "worker/worker_types.h"
 
 
@@ -38,4 +39,4 @@ extern bool	 worker_databases_remove(const WorkerDatabase *entry);
 extern void	 worker_databases_lacks_slot(WorkerType type, Oid database,
 										 TimestampTz next_start);
 
-#endif /* WORKER_DATABASES_H */
+#endif /* DDBSTREAMS_WORKER_DATABASES_H */

@@ -2,11 +2,12 @@
  * worker_jobs.h
  *	  What worker_slots.c tells worker_databases.c of the workers of a database.
  */
-#ifndef WORKER_JOBS_H
-#define WORKER_JOBS_H
+#ifndef DDBSTREAMS_WORKER_JOBS_H
+#define DDBSTREAMS_WORKER_JOBS_H
 
 #include "base/ddbstreams.h"
 
+#include "mapping/mapping_catalog.h"
 #include "worker/worker_shared.h"
 
 /* The caller of all three holds the lock (worker_shared.h). */
@@ -16,4 +17,4 @@ extern void			   worker_databases_worker_started(WorkerType type,
 extern void			   worker_databases_worker_ended(const WorkerSlot *slot,
 													 bool			   failed);
 
-#endif /* WORKER_JOBS_H */
+#endif /* DDBSTREAMS_WORKER_JOBS_H */

@@ -11,6 +11,7 @@
 #include "storage/latch.h"
 #include "storage/shmem.h"
 
+#include "mapping/mapping_catalog.h"
 #include "worker/worker_shared.h"
 
 WorkerShared *worker_shared = NULL;

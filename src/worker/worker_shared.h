@@ -2,8 +2,8 @@
  * worker_shared.h
  *	  The shared memory of worker_slots.c and worker_databases.c, for them alone.
  */
-#ifndef WORKER_SHARED_H
-#define WORKER_SHARED_H
+#ifndef DDBSTREAMS_WORKER_SHARED_H
+#define DDBSTREAMS_WORKER_SHARED_H
 
 #include "base/ddbstreams.h"
 
@@ -11,6 +11,7 @@
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 
+#include "mapping/mapping_catalog.h"
 #include "worker/worker_types.h"
 
 /*
@@ -68,4 +69,4 @@ extern void worker_shared_wake(WorkerSlot *slot);
 extern void worker_shared_wake_launcher(void);
 extern Oid	worker_shared_my_database(void);
 
-#endif /* WORKER_SHARED_H */
+#endif /* DDBSTREAMS_WORKER_SHARED_H */

@@ -21,14 +21,15 @@
  * It leaves the registry when its process ends, however it ends.  Whoever
  * started it is woken then.
  */
-#ifndef WORKER_SLOTS_H
-#define WORKER_SLOTS_H
+#ifndef DDBSTREAMS_WORKER_SLOTS_H
+#define DDBSTREAMS_WORKER_SLOTS_H
 
 #include "base/ddbstreams.h"
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
+#include "mapping/mapping_catalog.h"
 #include "worker/worker_types.h"
 
 typedef enum WorkerStart
@@ -70,4 +71,4 @@ extern void		   worker_slots_set_state(const char *state);
 extern void		   worker_slots_set_last_run(TimestampTz time);
 extern void		   worker_slots_report_error(const char *error);
 
-#endif /* WORKER_SLOTS_H */
+#endif /* DDBSTREAMS_WORKER_SLOTS_H */

@@ -2,8 +2,8 @@
  * worker_types.h
  *	  What is known of workers and of the databases that they work in.
  */
-#ifndef WORKER_TYPES_H
-#define WORKER_TYPES_H
+#ifndef DDBSTREAMS_WORKER_TYPES_H
+#define DDBSTREAMS_WORKER_TYPES_H
 
 #include "base/ddbstreams.h"
 
@@ -76,4 +76,4 @@ typedef struct WorkerDatabase
 	WorkerJob		  dispatcher;
 } WorkerDatabase;
 
-#endif /* WORKER_TYPES_H */
+#endif /* DDBSTREAMS_WORKER_TYPES_H */

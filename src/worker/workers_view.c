@@ -18,6 +18,8 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/settings.h"
+#include "mapping/mapping_catalog.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
 

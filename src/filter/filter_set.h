@@ -1,11 +1,12 @@
 /*
- * filter.h
+ * filter_set.h
  *	  Filters of event source mappings: which records a handler wants.
  */
-#ifndef FILTER_H
-#define FILTER_H
+#ifndef DDBSTREAMS_FILTER_SET_H
+#define DDBSTREAMS_FILTER_SET_H
 
 #include "base/ddbstreams.h"
+#include "mapping/mapping_catalog.h"
 
 #include "utils/jsonb.h"
 
@@ -31,4 +32,4 @@ extern FilterVerdict filter_set_pretest_keys(const FilterSet *set,
 											 Jsonb			 *keys);
 extern bool			 filter_set_matches(const FilterSet *set, Jsonb *record);
 
-#endif /* FILTER_H */
+#endif /* DDBSTREAMS_FILTER_SET_H */

@@ -1,0 +1,18 @@
+/*
+ * aws_mapping.h
+ *	  The operations of aws() on event source mappings: Lambda's.
+ */
+#ifndef DDBSTREAMS_AWS_MAPPING_H
+#define DDBSTREAMS_AWS_MAPPING_H
+
+#include "base/ddbstreams.h"
+
+#include "aws/aws_operation.h"
+
+extern void aws_mapping_create(AwsRequest *request, StringInfo response);
+extern void aws_mapping_get(AwsRequest *request, StringInfo response);
+extern void aws_mapping_list(AwsRequest *request, StringInfo response);
+extern void aws_mapping_update(AwsRequest *request, StringInfo response);
+extern void aws_mapping_delete(AwsRequest *request, StringInfo response);
+
+#endif /* DDBSTREAMS_AWS_MAPPING_H */

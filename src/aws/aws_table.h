@@ -1,0 +1,16 @@
+/*
+ * aws_table.h
+ *	  The operations of aws() on tables.
+ */
+#ifndef DDBSTREAMS_AWS_TABLE_H
+#define DDBSTREAMS_AWS_TABLE_H
+
+#include "base/ddbstreams.h"
+
+#include "aws/aws_operation.h"
+
+extern void aws_table_describe(AwsRequest *request, StringInfo response);
+extern void aws_table_list(AwsRequest *request, StringInfo response);
+extern void aws_table_update(AwsRequest *request, StringInfo response);
+
+#endif /* DDBSTREAMS_AWS_TABLE_H */

@@ -1,0 +1,16 @@
+/*
+ * filter_parse.h
+ *	  Compiling a filter pattern.
+ */
+#ifndef DDBSTREAMS_FILTER_PARSE_H
+#define DDBSTREAMS_FILTER_PARSE_H
+
+#include "base/ddbstreams.h"
+
+#include "filter/filter_pattern.h"
+
+extern FilterPattern *filter_parse_pattern(Jsonb *pattern);
+extern void			  filter_parse_invalid(const char *detail, ...)
+	pg_attribute_printf(1, 2) pg_attribute_noreturn();
+
+#endif /* DDBSTREAMS_FILTER_PARSE_H */
