@@ -4,7 +4,7 @@
 #   make installcheck       pg_regress and isolation specs in a running server
 #                           that has shared_preload_libraries = 'ddbstreams'
 #   make prove              TAP tests; they start servers of their own
-#   make format             lay out src/ with clang-format
+#   make format             lay out src/ with clang-format 23 (PyPI has it)
 #
 # test/check does all of it in private servers.
 

@@ -128,37 +128,37 @@ set_values(AwsRequest *request, MappingInfo *mapping)
 
 	if (aws_request_has(request, "BatchSize"))
 		mapping_params_set_batch_size(mapping,
-							   aws_request_integer(request, "BatchSize",
-												   MAPPING_DEFAULT_BATCH_SIZE, 1,
-												   MAPPING_MAX_BATCH_SIZE));
+									  aws_request_integer(request, "BatchSize",
+														  MAPPING_DEFAULT_BATCH_SIZE, 1,
+														  MAPPING_MAX_BATCH_SIZE));
 	if (aws_request_has(request, "MaximumBatchingWindowInSeconds"))
 		mapping_params_set_maximum_batching_window(mapping,
-											aws_request_integer(request, "MaximumBatchingWindowInSeconds",
-																0, 0,
-																MAPPING_MAX_BATCHING_WINDOW) *
-												USECS_PER_SEC);
+												   aws_request_integer(request, "MaximumBatchingWindowInSeconds",
+																	   0, 0,
+																	   MAPPING_MAX_BATCHING_WINDOW) *
+													   USECS_PER_SEC);
 	if (aws_request_has(request, "ParallelizationFactor"))
 		mapping_params_set_parallelization_factor(mapping,
-										   aws_request_integer(request, "ParallelizationFactor",
-															   1, 1,
-															   MAPPING_MAX_PARALLELIZATION_FACTOR));
+												  aws_request_integer(request, "ParallelizationFactor",
+																	  1, 1,
+																	  MAPPING_MAX_PARALLELIZATION_FACTOR));
 	if (aws_request_has(request, "MaximumRecordAgeInSeconds"))
 		mapping_params_set_maximum_record_age(mapping,
-									   aws_request_integer(request, "MaximumRecordAgeInSeconds",
-														   -1, -1,
-														   MAPPING_MAX_RECORD_AGE) *
-										   USECS_PER_SEC);
+											  aws_request_integer(request, "MaximumRecordAgeInSeconds",
+																  -1, -1,
+																  MAPPING_MAX_RECORD_AGE) *
+												  USECS_PER_SEC);
 	if (aws_request_has(request, "MaximumRetryAttempts"))
 		mapping_params_set_maximum_retry_attempts(mapping,
-										   aws_request_integer(request, "MaximumRetryAttempts",
-															   -1, -1,
-															   MAPPING_MAX_RETRY_ATTEMPTS));
+												  aws_request_integer(request, "MaximumRetryAttempts",
+																	  -1, -1,
+																	  MAPPING_MAX_RETRY_ATTEMPTS));
 	if (aws_request_has(request, "TumblingWindowInSeconds"))
 		mapping_params_set_tumbling_window(mapping,
-									aws_request_integer(request, "TumblingWindowInSeconds",
-														0, 0,
-														MAPPING_MAX_TUMBLING_WINDOW) *
-										USECS_PER_SEC);
+										   aws_request_integer(request, "TumblingWindowInSeconds",
+															   0, 0,
+															   MAPPING_MAX_TUMBLING_WINDOW) *
+											   USECS_PER_SEC);
 	mapping->bisect_batch_on_function_error =
 		aws_request_boolean(request, "BisectBatchOnFunctionError", AWS_OPTIONAL,
 							mapping->bisect_batch_on_function_error);
@@ -167,8 +167,8 @@ set_values(AwsRequest *request, MappingInfo *mapping)
 		mapping_params_set_function_response_types(mapping, types, count);
 	if (aws_request_has(request, "Enabled"))
 		mapping_change_set_enabled(mapping,
-							aws_request_boolean(request, "Enabled", AWS_OPTIONAL,
-												true));
+								   aws_request_boolean(request, "Enabled", AWS_OPTIONAL,
+													   true));
 }
 
 static void
@@ -225,8 +225,8 @@ set_params(AwsRequest *request, MappingInfo *mapping)
 	set_values(request, mapping);
 	if (destination != NULL)
 		mapping_change_set_on_failure(mapping, destination[0] == '\0' ?
-											InvalidOid :
-											find_function(destination));
+												   InvalidOid :
+												   find_function(destination));
 	if (criteria != NULL)
 		mapping_params_set_filter_criteria(mapping, criteria);
 }
@@ -303,7 +303,7 @@ aws_mapping_create(AwsRequest *request, StringInfo response)
 
 	check_params(request);
 	mapping = mapping_change_begin_create(arn == NULL ? "" : arn, position,
-								   GetActiveSnapshot());
+										  GetActiveSnapshot());
 	mapping_change_set_function(mapping, find_function(function));
 	set_params(request, mapping);
 	mapping_change_finish_create(mapping, GetActiveSnapshot());

@@ -294,7 +294,7 @@ aws_stream_get_shard_iterator(AwsRequest *request, StringInfo response)
 	shard = stream_access_shard(stream, shard_id, snapshot);
 	aws_response_string(response, "ShardIterator",
 						iterator_position_make(stream, shard, type, sequence_number,
-										  NULL, false, snapshot));
+											   NULL, false, snapshot));
 }
 
 void

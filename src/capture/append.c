@@ -186,7 +186,7 @@ append_bucket(Batch *batch, const StreamBuffer *buffer, ChangeBucket *bucket)
 	for (;;)
 	{
 		WritableShard shard = writable_shards_lock(buffer, first);
-		uint64	  last = Min(bucket->hash_last, shard.hash_last);
+		uint64		  last = Min(bucket->hash_last, shard.hash_last);
 
 		if (bucket->has_values)
 			write_values(shard.side_table, bucket, batch->transaction_id,

@@ -48,7 +48,7 @@ buffer_for(CapturedRelation *facts, Relation rel)
 
 		if (buffer == NULL)
 			buffer = writable_shards_make_buffer(facts->stream_id,
-											 &facts->open_shards);
+												 &facts->open_shards);
 		row_descriptor_use(facts->descriptor);
 		facts->buffer = buffer;
 		facts->buffer_serial = change_buffer_serial();
@@ -148,9 +148,9 @@ capture_update(CapturedRelation *facts, TriggerData *trigdata)
 	TupleDesc  tupdesc = RelationGetDescr(trigdata->tg_relation);
 	RowVersion old = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
 	RowVersion new = {trigdata->tg_newtuple, trigdata->tg_newslot};
-	bool	 *same = palloc(tupdesc->natts * sizeof(bool));
-	bool	  key_differs;
-	CommandId cid = inserting_command(new.tuple->t_data);
+	bool	  *same = palloc(tupdesc->natts * sizeof(bool));
+	bool	   key_differs;
+	CommandId  cid = inserting_command(new.tuple->t_data);
 
 	if (compare_versions(facts, tupdesc, old.slot, new.slot, same, &key_differs))
 	{

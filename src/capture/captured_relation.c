@@ -89,7 +89,7 @@ build_key(Relation rel, Oid root, int count, const AttrNumber *root_attnums)
 		columns[i].attnum = attnum;
 		columns[i].collation = att->attcollation;
 		if (!stream_key_hash_function(att->atttypid, &columns[i].hash,
-											 CurrentMemoryContext))
+									  CurrentMemoryContext))
 			columns[i].hash.fn_oid = InvalidOid;
 	}
 	return columns;

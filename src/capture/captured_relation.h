@@ -24,24 +24,24 @@ typedef struct KeyColumn
 
 typedef struct CapturedRelation
 {
-	Oid					 relid;
-	bool				 stale; /* set by the relcache callback, nothing else */
-	Oid					 root;	/* the table that the stream is on */
-	int64				 stream_id;
-	StreamViewType		 view_type;
-	RowDescriptor		*descriptor;
-	int					 key_count;
-	KeyColumn			*key;
-	int					 partition_count;
-	KeyColumn			*partition;		   /* the partition key */
-	bool				 partition_is_key; /* both hash the same columns alike */
-	uint64				 buffer_serial;	   /* of the buffer that the next is in */
-	struct StreamBuffer *buffer;
-	struct OpenShards	*open_shards; /* see writable_shards_make_buffer */
-	Oid					 file_number; /* of the table, with this generation */
-	uint32				 generation;  /* see change_buffer_generation */
-	VirtualColumns		*virtuals;	  /* NULL: none */
-	bool				 plain;		  /* images may be copied from tuples as they are */
+	Oid					   relid;
+	bool				   stale; /* set by the relcache callback, nothing else */
+	Oid					   root;  /* the table that the stream is on */
+	int64				   stream_id;
+	StreamViewType		   view_type;
+	RowDescriptor		  *descriptor;
+	int					   key_count;
+	KeyColumn			  *key;
+	int					   partition_count;
+	KeyColumn			  *partition;		 /* the partition key */
+	bool				   partition_is_key; /* both hash the same columns alike */
+	uint64				   buffer_serial;	 /* of the buffer that the next is in */
+	struct StreamBuffer	  *buffer;
+	struct WritableShards *open_shards; /* see writable_shards_make_buffer */
+	Oid					   file_number; /* of the table, with this generation */
+	uint32				   generation;	/* see change_buffer_generation */
+	VirtualColumns		  *virtuals;	/* NULL: none */
+	bool				   plain;		/* images may be copied from tuples as they are */
 } CapturedRelation;
 
 extern CapturedRelation *captured_relation_get(Relation rel);

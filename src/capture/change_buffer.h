@@ -78,11 +78,11 @@ typedef struct ChangeBucket
 
 typedef struct StreamBuffer
 {
-	struct StreamBuffer *next;
-	int64				 stream_id;
-	struct OpenShards	*open_shards; /* of writable_shards.c */
-	int					 bucket_count;
-	ChangeBucket		*buckets; /* in the order of their ranges, gapless */
+	struct StreamBuffer	  *next;
+	int64				   stream_id;
+	struct WritableShards *open_shards; /* of writable_shards.c */
+	int					   bucket_count;
+	ChangeBucket		  *buckets; /* in the order of their ranges, gapless */
 } StreamBuffer;
 
 /* What a scan is to return */

@@ -44,13 +44,13 @@ typedef struct VersionEntry
 
 typedef struct OrderedChange
 {
-	uint64	   position;
-	uint64	   key_hash;
-	uint32	   generation;
-	CommandId  cid;
-	CommandId  chain_cid; /* of the first change of its chain */
-	VersionKey old;
-	VersionKey new;
+	uint64				  position;
+	uint64				  key_hash;
+	uint32				  generation;
+	CommandId			  cid;
+	CommandId			  chain_cid; /* of the first change of its chain */
+	VersionKey			  old;
+	VersionKey			  new;
 	int64				  next; /* the change that follows in the chain */
 	bool				  has_predecessor;
 	bool				  is_change;	  /* not an update that changed nothing */

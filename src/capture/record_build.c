@@ -59,7 +59,7 @@ typedef struct RecordPlan
 	uint64			  hash;
 	bool			 *same;
 	ImagePlan		  old;
-	ImagePlan new;
+	ImagePlan		  new;
 } RecordPlan;
 
 static void
@@ -464,7 +464,7 @@ note_command(ChangeBucket *bucket, CommandId cid)
 void
 record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
 					   const RowVersion *old, const RowVersion *new,
-					   CommandId		 cid)
+					   CommandId cid)
 {
 	ChangeBucket *bucket;
 	ChangeItem	 *item;
@@ -497,11 +497,11 @@ compute_virtuals(RecordPlan *plan, const RowVersion *old, const RowVersion *new)
 	if (plan->new.kind == IMAGE_FULL || plan->new.kind == IMAGE_DELTA)
 		virtual_columns_compute(plan->facts->virtuals, new->slot,
 								&plan->new.virtuals);
-	for (int i = 0; plan->new.kind == IMAGE_DELTA &&i < descriptor->natts; i++)
+	for (int i = 0; plan->new.kind == IMAGE_DELTA && i < descriptor->natts; i++)
 	{
 		if (descriptor->columns[i].is_virtual)
 			plan->same[i] = virtual_columns_equal(&plan->old.virtuals,
-												 &plan->new.virtuals, n++);
+												  &plan->new.virtuals, n++);
 	}
 }
 

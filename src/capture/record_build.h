@@ -24,13 +24,13 @@ typedef struct RowVersion
 extern ChangeBucket *record_build(CapturedRelation *facts,
 								  StreamBuffer *buffer, TupleDesc tupdesc,
 								  RecordEvent event, const RowVersion *old,
-								  const RowVersion *new, bool		  *same,
+								  const RowVersion *new, bool *same,
 								  const ChangeBucket *removed_from,
 								  CommandId			  cid);
 extern void			 record_build_unchanged(CapturedRelation *facts,
 											StreamBuffer	 *buffer,
 											const RowVersion *old,
 											const RowVersion *new,
-											CommandId cid);
+											CommandId		  cid);
 
 #endif /* DDBSTREAMS_RECORD_BUILD_H */

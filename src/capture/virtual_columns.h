@@ -28,6 +28,6 @@ extern void			   virtual_columns_compute(VirtualColumns *virtuals,
 											   TupleTableSlot *slot,
 											   VirtualValues  *result);
 extern bool			   virtual_columns_equal(const VirtualValues *a,
-											const VirtualValues *b, int n);
+											 const VirtualValues *b, int n);
 
 #endif /* DDBSTREAMS_VIRTUAL_COLUMNS_H */

@@ -20,13 +20,13 @@
 #include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
-typedef struct OpenShards
+typedef struct WritableShards
 {
-	int64	   stream_id;
-	bool	   stale;
-	int		   count;
+	int64		   stream_id;
+	bool		   stale;
+	int			   count;
 	WritableShard *shards; /* by hash range; malloc'd by TopMemoryContext */
-} OpenShards;
+} WritableShards;
 
 typedef struct ShardTableEntry
 {
@@ -41,7 +41,7 @@ static HTAB *stream_by_table = NULL;
 static void
 invalidate_open_shards(Datum arg, Oid relid)
 {
-	OpenShards *open;
+	WritableShards *open;
 
 	if (OidIsValid(relid))
 	{
@@ -70,7 +70,7 @@ make_tables(void)
 	HASHCTL ctl;
 
 	ctl.keysize = sizeof(int64);
-	ctl.entrysize = sizeof(OpenShards);
+	ctl.entrysize = sizeof(WritableShards);
 	open_by_stream = hash_create("ddbstreams open shards", 32, &ctl,
 								 HASH_ELEM | HASH_BLOBS);
 	ctl.keysize = sizeof(Oid);
@@ -91,16 +91,16 @@ compare_ranges(const void *a, const void *b)
 
 /* Looks the open shards of a stream up in the catalogue. */
 static void
-load(OpenShards *open)
+load(WritableShards *open)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "ddbstreams shard look-up",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext oldcontext = MemoryContextSwitchTo(context);
-	List		 *shards;
-	ListCell	 *lc;
-	int			  count = 0;
-	WritableShard	 *ranges;
+	MemoryContext  context = AllocSetContextCreate(CurrentMemoryContext,
+												   "ddbstreams shard look-up",
+												   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext  oldcontext = MemoryContextSwitchTo(context);
+	List		  *shards;
+	ListCell	  *lc;
+	int			   count = 0;
+	WritableShard *ranges;
 
 	/*
 	 * Not stale from here on: a message that comes while we look must not be
@@ -143,7 +143,7 @@ load(OpenShards *open)
 }
 
 static void
-load_if_stale(OpenShards *open)
+load_if_stale(WritableShards *open)
 {
 	while (open->stale)
 	{
@@ -161,11 +161,11 @@ load_if_stale(OpenShards *open)
 }
 
 /* Returns what is remembered of a stream; the entry stays for the session. */
-static OpenShards *
+static WritableShards *
 get_open_shards(int64 stream_id)
 {
-	OpenShards *open;
-	bool		found;
+	WritableShards *open;
+	bool			found;
 
 	if (open_by_stream == NULL)
 		make_tables();
@@ -192,11 +192,11 @@ writable_shards_are_known(const StreamBuffer *buffer)
  * open now.  known is where the caller keeps what was found, NULL at first.
  */
 StreamBuffer *
-writable_shards_make_buffer(int64 stream_id, OpenShards **known)
+writable_shards_make_buffer(int64 stream_id, WritableShards **known)
 {
-	OpenShards	 *open = *known;
-	uint64		 *hash_first;
-	StreamBuffer *buffer;
+	WritableShards *open = *known;
+	uint64		   *hash_first;
+	StreamBuffer   *buffer;
 
 	if (open == NULL)
 		open = *known = get_open_shards(stream_id);
@@ -213,7 +213,7 @@ writable_shards_make_buffer(int64 stream_id, OpenShards **known)
 }
 
 static WritableShard
-find_shard(const OpenShards *open, uint64 hash)
+find_shard(const WritableShards *open, uint64 hash)
 {
 	for (int i = 0; i < open->count; i++)
 	{
@@ -235,7 +235,7 @@ find_shard(const OpenShards *open, uint64 hash)
 WritableShard
 writable_shards_lock(const StreamBuffer *buffer, uint64 hash)
 {
-	OpenShards *open = buffer->open_shards;
+	WritableShards *open = buffer->open_shards;
 
 	for (;;)
 	{

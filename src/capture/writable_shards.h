@@ -18,9 +18,9 @@ typedef struct WritableShard
 	uint64 hash_last;  /* inclusive */
 } WritableShard;
 
-extern StreamBuffer *writable_shards_make_buffer(int64				 stream_id,
-											 struct OpenShards **known);
+extern StreamBuffer *writable_shards_make_buffer(int64					 stream_id,
+												 struct WritableShards **known);
 extern bool			 writable_shards_are_known(const StreamBuffer *buffer);
-extern WritableShard	 writable_shards_lock(const StreamBuffer *buffer, uint64 hash);
+extern WritableShard writable_shards_lock(const StreamBuffer *buffer, uint64 hash);
 
 #endif /* DDBSTREAMS_WRITABLE_SHARDS_H */

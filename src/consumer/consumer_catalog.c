@@ -147,7 +147,7 @@ fetch(const char *query, int nargs, const Oid *types, Datum *values, RowKind kin
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext oldcontext;
 	List		 *rows = NIL;
-	OwnerSql		  state;
+	OwnerSql	  state;
 	uint64		  count;
 
 	owner_sql_begin(&state);
@@ -180,7 +180,7 @@ execute(const char *query, int nargs, const Oid *types, Datum *values,
 		const char *nulls)
 {
 	OwnerSql state;
-	uint64 count;
+	uint64	 count;
 
 	owner_sql_begin(&state);
 	count = owner_sql(query, nargs, types, values, nulls);
@@ -231,7 +231,7 @@ consumer_catalog_list(void)
 /* Returns false if there is one of that name. */
 bool
 consumer_catalog_insert(const ConsumerInfo *consumer, const char *starting_position,
-				const Interval *lease_duration)
+						const Interval *lease_duration)
 {
 	static const Oid types[] = {INT8OID, TEXTOID, INT8OID, TEXTOID, OIDOID,
 								TEXTOID, INTERVALOID, TIMESTAMPTZOID};
@@ -322,7 +322,7 @@ consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id)
  */
 List *
 consumer_catalog_lock_free_leases(int64 consumer_no, Datum shard_nos, TimestampTz now,
-						  int limit)
+								  int limit)
 {
 	static const Oid types[] = {INT8OID, INT8ARRAYOID, TIMESTAMPTZOID, INT8OID};
 	Datum			 values[] = {Int64GetDatum(consumer_no), shard_nos,
@@ -482,15 +482,15 @@ consumer_catalog_take_untold(int64 consumer_no)
 {
 	static const Oid types[] = {INT8OID};
 	Datum			 values[] = {Int64GetDatum(consumer_no)};
-	OwnerSql			 state;
+	OwnerSql		 state;
 	int64			 untold = 0;
 
 	owner_sql_begin(&state);
 	if (owner_sql("WITH own AS (SELECT consumer_no, untold_records AS untold FROM ddbstreams_shards.consumer"
-				" WHERE consumer_no = $1 AND untold_records > 0 FOR UPDATE SKIP LOCKED)"
-				" UPDATE ddbstreams_shards.consumer AS c SET untold_records = 0 FROM own"
-				" WHERE c.consumer_no = own.consumer_no RETURNING untold",
-				1, types, values, NULL) == 1)
+				  " WHERE consumer_no = $1 AND untold_records > 0 FOR UPDATE SKIP LOCKED)"
+				  " UPDATE ddbstreams_shards.consumer AS c SET untold_records = 0 FROM own"
+				  " WHERE c.consumer_no = own.consumer_no RETURNING untold",
+				  1, types, values, NULL) == 1)
 	{
 		RowReader row = {SPI_tuptable->vals[0]};
 
@@ -527,7 +527,7 @@ try_lock(int64 consumer_no, uint32 key, int class)
  */
 bool
 consumer_catalog_register_worker(int64 consumer_no, const char *worker_id, TimestampTz now,
-						 TimestampTz expires_at)
+								 TimestampTz expires_at)
 {
 	static const Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 	Datum			 values[] = {Int64GetDatum(consumer_no),

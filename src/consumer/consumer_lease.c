@@ -424,8 +424,8 @@ consumer_leases_take(ConsumerView *view)
 	if (count == 0)
 		return 0;
 	leases = consumer_catalog_lock_free_leases(view->consumer->consumer_no,
-									   consumer_catalog_shard_nos(shard_nos, count),
-									   view->now, balance.share - balance.mine);
+											   consumer_catalog_shard_nos(shard_nos, count),
+											   view->now, balance.share - balance.mine);
 	foreach (lc, leases)
 		adopt(view, lfirst(lc));
 	return list_length(leases);
@@ -449,8 +449,8 @@ consumer_leases_steal(ConsumerView *view)
 			shard_nos[count++] = view->shards[i].info->shard_no;
 	}
 	leases = consumer_catalog_lock_lease_of(view->consumer->consumer_no,
-										 consumer_catalog_shard_nos(shard_nos, count),
-										 balance.most_loaded);
+											consumer_catalog_shard_nos(shard_nos, count),
+											balance.most_loaded);
 	if (leases == NIL)
 		return false;
 	adopt(view, linitial(leases));

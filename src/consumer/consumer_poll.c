@@ -250,7 +250,7 @@ act(ConsumerPoll *poll)
 	consumer_leases_create(&view);
 	if (registration_is_due(&view))
 		is_new = consumer_catalog_register_worker(view.consumer->consumer_no, poll->worker_id,
-										  view.now, view.now + view.consumer->lease_usec);
+												  view.now, view.now + view.consumer->lease_usec);
 	consumer_leases_lock(&view);
 	finished = 0;
 	do
@@ -437,7 +437,7 @@ check_arguments(FunctionCallInfo fcinfo)
 Datum
 ddbstreams_poll(PG_FUNCTION_ARGS)
 {
-	ConsumerPoll		 *poll = palloc0(sizeof(ConsumerPoll));
+	ConsumerPoll *poll = palloc0(sizeof(ConsumerPoll));
 	int64		  wait;
 	MemoryContext oldcontext;
 

@@ -220,11 +220,11 @@ expire_leases(ConsumerView *view)
 			continue;
 		if (horizon_has_passed_shard(view->stream, shard->info))
 			locked = consumer_catalog_lock_any_lease(view->consumer->consumer_no,
-											  shard->info->shard_no);
+													 shard->info->shard_no);
 		else
 			locked = consumer_catalog_lock_free_leases(view->consumer->consumer_no,
-											   consumer_catalog_shard_nos(&shard->info->shard_no, 1),
-											   view->now, 1);
+													   consumer_catalog_shard_nos(&shard->info->shard_no, 1),
+													   view->now, 1);
 		if (locked == NIL)
 			continue;
 		shard->lease = linitial(locked);

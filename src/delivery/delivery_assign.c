@@ -64,7 +64,7 @@ count_pool(HandlerPool *pool)
 	foreach (lc, pool->handlers)
 	{
 		HandlerInfo *handler = lfirst(lc);
-		QueuedUnit		*unit;
+		QueuedUnit	*unit;
 
 		if (handler->state == HANDLER_IDLE)
 			continue;
@@ -205,7 +205,7 @@ start_handler(HandlerPool *pool, Oid role)
 static bool
 assign_one(HandlerPool *pool, QueuedMapping *mapping)
 {
-	QueuedUnit		*unit = next_unit(pool, mapping);
+	QueuedUnit	*unit = next_unit(pool, mapping);
 	HandlerInfo *handler;
 
 	if (unit == NULL)
@@ -233,7 +233,7 @@ void
 delivery_assign(void)
 {
 	static bool yields = false;
-	HandlerPool		pool;
+	HandlerPool pool;
 	bool		any;
 
 	count_pool(&pool);

@@ -248,7 +248,7 @@ delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 		if (batch->count == 1 && request->window_usec > 0 && end_at_last == BATCH_AT_LAST)
 		{
 			TimestampTz window_end = delivery_batch_window_start(page.record.number,
-														   request->window_usec) +
+																 request->window_usec) +
 									 request->window_usec;
 
 			if (NUMBER_AT_TIME(window_end) - 1 < last)

@@ -99,7 +99,7 @@ any_unit_runs(int64 mapping_no, int64 shard_no, int lanes)
 	for (int lane = 0; lane < lanes; lane++)
 	{
 		DeliveryUnit key = {mapping_no, shard_no, lane};
-		QueuedUnit		*unit = delivery_queue_find(&key);
+		QueuedUnit	*unit = delivery_queue_find(&key);
 
 		if (unit != NULL && unit->state == UNIT_RUNNING)
 			return true;
@@ -111,7 +111,7 @@ static QueuedUnit *
 discover_unit(QueuedMapping *mapping, int64 shard_no, int lane, Oid shard_table)
 {
 	DeliveryUnit key = {mapping->mapping_no, shard_no, lane};
-	QueuedUnit		*unit = delivery_queue_add(mapping, &key, shard_table);
+	QueuedUnit	*unit = delivery_queue_add(mapping, &key, shard_table);
 
 	unit->seen = true;
 	unit->held = false;
@@ -133,7 +133,7 @@ first_checkpoint(const MappingInfo *mapping, const StreamInfo *stream,
 /* Makes the units of a shard of a mapping. */
 static void
 discover_shard(QueuedMapping *known, const MappingInfo *mapping, const StreamInfo *stream,
-		  const ShardInfo *shard, List *shards, List *positions)
+			   const ShardInfo *shard, List *shards, List *positions)
 {
 	ShardPositions found = positions_of(positions, shard->shard_no);
 	int			   lanes = mapping_shard_lanes(mapping);
@@ -208,10 +208,10 @@ static void
 see_mapping(const MappingInfo *mapping)
 {
 	QueuedMapping *known = delivery_queue_mapping(mapping->mapping_no);
-	StreamInfo	*stream = stream_catalog_by_id(mapping->stream_id, NULL);
-	List		*shards = shard_catalog_list(mapping->stream_id, NULL);
-	List		*positions = delivery_position_list(mapping->mapping_no);
-	ListCell	*lc;
+	StreamInfo	  *stream = stream_catalog_by_id(mapping->stream_id, NULL);
+	List		  *shards = shard_catalog_list(mapping->stream_id, NULL);
+	List		  *positions = delivery_position_list(mapping->mapping_no);
+	ListCell	  *lc;
 
 	known->role = mapping->role_id;
 	known->seen = true;

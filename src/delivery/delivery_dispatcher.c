@@ -59,7 +59,7 @@ look(void)
 static void
 unit_was_dropped(const HandlerInfo *handler)
 {
-	QueuedUnit		   *unit = delivery_queue_find(&handler->unit);
+	QueuedUnit	   *unit = delivery_queue_find(&handler->unit);
 	DeliveryOutcome outcome = {.result = DELIVERY_AGAIN};
 
 	if (unit == NULL || unit->state != UNIT_RUNNING)
@@ -122,7 +122,7 @@ adopt_handlers(void)
 	foreach (lc, handler_mailbox_list(MyDatabaseId))
 	{
 		HandlerInfo *handler = lfirst(lc);
-		QueuedUnit		*unit;
+		QueuedUnit	*unit;
 
 		if (handler->state == HANDLER_IDLE)
 			continue;

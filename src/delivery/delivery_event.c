@@ -57,8 +57,8 @@ delivery_event(const DeliveryBatch *batch)
 /* Returns the event of a batch in the position's tumbling window, palloc'd. */
 char *
 delivery_event_of_window(const DeliveryBatch *batch, const MappingInfo *mapping,
-					  const ShardInfo *shard, const DeliveryPosition *position,
-					  bool is_final)
+						 const ShardInfo *shard, const DeliveryPosition *position,
+						 bool is_final)
 {
 	StringInfoData buf;
 
@@ -98,8 +98,8 @@ new_uuid(void)
  */
 char *
 delivery_event_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
-				 const ShardInfo *shard, const char *condition, int attempts,
-				 bool unhandled)
+					   const ShardInfo *shard, const char *condition, int attempts,
+					   bool unhandled)
 {
 	StringInfoData buf;
 

@@ -17,13 +17,13 @@
 #define CONDITION_AGE	  "RecordAgeExceeded"
 
 extern char *delivery_event(const DeliveryBatch *batch);
-extern char *delivery_event_of_window(const DeliveryBatch	  *batch,
-								   const MappingInfo	  *mapping,
-								   const ShardInfo		  *shard,
-								   const DeliveryPosition *position, bool is_final);
+extern char *delivery_event_of_window(const DeliveryBatch	 *batch,
+									  const MappingInfo		 *mapping,
+									  const ShardInfo		 *shard,
+									  const DeliveryPosition *position, bool is_final);
 extern char *delivery_event_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
-							  const ShardInfo *shard, const char *condition,
-							  int attempts, bool unhandled);
+									const ShardInfo *shard, const char *condition,
+									int attempts, bool unhandled);
 extern char *delivery_event_failure_with_payload(const char *failure, const DeliveryBatch *batch);
 
 #endif /* DDBSTREAMS_DELIVERY_EVENT_H */

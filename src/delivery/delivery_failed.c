@@ -86,7 +86,7 @@ delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
 	char			 nulls[] = "         ";
 	Datum			 values[9];
 	char			*problem = try(make_records, &work);
-	OwnerSql			 state;
+	OwnerSql		 state;
 
 	if (problem != NULL)
 	{
@@ -107,9 +107,9 @@ delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
 	values[8] = TimestampTzGetDatum(GetCurrentTimestamp());
 	owner_sql_begin(&state);
 	owner_sql("INSERT INTO ddbstreams_shards.failed_batch (id, mapping_no, mapping,"
-			" role_id, stream_arn, shard_id, failure, records, failed_at)"
-			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-			9, types, values, nulls);
+			  " role_id, stream_arn, shard_id, failure, records, failed_at)"
+			  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+			  9, types, values, nulls);
 	owner_sql_end(&state);
 }
 

@@ -126,7 +126,7 @@ perform_call(DeliveryStep *step)
 	step->has_begun = true;
 	if (position->window_end != 0)
 		event = delivery_event_of_window(&step->batch, step->mapping, step->shard,
-									  position, is_final);
+										 position, is_final);
 	else
 		event = delivery_event(&step->batch);
 	answer = delivery_answer_read(delivery_call(function, delivery_call_json(event)),

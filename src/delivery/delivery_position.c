@@ -68,7 +68,7 @@ enum
 /* The key, the call_no that was read, the checkpoint, and the other columns */
 #define FIRST_WRITTEN  Anum_finished
 #define PARAMETERS	   (5 + Natts_position - FIRST_WRITTEN)
-#define PARAMETER(col) (6 + (col) -FIRST_WRITTEN)
+#define PARAMETER(col) (6 + (col) - FIRST_WRITTEN)
 
 static TimestampTz
 time_or_zero(Datum value, bool isnull)
@@ -158,7 +158,7 @@ delivery_position_load(const DeliveryUnit *unit)
 	MemoryContext context = CurrentMemoryContext;
 	Oid			  types[3] = {INT8OID, INT8OID, INT2OID};
 	Datum		  values[3];
-	OwnerSql		  state;
+	OwnerSql	  state;
 	List		 *positions;
 
 	values[0] = Int64GetDatum(unit->mapping_no);
@@ -167,9 +167,9 @@ delivery_position_load(const DeliveryUnit *unit)
 	owner_sql_begin(&state);
 	positions = positions_in(context,
 							 owner_sql("SELECT " POSITION_COLUMNS
-									 " FROM ddbstreams_shards.mapping_shard"
-									 " WHERE mapping_no = $1 AND shard_no = $2 AND lane = $3",
-									 3, types, values, NULL));
+									   " FROM ddbstreams_shards.mapping_shard"
+									   " WHERE mapping_no = $1 AND shard_no = $2 AND lane = $3",
+									   3, types, values, NULL));
 	owner_sql_end(&state);
 	return positions == NIL ? NULL : linitial(positions);
 }
@@ -184,15 +184,15 @@ delivery_position_list(int64 mapping_no)
 	MemoryContext context = CurrentMemoryContext;
 	Oid			  type = INT8OID;
 	Datum		  value = Int64GetDatum(mapping_no);
-	OwnerSql		  state;
+	OwnerSql	  state;
 	List		 *positions;
 
 	owner_sql_begin(&state);
 	positions = positions_in(context,
 							 owner_sql("SELECT " POSITION_COLUMNS_BUT_STATE ", NULL::jsonb"
-									 " FROM ddbstreams_shards.mapping_shard"
-									 " WHERE mapping_no = $1 ORDER BY shard_no, lane",
-									 1, &type, &value, NULL));
+									   " FROM ddbstreams_shards.mapping_shard"
+									   " WHERE mapping_no = $1 ORDER BY shard_no, lane",
+									   1, &type, &value, NULL));
 	owner_sql_end(&state);
 	return positions;
 }
@@ -309,17 +309,17 @@ delivery_position_save(DeliveryPosition *position)
 		INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID,
 		TIMESTAMPTZOID, JSONBOID};
 	Parameters p;
-	OwnerSql	   state;
+	OwnerSql   state;
 	uint64	   count;
 
 	fill_parameters(&p, position);
 	owner_sql_begin(&state);
 	if (position->state_changed)
 		count = owner_sql(UPDATE_TEXT ", window_state = $29" WHERE_TEXT,
-						PARAMETERS, types, p.values, p.nulls);
+						  PARAMETERS, types, p.values, p.nulls);
 	else
 		count = owner_sql(UPDATE_TEXT WHERE_TEXT, PARAMETERS - 1, types, p.values,
-						p.nulls);
+						  p.nulls);
 	owner_sql_end(&state);
 	position->stored_call_no = position->call_no;
 	position->state_changed = false;
@@ -334,10 +334,10 @@ bool
 delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
 						int64 checkpoint)
 {
-	Oid	   types[4] = {INT8OID, INT8OID, INT4OID, INT8OID};
-	Datum  values[4];
+	Oid		 types[4] = {INT8OID, INT8OID, INT4OID, INT8OID};
+	Datum	 values[4];
 	OwnerSql state;
-	uint64 count;
+	uint64	 count;
 
 	values[0] = Int64GetDatum(mapping_no);
 	values[1] = Int64GetDatum(shard_no);
@@ -345,12 +345,12 @@ delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
 	values[3] = Int64GetDatum(checkpoint);
 	owner_sql_begin(&state);
 	count = owner_sql("INSERT INTO ddbstreams_shards.mapping_shard"
-					" (mapping_no, shard_no, lane, lanes, checkpoint)"
-					" SELECT m.mapping_no, $2, lane, $3, $4"
-					" FROM (SELECT mapping_no FROM ddbstreams_shards.mapping"
-					"       WHERE mapping_no = $1 FOR KEY SHARE SKIP LOCKED) AS m,"
-					" generate_series(0, $3 - 1) AS lane",
-					4, types, values, NULL);
+					  " (mapping_no, shard_no, lane, lanes, checkpoint)"
+					  " SELECT m.mapping_no, $2, lane, $3, $4"
+					  " FROM (SELECT mapping_no FROM ddbstreams_shards.mapping"
+					  "       WHERE mapping_no = $1 FOR KEY SHARE SKIP LOCKED) AS m,"
+					  " generate_series(0, $3 - 1) AS lane",
+					  4, types, values, NULL);
 	owner_sql_end(&state);
 	return count > 0;
 }
@@ -367,11 +367,11 @@ lock_shard(Datum *values)
 	uint64			 locked;
 
 	locked = owner_sql("SELECT FROM ddbstreams_shards.mapping_shard"
-					 " WHERE mapping_no = $1 AND shard_no = $2 FOR UPDATE SKIP LOCKED",
-					 2, types, values, NULL);
+					   " WHERE mapping_no = $1 AND shard_no = $2 FOR UPDATE SKIP LOCKED",
+					   2, types, values, NULL);
 	return locked == owner_sql("SELECT FROM ddbstreams_shards.mapping_shard"
-							 " WHERE mapping_no = $1 AND shard_no = $2",
-							 2, types, values, NULL);
+							   " WHERE mapping_no = $1 AND shard_no = $2",
+							   2, types, values, NULL);
 }
 
 /*
@@ -388,7 +388,7 @@ delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes)
 {
 	Oid			 types[3] = {INT8OID, INT8OID, INT4OID};
 	Datum		 values[3];
-	OwnerSql		 state;
+	OwnerSql	 state;
 	DivideResult result = DIVIDE_DONE;
 
 	values[0] = Int64GetDatum(mapping_no);
@@ -398,36 +398,36 @@ delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes)
 	if (!lock_shard(values))
 		result = DIVIDE_WAITS;
 	else if (owner_sql("WITH old AS (SELECT min(checkpoint) AS least, max(checkpoint) AS most,"
-					 "   bool_or(in_call OR batch_ends <> '{}' OR window_start IS NOT NULL) AS busy,"
-					 "   max(call_no) AS call_no, sum(records_delivered)::int8 AS delivered,"
-					 "   sum(records_filtered)::int8 AS filtered, sum(records_lost)::int8 AS lost,"
-					 "   sum(batches_delivered)::int8 AS batches, sum(batches_failed)::int8 AS failed"
-					 "  FROM ddbstreams_shards.mapping_shard"
-					 "  WHERE mapping_no = $1 AND shard_no = $2),"
-					 " gone AS (DELETE FROM ddbstreams_shards.mapping_shard USING old"
-					 "  WHERE mapping_no = $1 AND shard_no = $2 AND least = most AND NOT busy AND lane >= $3)"
-					 " INSERT INTO ddbstreams_shards.mapping_shard AS s (mapping_no, shard_no, lane, lanes,"
-					 "  checkpoint, call_no, records_delivered, records_filtered, records_lost,"
-					 "  batches_delivered, batches_failed)"
-					 " SELECT $1, $2, lane, $3, most, call_no + 1,"
-					 "  CASE lane WHEN 0 THEN delivered ELSE 0 END,"
-					 "  CASE lane WHEN 0 THEN filtered ELSE 0 END, CASE lane WHEN 0 THEN lost ELSE 0 END,"
-					 "  CASE lane WHEN 0 THEN batches ELSE 0 END, CASE lane WHEN 0 THEN failed ELSE 0 END"
-					 " FROM old, generate_series(0, $3 - 1) AS lane"
-					 " WHERE least = most AND NOT busy"
-					 " ON CONFLICT (mapping_no, shard_no, lane) DO UPDATE SET lanes = excluded.lanes,"
-					 "  call_no = excluded.call_no, drain_to = NULL,"
-					 "  records_delivered = excluded.records_delivered,"
-					 "  records_filtered = excluded.records_filtered, records_lost = excluded.records_lost,"
-					 "  batches_delivered = excluded.batches_delivered,"
-					 "  batches_failed = excluded.batches_failed",
-					 3, types, values, NULL) == 0)
+					   "   bool_or(in_call OR batch_ends <> '{}' OR window_start IS NOT NULL) AS busy,"
+					   "   max(call_no) AS call_no, sum(records_delivered)::int8 AS delivered,"
+					   "   sum(records_filtered)::int8 AS filtered, sum(records_lost)::int8 AS lost,"
+					   "   sum(batches_delivered)::int8 AS batches, sum(batches_failed)::int8 AS failed"
+					   "  FROM ddbstreams_shards.mapping_shard"
+					   "  WHERE mapping_no = $1 AND shard_no = $2),"
+					   " gone AS (DELETE FROM ddbstreams_shards.mapping_shard USING old"
+					   "  WHERE mapping_no = $1 AND shard_no = $2 AND least = most AND NOT busy AND lane >= $3)"
+					   " INSERT INTO ddbstreams_shards.mapping_shard AS s (mapping_no, shard_no, lane, lanes,"
+					   "  checkpoint, call_no, records_delivered, records_filtered, records_lost,"
+					   "  batches_delivered, batches_failed)"
+					   " SELECT $1, $2, lane, $3, most, call_no + 1,"
+					   "  CASE lane WHEN 0 THEN delivered ELSE 0 END,"
+					   "  CASE lane WHEN 0 THEN filtered ELSE 0 END, CASE lane WHEN 0 THEN lost ELSE 0 END,"
+					   "  CASE lane WHEN 0 THEN batches ELSE 0 END, CASE lane WHEN 0 THEN failed ELSE 0 END"
+					   " FROM old, generate_series(0, $3 - 1) AS lane"
+					   " WHERE least = most AND NOT busy"
+					   " ON CONFLICT (mapping_no, shard_no, lane) DO UPDATE SET lanes = excluded.lanes,"
+					   "  call_no = excluded.call_no, drain_to = NULL,"
+					   "  records_delivered = excluded.records_delivered,"
+					   "  records_filtered = excluded.records_filtered, records_lost = excluded.records_lost,"
+					   "  batches_delivered = excluded.batches_delivered,"
+					   "  batches_failed = excluded.batches_failed",
+					   3, types, values, NULL) == 0)
 		result = owner_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = least_end"
-						 " FROM (SELECT max(greatest(checkpoint, (SELECT max(e) FROM unnest(batch_ends) AS e)))"
-						 "        AS least_end FROM ddbstreams_shards.mapping_shard"
-						 "       WHERE mapping_no = $1 AND shard_no = $2) AS ends"
-						 " WHERE mapping_no = $1 AND shard_no = $2 AND drain_to IS DISTINCT FROM least_end",
-						 2, types, values, NULL) > 0 ?
+						   " FROM (SELECT max(greatest(checkpoint, (SELECT max(e) FROM unnest(batch_ends) AS e)))"
+						   "        AS least_end FROM ddbstreams_shards.mapping_shard"
+						   "       WHERE mapping_no = $1 AND shard_no = $2) AS ends"
+						   " WHERE mapping_no = $1 AND shard_no = $2 AND drain_to IS DISTINCT FROM least_end",
+						   2, types, values, NULL) > 0 ?
 					 DIVIDE_DRAINS :
 					 DIVIDE_WAITS;
 	owner_sql_end(&state);
@@ -438,8 +438,8 @@ delivery_position_divide(int64 mapping_no, int64 shard_no, int lanes)
 void
 delivery_position_undrain(int64 mapping_no, int64 shard_no)
 {
-	Oid	   types[2] = {INT8OID, INT8OID};
-	Datum  values[2];
+	Oid		 types[2] = {INT8OID, INT8OID};
+	Datum	 values[2];
 	OwnerSql state;
 
 	values[0] = Int64GetDatum(mapping_no);
@@ -447,8 +447,8 @@ delivery_position_undrain(int64 mapping_no, int64 shard_no)
 	owner_sql_begin(&state);
 	if (lock_shard(values))
 		(void) owner_sql("UPDATE ddbstreams_shards.mapping_shard SET drain_to = NULL"
-					   " WHERE mapping_no = $1 AND shard_no = $2 AND drain_to IS NOT NULL",
-					   2, types, values, NULL);
+						 " WHERE mapping_no = $1 AND shard_no = $2 AND drain_to IS NOT NULL",
+						 2, types, values, NULL);
 	owner_sql_end(&state);
 }
 
@@ -456,8 +456,8 @@ delivery_position_undrain(int64 mapping_no, int64 shard_no)
 void
 delivery_position_forget(int64 mapping_no, int64 shard_no)
 {
-	Oid	   types[2] = {INT8OID, INT8OID};
-	Datum  values[2];
+	Oid		 types[2] = {INT8OID, INT8OID};
+	Datum	 values[2];
 	OwnerSql state;
 
 	values[0] = Int64GetDatum(mapping_no);
@@ -465,8 +465,8 @@ delivery_position_forget(int64 mapping_no, int64 shard_no)
 	owner_sql_begin(&state);
 	if (lock_shard(values))
 		(void) owner_sql("DELETE FROM ddbstreams_shards.mapping_shard"
-					   " WHERE mapping_no = $1 AND shard_no = $2 AND finished",
-					   2, types, values, NULL);
+						 " WHERE mapping_no = $1 AND shard_no = $2 AND finished",
+						 2, types, values, NULL);
 	owner_sql_end(&state);
 }
 
@@ -478,8 +478,8 @@ void
 delivery_position_note_problem(int64 mapping_no, const char *result,
 							   const char *error)
 {
-	Oid	   types[3] = {INT8OID, TEXTOID, TEXTOID};
-	Datum  values[3];
+	Oid		 types[3] = {INT8OID, TEXTOID, TEXTOID};
+	Datum	 values[3];
 	OwnerSql state;
 
 	values[0] = Int64GetDatum(mapping_no);
@@ -487,13 +487,13 @@ delivery_position_note_problem(int64 mapping_no, const char *result,
 	values[2] = CStringGetTextDatum(error);
 	owner_sql_begin(&state);
 	owner_sql("UPDATE ddbstreams_shards.mapping_shard AS s SET last_result = $2,"
-			" last_result_at = pg_catalog.clock_timestamp(), last_error = $3,"
-			" last_error_at = pg_catalog.clock_timestamp()"
-			" FROM (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard"
-			"       WHERE mapping_no = $1 AND NOT finished"
-			"       FOR NO KEY UPDATE SKIP LOCKED) AS row"
-			" WHERE s.ctid = row.tid",
-			3, types, values, NULL);
+			  " last_result_at = pg_catalog.clock_timestamp(), last_error = $3,"
+			  " last_error_at = pg_catalog.clock_timestamp()"
+			  " FROM (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard"
+			  "       WHERE mapping_no = $1 AND NOT finished"
+			  "       FOR NO KEY UPDATE SKIP LOCKED) AS row"
+			  " WHERE s.ctid = row.tid",
+			  3, types, values, NULL);
 	owner_sql_end(&state);
 }
 

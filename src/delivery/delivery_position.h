@@ -58,8 +58,8 @@ extern DeliveryPosition *delivery_position_load(const DeliveryUnit *unit);
 extern bool				 delivery_position_save(DeliveryPosition *position);
 extern List				*delivery_position_list(int64 mapping_no);
 
-extern bool	 delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
-									 int64 checkpoint);
+extern bool delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
+									int64 checkpoint);
 /* What delivery_position_divide has done */
 typedef enum DivideResult
 {

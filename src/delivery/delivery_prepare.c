@@ -156,16 +156,16 @@ count_records(DeliveryStep *step, int64 after, int64 last)
 {
 	DeliveryBatch batch;
 	BatchRequest  request = {
-		 .mapping = step->mapping,
-		 .stream = step->stream,
-		 .shard = step->shard,
-		 .filter = mapping_filter(step->mapping),
-		 .lane = step->position->lane,
-		 .lanes = step->position->lanes,
-		 .after = after,
-		 .last = last,
-		 .max_records = INT_MAX,
-		 .count_only = true};
+		.mapping = step->mapping,
+		.stream = step->stream,
+		.shard = step->shard,
+		.filter = mapping_filter(step->mapping),
+		.lane = step->position->lane,
+		.lanes = step->position->lanes,
+		.after = after,
+		.last = last,
+		.max_records = INT_MAX,
+		.count_only = true};
 
 	delivery_batch_read(&batch, &request, GetActiveSnapshot());
 	return batch.count;

@@ -21,7 +21,7 @@ dlist_head delivery_queue_all_units = DLIST_STATIC_INIT(delivery_queue_all_units
 typedef struct UnitEntry
 {
 	DeliveryUnit key;
-	QueuedUnit		*unit;
+	QueuedUnit	*unit;
 } UnitEntry;
 
 static HTAB *entries = NULL;
@@ -31,7 +31,7 @@ QueuedMapping *
 delivery_queue_mapping(int64 mapping_no)
 {
 	QueuedMapping *mapping;
-	dlist_iter	 iter;
+	dlist_iter	   iter;
 
 	dlist_foreach (iter, &delivery_queue_all_mappings)
 	{

@@ -34,7 +34,7 @@ typedef struct QueuedMapping
 typedef struct QueuedUnit
 {
 	DeliveryUnit	key;
-	QueuedMapping	   *mapping;
+	QueuedMapping  *mapping;
 	Oid				shard_table; /* InvalidOid: none to be watched */
 	bool			seen;
 	UnitState		state;
@@ -49,11 +49,11 @@ extern dlist_head delivery_queue_all_mappings;
 extern dlist_head delivery_queue_all_units;
 
 extern QueuedMapping *delivery_queue_mapping(int64 mapping_no);
-extern QueuedUnit		   *delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key,
-							  Oid shard_table);
-extern QueuedUnit		   *delivery_queue_find(const DeliveryUnit *key);
-extern void			delivery_queue_remove(QueuedUnit *unit);
-extern void			delivery_queue_remove_mapping(QueuedMapping *mapping);
+extern QueuedUnit	 *delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key,
+										 Oid shard_table);
+extern QueuedUnit	 *delivery_queue_find(const DeliveryUnit *key);
+extern void			  delivery_queue_remove(QueuedUnit *unit);
+extern void			  delivery_queue_remove_mapping(QueuedMapping *mapping);
 
 extern void		   delivery_queue_make_ready(QueuedUnit *unit);
 extern void		   delivery_queue_touch(QueuedUnit *unit);

@@ -52,12 +52,12 @@ typedef struct Redrive
 Datum
 ddbstreams_redrive(PG_FUNCTION_ARGS)
 {
-	Oid	   types[2] = {UUIDOID, OIDOID};
-	Datum  values[2];
-	char   nulls[] = "  ";
+	Oid		 types[2] = {UUIDOID, OIDOID};
+	Datum	 values[2];
+	char	 nulls[] = "  ";
 	OwnerSql state;
-	uint64 count;
-	bool   known = true;
+	uint64	 count;
+	bool	 known = true;
 
 	values[1] = ObjectIdGetDatum(GetUserId());
 	if (PG_ARGISNULL(0))
@@ -67,19 +67,19 @@ ddbstreams_redrive(PG_FUNCTION_ARGS)
 
 	owner_sql_begin(&state);
 	count = owner_sql("UPDATE ddbstreams_shards.failed_batch AS b"
-					" SET redrive_at = clock_timestamp(), last_error = NULL"
-					" FROM ddbstreams_shards.mapping AS m"
-					" WHERE m.mapping_no = b.mapping_no"
-					" AND b.redriven_at IS NULL AND b.redrive_at IS NULL AND b.records IS NOT NULL"
-					" AND ($1 IS NULL OR b.id = $1 OR b.mapping = $1)"
-					" AND pg_has_role($2, b.role_id, 'USAGE')",
-					2, types, values, nulls);
+					  " SET redrive_at = clock_timestamp(), last_error = NULL"
+					  " FROM ddbstreams_shards.mapping AS m"
+					  " WHERE m.mapping_no = b.mapping_no"
+					  " AND b.redriven_at IS NULL AND b.redrive_at IS NULL AND b.records IS NOT NULL"
+					  " AND ($1 IS NULL OR b.id = $1 OR b.mapping = $1)"
+					  " AND pg_has_role($2, b.role_id, 'USAGE')",
+					  2, types, values, nulls);
 	if (count == 0 && nulls[0] != 'n')
 		known = owner_sql("SELECT 1 FROM ddbstreams_shards.failed_batch"
-						" WHERE (id = $1 OR mapping = $1) AND pg_has_role($2, role_id, 'USAGE')"
-						" UNION ALL SELECT 1 FROM ddbstreams_shards.mapping"
-						" WHERE uuid = $1 AND pg_has_role($2, role_id, 'USAGE')",
-						2, types, values, nulls) > 0;
+						  " WHERE (id = $1 OR mapping = $1) AND pg_has_role($2, role_id, 'USAGE')"
+						  " UNION ALL SELECT 1 FROM ddbstreams_shards.mapping"
+						  " WHERE uuid = $1 AND pg_has_role($2, role_id, 'USAGE')",
+						  2, types, values, nulls) > 0;
 	owner_sql_end(&state);
 	if (!known)
 		mapping_catalog_not_found();
@@ -92,15 +92,15 @@ ddbstreams_redrive(PG_FUNCTION_ARGS)
 bool
 delivery_redrive_is_wanted(int64 mapping_no)
 {
-	Oid	   type = INT8OID;
-	Datum  value = Int64GetDatum(mapping_no);
+	Oid		 type = INT8OID;
+	Datum	 value = Int64GetDatum(mapping_no);
 	OwnerSql state;
-	bool   found;
+	bool	 found;
 
 	owner_sql_begin(&state);
 	found = owner_sql("SELECT 1 FROM ddbstreams_shards.failed_batch"
-					" WHERE mapping_no = $1 AND redrive_at IS NOT NULL LIMIT 1",
-					1, &type, &value, NULL) > 0;
+					  " WHERE mapping_no = $1 AND redrive_at IS NOT NULL LIMIT 1",
+					  1, &type, &value, NULL) > 0;
 	owner_sql_end(&state);
 	return found;
 }
@@ -111,15 +111,15 @@ find_batch(Redrive *redrive)
 {
 	Oid			  type = INT8OID;
 	Datum		  value = Int64GetDatum(redrive->mapping->mapping_no);
-	OwnerSql		  state;
+	OwnerSql	  state;
 	bool		  found;
 	MemoryContext spi_context;
 
 	owner_sql_begin(&state);
 	found = owner_sql("SELECT id, in_call, records FROM ddbstreams_shards.failed_batch"
-					" WHERE mapping_no = $1 AND redrive_at IS NOT NULL"
-					" ORDER BY failed_at, id LIMIT 1",
-					1, &type, &value, NULL) > 0;
+					  " WHERE mapping_no = $1 AND redrive_at IS NOT NULL"
+					  " ORDER BY failed_at, id LIMIT 1",
+					  1, &type, &value, NULL) > 0;
 	if (found)
 	{
 		HeapTuple tuple = SPI_tuptable->vals[0];
@@ -140,11 +140,11 @@ find_batch(Redrive *redrive)
 static bool
 update_batch(const Redrive *redrive, const char *query, const char *error, int kept_from)
 {
-	Oid	   types[3] = {UUIDOID, TEXTOID, INT4OID};
-	Datum  values[3];
-	char   nulls[] = "   ";
+	Oid		 types[3] = {UUIDOID, TEXTOID, INT4OID};
+	Datum	 values[3];
+	char	 nulls[] = "   ";
 	OwnerSql state;
-	uint64 count;
+	uint64	 count;
 
 	values[0] = UUIDPGetDatum(&redrive->id);
 	values[2] = Int32GetDatum(kept_from);

@@ -153,7 +153,7 @@ delivery_run(const DeliveryUnit *unit, const DeliveryOutcome *before)
 {
 	static MemoryContext context = NULL;
 	MemoryContext		 oldcontext;
-	DeliveryStep				 step = {.unit = unit, .before = before};
+	DeliveryStep		 step = {.unit = unit, .before = before};
 	ErrorData			*error;
 
 	if (context == NULL)

@@ -9,7 +9,7 @@
 
 #include "delivery/delivery.h"
 
-extern DeliveryOutcome delivery_run(const DeliveryUnit	   *unit,
-									 const DeliveryOutcome *before);
+extern DeliveryOutcome delivery_run(const DeliveryUnit	  *unit,
+									const DeliveryOutcome *before);
 
 #endif /* DDBSTREAMS_DELIVERY_RUN_H */

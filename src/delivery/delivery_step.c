@@ -145,6 +145,6 @@ char *
 delivery_step_failure(const DeliveryStep *step)
 {
 	return delivery_event_failure(&step->batch, step->mapping, step->shard,
-							step->position->giving_up, step->position->attempts,
-							step->position->unhandled);
+								  step->position->giving_up, step->position->attempts,
+								  step->position->unhandled);
 }

@@ -130,7 +130,7 @@ handler_mailbox_start(Oid role, int *index)
 
 void
 handler_mailbox_assign(int index, const DeliveryUnit *unit,
-						 const DeliveryOutcome *before)
+					   const DeliveryOutcome *before)
 {
 	HandlerEntry *entry = &shared->entries[index];
 

@@ -43,7 +43,7 @@ extern void handler_mailbox_shmem_init(void);
 /* For the dispatcher */
 extern WorkerStart handler_mailbox_start(Oid role, int *index);
 extern void		   handler_mailbox_assign(int index, const DeliveryUnit *unit,
-											const DeliveryOutcome *before);
+										  const DeliveryOutcome *before);
 extern List		  *handler_mailbox_list(Oid database);
 extern void		   handler_mailbox_collect(int index);
 extern void		   handler_mailbox_free(int index);

@@ -297,8 +297,8 @@ filter_match_pattern(const FilterPattern *pattern, Jsonb *record)
  */
 bool
 filter_match_may_match(const FilterAlternative *alternative,
-							 const FilterKnownPart *parts, int part_count,
-							 bool *decided)
+					   const FilterKnownPart *parts, int part_count,
+					   bool *decided)
 {
 	FilterField **fields = palloc(sizeof(FilterField *) * Max(alternative->count, 1));
 	int			  known = 0;

@@ -11,7 +11,7 @@
 
 extern bool filter_match_pattern(const FilterPattern *pattern, Jsonb *record);
 extern bool filter_match_may_match(const FilterAlternative *alternative,
-										 const FilterKnownPart	 *parts,
-										 int part_count, bool *decided);
+								   const FilterKnownPart   *parts,
+								   int part_count, bool *decided);
 
 #endif /* DDBSTREAMS_FILTER_MATCH_H */

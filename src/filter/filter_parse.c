@@ -98,7 +98,7 @@ invalid_here(const FilterParser *parser, const char *what)
 	if (length > 0 && parser->path.data[length - 1] == '.')
 		length--;
 	filter_parse_invalid("At \"%s\": %s", excerpt(parser->path.data, length),
-						   what);
+						 what);
 }
 
 static bool
@@ -583,7 +583,7 @@ parse_choice(FilterParser *parser, JsonbContainer *array,
 		parse_object(parser, element.val.binary.data, &branch);
 		if (alternatives->count + branch.count > MAX_ALTERNATIVES)
 			filter_parse_invalid("The combinations of what \"$or\" offers are more than %d.",
-								   MAX_ALTERNATIVES);
+								 MAX_ALTERNATIVES);
 		memcpy(&alternatives->items[alternatives->count], branch.items,
 			   sizeof(FilterAlternative) * branch.count);
 		alternatives->count += branch.count;

@@ -121,7 +121,7 @@ verdict_by_parts(const FilterSet *set, const FilterKnownPart *parts, int count)
 			bool decided;
 
 			if (!filter_match_may_match(&set->patterns[i]->alternatives[j],
-											  parts, count, &decided))
+										parts, count, &decided))
 				continue;
 			if (decided)
 				return FILTER_YES;

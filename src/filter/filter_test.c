@@ -395,7 +395,7 @@ numeric_passes(const FilterTest *test, Value *value)
 	if (!value->double_known)
 	{
 		value->is_double = filter_test_number_as_double(value_number(value),
-												   &value->as_double);
+														&value->as_double);
 		value->double_known = true;
 	}
 	number = value->as_double;

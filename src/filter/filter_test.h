@@ -10,7 +10,7 @@
 #include "filter/filter_pattern.h"
 
 extern bool		   filter_test_any_passes(const FilterTest *tests, int count,
-									 const JsonbValue *value);
+										  const JsonbValue *value);
 extern bool		   filter_test_number_as_double(const char *number, double *result);
 extern void		   filter_test_set_text(FilterTest *test, FilterTestKind kind,
 										const char *text, int length);

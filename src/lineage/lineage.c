@@ -89,7 +89,7 @@ prepare(const StreamInfo *stream, ShardInfo *parent, int child_count)
 	closing->child_count = child_count;
 	if (child_count == 1)
 		closing->children[0] = shard_tables_make(stream, parent->hash_first,
-										  parent->hash_last);
+												 parent->hash_last);
 	else
 	{
 		uint64 middle = parent->hash_first +

@@ -95,8 +95,8 @@ typedef struct MappingRow
 	bool  nulls[Natts_mapping];
 } MappingRow;
 
-#define ROW_DATUM(row, anum)   ((row)->values[(anum) -1])
-#define ROW_IS_NULL(row, anum) ((row)->nulls[(anum) -1])
+#define ROW_DATUM(row, anum)   ((row)->values[(anum) - 1])
+#define ROW_IS_NULL(row, anum) ((row)->nulls[(anum) - 1])
 
 static char *
 row_text(MappingRow *row, int anum)
@@ -177,7 +177,7 @@ query_mappings(const char *query, int nargs, const Oid *types, Datum *values)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext spi_context;
 	List		 *mappings = NIL;
-	OwnerSql		  state;
+	OwnerSql	  state;
 	uint64		  count;
 
 	owner_sql_begin(&state);
@@ -285,8 +285,8 @@ mapping_is_active(const MappingInfo *mapping)
 void
 mapping_catalog_acknowledge(const MappingInfo *mapping)
 {
-	Datum  values[2];
-	Oid	   types[2] = {INT8OID, INT8OID};
+	Datum	 values[2];
+	Oid		 types[2] = {INT8OID, INT8OID};
 	OwnerSql state;
 
 	if (mapping->acknowledged_version == mapping->version)
@@ -295,11 +295,11 @@ mapping_catalog_acknowledge(const MappingInfo *mapping)
 	values[1] = Int64GetDatum(mapping->version);
 	owner_sql_begin(&state);
 	owner_sql("UPDATE ddbstreams_shards.mapping AS m SET acknowledged_version = $2"
-			" FROM (SELECT mapping_no FROM ddbstreams_shards.mapping"
-			"       WHERE mapping_no = $1 AND version = $2"
-			"       FOR NO KEY UPDATE SKIP LOCKED) AS locked"
-			" WHERE m.mapping_no = locked.mapping_no",
-			2, types, values, NULL);
+			  " FROM (SELECT mapping_no FROM ddbstreams_shards.mapping"
+			  "       WHERE mapping_no = $1 AND version = $2"
+			  "       FOR NO KEY UPDATE SKIP LOCKED) AS locked"
+			  " WHERE m.mapping_no = locked.mapping_no",
+			  2, types, values, NULL);
 	owner_sql_end(&state);
 }
 
@@ -395,7 +395,7 @@ write_row(const char *statement, const MappingInfo *mapping)
 	ErrorContextCallback callback;
 	MappingRow			 row;
 	char				 nulls[Natts_mapping];
-	OwnerSql				 state;
+	OwnerSql			 state;
 
 	row_from_mapping(mapping, &row);
 	for (int i = 0; i < Natts_mapping; i++)
@@ -438,7 +438,7 @@ mapping_catalog_insert(MappingInfo *mapping)
 
 	mapping_lock_stream(mapping->stream_id);
 	other = mapping_catalog_of_function(mapping->event_source_arn,
-								mapping->function_name);
+										mapping->function_name);
 	if (other != NULL)
 		already_exists(other);
 	write_row("INSERT INTO ddbstreams_shards.mapping"
@@ -478,7 +478,7 @@ void
 mapping_catalog_replace(MappingInfo *mapping, const char *change)
 {
 	MappingInfo *other = mapping_catalog_of_function(mapping->event_source_arn,
-											 mapping->function_name);
+													 mapping->function_name);
 
 	if (other != NULL && other->mapping_no != mapping->mapping_no)
 		already_exists(other);
@@ -502,15 +502,15 @@ mapping_catalog_replace(MappingInfo *mapping, const char *change)
 void
 mapping_catalog_remove(const MappingInfo *mapping)
 {
-	Datum  value = UUIDPGetDatum(&mapping->uuid);
-	Oid	   type = UUIDOID;
+	Datum	 value = UUIDPGetDatum(&mapping->uuid);
+	Oid		 type = UUIDOID;
 	OwnerSql state;
-	uint64 count;
+	uint64	 count;
 
 	mapping_lock_stream(mapping->stream_id);
 	owner_sql_begin(&state);
 	count = owner_sql("DELETE FROM ddbstreams_shards.mapping WHERE uuid = $1",
-					1, &type, &value, NULL);
+					  1, &type, &value, NULL);
 	owner_sql_end(&state);
 	if (count == 0)
 		mapping_catalog_not_found();

@@ -36,6 +36,6 @@ extern void			mapping_catalog_replace(MappingInfo *mapping, const char *change);
 extern void			mapping_catalog_remove(const MappingInfo *mapping);
 extern MappingInfo *mapping_catalog_lock_for_change(const MappingInfo *mapping);
 extern MappingInfo *mapping_catalog_of_function(const char *event_source_arn,
-										const char *function_name);
+												const char *function_name);
 
 #endif /* DDBSTREAMS_MAPPING_CATALOG_H */

@@ -152,7 +152,7 @@ mapping_change_set_enabled(MappingInfo *mapping, bool enabled)
  */
 MappingInfo *
 mapping_change_begin_create(const char *event_source_arn,
-					 const char *starting_position, Snapshot snapshot)
+							const char *starting_position, Snapshot snapshot)
 {
 	MappingInfo *mapping = palloc0(sizeof(MappingInfo));
 
@@ -202,7 +202,7 @@ void
 mapping_change_finish_update(MappingInfo *mapping, bool was_active)
 {
 	mapping_catalog_replace(mapping,
-					!was_active && mapping_is_active(mapping) ? "Enabling" : "Updating");
+							!was_active && mapping_is_active(mapping) ? "Enabling" : "Updating");
 }
 
 /* Deletes a mapping of the current user's and returns what it was. */

@@ -10,12 +10,12 @@
 #include "mapping/mapping.h"
 
 extern MappingInfo *mapping_change_begin_create(const char *event_source_arn,
-										 const char *starting_position,
-										 Snapshot	 snapshot);
+												const char *starting_position,
+												Snapshot	snapshot);
 extern void			mapping_change_finish_create(MappingInfo *mapping,
-										  Snapshot	   snapshot);
+												 Snapshot	  snapshot);
 extern List		   *mapping_change_list_mine(const char *event_source_arn,
-									  const char *function_name);
+											 const char *function_name);
 extern void			mapping_change_check_event_source_arn(const char *arn);
 extern void			mapping_change_check_starting_position(const MappingInfo *mapping);
 extern bool			mapping_change_is_mine(const MappingInfo *mapping);

@@ -171,20 +171,20 @@ set_params(MappingInfo *mapping, Jsonb *definition)
 
 	mapping_params_defaults(mapping);
 	mapping_params_set_batch_size(mapping, integer_member(definition, "batch_size",
-												   mapping->batch_size));
+														  mapping->batch_size));
 	mapping_params_set_maximum_batching_window(mapping,
-										USECS_PER_SEC *
-											integer_member(definition, "maximum_batching_window", 0));
+											   USECS_PER_SEC *
+												   integer_member(definition, "maximum_batching_window", 0));
 	mapping_params_set_parallelization_factor(mapping,
-									   integer_member(definition, "parallelization_factor", 1));
+											  integer_member(definition, "parallelization_factor", 1));
 	mapping_params_set_maximum_record_age(mapping,
-								   USECS_PER_SEC *
-									   integer_member(definition, "maximum_record_age", -1));
+										  USECS_PER_SEC *
+											  integer_member(definition, "maximum_record_age", -1));
 	mapping_params_set_maximum_retry_attempts(mapping,
-									   integer_member(definition, "maximum_retry_attempts", -1));
+											  integer_member(definition, "maximum_retry_attempts", -1));
 	mapping_params_set_tumbling_window(mapping,
-								USECS_PER_SEC *
-									integer_member(definition, "tumbling_window", 0));
+									   USECS_PER_SEC *
+										   integer_member(definition, "tumbling_window", 0));
 	mapping->bisect_batch_on_function_error =
 		boolean_member(definition, "bisect_batch_on_function_error");
 	mapping->report_batch_item_failures =

@@ -22,7 +22,7 @@ extern char *mapping_function_check(Oid function, MappingFunctionUse use,
 extern void	 mapping_function_not_found(int sqlstate) pg_attribute_noreturn();
 
 extern char *mapping_function_lambda_arn(const MappingInfo *mapping, const char *type,
-								const char *name);
+										 const char *name);
 extern char *mapping_function_arn(const MappingInfo *mapping, const char *name);
 
 #endif /* DDBSTREAMS_MAPPING_FUNCTION_H */

@@ -113,15 +113,15 @@ mapping_lock_has_batch(int64 mapping_no)
 bool
 mapping_lock_fence(int64 mapping_no)
 {
-	Datum  value = Int64GetDatum(mapping_no);
-	Oid	   type = INT8OID;
+	Datum	 value = Int64GetDatum(mapping_no);
+	Oid		 type = INT8OID;
 	OwnerSql state;
-	bool   found;
+	bool	 found;
 
 	owner_sql_begin(&state);
 	found = owner_sql("SELECT 1 FROM ddbstreams_shards.mapping"
-					" WHERE mapping_no = $1 FOR KEY SHARE SKIP LOCKED",
-					1, &type, &value, NULL) > 0;
+					  " WHERE mapping_no = $1 FOR KEY SHARE SKIP LOCKED",
+					  1, &type, &value, NULL) > 0;
 	owner_sql_end(&state);
 	return found;
 }

@@ -135,7 +135,7 @@ list_text(char **values, int count)
 
 void
 mapping_params_set_function_response_types(MappingInfo *mapping, char **values,
-									int count)
+										   int count)
 {
 	const char *member = "functionResponseTypes";
 

@@ -27,7 +27,7 @@ extern void mapping_params_set_maximum_record_age(MappingInfo *mapping, int64 us
 extern void mapping_params_set_maximum_retry_attempts(MappingInfo *mapping, int64 value);
 extern void mapping_params_set_tumbling_window(MappingInfo *mapping, int64 usec);
 extern void mapping_params_set_function_response_types(MappingInfo *mapping,
-												char **values, int count);
+													   char **values, int count);
 extern void mapping_params_set_filter_criteria(MappingInfo *mapping, Jsonb *criteria);
 
 #endif /* DDBSTREAMS_MAPPING_PARAMS_H */

@@ -28,9 +28,9 @@ insert_position(const MappingInfo *mapping, const ShardInfo *shard, int lane,
 	values[4] = BoolGetDatum(finished);
 	values[5] = Int16GetDatum(lanes);
 	owner_sql("INSERT INTO ddbstreams_shards.mapping_shard"
-			" (mapping_no, shard_no, lane, checkpoint, finished, lanes)"
-			" VALUES ($1, $2, $3, $4, $5, $6)",
-			6, types, values, NULL);
+			  " (mapping_no, shard_no, lane, checkpoint, finished, lanes)"
+			  " VALUES ($1, $2, $3, $4, $5, $6)",
+			  6, types, values, NULL);
 }
 
 /*
@@ -52,7 +52,7 @@ void
 mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
 {
 	List	 *shards = shard_catalog_list(mapping->stream_id, snapshot);
-	OwnerSql	  state;
+	OwnerSql  state;
 	ListCell *lc;
 
 	owner_sql_begin(&state);
@@ -78,13 +78,13 @@ mapping_shard_last_result(int64 mapping_no)
 	Oid			  type = INT8OID;
 	Datum		  value = Int64GetDatum(mapping_no);
 	char		 *result = NULL;
-	OwnerSql		  state;
+	OwnerSql	  state;
 
 	owner_sql_begin(&state);
 	if (owner_sql("SELECT last_result FROM ddbstreams_shards.mapping_shard"
-				" WHERE mapping_no = $1 AND last_result IS NOT NULL"
-				" ORDER BY last_result_at DESC LIMIT 1",
-				1, &type, &value, NULL) > 0)
+				  " WHERE mapping_no = $1 AND last_result IS NOT NULL"
+				  " ORDER BY last_result_at DESC LIMIT 1",
+				  1, &type, &value, NULL) > 0)
 		result = MemoryContextStrdup(context,
 									 SPI_getvalue(SPI_tuptable->vals[0],
 												  SPI_tuptable->tupdesc, 1));
@@ -106,11 +106,11 @@ mapping_shard_delete_orphans(void)
 		return;
 	owner_sql_begin(&state);
 	owner_sql("DELETE FROM ddbstreams_shards.mapping_shard AS s"
-			" USING (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard AS o"
-			"        WHERE NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
-			"                          WHERE m.mapping_no = o.mapping_no)"
-			"        FOR UPDATE SKIP LOCKED) AS orphan"
-			" WHERE s.ctid = orphan.tid",
-			0, NULL, NULL, NULL);
+			  " USING (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard AS o"
+			  "        WHERE NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
+			  "                          WHERE m.mapping_no = o.mapping_no)"
+			  "        FOR UPDATE SKIP LOCKED) AS orphan"
+			  " WHERE s.ctid = orphan.tid",
+			  0, NULL, NULL, NULL);
 	owner_sql_end(&state);
 }

@@ -108,7 +108,7 @@ set_param(MappingInfo *mapping, ParamArgument param, FunctionCallInfo fcinfo,
 		case ARG_MAXIMUM_BATCHING_WINDOW:
 			usec = usec_argument(fcinfo, n);
 			mapping_params_set_maximum_batching_window(mapping,
-												taken_away && usec < 0 ? 0 : usec);
+													   taken_away && usec < 0 ? 0 : usec);
 			break;
 		case ARG_PARALLELIZATION_FACTOR:
 			mapping_params_set_parallelization_factor(mapping, PG_GETARG_INT32(n));
@@ -116,8 +116,8 @@ set_param(MappingInfo *mapping, ParamArgument param, FunctionCallInfo fcinfo,
 		case ARG_MAXIMUM_RECORD_AGE:
 			usec = usec_argument(fcinfo, n);
 			mapping_params_set_maximum_record_age(mapping, taken_away && usec < 0 ?
-														-USECS_PER_SEC :
-														usec);
+															   -USECS_PER_SEC :
+															   usec);
 			break;
 		case ARG_MAXIMUM_RETRY_ATTEMPTS:
 			mapping_params_set_maximum_retry_attempts(mapping, PG_GETARG_INT32(n));
@@ -131,7 +131,7 @@ set_param(MappingInfo *mapping, ParamArgument param, FunctionCallInfo fcinfo,
 		case ARG_TUMBLING_WINDOW:
 			usec = usec_argument(fcinfo, n);
 			mapping_params_set_tumbling_window(mapping,
-										taken_away && usec < 0 ? 0 : usec);
+											   taken_away && usec < 0 ? 0 : usec);
 			break;
 		case ARG_FUNCTION_RESPONSE_TYPES:
 			set_response_types(mapping, PG_GETARG_ARRAYTYPE_P(n));
@@ -167,8 +167,8 @@ ddbstreams_create_event_source_mapping(PG_FUNCTION_ARGS)
 	}
 
 	mapping = mapping_change_begin_create(text_to_cstring(PG_GETARG_TEXT_PP(1)),
-								   text_to_cstring(PG_GETARG_TEXT_PP(2)),
-								   GetActiveSnapshot());
+										  text_to_cstring(PG_GETARG_TEXT_PP(2)),
+										  GetActiveSnapshot());
 	mapping_change_set_function(mapping, PG_GETARG_OID(0));
 	for (int i = 0; i < ARG_COUNT; i++)
 	{

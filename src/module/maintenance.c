@@ -72,15 +72,15 @@ static void
 look_for_mappings(void)
 {
 	OwnerSql state;
-	bool   found;
-	Oid	   types[] = {OIDOID};
-	Datum  values[] = {ObjectIdGetDatum(MyDatabaseId)};
+	bool	 found;
+	Oid		 types[] = {OIDOID};
+	Datum	 values[] = {ObjectIdGetDatum(MyDatabaseId)};
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	owner_sql_begin(&state);
 	found = owner_sql("SELECT 1 FROM ddbstreams_shards.mapping WHERE enabled AND database_id = $1 LIMIT 1",
-					1, types, values, NULL) > 0;
+					  1, types, values, NULL) > 0;
 	owner_sql_end(&state);
 	PopActiveSnapshot();
 	CommitTransactionCommand();

@@ -57,7 +57,7 @@ sign(pg_hmac_ctx *hmac, bytea *secret, const char *arn, size_t arn_length,
 /* Prepares a writer for the iterators of one shard. */
 void
 iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
-				const ShardInfo *shard)
+					 const ShardInfo *shard)
 {
 	initStringInfo(&writer->text);
 	appendStringInfoString(&writer->text, stream->arn);

@@ -38,10 +38,10 @@ typedef struct IteratorWriter
 } IteratorWriter;
 
 extern void			  iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
-									  const ShardInfo *shard);
+										   const ShardInfo *shard);
 extern void			  iterator_writer_end(IteratorWriter *writer);
 extern const char	 *iterator_writer_write(IteratorWriter *writer, IteratorKind kind,
-									 int64 position);
+											int64 position);
 extern ShardIterator *iterator_parse(const char *text, Snapshot snapshot);
 
 #endif /* DDBSTREAMS_ITERATOR_H */

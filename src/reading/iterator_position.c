@@ -161,8 +161,8 @@ position_of_time(const StreamInfo *stream, const ShardInfo *shard, TimestampTz a
  */
 const char *
 iterator_position_make(StreamInfo *stream, ShardInfo *shard, const char *type_name,
-				  const char *sequence_number, const TimestampTz *at,
-				  bool allow_at_timestamp, Snapshot snapshot)
+					   const char *sequence_number, const TimestampTz *at,
+					   bool allow_at_timestamp, Snapshot snapshot)
 {
 	IteratorType   type = parse_type(type_name, allow_at_timestamp);
 	IteratorWriter writer;

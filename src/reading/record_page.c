@@ -58,7 +58,7 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 	page->iterator = iterator_parse(iterator, snapshot);
 	page->max_records = max_records;
 	page->horizon = horizon_of_shard_by_age(page->iterator->stream,
-									  page->iterator->shard);
+											page->iterator->shard);
 	open_page(page, iterator_position_resolve(page->iterator, snapshot), false, snapshot);
 }
 
@@ -92,10 +92,10 @@ record_page_decode_texts(RecordPage *page)
 	page->size_bytes = record_decode_append_keys(page->decoder, &page->keys);
 	if (page->decoder->has_old)
 		page->size_bytes += record_decode_append_old_image(page->decoder,
-													&page->old_image);
+														   &page->old_image);
 	if (page->decoder->has_new)
 		page->size_bytes += record_decode_append_new_image(page->decoder,
-													&page->new_image);
+														   &page->new_image);
 }
 
 /* Raises an error if the present record has passed its retention. */
@@ -105,7 +105,7 @@ check_horizon(RecordPage *page)
 	if (page->record.number >= page->horizon)
 		return;
 	page->horizon = horizon_of_shard(page->iterator->stream, page->iterator->shard,
-								  page->reader->snapshot);
+									 page->reader->snapshot);
 	if (page->record.number < page->horizon)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIMMED_DATA_ACCESS),

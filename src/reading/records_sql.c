@@ -48,10 +48,10 @@ ddbstreams_get_shard_iterator(PG_FUNCTION_ARGS)
 	shard = stream_access_shard(stream, text_to_cstring(PG_GETARG_TEXT_PP(1)),
 								snapshot);
 	iterator = iterator_position_make(stream, shard,
-								 text_to_cstring(PG_GETARG_TEXT_PP(2)),
-								 PG_ARGISNULL(3) ? NULL :
-												   text_to_cstring(PG_GETARG_TEXT_PP(3)),
-								 PG_ARGISNULL(4) ? NULL : &at, true, snapshot);
+									  text_to_cstring(PG_GETARG_TEXT_PP(2)),
+									  PG_ARGISNULL(3) ? NULL :
+														text_to_cstring(PG_GETARG_TEXT_PP(3)),
+									  PG_ARGISNULL(4) ? NULL : &at, true, snapshot);
 	PG_RETURN_TEXT_P(cstring_to_text(iterator));
 }
 
@@ -78,7 +78,7 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 		ShardReader *reader = shard_reader_open(iterator->shard,
 												GetActiveSnapshot(),
 												iterator_position_resolve(iterator,
-															   GetActiveSnapshot()));
+																		  GetActiveSnapshot()));
 		ShardRecord	 record;
 
 		at_end = !shard_reader_next(reader, &record) &&

@@ -19,11 +19,11 @@ extern ShardInfo  *stream_access_shard(const StreamInfo *stream,
 extern ShardInfo  *stream_access_shard_by_no(const StreamInfo *stream,
 											 int64 shard_no, Snapshot snapshot);
 
-extern char *stream_access_table_name(Oid table_oid, bool missing_ok);
+extern char		  *stream_access_table_name(Oid table_oid, bool missing_ok);
 extern StreamInfo *stream_access_latest(Oid table_oid, Snapshot snapshot);
-extern bool stream_access_may_read(const StreamInfo *stream);
-extern void stream_access_check(const StreamInfo *stream);
-extern bool stream_access_table_exists(const StreamInfo *stream);
-extern bool stream_access_is_enabled(const StreamInfo *stream);
+extern bool		   stream_access_may_read(const StreamInfo *stream);
+extern void		   stream_access_check(const StreamInfo *stream);
+extern bool		   stream_access_table_exists(const StreamInfo *stream);
+extern bool		   stream_access_is_enabled(const StreamInfo *stream);
 
 #endif /* DDBSTREAMS_STREAM_ACCESS_H */

@@ -98,7 +98,7 @@ find_plan(const char *query, int nargs, const Oid *types)
  */
 uint64
 owner_sql(const char *query, int nargs, const Oid *types, Datum *values,
-		const char *nulls)
+		  const char *nulls)
 {
 	int result = SPI_execute_plan(find_plan(query, nargs, types), values, nulls,
 								  false, 0);

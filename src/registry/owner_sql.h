@@ -19,7 +19,7 @@ typedef struct OwnerSql
 
 extern void	  owner_sql_begin(OwnerSql *state);
 extern uint64 owner_sql(const char *query, int nargs, const Oid *types,
-					  Datum *values, const char *nulls);
+						Datum *values, const char *nulls);
 extern void	  owner_sql_end(OwnerSql *state);
 
 #endif /* DDBSTREAMS_OWNER_SQL_H */

@@ -183,8 +183,8 @@ typedef struct CatalogRow
 	bool  nulls[MAX_CATALOG_ATTS];
 } CatalogRow;
 
-#define ROW_DATUM(row, anum)   ((row)->values[(anum) -1])
-#define ROW_IS_NULL(row, anum) ((row)->nulls[(anum) -1])
+#define ROW_DATUM(row, anum)   ((row)->values[(anum) - 1])
+#define ROW_IS_NULL(row, anum) ((row)->nulls[(anum) - 1])
 
 static char *
 row_text(CatalogRow *row, int anum)

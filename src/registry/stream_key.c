@@ -93,7 +93,7 @@ stream_key_hash_functions(Relation rel, int count, const AttrNumber *attnums)
 		FmgrInfo		  hash;
 
 		if (!stream_key_hash_function(att->atttypid, &hash,
-											 CurrentMemoryContext))
+									  CurrentMemoryContext))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("column \"%s\" cannot be in the partition key: its type %s has no hash operator class",

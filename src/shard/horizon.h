@@ -15,7 +15,7 @@
 extern int64 horizon_of_stream(const StreamInfo *stream);
 extern int64 horizon_of_shard_by_age(const StreamInfo *stream, const ShardInfo *shard);
 extern int64 horizon_of_shard(const StreamInfo *stream, const ShardInfo *shard,
-						   Snapshot snapshot);
+							  Snapshot snapshot);
 
 extern bool horizon_has_passed_shard(const StreamInfo *stream, const ShardInfo *shard);
 extern bool horizon_has_passed_stream(const StreamInfo *stream);

@@ -32,8 +32,8 @@ typedef struct RecordDecoder
 	bool				 has_old; /* there is an old image to be shown */
 	bool				 has_new;
 	DecodedImage		 old;
-	DecodedImage new;
-	DecodedImage *keyed; /* the image that has the key */
+	DecodedImage		 new;
+	DecodedImage		*keyed; /* the image that has the key */
 } RecordDecoder;
 
 extern RecordDecoder *record_decoder_create(const ShardInfo *shard,

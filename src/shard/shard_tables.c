@@ -271,7 +271,7 @@ shard_id_at(TimestampTz created_at, uint64 hash_first)
  */
 void
 shard_tables_publish(ShardInfo *shard, const ShardInfo *parent, TimestampTz created_at,
-		   int64 starting_number)
+					 int64 starting_number)
 {
 	if (parent != NULL)
 		created_at = Max(created_at, parent->created_at + 1000);

@@ -28,7 +28,7 @@ extern void shard_watch_end(void);
 extern bool shard_watch_pending(void);
 extern bool shard_watch_take(ShardWatchBits *bits);
 extern bool shard_watch_take_wanted(const ShardWatchBits *wanted,
-									ShardWatchBits *bits);
+									ShardWatchBits		 *bits);
 extern void shard_watch_mark(ShardWatchBits *bits, Oid shard_table);
 extern bool shard_watch_touched(const ShardWatchBits *bits, Oid shard_table);
 extern bool shard_watch_wait(long timeout_ms);

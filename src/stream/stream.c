@@ -291,7 +291,7 @@ create_shards(const StreamInfo *stream, int count)
 		uint64 last = first + (width - 1) + (i < rest ? 1 : 0);
 
 		shard_tables_publish(shard_tables_make(stream, first, last), NULL, stream->created_at,
-				   NUMBER_AT_TIME(stream->created_at));
+							 NUMBER_AT_TIME(stream->created_at));
 		first = last + 1;
 	}
 }

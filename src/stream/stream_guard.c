@@ -72,7 +72,7 @@ static void
 note(Oid relid, bool dropped, Oid owner)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
-	GuardNote		 *entry = palloc(sizeof(GuardNote));
+	GuardNote	 *entry = palloc(sizeof(GuardNote));
 
 	entry->subid = GetCurrentSubTransactionId();
 	entry->relid = relid;
@@ -454,7 +454,7 @@ stream_guard_close_dropped(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach (lc, notes)
 	{
-		GuardNote	   *entry = lfirst(lc);
+		GuardNote  *entry = lfirst(lc);
 		StreamInfo *stream = NULL;
 
 		if (entry->dropped &&

@@ -19,6 +19,6 @@ extern int64 typed_json_append(StringInfo buf, Oid base_type, Datum value,
 							   Size limit);
 
 /* For rendered_value.c and unmarshal.c */
-extern int64		   typed_json_write(TypedJsonWriter *writer, Oid type, Datum value);
+extern int64 typed_json_write(TypedJsonWriter *writer, Oid type, Datum value);
 
 #endif /* DDBSTREAMS_TYPED_JSON_H */

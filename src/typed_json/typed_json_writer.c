@@ -21,8 +21,8 @@
 
 /* For tests on eight bytes at a time; all true only of what they say. */
 #define BYTES(c)		(UINT64CONST(0x0101010101010101) * (c))
-#define ANY_ZERO(w)		(((w) -BYTES(1)) & ~(w) &BYTES(0x80))
-#define ANY_BELOW(w, c) (((w) -BYTES(c)) & ~(w) &BYTES(0x80))
+#define ANY_ZERO(w)		(((w) - BYTES(1)) & ~(w) & BYTES(0x80))
+#define ANY_BELOW(w, c) (((w) - BYTES(c)) & ~(w) & BYTES(0x80))
 #define ANY_EQUAL(w, c) ANY_ZERO((w) ^ BYTES(c))
 
 #define NEEDS_ESCAPE(c) \
@@ -327,7 +327,7 @@ typed_json_align(Datum value, AlignedVarlena *space)
 
 void
 typed_json_release(Datum value, struct varlena *varlena,
-				const AlignedVarlena *space)
+				   const AlignedVarlena *space)
 {
 	if (varlena != (struct varlena *) DatumGetPointer(value) &&
 		(space == NULL || varlena != &space->header))

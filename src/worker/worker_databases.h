@@ -22,7 +22,7 @@ extern void				 worker_databases_set_presence(Oid				 database,
 													   ExtensionPresence presence);
 extern void				 worker_databases_changed(void);
 extern void				 worker_databases_request_thorough_run(Oid	database,
-													   bool at_once);
+															   bool at_once);
 
 /* For maintenance workers */
 extern uint32 worker_databases_begin_run(void);

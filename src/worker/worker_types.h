@@ -68,7 +68,7 @@ typedef struct WorkerDatabase
 	ExtensionPresence presence;
 	bool			  seen; /* connectable is what pg_database says */
 	bool			  connectable;
-	int				  holds;		/* DDL commands that want no worker there */
+	int				  holds;	/* DDL commands that want no worker there */
 	bool			  thorough; /* the next run checks what rarely changes */
 	bool			  wants_dispatcher;
 	uint32			  wishes; /* rises with each wish for a dispatcher */
