@@ -13,13 +13,15 @@
 #include "aws/aws_stream.h"
 #include "aws/aws_table.h"
 #include "base/errors.h"
-#include "mapping/mapping_catalog.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_aws);
 
 #define STREAMS_TARGET	"DynamoDBStreams_20120810."
 #define TABLES_TARGET	"DynamoDB_20120810."
 #define MAPPINGS_TARGET "" /* Lambda's operations have paths instead */
+
+/* An operation reads its request and appends the members of its response. */
+typedef void (*AwsOperation)(AwsRequest *request, StringInfo response);
 
 static const struct OperationRow
 {

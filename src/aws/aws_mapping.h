@@ -7,7 +7,9 @@
 
 #include "base/ddbstreams.h"
 
-#include "aws/aws_operation.h"
+#include "lib/stringinfo.h"
+
+#include "aws/aws_request.h"
 
 extern void aws_mapping_create(AwsRequest *request, StringInfo response);
 extern void aws_mapping_get(AwsRequest *request, StringInfo response);

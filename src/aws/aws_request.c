@@ -16,7 +16,6 @@
 
 #include "aws/aws_request.h"
 #include "base/errors.h"
-#include "mapping/mapping_catalog.h"
 
 /* A message shows at most this many bytes of a value. */
 #define SHOWN_LENGTH 1100

@@ -7,7 +7,6 @@
 #include "utils/json.h"
 
 #include "aws/aws_response.h"
-#include "mapping/mapping_catalog.h"
 
 /* What ends in a bracket has no member yet: a string ends in its quote. */
 static void

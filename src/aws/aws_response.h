@@ -6,7 +6,6 @@
 #define DDBSTREAMS_AWS_RESPONSE_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "access/attnum.h"
 #include "datatype/timestamp.h"

@@ -29,7 +29,6 @@
 #include "aws/aws_table.h"
 #include "aws/aws_table_name.h"
 #include "base/settings.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/stream_access.h"
 #include "registry/stream_key.h"
 #include "stream/stream.h"

@@ -7,7 +7,9 @@
 
 #include "base/ddbstreams.h"
 
-#include "aws/aws_operation.h"
+#include "lib/stringinfo.h"
+
+#include "aws/aws_request.h"
 
 extern void aws_table_describe(AwsRequest *request, StringInfo response);
 extern void aws_table_list(AwsRequest *request, StringInfo response);

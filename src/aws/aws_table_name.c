@@ -15,7 +15,6 @@
 #include "utils/lsyscache.h"
 
 #include "aws/aws_table_name.h"
-#include "mapping/mapping_catalog.h"
 
 #define DEFAULT_SCHEMA "public"
 

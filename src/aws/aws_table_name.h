@@ -8,10 +8,6 @@
 #include "base/ddbstreams.h"
 
 #include "aws/aws_request.h"
-#include "base/errors.h"
-#include "filter/filter_parse.h"
-#include "mapping/mapping_catalog.h"
-#include "mapping/mapping_function.h"
 
 extern char *aws_table_name_member(AwsRequest *request, const char *name,
 								   AwsPresence presence);

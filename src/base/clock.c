@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/settings.h"
-#include "mapping/mapping_catalog.h"
 
 /*
  * Returns the time by which records are numbered and expire, streams and shards

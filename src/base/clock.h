@@ -6,7 +6,6 @@
 #define DDBSTREAMS_CLOCK_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "datatype/timestamp.h"
 

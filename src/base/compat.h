@@ -16,10 +16,6 @@
 /* 16 took the macros for varlenas out of postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
-#include "base/errors.h"
-#include "filter/filter_parse.h"
-#include "mapping/mapping_catalog.h"
-#include "mapping/mapping_function.h"
 #endif
 
 /* 18 has pg_noreturn instead, which goes in front and not behind. */

@@ -6,7 +6,6 @@
 
 #include "base/ddbstreams.h"
 #include "base/errors.h"
-#include "mapping/mapping_catalog.h"
 
 /* A null where no default is null */
 void

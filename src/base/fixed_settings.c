@@ -15,7 +15,6 @@
 #include "postgres.h"
 
 #include "base/fixed_settings.h"
-#include "mapping/mapping_catalog.h"
 #include "miscadmin.h"
 #include "utils/bytea.h"
 #include "utils/float.h"

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "pgtime.h"
-#include "mapping/mapping_catalog.h"
 
 /* What fixed_settings_set_formats found. */
 typedef struct FixedSettings

@@ -13,7 +13,6 @@
 #include "utils/resowner.h"
 
 #include "base/guarded_call.h"
-#include "mapping/mapping_catalog.h"
 
 /*
  * Calls a function in CurrentMemoryContext.  Returns false if it fails, and

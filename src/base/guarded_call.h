@@ -6,7 +6,6 @@
 #define DDBSTREAMS_GUARDED_CALL_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 typedef void (*GuardedFunction)(void *argument);
 

@@ -10,7 +10,6 @@
 
 #include "base/errors.h"
 #include "base/sequence_number.h"
-#include "mapping/mapping_catalog.h"
 
 /* Returns a number as clients see it, palloc'd. */
 char *

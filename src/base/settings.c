@@ -11,7 +11,6 @@
 
 #include "base/ddbstreams.h"
 #include "base/settings.h"
-#include "mapping/mapping_catalog.h"
 
 char *setting_region = NULL;
 char *setting_account_id = NULL;

@@ -29,7 +29,6 @@
 #include "capture/change_buffer.h"
 #include "capture/change_order.h"
 #include "capture/writable_shards.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/row_descriptor.h"
 #include "registry/stream_catalog.h"
 #include "shard/record.h"

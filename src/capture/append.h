@@ -6,7 +6,6 @@
 #define DDBSTREAMS_APPEND_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 /* The trigger has put changes into the buffer. */
 extern void append_changes_captured(void);

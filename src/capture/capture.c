@@ -33,7 +33,6 @@
 #include "capture/change_buffer.h"
 #include "capture/record_build.h"
 #include "capture/writable_shards.h"
-#include "mapping/mapping_catalog.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_capture);
 PG_FUNCTION_INFO_V1(ddbstreams_capture_truncate);

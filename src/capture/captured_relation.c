@@ -20,7 +20,6 @@
 #include "utils/typcache.h"
 
 #include "capture/captured_relation.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_key.h"
 
 typedef struct FactsEntry

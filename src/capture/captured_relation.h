@@ -11,7 +11,6 @@
 #include "fmgr.h"
 
 #include "capture/virtual_columns.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/row_descriptor.h"
 #include "registry/stream_catalog.h"
 

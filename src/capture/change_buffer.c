@@ -31,7 +31,6 @@
 
 #include "base/settings.h"
 #include "capture/change_buffer.h"
-#include "mapping/mapping_catalog.h"
 
 #define FIRST_CHUNK_SIZE ((Size) 1024)
 #define LAST_CHUNK_SIZE	 ((Size) 256 * 1024)

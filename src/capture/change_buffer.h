@@ -6,7 +6,6 @@
 #define DDBSTREAMS_CHANGE_BUFFER_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "storage/fd.h"
 #include "storage/itemptr.h"

@@ -24,7 +24,6 @@
 #include "utils/hsearch.h"
 
 #include "capture/change_order.h"
-#include "mapping/mapping_catalog.h"
 
 #define NO_LINK (-1)
 

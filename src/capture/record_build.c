@@ -18,7 +18,6 @@
 #include "access/htup_details.h"
 
 #include "capture/record_build.h"
-#include "mapping/mapping_catalog.h"
 #include "shard/side_table.h"
 #include "typed_json/rendered_value.h"
 

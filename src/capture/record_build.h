@@ -11,7 +11,6 @@
 
 #include "capture/captured_relation.h"
 #include "capture/change_buffer.h"
-#include "mapping/mapping_catalog.h"
 #include "shard/record.h"
 
 /* A row version to be captured */

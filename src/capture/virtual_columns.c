@@ -30,7 +30,6 @@
 #include "base/fixed_settings.h"
 #include "base/guarded_call.h"
 #include "capture/virtual_columns.h"
-#include "mapping/mapping_catalog.h"
 #include "typed_json/rendered_value.h"
 
 typedef struct VirtualColumn

@@ -10,7 +10,6 @@
 #include "executor/tuptable.h"
 #include "utils/rel.h"
 
-#include "mapping/mapping_catalog.h"
 #include "registry/row_descriptor.h"
 
 typedef struct VirtualColumns VirtualColumns;

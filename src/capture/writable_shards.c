@@ -17,7 +17,6 @@
 #include "utils/memutils.h"
 
 #include "capture/writable_shards.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 typedef struct WritableShards

@@ -14,7 +14,6 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
-#include "registry/stream_catalog.h"
 
 #define CONSUMER_MAX_NAME 128 /* characters, of consumers and workers */
 

@@ -22,7 +22,6 @@
 
 #include "base/clock.h"
 #include "consumer/consumer_catalog.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/owner_sql.h"
 #include "shard/shard_wake.h"
 

@@ -24,7 +24,6 @@
 #include "base/clock.h"
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/stream_access.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"

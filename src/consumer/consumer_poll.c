@@ -31,7 +31,6 @@
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_sql.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/record_row.h"
 #include "shard/shard_watch.h"
 

@@ -20,7 +20,6 @@
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_sql.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/stream_access.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"

@@ -11,12 +11,9 @@
 
 #include "utils/builtins.h"
 
-#include "base/clock.h"
 #include "base/sequence_number.h"
 #include "delivery/delivery.h"
 #include "delivery/delivery_answer.h"
-#include "delivery/delivery_call.h"
-#include "mapping/mapping_catalog.h"
 
 /* Returns a member of an object, or NULL. */
 static JsonbValue *

@@ -27,7 +27,6 @@
 #include "delivery/delivery_queue.h"
 #include "delivery/handler_mailbox.h"
 #include "delivery/role_backoff.h"
-#include "mapping/mapping_catalog.h"
 #include "worker/worker_slots.h"
 
 /* A handler worker that has had nothing to do for so long is ended. */

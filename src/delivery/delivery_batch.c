@@ -17,7 +17,6 @@
 #include "delivery/delivery.h"
 #include "delivery/delivery_batch.h"
 #include "delivery/delivery_call.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/record_json.h"
 #include "reading/record_page.h"
 #include "shard/reader_slots.h"

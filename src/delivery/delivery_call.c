@@ -25,9 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
-#include "delivery/delivery.h"
 #include "delivery/delivery_call.h"
-#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_function.h"
 
 #define CANCEL_AGAIN_MS 1000

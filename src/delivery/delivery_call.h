@@ -7,8 +7,6 @@
 
 #include "base/ddbstreams.h"
 
-#include "mapping/mapping.h"
-#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_function.h"
 
 extern void	  delivery_call_init(void);

@@ -6,7 +6,6 @@
 #define DDBSTREAMS_DELIVERY_DISCOVER_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 extern void delivery_discover(void);
 

@@ -27,7 +27,6 @@
 #include "delivery/delivery_queue.h"
 #include "delivery/handler_mailbox.h"
 #include "delivery/role_backoff.h"
-#include "mapping/mapping_catalog.h"
 #include "shard/shard_watch.h"
 #include "worker/worker_slots.h"
 

@@ -11,11 +11,10 @@
 
 #include "base/clock.h"
 #include "base/sequence_number.h"
-#include "delivery/delivery.h"
 #include "delivery/delivery_event.h"
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_function.h"
-#include "typed_json/typed_json.h"
+#include "typed_json/typed_json_writer.h"
 
 /* A time in UTC, whole seconds */
 static char *

@@ -13,7 +13,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
 #include "base/sequence_number.h"
 #include "delivery/delivery_answer.h"
 #include "delivery/delivery_call.h"

@@ -18,7 +18,6 @@
 #include "utils/timestamp.h"
 
 #include "delivery/delivery_position.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/owner_sql.h"
 
 #define POSITION_COLUMNS_BUT_STATE                                        \

@@ -8,7 +8,6 @@
 #include "base/ddbstreams.h"
 
 #include "delivery/delivery_step.h"
-#include "mapping/mapping_catalog.h"
 
 extern void delivery_prepare(DeliveryStep *step);
 

@@ -13,7 +13,6 @@
 #include "utils/timestamp.h"
 
 #include "delivery/delivery_queue.h"
-#include "mapping/mapping_catalog.h"
 
 dlist_head delivery_queue_all_mappings = DLIST_STATIC_INIT(delivery_queue_all_mappings);
 dlist_head delivery_queue_all_units = DLIST_STATIC_INIT(delivery_queue_all_units);

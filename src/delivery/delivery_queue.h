@@ -8,7 +8,6 @@
 #include "base/ddbstreams.h"
 
 #include "delivery/delivery.h"
-#include "mapping/mapping_catalog.h"
 #include "lib/ilist.h"
 
 typedef enum UnitState

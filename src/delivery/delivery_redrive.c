@@ -20,7 +20,6 @@
 #include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
-#include "base/clock.h"
 #include "base/sequence_number.h"
 #include "delivery/delivery_answer.h"
 #include "delivery/delivery_call.h"

@@ -15,7 +15,6 @@
 #include "utils/timestamp.h"
 
 #include "delivery/delivery_call.h"
-#include "delivery/delivery_event.h"
 #include "delivery/delivery_perform.h"
 #include "delivery/delivery_prepare.h"
 #include "delivery/delivery_run.h"

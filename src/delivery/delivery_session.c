@@ -16,7 +16,6 @@
 #include "utils/snapmgr.h"
 
 #include "delivery/delivery_session.h"
-#include "mapping/mapping_catalog.h"
 
 static void
 reset_setting(const char *name)

@@ -6,7 +6,6 @@
 #define DDBSTREAMS_DELIVERY_SESSION_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 extern void delivery_session_clean(bool thoroughly);
 

@@ -29,7 +29,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "delivery/delivery_call.h"
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_failed.h"
 #include "delivery/delivery_step.h"

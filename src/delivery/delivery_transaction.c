@@ -9,9 +9,7 @@
 #include "access/xact.h"
 #include "utils/snapmgr.h"
 
-#include "delivery/delivery.h"
 #include "delivery/delivery_transaction.h"
-#include "mapping/mapping_catalog.h"
 
 void
 delivery_transaction_begin(void)

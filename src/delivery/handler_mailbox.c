@@ -19,7 +19,6 @@
 #include "utils/timestamp.h"
 
 #include "delivery/handler_mailbox.h"
-#include "mapping/mapping_catalog.h"
 
 typedef struct HandlerEntry
 {

@@ -10,7 +10,6 @@
 #include "nodes/pg_list.h"
 
 #include "delivery/delivery.h"
-#include "mapping/mapping_catalog.h"
 #include "worker/worker_slots.h"
 
 typedef enum HandlerState

@@ -29,7 +29,6 @@
 #include "delivery/delivery_session.h"
 #include "delivery/delivery_transaction.h"
 #include "delivery/handler_mailbox.h"
-#include "mapping/mapping_catalog.h"
 #include "worker/worker_shared.h"
 #include "worker/worker_slots.h"
 

@@ -19,7 +19,6 @@
 #include "delivery/delivery_queue.h"
 #include "delivery/delivery_transaction.h"
 #include "delivery/role_backoff.h"
-#include "mapping/mapping_catalog.h"
 
 /* A worker is tried again after this, then more rarely. */
 #define RETRY_MS	 1000

@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "filter/filter_case.h"
-#include "filter/filter_pattern.h"
 
 /* Every "step"th character from first to last moves by "distance". */
 typedef struct CaseRange

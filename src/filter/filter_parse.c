@@ -21,11 +21,8 @@
 #include "utils/float.h"
 #include "utils/numeric.h"
 
-#include "base/errors.h"
 #include "filter/filter_parse.h"
 #include "filter/filter_test.h"
-#include "mapping/mapping_catalog.h"
-#include "mapping/mapping_function.h"
 
 /* AWS allows this many combinations of what "$or" offers. */
 #define MAX_ALTERNATIVES 1000

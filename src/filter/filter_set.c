@@ -20,7 +20,6 @@
 #include "filter/filter_match.h"
 #include "filter/filter_parse.h"
 #include "filter/filter_set.h"
-#include "mapping/mapping_catalog.h"
 
 #define EVENT_NAME_PATH "eventName"
 #define KEYS_PATH		"dynamodb.Keys"

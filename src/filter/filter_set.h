@@ -6,7 +6,6 @@
 #define DDBSTREAMS_FILTER_SET_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "utils/jsonb.h"
 

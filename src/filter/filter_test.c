@@ -23,7 +23,6 @@
 
 #include "filter/filter_case.h"
 #include "filter/filter_test.h"
-#include "mapping/mapping_catalog.h"
 
 /* A value whose other forms are made once, when a test asks for them. */
 typedef struct Value

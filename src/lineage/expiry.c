@@ -39,7 +39,6 @@
 
 #include "base/clock.h"
 #include "lineage/expiry.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/heap_write.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"

@@ -6,7 +6,6 @@
 #define DDBSTREAMS_EXPIRY_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 extern void expiry_run(void);
 

@@ -51,7 +51,6 @@
 #include "capture/change_buffer.h"
 #include "lineage/lineage.h"
 #include "lineage/shard_stats.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/stream_access.h"
 #include "registry/stream_catalog.h"
 #include "shard/shard_log.h"

@@ -6,7 +6,6 @@
 #define DDBSTREAMS_LINEAGE_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 extern void lineage_roll_over_due(void);
 extern void lineage_split_hot(void);

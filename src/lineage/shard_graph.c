@@ -21,7 +21,6 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "lineage/shard_stats.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/stream_access.h"
 #include "registry/shard_family.h"
 

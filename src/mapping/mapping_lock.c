@@ -31,7 +31,6 @@
 #include "storage/lock.h"
 #include "utils/lsyscache.h"
 
-#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_lock.h"
 #include "registry/owner_sql.h"
 

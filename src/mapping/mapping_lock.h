@@ -7,7 +7,6 @@
 
 #include "base/ddbstreams.h"
 
-#include "mapping/mapping.h"
 
 extern Oid	mapping_lock_table_oid(void);
 extern void mapping_lock_stream(int64 stream_id);

@@ -19,7 +19,6 @@
 #include "mapping/mapping_lock.h"
 #include "mapping/mapping_shard.h"
 #include "mapping/mapping_state.h"
-#include "reading/stream_access.h"
 #include "shard/horizon.h"
 
 /*

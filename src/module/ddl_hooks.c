@@ -18,7 +18,6 @@
 #include "tcop/utility.h"
 #include "utils/rel.h"
 
-#include "mapping/mapping_catalog.h"
 #include "module/ddl_hooks.h"
 #include "module/worker_guard.h"
 #include "shard/shard_log.h"

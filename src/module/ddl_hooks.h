@@ -6,7 +6,6 @@
 #define DDBSTREAMS_DDL_HOOKS_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 /* Called once, when the library is preloaded. */
 extern void ddl_hooks_init(void);

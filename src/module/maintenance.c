@@ -28,11 +28,9 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "consumer/consumer.h"
 #include "consumer/consumer_stats.h"
 #include "lineage/expiry.h"
 #include "lineage/lineage.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/owner_sql.h"
 #include "registry/stream_catalog.h"
 #include "stream/stream_check.h"

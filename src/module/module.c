@@ -27,7 +27,6 @@
 #include "stream/stream_definition.h"
 #include "worker/launcher.h"
 #include "worker/worker_shared.h"
-#include "worker/worker_slots.h"
 
 PG_MODULE_MAGIC;
 

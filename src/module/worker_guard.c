@@ -30,7 +30,6 @@
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
-#include "mapping/mapping_catalog.h"
 #include "module/worker_guard.h"
 #include "stream/stream_triggers.h"
 #include "worker/worker_databases.h"

@@ -6,7 +6,6 @@
 #define DDBSTREAMS_WORKER_GUARD_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "catalog/objectaccess.h"
 #include "nodes/nodes.h"

@@ -19,7 +19,6 @@
 
 #include "capture/append.h"
 #include "capture/change_buffer.h"
-#include "mapping/mapping_catalog.h"
 #include "module/worker_guard.h"
 #include "module/xact_callbacks.h"
 #include "shard/shard_wake.h"

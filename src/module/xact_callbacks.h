@@ -6,7 +6,6 @@
 #define DDBSTREAMS_XACT_CALLBACKS_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 /* Called once, when the library is preloaded. */
 extern void xact_callbacks_init(void);

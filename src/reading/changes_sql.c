@@ -21,9 +21,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-#include "base/clock.h"
 #include "base/sequence_number.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/image_convert.h"
 #include "reading/stream_access.h"
 #include "registry/shard_family.h"

@@ -26,7 +26,6 @@
 
 #include "base/fixed_settings.h"
 #include "base/guarded_call.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/image_convert.h"
 #include "shard/side_table.h"
 #include "typed_json/rendered_value.h"

@@ -17,7 +17,6 @@
 
 #include "base/errors.h"
 #include "base/settings.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/iterator.h"
 #include "reading/stream_access.h"
 

@@ -9,7 +9,6 @@
 
 #include "common/hmac.h"
 #include "lib/stringinfo.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 typedef enum IteratorKind

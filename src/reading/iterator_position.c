@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/sequence_number.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/iterator.h"
 #include "reading/iterator_position.h"
 #include "shard/horizon.h"

@@ -7,9 +7,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
 #include "base/sequence_number.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/record_json.h"
 
 

@@ -8,7 +8,6 @@
 #include "base/ddbstreams.h"
 
 #include "lib/stringinfo.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/record_page.h"
 
 extern void record_json_append(StringInfo buf, RecordPage *page);

@@ -11,10 +11,8 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
 #include "base/errors.h"
 #include "base/sequence_number.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/iterator_position.h"
 #include "reading/record_page.h"
 #include "shard/horizon.h"

@@ -7,7 +7,6 @@
 
 #include "base/ddbstreams.h"
 
-#include "mapping/mapping_catalog.h"
 #include "reading/iterator.h"
 #include "shard/record_decode.h"
 #include "shard/shard_reader.h"

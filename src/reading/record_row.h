@@ -7,7 +7,6 @@
 
 #include "base/ddbstreams.h"
 
-#include "mapping/mapping_catalog.h"
 #include "reading/record_page.h"
 
 #define RECORD_ROW_COLUMNS 15

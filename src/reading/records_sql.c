@@ -11,7 +11,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
 #include "base/errors.h"
 #include "reading/iterator_position.h"
 #include "reading/record_page.h"

@@ -17,8 +17,6 @@
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
-#include "base/clock.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/stream_access.h"
 #include "shard/horizon.h"
 

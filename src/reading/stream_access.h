@@ -7,7 +7,6 @@
 
 #include "base/ddbstreams.h"
 
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 extern bool		   stream_access_is_arn(const char *arn);

@@ -26,7 +26,6 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/iterator.h"
 #include "reading/iterator_position.h"
 #include "reading/stream_access.h"

@@ -28,7 +28,6 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "mapping/mapping_catalog.h"
 #include "registry/decoding.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_hide_from_decoding);

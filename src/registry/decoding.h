@@ -6,7 +6,6 @@
 #define DDBSTREAMS_DECODING_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 extern void decoding_hide(Oid relid);
 extern bool decoding_is_hidden(Oid relid);

@@ -23,7 +23,6 @@
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 
-#include "mapping/mapping_catalog.h"
 #include "registry/decoding.h"
 #include "registry/heap_write.h"
 

@@ -10,7 +10,6 @@
 #include "access/htup.h"
 #include "access/skey.h"
 #include "utils/rel.h"
-#include "mapping/mapping_catalog.h"
 
 extern void heap_write_insert(Relation rel, Datum *values, bool *nulls);
 extern void heap_write_delete(Relation rel, Oid index, int nkeys, ScanKey keys);

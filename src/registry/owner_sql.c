@@ -23,7 +23,6 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "mapping/mapping_catalog.h"
 #include "registry/owner_sql.h"
 #include "registry/stream_catalog.h"
 

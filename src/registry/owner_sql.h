@@ -6,7 +6,6 @@
 #define DDBSTREAMS_OWNER_SQL_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "executor/spi.h"
 

@@ -29,7 +29,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "mapping/mapping_catalog.h"
 #include "registry/heap_write.h"
 #include "registry/row_descriptor.h"
 #include "registry/stream_catalog.h"

@@ -6,7 +6,6 @@
 #define DDBSTREAMS_ROW_DESCRIPTOR_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "access/tupdesc.h"
 #include "utils/rel.h"

@@ -40,7 +40,6 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/heap_write.h"
 #include "registry/stream_catalog.h"
 

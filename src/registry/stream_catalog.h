@@ -6,7 +6,6 @@
 #define DDBSTREAMS_STREAM_CATALOG_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "access/attnum.h"
 #include "datatype/timestamp.h"

@@ -14,7 +14,6 @@
 #include "storage/lock.h"
 
 #include "base/settings.h"
-#include "mapping/mapping_catalog.h"
 #include "shard/reader_slots.h"
 
 #define READER_SLOT_CLASS 57

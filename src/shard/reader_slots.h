@@ -6,7 +6,6 @@
 #define DDBSTREAMS_READER_SLOTS_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "storage/lock.h"
 

@@ -13,7 +13,6 @@
 #include "access/tupmacs.h"
 #include "utils/memutils.h"
 
-#include "mapping/mapping_catalog.h"
 #include "shard/record_decode.h"
 #include "shard/side_table.h"
 #include "typed_json/rendered_value.h"

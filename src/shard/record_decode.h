@@ -8,7 +8,6 @@
 #include "base/ddbstreams.h"
 
 #include "lib/stringinfo.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/row_descriptor.h"
 #include "shard/shard_reader.h"
 

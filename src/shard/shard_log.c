@@ -47,7 +47,6 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
-#include "mapping/mapping_catalog.h"
 #include "shard/record.h"
 #include "shard/shard_log.h"
 #include "shard/shard_watch.h"

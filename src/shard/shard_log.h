@@ -13,8 +13,6 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
-#include "mapping/mapping_catalog.h"
-#include "shard/shard_slot.h"
 
 /* A batch under one acquisition of the append lock */
 #define SHARD_LOG_BATCH_RECORDS 512

@@ -33,7 +33,7 @@
 #include "storage/procarray.h"
 #include "utils/snapmgr.h"
 
-#include "mapping/mapping_catalog.h"
+#include "shard/shard_log.h"
 #include "shard/shard_reader.h"
 
 /* What a page says about where it stands */

@@ -8,10 +8,8 @@
 #include "base/ddbstreams.h"
 
 #include "access/htup.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/record.h"
-#include "shard/shard_log.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 

@@ -38,9 +38,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/clock.h"
-#include "mapping/mapping_catalog.h"
 #include "shard/record.h"
-#include "shard/shard_log.h"
 #include "shard/shard_reader.h"
 #include "shard/shard_tables.h"
 #include "shard/shard_wake.h"

@@ -7,7 +7,6 @@
 
 #include "base/ddbstreams.h"
 
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 extern ShardInfo *shard_tables_make(const StreamInfo *stream, uint64 hash_first,

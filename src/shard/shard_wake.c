@@ -10,8 +10,8 @@
 
 #include "utils/memutils.h"
 
-#include "mapping/mapping_catalog.h"
 #include "shard/shard_log.h"
+#include "shard/shard_slot.h"
 #include "shard/shard_wake.h"
 
 /* Slots of the shards that this transaction has appended to */

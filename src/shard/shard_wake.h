@@ -6,7 +6,6 @@
 #define DDBSTREAMS_SHARD_WAKE_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 /* When this transaction ends, wakes the readers that wait for this shard. */
 extern void shard_wake_at_end(Oid shard_table);

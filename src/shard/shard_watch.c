@@ -36,7 +36,6 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#include "mapping/mapping_catalog.h"
 #include "shard/shard_watch.h"
 
 typedef struct Watcher

@@ -7,7 +7,6 @@
 
 #include "base/ddbstreams.h"
 
-#include "mapping/mapping_catalog.h"
 #include "shard/shard_slot.h"
 
 #define SHARD_WATCH_WORDS (SHARD_SLOTS / 64)

@@ -19,7 +19,6 @@
 #include "access/table.h"
 #include "utils/fmgroids.h"
 
-#include "mapping/mapping_catalog.h"
 #include "registry/heap_write.h"
 #include "shard/side_table.h"
 

@@ -6,7 +6,6 @@
 #define DDBSTREAMS_SIDE_TABLE_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "utils/rel.h"
 #include "utils/snapshot.h"

@@ -9,7 +9,6 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 /*

@@ -31,7 +31,6 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "mapping/mapping_catalog.h"
 #include "registry/decoding.h"
 #include "registry/stream_catalog.h"
 #include "stream/stream_check.h"

@@ -6,7 +6,6 @@
 #define DDBSTREAMS_STREAM_CHECK_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 extern void stream_check_triggers(void);
 extern void stream_check_decoding(void);

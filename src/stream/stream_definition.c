@@ -45,7 +45,6 @@
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_definition.h"
 #include "registry/stream_catalog.h"
-#include "registry/stream_key.h"
 #include "stream/stream_definition.h"
 
 /* Finds the row trigger of a relation; true if there is one, a copy in *tuple. */

@@ -10,7 +10,6 @@
 #include "access/htup.h"
 #include "utils/rel.h"
 
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 extern void	  stream_definition_store(const StreamInfo *stream);

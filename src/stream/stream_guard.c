@@ -46,8 +46,6 @@
 #include "utils/syscache.h"
 
 #include "base/clock.h"
-#include "capture/captured_relation.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
 #include "shard/shard_tables.h"

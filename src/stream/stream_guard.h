@@ -6,7 +6,6 @@
 #define DDBSTREAMS_STREAM_GUARD_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "catalog/objectaccess.h"
 #include "nodes/parsenodes.h"

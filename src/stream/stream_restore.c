@@ -25,7 +25,6 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_definition.h"
 #include "registry/stream_key.h"
 #include "stream/stream.h"

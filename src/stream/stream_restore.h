@@ -6,7 +6,6 @@
 #define DDBSTREAMS_STREAM_RESTORE_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 extern void stream_restore(Oid relid);
 

@@ -16,10 +16,8 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-#include "base/clock.h"
 #include "base/errors.h"
 #include "base/sequence_number.h"
-#include "mapping/mapping_catalog.h"
 #include "reading/stream_access.h"
 #include "registry/heap_write.h"
 #include "registry/stream_key.h"

@@ -31,8 +31,6 @@
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 
-#include "mapping/mapping_catalog.h"
-#include "registry/stream_catalog.h"
 #include "stream/stream_triggers.h"
 
 static const char *const trigger_names[] = {DDBSTREAMS_ROW_TRIGGER,

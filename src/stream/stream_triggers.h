@@ -6,7 +6,6 @@
 #define DDBSTREAMS_STREAM_TRIGGERS_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "utils/rel.h"
 

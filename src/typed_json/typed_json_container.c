@@ -15,7 +15,6 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
-#include "mapping/mapping_catalog.h"
 #include "typed_json/typed_json_container.h"
 
 #define MAX_JSON_DEPTH 1000

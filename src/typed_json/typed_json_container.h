@@ -7,7 +7,6 @@
 
 #include "base/ddbstreams.h"
 
-#include "mapping/mapping_catalog.h"
 #include "typed_json/typed_json_writer.h"
 
 extern int64 typed_json_write_array(TypedJsonWriter *writer, ArrayType *array,

@@ -13,7 +13,6 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "mapping/mapping_catalog.h"
 #include "typed_json/typed_json_writer.h"
 
 /* What may be appended behind a limit without checking: a marker. */

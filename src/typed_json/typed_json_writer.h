@@ -6,7 +6,6 @@
 #define DDBSTREAMS_TYPED_JSON_WRITER_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 #include "lib/stringinfo.h"
 #include "utils/array.h"

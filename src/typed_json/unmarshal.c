@@ -10,8 +10,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "mapping/mapping_catalog.h"
-#include "typed_json/typed_json.h"
 #include "typed_json/typed_json_container.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_unmarshal);

@@ -6,7 +6,6 @@
 #define DDBSTREAMS_LAUNCHER_H
 
 #include "base/ddbstreams.h"
-#include "mapping/mapping_catalog.h"
 
 extern void launcher_register(void);
 

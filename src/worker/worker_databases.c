@@ -25,7 +25,6 @@
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
-#include "mapping/mapping_catalog.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_jobs.h"
 #include "worker/worker_shared.h"

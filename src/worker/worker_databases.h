@@ -10,7 +10,6 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
-#include "mapping/mapping_catalog.h"
 #include "worker/worker_types.h"
 
 

@@ -7,7 +7,6 @@
 
 #include "base/ddbstreams.h"
 
-#include "mapping/mapping_catalog.h"
 #include "worker/worker_shared.h"
 
 /* The caller of all three holds the lock (worker_shared.h). */

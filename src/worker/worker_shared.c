@@ -11,7 +11,6 @@
 #include "storage/latch.h"
 #include "storage/shmem.h"
 
-#include "mapping/mapping_catalog.h"
 #include "worker/worker_shared.h"
 
 WorkerShared *worker_shared = NULL;

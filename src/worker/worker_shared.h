@@ -11,7 +11,6 @@
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 
-#include "mapping/mapping_catalog.h"
 #include "worker/worker_types.h"
 
 /*

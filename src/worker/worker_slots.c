@@ -31,7 +31,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "mapping/mapping_catalog.h"
 #include "worker/worker_jobs.h"
 #include "worker/worker_shared.h"
 #include "worker/worker_slots.h"

@@ -19,7 +19,6 @@
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
-#include "mapping/mapping_catalog.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
 
