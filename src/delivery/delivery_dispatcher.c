@@ -24,13 +24,12 @@
 #include "base/settings.h"
 #include "delivery/delivery_assign.h"
 #include "delivery/delivery_discover.h"
+#include "delivery/delivery_dispatcher.h"
 #include "delivery/delivery_queue.h"
 #include "delivery/handler_mailbox.h"
 #include "delivery/role_backoff.h"
 #include "shard/shard_watch.h"
 #include "worker/worker_slots.h"
-
-PGDLLEXPORT void delivery_dispatcher_main(Datum main_arg);
 
 /* The tables are looked at after this, if not earlier. */
 #define LOOK_INTERVAL_MS 60000
@@ -232,7 +231,6 @@ waits_for_workers(void)
 	return false;
 }
 
-/* The entry point, found by its name. */
 void
 delivery_dispatcher_main(Datum main_arg)
 {
@@ -255,4 +253,11 @@ delivery_dispatcher_main(Datum main_arg)
 		if (!look_wanted)
 			worker_slots_wait(milliseconds_until(next));
 	}
+}
+
+void
+delivery_dispatcher_init(void)
+{
+	worker_slots_register_type(WORKER_DISPATCHER, "dispatcher",
+							   "delivery_dispatcher_main");
 }

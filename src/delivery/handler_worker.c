@@ -29,10 +29,9 @@
 #include "delivery/delivery_session.h"
 #include "delivery/delivery_transaction.h"
 #include "delivery/handler_mailbox.h"
+#include "delivery/handler_worker.h"
 #include "worker/worker_shared.h"
 #include "worker/worker_slots.h"
-
-PGDLLEXPORT void handler_worker_main(Datum main_arg);
 
 /* After an error of our own a unit is left alone for so long. */
 #define ERROR_BACKOFF_MS 2000
@@ -105,7 +104,6 @@ keep_memory(void)
 #endif
 }
 
-/* The entry point, found by its name. */
 void
 handler_worker_main(Datum main_arg)
 {
@@ -142,4 +140,10 @@ handler_worker_main(Datum main_arg)
 		if (has_grown())
 			proc_exit(0);
 	}
+}
+
+void
+handler_worker_init(void)
+{
+	worker_slots_register_type(WORKER_HANDLER, "handler", "handler_worker_main");
 }

@@ -31,6 +31,7 @@
 #include "consumer/consumer_stats.h"
 #include "lineage/expiry.h"
 #include "lineage/lineage.h"
+#include "module/maintenance.h"
 #include "registry/owner_sql.h"
 #include "registry/stream_catalog.h"
 #include "stream/stream_check.h"
@@ -62,8 +63,6 @@ static char last_errors[WORKER_ERROR_LENGTH];
 
 /* The errors of this run, until they are as long as the view shows */
 static StringInfoData errors;
-
-PGDLLEXPORT void maintenance_main(Datum main_arg);
 
 /* An enabled mapping of this database wants a dispatcher; none wants none. */
 static void
@@ -192,4 +191,11 @@ maintenance_main(Datum main_arg)
 		worker_databases_end_run(started_at);
 	}
 	proc_exit(0);
+}
+
+void
+maintenance_init(void)
+{
+	worker_slots_register_type(WORKER_MAINTENANCE, "maintenance",
+							   "maintenance_main");
 }

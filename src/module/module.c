@@ -18,9 +18,12 @@
 
 #include "base/ddbstreams.h"
 #include "base/settings.h"
+#include "delivery/delivery_dispatcher.h"
 #include "delivery/handler_mailbox.h"
+#include "delivery/handler_worker.h"
 #include "mapping/mapping_catalog.h"
 #include "module/ddl_hooks.h"
+#include "module/maintenance.h"
 #include "module/xact_callbacks.h"
 #include "shard/shard_log.h"
 #include "shard/shard_watch.h"
@@ -78,6 +81,8 @@ _PG_init(void)
 	next_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = start_shared_memory;
 
-	if (!IsBinaryUpgrade)
-		launcher_register();
+	launcher_init();
+	maintenance_init();
+	delivery_dispatcher_init();
+	handler_worker_init();
 }

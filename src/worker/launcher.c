@@ -373,12 +373,14 @@ launcher_main(Datum main_arg)
 	}
 }
 
-/* Called when the library is preloaded. */
 void
-launcher_register(void)
+launcher_init(void)
 {
 	BackgroundWorker worker = {0};
 
+	worker_slots_register_type(WORKER_LAUNCHER, "launcher", "launcher_main");
+	if (IsBinaryUpgrade)
+		return;
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = RESTART_S;

@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
-extern void launcher_register(void);
+/* Called once, when the library is preloaded. */
+extern void launcher_init(void);
 
 #endif /* DDBSTREAMS_LAUNCHER_H */

@@ -51,16 +51,12 @@ typedef struct PendingStart
 	BackgroundWorkerHandle *handle;
 } PendingStart;
 
-static const struct
+/* What worker_slots_register_type has been told of each type */
+static struct
 {
 	const char *name;
 	const char *function;
-} worker_types[] = {
-	[WORKER_NONE] = {NULL, NULL},
-	[WORKER_LAUNCHER] = {"launcher", NULL},
-	[WORKER_MAINTENANCE] = {"maintenance", "maintenance_main"},
-	[WORKER_DISPATCHER] = {"dispatcher", "delivery_dispatcher_main"},
-	[WORKER_HANDLER] = {"handler", "handler_worker_main"}};
+} worker_types[WORKER_TYPE_COUNT];
 
 static List				 *pending = NIL; /* of PendingStart *, in TopMemoryContext */
 static emit_log_hook_type next_emit_log_hook = NULL;
@@ -68,7 +64,14 @@ static emit_log_hook_type next_emit_log_hook = NULL;
 /* This transaction wants a dispatcher if it commits. */
 static bool dispatcher_wanted = false;
 
-/* The name of a type in the view; in pg_stat_activity "ddbstreams " precedes it. */
+void
+worker_slots_register_type(WorkerType type, const char *name, const char *function)
+{
+	Assert(process_shared_preload_libraries_in_progress);
+	worker_types[type].name = name;
+	worker_types[type].function = function;
+}
+
 const char *
 worker_slots_type_name(WorkerType type)
 {

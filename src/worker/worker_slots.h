@@ -39,12 +39,24 @@ typedef enum WorkerStart
 } WorkerStart;
 
 
+/*
+ * Says what a worker of a type is called, and which function its process runs.
+ * The file that has this function calls it, once, while the library is being
+ * preloaded.  The name stands in the view ddbstreams.workers and, behind
+ * "ddbstreams ", in pg_stat_activity; the function is found by its name, so it
+ * must be exported.  Both texts are kept by their address.
+ */
+extern void worker_slots_register_type(WorkerType type, const char *name,
+									   const char *function);
+
+/* The name that a type was registered with */
+extern const char *worker_slots_type_name(WorkerType type);
+
 /* Who starts workers, or looks after them */
 extern WorkerStart worker_slots_start(WorkerType type, Oid database, Oid role,
 									  const void *extra, Size extra_length,
 									  WorkerId *id);
 extern int		   worker_slots_reap(void);
-extern const char *worker_slots_type_name(WorkerType type);
 extern bool		   worker_slots_get(WorkerId id, WorkerInfo *info);
 extern List		  *worker_slots_list(WorkerType type, Oid database);
 extern void		   worker_slots_wake(WorkerId id);

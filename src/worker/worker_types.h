@@ -20,9 +20,10 @@ typedef enum WorkerType
 {
 	WORKER_NONE,
 	WORKER_LAUNCHER,
-	WORKER_MAINTENANCE, /* maintenance.c */
-	WORKER_DISPATCHER,	/* delivery_dispatcher.c */
-	WORKER_HANDLER		/* handler_worker.c: started by the dispatcher */
+	WORKER_MAINTENANCE, /* at most one in a database, started by the launcher */
+	WORKER_DISPATCHER,	/* at most one in a database, started by the launcher */
+	WORKER_HANDLER,		/* any number in a database, started by the dispatcher */
+	WORKER_TYPE_COUNT
 } WorkerType;
 
 /* Names a worker, for ever; 0 is none */
