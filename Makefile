@@ -10,23 +10,33 @@
 
 EXTENSION = ddbstreams
 MODULE_big = ddbstreams
-# The folder of this Makefile, for builds elsewhere (make -f .../Makefile).
+
+# The folder of this Makefile.  A build in another folder names both:
+# make -f .../Makefile VPATH=...  (The source tree must have no objects then.)
 HERE := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+
 SOURCES = $(sort $(wildcard $(HERE)/src/*/*.c))
 OWN_HEADERS = $(wildcard $(HERE)/src/*/*.h)
 OBJS = $(patsubst $(HERE)/%.c,%.o,$(SOURCES))
 PG_CPPFLAGS = -I$(HERE)/src
+ifeq ($(OBJS),)
+$(error there are no sources in $(HERE)/src)
+endif
+
+# What PostgreSQL looks up in the library; everything else is hidden.
+SHLIB_EXPORTS = src/exports.txt
+
+# sql/ has the install script, and what updates one version to the next.
 DATA = $(patsubst $(HERE)/%,%,$(wildcard $(HERE)/sql/*--*.sql))
+DOCS = $(patsubst $(HERE)/%,%,$(wildcard $(HERE)/README.md $(HERE)/docs/*.md))
 
-# sql/ holds the install scripts (with "--") and the regress tests (without);
-# the test that creates the extension comes first.
-TESTS = $(filter-out $(DATA),$(wildcard sql/*.sql))
-TEST_NAMES = $(sort $(patsubst sql/%.sql,%,$(TESTS)))
-REGRESS = $(filter extension,$(TEST_NAMES)) $(filter-out extension,$(TEST_NAMES))
+# The test that creates the extension comes first.
+TESTS = $(sort $(patsubst $(HERE)/test/sql/%.sql,%,$(wildcard $(HERE)/test/sql/*.sql)))
+REGRESS = $(filter extension,$(TESTS)) $(filter-out extension,$(TESTS))
+REGRESS_OPTS = --inputdir=$(HERE)/test
 
-SPECS = $(wildcard test/specs/*.spec)
-ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(SPECS)))
-ISOLATION_OPTS = --inputdir=test --load-extension=ddbstreams
+ISOLATION = $(sort $(patsubst $(HERE)/test/isolation/specs/%.spec,%,$(wildcard $(HERE)/test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=$(HERE)/test/isolation --load-extension=ddbstreams
 
 # PostgreSQL's own headers do not pass these two warnings of -Wextra.
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
@@ -58,7 +68,8 @@ include $(PGXS)
 
 $(OBJS): $(OWN_HEADERS)
 
-# PGXS makes no folders for objects; a rule would find those of the sources by VPATH.
+# PGXS makes no folders for objects.  A rule for them would find those of the
+# sources by VPATH, and make none.
 $(shell mkdir -p $(sort $(dir $(OBJS))))
 
 .PHONY: prove format

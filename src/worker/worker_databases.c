@@ -26,7 +26,6 @@
 
 #include "base/settings.h"
 #include "worker/worker_databases.h"
-#include "worker/worker_jobs.h"
 #include "worker/worker_shared.h"
 
 /* After a failure a worker is started again a second later, then two, four, … */

@@ -10,7 +10,7 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
-#include "worker/worker_types.h"
+#include "worker/worker_shared.h"
 
 
 /* For DDL */
@@ -37,5 +37,12 @@ extern bool	 worker_databases_see(Oid database, bool create, bool connectable);
 extern bool	 worker_databases_remove(const WorkerDatabase *entry);
 extern void	 worker_databases_lacks_slot(WorkerType type, Oid database,
 										 TimestampTz next_start);
+
+/* For worker_slots.c, which holds the lock (worker_shared.h) */
+extern WorkerDatabase *worker_databases_find(Oid database, bool create);
+extern void			   worker_databases_worker_started(WorkerType type,
+													   Oid database, WorkerId id);
+extern void			   worker_databases_worker_ended(const WorkerSlot *slot,
+													 bool			   failed);
 
 #endif /* DDBSTREAMS_WORKER_DATABASES_H */

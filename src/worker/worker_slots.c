@@ -31,7 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "worker/worker_jobs.h"
+#include "worker/worker_databases.h"
 #include "worker/worker_shared.h"
 #include "worker/worker_slots.h"
 

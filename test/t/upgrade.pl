@@ -61,9 +61,10 @@ plan skip_all => 'pg_upgrade needs two versions of PostgreSQL: see OLD_PG_CONFIG
 # --- the extension for the old version -----------------------------------------
 
 mkdir "$dir/build" or die;
-mkdir "$dir/build/$_" or die foreach ('src', 'sql');
+mkdir "$dir/build/sql" or die;
 copy($_, "$dir/build/") or die "$_: $!" foreach glob("$root/Makefile $root/*.control");
-copy($_, "$dir/build/src/") or die "$_: $!" foreach glob("$root/src/*.[ch]");
+system_or_bail('cp', '-r', "$root/src", "$dir/build/");
+unlink glob("$dir/build/src/*/*.o");
 copy($_, "$dir/build/sql/") or die "$_: $!" foreach glob("$root/sql/*--*.sql");
 
 # pg_upgrade looks for $libdir/name in the new server's own place only.

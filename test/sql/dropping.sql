@@ -1,5 +1,5 @@
 -- What is dropped beside a table: types, roles. (Tables, schemas and the
--- extension: guards.sql; test/specs/drop.spec, extension.spec.)
+-- extension: guards.sql; test/isolation/specs/drop.spec, extension.spec.)
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,5 +1,5 @@
 -- Consumer groups: polls, checkpoints, leases and who has them, lineage, rights,
--- losses. What takes several sessions is in test/specs/consumer.spec.
+-- losses. What takes several sessions is in test/isolation/specs/consumer.spec.
 
 \pset format unaligned
 \pset tuples_only on
