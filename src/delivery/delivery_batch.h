@@ -12,7 +12,6 @@
 
 #include "filter/filter_set.h"
 #include "mapping/mapping.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 /* What has ended a batch */

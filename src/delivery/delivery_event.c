@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/sequence_number.h"
 #include "delivery/delivery_event.h"
-#include "mapping/mapping_catalog.h"
+#include "mapping/mapping.h"
 #include "mapping/mapping_function.h"
 #include "typed_json/typed_json_writer.h"
 

@@ -16,7 +16,7 @@
 #include "delivery/delivery_call.h"
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_failed.h"
-#include "mapping/mapping_catalog.h"
+#include "mapping/mapping.h"
 #include "registry/owner_sql.h"
 
 /*

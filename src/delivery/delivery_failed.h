@@ -9,7 +9,6 @@
 
 #include "delivery/delivery_batch.h"
 #include "mapping/mapping.h"
-#include "mapping/mapping_catalog.h"
 
 extern void	 delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
 									const char *failure, const DeliveryBatch *batch);

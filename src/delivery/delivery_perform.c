@@ -20,7 +20,7 @@
 #include "delivery/delivery_failed.h"
 #include "delivery/delivery_perform.h"
 #include "delivery/delivery_step.h"
-#include "mapping/mapping_catalog.h"
+#include "mapping/mapping.h"
 #include "mapping/mapping_lock.h"
 #include "reading/stream_access.h"
 

@@ -20,7 +20,7 @@
 #include "delivery/delivery_run.h"
 #include "delivery/delivery_step.h"
 #include "delivery/delivery_transaction.h"
-#include "mapping/mapping_catalog.h"
+#include "mapping/mapping.h"
 
 /* How long a step waits for the session that has locked its position */
 #define RETRY_MS 1000

@@ -32,7 +32,7 @@
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_failed.h"
 #include "delivery/delivery_step.h"
-#include "mapping/mapping_catalog.h"
+#include "mapping/mapping.h"
 
 #define FIRST_BACKOFF_MS 100
 #define MAX_BACKOFF_MS	 5000

@@ -11,7 +11,6 @@
 #include "delivery/delivery_batch.h"
 #include "delivery/delivery_position.h"
 #include "mapping/mapping.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
 typedef enum StepKind

@@ -2,23 +2,21 @@
  * mapping_catalog.c
  *	  The table of event source mappings: reading and changing its rows.
  *
- * A change by a user raises the row's version; the dispatcher writes down the
- * version that it works by (mapping_catalog_acknowledge), from which mapping_state.c
- * tells the state.  mapping_lock.c says which locks there are.
+ * Each change by a user raises the row's version.  The dispatcher writes down
+ * the version that it works by (mapping_catalog_acknowledge).  mapping_state.c
+ * compares the two to tell the mapping's state.
+ *
+ * mapping_lock.c says which locks there are and in which order they are taken.
+ * All statements run as the extension's owner (owner_sql.c); mapping_change.c
+ * checks the caller's rights.
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
@@ -68,27 +66,7 @@ enum
 
 void (*mapping_changed_hook)(int64 stream_id) = NULL;
 
-/* function_response_types as an array */
-ArrayType *
-mapping_response_types(const MappingInfo *mapping)
-{
-	Datum type;
-
-	if (!mapping->report_batch_item_failures)
-		return construct_empty_array(TEXTOID);
-	type = CStringGetTextDatum(MAPPING_REPORT_BATCH_ITEM_FAILURES);
-	return construct_array(&type, 1, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
-/* Returns a mapping's uuid as text. */
-char *
-mapping_uuid_text(const MappingInfo *mapping)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out,
-											   UUIDPGetDatum(&mapping->uuid)));
-}
-
-/* A row as SPI has it */
+/* A row in the form in which SPI takes and gives it */
 typedef struct MappingRow
 {
 	Datum values[Natts_mapping];
@@ -192,7 +170,6 @@ query_mappings(const char *query, int nargs, const Oid *types, Datum *values)
 	return mappings;
 }
 
-/* The error for a mapping that does not exist */
 void
 mapping_catalog_not_found(void)
 {
@@ -208,7 +185,6 @@ only_mapping(List *mappings)
 	return mappings == NIL ? NULL : linitial(mappings);
 }
 
-/* Returns the mapping of that name, or NULL. */
 MappingInfo *
 mapping_catalog_by_uuid(const pg_uuid_t *uuid)
 {
@@ -220,7 +196,6 @@ mapping_catalog_by_uuid(const pg_uuid_t *uuid)
 		1, &type, &value));
 }
 
-/* Returns the mapping of that number, or NULL. */
 MappingInfo *
 mapping_catalog_by_no(int64 mapping_no)
 {
@@ -233,8 +208,8 @@ mapping_catalog_by_no(int64 mapping_no)
 }
 
 /* Returns the mapping that feeds a function from a stream, or NULL. */
-MappingInfo *
-mapping_catalog_of_function(const char *event_source_arn, const char *function_name)
+static MappingInfo *
+find_of_function(const char *event_source_arn, const char *function_name)
 {
 	Datum values[2];
 	Oid	  types[2] = {TEXTOID, TEXTOID};
@@ -247,7 +222,6 @@ mapping_catalog_of_function(const char *event_source_arn, const char *function_n
 		2, types, values));
 }
 
-/* Returns the mappings of a stream, in the order of their creation. */
 List *
 mapping_catalog_list_of_stream(int64 stream_id)
 {
@@ -259,7 +233,6 @@ mapping_catalog_list_of_stream(int64 stream_id)
 						  1, &type, &value);
 }
 
-/* Returns all mappings, in the order of their creation. */
 List *
 mapping_catalog_list(void)
 {
@@ -268,20 +241,6 @@ mapping_catalog_list(void)
 		0, NULL, NULL);
 }
 
-/*
- * Is the mapping to deliver?  In a copy of the database that it was made in it
- * is not, until it is enabled there.
- */
-bool
-mapping_is_active(const MappingInfo *mapping)
-{
-	return mapping->enabled && mapping->database_id == MyDatabaseId;
-}
-
-/*
- * Writes down that the dispatcher works by this version of the mapping.  Does
- * not wait for those who change or delete it.
- */
 void
 mapping_catalog_acknowledge(const MappingInfo *mapping)
 {
@@ -304,8 +263,8 @@ mapping_catalog_acknowledge(const MappingInfo *mapping)
 }
 
 /*
- * The values of a row; by their numbers, all but the last are the parameters of
- * the statements below.
+ * Fills in the values of a row.  They are the parameters of the statements
+ * below: the column's number is the parameter's.
  */
 static void
 row_from_mapping(const MappingInfo *mapping, MappingRow *row)
@@ -376,11 +335,13 @@ StaticAssertDecl(lengthof(row_types) == Natts_mapping,
 				 "row_types does not match the columns");
 
 /*
- * Another mapping of the stream and the function that the transaction's snapshot
- * does not show: in READ COMMITTED it would have been found before.
+ * Renames a violation of a unique constraint.  It means that the stream and
+ * the function have a mapping that the transaction's snapshot does not show:
+ * in READ COMMITTED that mapping would have been found before the row was
+ * written.
  */
 static void
-write_error_callback(void *arg)
+name_serialization_failure(void *arg)
 {
 	if (geterrcode() == ERRCODE_UNIQUE_VIOLATION)
 	{
@@ -400,7 +361,7 @@ write_row(const char *statement, const MappingInfo *mapping)
 	row_from_mapping(mapping, &row);
 	for (int i = 0; i < Natts_mapping; i++)
 		nulls[i] = row.nulls[i] ? 'n' : ' ';
-	callback.callback = write_error_callback;
+	callback.callback = name_serialization_failure;
 	callback.arg = NULL;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -410,18 +371,21 @@ write_row(const char *statement, const MappingInfo *mapping)
 	error_context_stack = callback.previous;
 }
 
-/* At commit the dispatcher is started, or hears of it; and a dump tells of it. */
+/*
+ * Tells those who must know of a change: the stream's trigger, which a dump
+ * carries; and, at commit, the dispatcher, which is started if there is none.
+ */
 static void
-changed(const MappingInfo *mapping)
+announce_change(const MappingInfo *mapping)
 {
 	mapping_changed_hook(mapping->stream_id);
 	CacheInvalidateRelcacheByRelid(mapping_lock_table_oid());
 	worker_slots_want_dispatcher_at_commit();
 }
 
-/* The mapping of that function and stream already exists. */
+/* Raises the error for a second mapping of a function and a stream. */
 static void
-already_exists(const MappingInfo *mapping)
+raise_already_exists(const MappingInfo *mapping)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -430,29 +394,23 @@ already_exists(const MappingInfo *mapping)
 					mapping_uuid_text(mapping))));
 }
 
-/* Adds a mapping; an error if its stream and function have one. */
 void
 mapping_catalog_insert(MappingInfo *mapping)
 {
 	MappingInfo *other;
 
 	mapping_lock_stream(mapping->stream_id);
-	other = mapping_catalog_of_function(mapping->event_source_arn,
-										mapping->function_name);
+	other = find_of_function(mapping->event_source_arn, mapping->function_name);
 	if (other != NULL)
-		already_exists(other);
+		raise_already_exists(other);
 	write_row("INSERT INTO ddbstreams_shards.mapping"
 			  " (" MAPPING_COLUMNS ")"
 			  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
 			  " $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
 			  mapping);
-	changed(mapping);
+	announce_change(mapping);
 }
 
-/*
- * Locks a mapping against changes by others and returns it as it is now.  An
- * error if it is gone.
- */
 MappingInfo *
 mapping_catalog_lock_for_change(const MappingInfo *mapping)
 {
@@ -470,18 +428,14 @@ mapping_catalog_lock_for_change(const MappingInfo *mapping)
 	return locked;
 }
 
-/*
- * Writes new facts of a mapping that mapping_catalog_lock_for_change has returned.  change
- * is its state until the dispatcher has seen them.
- */
 void
 mapping_catalog_replace(MappingInfo *mapping, const char *change)
 {
-	MappingInfo *other = mapping_catalog_of_function(mapping->event_source_arn,
-													 mapping->function_name);
+	MappingInfo *other = find_of_function(mapping->event_source_arn,
+										  mapping->function_name);
 
 	if (other != NULL && other->mapping_no != mapping->mapping_no)
-		already_exists(other);
+		raise_already_exists(other);
 	mapping->version++;
 	mapping->change = pstrdup(change);
 	mapping->last_modified = GetCurrentTimestamp();
@@ -495,10 +449,9 @@ mapping_catalog_replace(MappingInfo *mapping, const char *change)
 			  " version = $22, change = $23"
 			  " WHERE uuid = $1",
 			  mapping);
-	changed(mapping);
+	announce_change(mapping);
 }
 
-/* Deletes a mapping; an error if it is gone. */
 void
 mapping_catalog_remove(const MappingInfo *mapping)
 {
@@ -515,5 +468,5 @@ mapping_catalog_remove(const MappingInfo *mapping)
 	if (count == 0)
 		mapping_catalog_not_found();
 	mapping_shard_delete_orphans();
-	changed(mapping);
+	announce_change(mapping);
 }

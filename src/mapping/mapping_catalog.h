@@ -1,41 +1,71 @@
 /*
  * mapping_catalog.h
  *	  The table of event source mappings: reading and changing its rows.
+ *
+ * The functions that read return what they find palloc'd in the caller's
+ * memory context.  They read with a new snapshot where the isolation level
+ * allows that.
  */
 #ifndef DDBSTREAMS_MAPPING_CATALOG_H
 #define DDBSTREAMS_MAPPING_CATALOG_H
 
 #include "base/ddbstreams.h"
 
+#include "nodes/pg_list.h"
+#include "utils/uuid.h"
+
 #include "mapping/mapping.h"
 
 /*
- * What is returned is palloc'd in the caller's context, and
- * read with a new snapshot where the isolation level allows.
- */
-
-/*
- * Called when a mapping of a stream has changed, so that the stream's trigger,
- * which carries the definitions of a stream and its mappings into dumps, can be
- * changed too.  module.c sets it: streams are a layer above mappings.
+ * Called when a mapping of a stream has changed, so that the stream's trigger
+ * can be changed too: it carries the definitions of the stream and of its
+ * mappings into dumps.  module.c sets the hook, because streams are a layer
+ * above mappings.
  */
 extern void (*mapping_changed_hook)(int64 stream_id);
 
+/* These two return NULL if there is no such mapping. */
 extern MappingInfo *mapping_catalog_by_uuid(const pg_uuid_t *uuid);
 extern MappingInfo *mapping_catalog_by_no(int64 mapping_no);
-extern List		   *mapping_catalog_list_of_stream(int64 stream_id);
-extern List		   *mapping_catalog_list(void); /* of MappingInfo *, all of them */
-extern void			mapping_catalog_not_found(void) pg_attribute_noreturn();
-extern char		   *mapping_uuid_text(const MappingInfo *mapping);
-extern ArrayType   *mapping_response_types(const MappingInfo *mapping);
-extern bool			mapping_is_active(const MappingInfo *mapping);
-extern void			mapping_catalog_acknowledge(const MappingInfo *mapping);
 
-extern void			mapping_catalog_insert(MappingInfo *mapping);
-extern void			mapping_catalog_replace(MappingInfo *mapping, const char *change);
-extern void			mapping_catalog_remove(const MappingInfo *mapping);
+/* These two return a list of MappingInfo *, in the order of their creation. */
+extern List *mapping_catalog_list_of_stream(int64 stream_id);
+extern List *mapping_catalog_list(void);
+
+/* Raises the error for a mapping that does not exist. */
+extern void mapping_catalog_not_found(void) pg_attribute_noreturn();
+
+/*
+ * Adds a mapping.  Raises an error if its stream and its function have a
+ * mapping already.  Takes mapping_lock_stream.
+ */
+extern void mapping_catalog_insert(MappingInfo *mapping);
+
+/*
+ * Locks a mapping against changes by other transactions and returns it as it
+ * is now.  Raises an error if it has been deleted.  Takes mapping_lock_stream,
+ * then FOR NO KEY UPDATE on the mapping's row.
+ */
 extern MappingInfo *mapping_catalog_lock_for_change(const MappingInfo *mapping);
-extern MappingInfo *mapping_catalog_of_function(const char *event_source_arn,
-												const char *function_name);
+
+/*
+ * Writes the changed parameters of a mapping that
+ * mapping_catalog_lock_for_change has returned.  change is the mapping's state
+ * until the dispatcher has acknowledged the new version.
+ */
+extern void mapping_catalog_replace(MappingInfo *mapping, const char *change);
+
+/*
+ * Deletes a mapping.  Raises an error if it has been deleted already.  Takes
+ * mapping_lock_stream.
+ */
+extern void mapping_catalog_remove(const MappingInfo *mapping);
+
+/*
+ * Writes down that the dispatcher works by this version of the mapping.  If
+ * another transaction has locked the row, because it changes or deletes the
+ * mapping, nothing is written, and nothing is waited for.
+ */
+extern void mapping_catalog_acknowledge(const MappingInfo *mapping);
 
 #endif /* DDBSTREAMS_MAPPING_CATALOG_H */

@@ -8,10 +8,20 @@
 #include "base/ddbstreams.h"
 
 #include "mapping/mapping.h"
-#include "mapping/mapping_catalog.h"
 #include "registry/stream_catalog.h"
 
+/*
+ * Returns the definition of a mapping, a JSON object as text, palloc'd; or
+ * NULL if the mapping's role does not exist any more.
+ */
 extern char *mapping_definition(const MappingInfo *mapping);
-extern void	 mapping_definition_restore(const StreamInfo *stream, const char *text);
+
+/*
+ * Makes the mapping of a definition on a stream that has no records yet.
+ * Raises a warning, and makes no mapping, if the mapping's role does not exist
+ * or the current user cannot become it; an error if the definition is not
+ * valid.
+ */
+extern void mapping_definition_restore(const StreamInfo *stream, const char *text);
 
 #endif /* DDBSTREAMS_MAPPING_DEFINITION_H */

@@ -2,8 +2,8 @@
  * mapping_params.c
  *	  The parameters of a mapping: defaults and ranges, as Lambda has them.
  *
- * Each function sets one parameter, or raises AWS's error for a value that it
- * cannot have.  Times are whole seconds: that is how AWS counts them.
+ * Times are microseconds here, but only whole seconds are allowed, because AWS
+ * counts in seconds.
  */
 #include "postgres.h"
 
@@ -13,10 +13,8 @@
 
 #include "base/errors.h"
 #include "filter/filter_set.h"
-#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_params.h"
 
-/* What a mapping has unless its maker says otherwise */
 void
 mapping_params_defaults(MappingInfo *mapping)
 {
@@ -86,7 +84,6 @@ mapping_params_set_parallelization_factor(MappingInfo *mapping, int64 value)
 													MAPPING_MAX_PARALLELIZATION_FACTOR);
 }
 
-/* -1 s: no limit but the stream's retention */
 void
 mapping_params_set_maximum_record_age(MappingInfo *mapping, int64 usec)
 {
@@ -99,7 +96,6 @@ mapping_params_set_maximum_record_age(MappingInfo *mapping, int64 usec)
 						  MAPPING_MAX_RECORD_AGE);
 }
 
-/* -1: no limit */
 void
 mapping_params_set_maximum_retry_attempts(MappingInfo *mapping, int64 value)
 {
@@ -108,7 +104,6 @@ mapping_params_set_maximum_retry_attempts(MappingInfo *mapping, int64 value)
 													MAPPING_MAX_RETRY_ATTEMPTS);
 }
 
-/* 0: none */
 void
 mapping_params_set_tumbling_window(MappingInfo *mapping, int64 usec)
 {
@@ -117,7 +112,10 @@ mapping_params_set_tumbling_window(MappingInfo *mapping, int64 usec)
 												  MAPPING_MAX_TUMBLING_WINDOW);
 }
 
-/* As AWS shows a list in messages; of a long one, its beginning */
+/*
+ * Returns a list as AWS shows one in messages, palloc'd; of a long list, its
+ * beginning.
+ */
 static char *
 list_text(char **values, int count)
 {
@@ -149,7 +147,6 @@ mapping_params_set_function_response_types(MappingInfo *mapping, char **values,
 	mapping->report_batch_item_failures = count == 1;
 }
 
-/* Criteria without a filter are none. */
 void
 mapping_params_set_filter_criteria(MappingInfo *mapping, Jsonb *criteria)
 {
