@@ -1,10 +1,15 @@
 /*
  * mapping_change.c
- *	  Making, changing and deleting mappings, and who may.
+ *	  Making, changing and deleting mappings, and the rights that this needs.
  *
- * A mapping belongs to the role that made it, for good: its handler runs as this
- * role, whoever changes the mapping later.  So only those may see, change or
- * delete it who may become the role by SET ROLE.
+ * A mapping belongs for good to the role that made it: its handler runs as
+ * this role, also after another role has changed the mapping.  Therefore a
+ * user may see, change or delete a mapping only if that user may become the
+ * mapping's role by SET ROLE.
+ *
+ * The mapping's role, not the user who makes a change, needs the right to call
+ * the functions (mapping_function.c), and the right to read the stream is
+ * checked again at each batch (delivery_perform.c).
  */
 #include "postgres.h"
 
@@ -31,13 +36,12 @@
 #define MAX_ARN_LENGTH 1024
 
 /* May the current user see and change the mapping? */
-bool
-mapping_change_is_mine(const MappingInfo *mapping)
+static bool
+is_mine(const MappingInfo *mapping)
 {
 	return compat_may_set_role(GetUserId(), mapping->role_id);
 }
 
-/* Returns a mapping that the current user may see and change; else an error. */
 MappingInfo *
 mapping_change_find_mine(const pg_uuid_t *uuid)
 {
@@ -45,7 +49,7 @@ mapping_change_find_mine(const pg_uuid_t *uuid)
 
 	if (mapping == NULL)
 		mapping_catalog_not_found();
-	if (!mapping_change_is_mine(mapping))
+	if (!is_mine(mapping))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for event source mapping %s",
@@ -54,7 +58,10 @@ mapping_change_find_mine(const pg_uuid_t *uuid)
 	return mapping;
 }
 
-/* Before PostgreSQL 17 no background worker can run as such a role. */
+/*
+ * Raises an error if no background worker could run as the role: before
+ * PostgreSQL 17 that takes a role that may log in.
+ */
 static void
 check_role_can_log_in(Oid role_id)
 {
@@ -75,7 +82,6 @@ check_role_can_log_in(Oid role_id)
 						 quote_identifier(GetUserNameFromId(role_id, false)))));
 }
 
-/* Raises an error if a text cannot be the ARN of an event source. */
 void
 mapping_change_check_event_source_arn(const char *arn)
 {
@@ -86,7 +92,10 @@ mapping_change_check_event_source_arn(const char *arn)
 				 errhint("An event source is the ARN of a stream, as ddbstreams.list_streams() shows it.")));
 }
 
-/* Returns the stream that a mapping may read. */
+/*
+ * Returns the stream of that ARN.  Raises an error if there is none, if it has
+ * expired, or if the current user may not read it.
+ */
 static StreamInfo *
 find_event_source(const char *arn, Snapshot snapshot)
 {
@@ -102,7 +111,6 @@ find_event_source(const char *arn, Snapshot snapshot)
 	return stream;
 }
 
-/* Raises an error if a mapping cannot start where it is to start. */
 void
 mapping_change_check_starting_position(const MappingInfo *mapping)
 {
@@ -126,7 +134,6 @@ mapping_change_set_function(MappingInfo *mapping, Oid function)
 													mapping->role_id);
 }
 
-/* InvalidOid: none */
 void
 mapping_change_set_on_failure(MappingInfo *mapping, Oid function)
 {
@@ -137,19 +144,17 @@ mapping_change_set_on_failure(MappingInfo *mapping, Oid function)
 													 mapping->role_id);
 }
 
-/* To enable a mapping is to say that it works in this database. */
 void
 mapping_change_set_enabled(MappingInfo *mapping, bool enabled)
 {
 	mapping->enabled = enabled;
+	/*
+	 * The user says so in this database, which may be a copy of the first one.
+	 */
 	if (enabled)
 		mapping->database_id = MyDatabaseId;
 }
 
-/*
- * Returns a new mapping of the current user's with the default parameters, which
- * mapping_change_finish_create is to write.
- */
 MappingInfo *
 mapping_change_begin_create(const char *event_source_arn,
 							const char *starting_position, Snapshot snapshot)
@@ -172,10 +177,6 @@ mapping_change_begin_create(const char *event_source_arn,
 	return mapping;
 }
 
-/*
- * Writes a new mapping.  LATEST is taken in the snapshot: what commits later
- * than what it sees will be delivered.
- */
 void
 mapping_change_finish_create(MappingInfo *mapping, Snapshot snapshot)
 {
@@ -186,10 +187,6 @@ mapping_change_finish_create(MappingInfo *mapping, Snapshot snapshot)
 		mapping_shard_start_at_latest(mapping, snapshot);
 }
 
-/*
- * Returns a mapping of the current user's, locked against changes by others
- * until the end of the transaction; an error if there is none.
- */
 MappingInfo *
 mapping_change_begin_update(const pg_uuid_t *uuid)
 {
@@ -197,7 +194,6 @@ mapping_change_begin_update(const pg_uuid_t *uuid)
 	return mapping_catalog_lock_for_change(mapping_change_find_mine(uuid));
 }
 
-/* Writes down what has been set. */
 void
 mapping_change_finish_update(MappingInfo *mapping, bool was_active)
 {
@@ -205,7 +201,6 @@ mapping_change_finish_update(MappingInfo *mapping, bool was_active)
 							!was_active && mapping_is_active(mapping) ? "Enabling" : "Updating");
 }
 
-/* Deletes a mapping of the current user's and returns what it was. */
 MappingInfo *
 mapping_change_delete(const pg_uuid_t *uuid)
 {
@@ -223,11 +218,6 @@ mapping_change_delete(const pg_uuid_t *uuid)
 	return mapping;
 }
 
-/*
- * Returns the mappings that the current user may see, in the order of their
- * creation: of one stream if event_source_arn is not NULL, and of one function
- * if function_name is not NULL.
- */
 List *
 mapping_change_list_mine(const char *event_source_arn, const char *function_name)
 {
@@ -242,7 +232,7 @@ mapping_change_list_mine(const char *event_source_arn, const char *function_name
 			 strcmp(mapping->event_source_arn, event_source_arn) != 0) ||
 			(function_name != NULL &&
 			 strcmp(mapping->function_name, function_name) != 0) ||
-			!mapping_change_is_mine(mapping))
+			!is_mine(mapping))
 			mappings = foreach_delete_current(mappings, lc);
 	}
 	return mappings;

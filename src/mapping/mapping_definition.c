@@ -2,14 +2,19 @@
  * mapping_definition.c
  *	  Mappings as a dump carries them.
  *
- * The mappings of an enabled stream stand with its definition in the arguments of
- * the capture trigger (stream_definition.c), one "mapping={…}" each: all
- * parameters, and the role by its name.  Where they are restored they are
- * mappings of the new stream, at its beginning, and Disabled.
+ * The definitions of a stream's mappings stand beside the stream's own one in
+ * the arguments of the capture trigger (stream_definition.c), as one
+ * "mapping={…}" for each mapping: all parameters, and the role by its name.  A
+ * restore makes mappings of the new stream out of them, which start at its
+ * beginning and are Disabled.
  *
- * A dump may be restored by another role than it was made by, and its text may
- * have been changed: a mapping becomes its role's only if who restores it may
- * become that role himself, and the parameters are checked as at any other time.
+ * The role that restores a dump may be another one than the role that made the
+ * dump, and the text may have been changed in between.  Therefore a mapping is
+ * given to the role that the text names only if the current user may become
+ * that role, and the parameters are checked as those of any new mapping are.
+ *
+ * The names of functions are not checked: a restore may make the functions
+ * later, and each batch looks the handler up again.
  */
 #include "postgres.h"
 
@@ -55,7 +60,6 @@ append_boolean(StringInfo json, const char *name, bool value)
 	appendStringInfoString(json, value ? "true" : "false");
 }
 
-/* Returns the definition of a mapping, palloc'd, or NULL if its role is gone. */
 char *
 mapping_definition(const MappingInfo *mapping)
 {
@@ -97,8 +101,9 @@ mapping_definition(const MappingInfo *mapping)
 	return json.data;
 }
 
+/* Raises the error for a member that is missing or has a wrong value. */
 static void
-bad_definition(const char *name)
+raise_bad_member(const char *name)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -106,7 +111,10 @@ bad_definition(const char *name)
 					name)));
 }
 
-/* A member, if it is of that type; an error if it is of another. */
+/*
+ * Finds a member; false if there is none.  Raises an error if it is not of
+ * that type.
+ */
 static bool
 find_member(Jsonb *definition, const char *name, enum jbvType type,
 			JsonbValue *value)
@@ -115,10 +123,11 @@ find_member(Jsonb *definition, const char *name, enum jbvType type,
 									 value) == NULL)
 		return false;
 	if (value->type != type)
-		bad_definition(name);
+		raise_bad_member(name);
 	return true;
 }
 
+/* Returns a text, palloc'd, or NULL if there is none. */
 static char *
 text_member(Jsonb *definition, const char *name)
 {
@@ -130,16 +139,16 @@ text_member(Jsonb *definition, const char *name)
 }
 
 static char *
-required_member(Jsonb *definition, const char *name)
+required_text_member(Jsonb *definition, const char *name)
 {
 	char *value = text_member(definition, name);
 
 	if (value == NULL)
-		bad_definition(name);
+		raise_bad_member(name);
 	return value;
 }
 
-/* A number of seconds, or of something else, that fits */
+/* Returns a number, of seconds or of something else. */
 static int64
 integer_member(Jsonb *definition, const char *name, int64 if_missing)
 {
@@ -150,8 +159,9 @@ integer_member(Jsonb *definition, const char *name, int64 if_missing)
 		return if_missing;
 	number = DatumGetInt64(DirectFunctionCall1(numeric_int8,
 											   NumericGetDatum(value.val.numeric)));
+	/* A number of seconds must still fit when it is one of microseconds. */
 	if (number < PG_INT32_MIN || number > PG_INT32_MAX)
-		bad_definition(name);
+		raise_bad_member(name);
 	return number;
 }
 
@@ -164,7 +174,7 @@ boolean_member(Jsonb *definition, const char *name)
 }
 
 static void
-set_params(MappingInfo *mapping, Jsonb *definition)
+set_params_from_definition(MappingInfo *mapping, Jsonb *definition)
 {
 	Jsonb	  *criteria = NULL;
 	JsonbValue value;
@@ -198,7 +208,7 @@ set_params(MappingInfo *mapping, Jsonb *definition)
 	}
 }
 
-/* The uuid that the mapping had, unless there is one of it. */
+/* Returns the uuid that the mapping had, or a new one if that is taken. */
 static pg_uuid_t
 choose_uuid(Jsonb *definition)
 {
@@ -212,11 +222,6 @@ choose_uuid(Jsonb *definition)
 	return *uuid;
 }
 
-/*
- * Makes the mapping of a definition on a stream that has no records yet.  A
- * warning, and no mapping, if its role is not there, or is out of the current
- * user's reach.
- */
 void
 mapping_definition_restore(const StreamInfo *stream, const char *text)
 {
@@ -226,9 +231,9 @@ mapping_definition_restore(const StreamInfo *stream, const char *text)
 	char		*role;
 
 	if (!JB_ROOT_IS_OBJECT(definition))
-		bad_definition("role");
-	role = required_member(definition, "role");
-	mapping->function_name = required_member(definition, "function_name");
+		raise_bad_member("role");
+	role = required_text_member(definition, "role");
+	mapping->function_name = required_text_member(definition, "function_name");
 	mapping->role_id = get_role_oid(role, true);
 	if (!OidIsValid(mapping->role_id) ||
 		!compat_may_set_role(GetUserId(), mapping->role_id))
@@ -242,19 +247,19 @@ mapping_definition_restore(const StreamInfo *stream, const char *text)
 							   role) :
 					 errdetail("It belongs to role \"%s\", which does not exist.",
 							   role),
-				 errhint("Make it anew, by ddbstreams.create_event_source_mapping.")));
+				 errhint("Make it anew with ddbstreams.create_event_source_mapping().")));
 		return;
 	}
 
 	mapping->stream_id = stream->stream_id;
 	mapping->event_source_arn = stream->arn;
-	mapping->starting_position = required_member(definition, "starting_position");
+	mapping->starting_position = required_text_member(definition, "starting_position");
 	mapping_change_check_starting_position(mapping);
 	mapping->database_id = MyDatabaseId;
 	mapping->created_at = mapping->last_modified = GetCurrentTimestamp();
 	mapping->version = 1;
 	mapping->change = "Creating";
-	set_params(mapping, definition);
+	set_params_from_definition(mapping, definition);
 	mapping->enabled = false;
 	mapping->uuid = choose_uuid(definition);
 	mapping->mapping_no = catalog_next_id();

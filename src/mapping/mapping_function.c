@@ -2,9 +2,15 @@
  * mapping_function.c
  *	  The functions that mappings call: handlers and on_failure.
  *
- * A mapping remembers a function by its name, always with its schema and quoted
- * as need be, and means the one of that name with a single argument of type
- * jsonb.  It is looked up again at each batch, so that it may be replaced.
+ * A mapping remembers a function by its name, always with its schema and
+ * quoted where need be, and means the function of that name that takes a
+ * single argument of type jsonb.  Each batch looks it up again, so that it may
+ * be replaced.
+ *
+ * Hence the role that may replace the function, or make another one of its
+ * name once it is dropped, decides what runs as the mapping's role.  What is
+ * checked here is that the mapping's role may call the function, not who owns
+ * it.
  */
 #include "postgres.h"
 
@@ -22,10 +28,11 @@
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
-#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_function.h"
 
-/* Returns a function's name with its schema, or NULL if there is none. */
+/* Functions in this schema have no schema in their ARN. */
+#define DEFAULT_SCHEMA_PREFIX "public."
+
 char *
 mapping_function_name(Oid function)
 {
@@ -44,11 +51,6 @@ mapping_function_name(Oid function)
 	return name;
 }
 
-/*
- * Returns the function of that name with a jsonb argument, or InvalidOid; of a
- * name without a schema, the one in the search_path.  An error if the current
- * user may not look into the schema.
- */
 Oid
 mapping_function_find(const char *name)
 {
@@ -65,8 +67,9 @@ mapping_function_find(const char *name)
 	return LookupFuncName(names, 1, &type, true);
 }
 
+/* Raises the error for a function that exists and cannot be called. */
 static void
-wrong_function(const char *name, const char *what)
+raise_wrong_function(const char *name, const char *what)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -74,10 +77,6 @@ wrong_function(const char *name, const char *what)
 			 errhint("A handler is a function f(event jsonb) that returns jsonb or void; on_failure is one f(failure jsonb).")));
 }
 
-/*
- * Raises an error unless a function exists, can be called with a jsonb, returns
- * what its use needs, and the role may call it by its name.  Returns its name.
- */
 char *
 mapping_function_check(Oid function, MappingFunctionUse use, Oid role_id)
 {
@@ -90,20 +89,20 @@ mapping_function_check(Oid function, MappingFunctionUse use, Oid role_id)
 		mapping_function_not_found(ERRCODE_INVALID_PARAMETER_VALUE);
 	form = (Form_pg_proc) GETSTRUCT(tuple);
 	if (form->prokind != PROKIND_FUNCTION)
-		wrong_function(name, form->prokind == PROKIND_PROCEDURE ?
-								 "is a procedure" :
-							 form->prokind == PROKIND_AGGREGATE ?
-								 "is an aggregate function" :
-								 "is a window function");
+		raise_wrong_function(name, form->prokind == PROKIND_PROCEDURE ?
+									   "is a procedure" :
+								   form->prokind == PROKIND_AGGREGATE ?
+									   "is an aggregate function" :
+									   "is a window function");
 	if (form->pronargs != 1 || form->proargtypes.values[0] != JSONBOID ||
 		OidIsValid(form->provariadic))
-		wrong_function(name, "does not take a single argument of type jsonb");
+		raise_wrong_function(name, "does not take a single argument of type jsonb");
 	if (form->proretset)
-		wrong_function(name, "returns a set");
+		raise_wrong_function(name, "returns a set");
 	if (use == MAPPING_HANDLER && form->prorettype != JSONBOID &&
 		form->prorettype != VOIDOID)
-		wrong_function(name, psprintf("returns %s",
-									  format_type_be(form->prorettype)));
+		raise_wrong_function(name, psprintf("returns %s",
+											format_type_be(form->prorettype)));
 
 	if (compat_namespace_aclcheck(form->pronamespace, role_id, ACL_USAGE) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA,
@@ -114,7 +113,6 @@ mapping_function_check(Oid function, MappingFunctionUse use, Oid role_id)
 	return name;
 }
 
-/* The error for a function that does not exist */
 void
 mapping_function_not_found(int sqlstate)
 {
@@ -124,9 +122,7 @@ mapping_function_not_found(int sqlstate)
 			 errhint("Make a function f(event jsonb) that returns jsonb or void; of a name that several functions have, the one with the single argument jsonb is meant.")));
 }
 
-#define DEFAULT_SCHEMA "public."
-
-/* Part n of an ARN, counted from 0 */
+/* Returns part n of an ARN, counted from 0, palloc'd. */
 static char *
 arn_part(const char *arn, int n)
 {
@@ -135,20 +131,19 @@ arn_part(const char *arn, int n)
 	return pnstrdup(arn, strcspn(arn, ":"));
 }
 
-/* The ARN of something of Lambda's, with the mapping's region and account */
 char *
-mapping_function_lambda_arn(const MappingInfo *mapping, const char *type, const char *name)
+mapping_function_lambda_arn(const MappingInfo *mapping, const char *type,
+							const char *name)
 {
 	return psprintf("arn:aws:lambda:%s:%s:%s:%s",
 					arn_part(mapping->event_source_arn, 3),
 					arn_part(mapping->event_source_arn, 4), type, name);
 }
 
-/* The ARN of one of the mapping's functions, palloc'd */
 char *
 mapping_function_arn(const MappingInfo *mapping, const char *name)
 {
-	if (strncmp(name, DEFAULT_SCHEMA, strlen(DEFAULT_SCHEMA)) == 0)
-		name += strlen(DEFAULT_SCHEMA);
+	if (strncmp(name, DEFAULT_SCHEMA_PREFIX, strlen(DEFAULT_SCHEMA_PREFIX)) == 0)
+		name += strlen(DEFAULT_SCHEMA_PREFIX);
 	return mapping_function_lambda_arn(mapping, "function", name);
 }

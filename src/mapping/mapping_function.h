@@ -15,14 +15,42 @@ typedef enum MappingFunctionUse
 	MAPPING_ON_FAILURE
 } MappingFunctionUse;
 
+/*
+ * Returns a function's name with its schema, quoted where need be, palloc'd;
+ * or NULL if there is no such function.
+ */
 extern char *mapping_function_name(Oid function);
-extern Oid	 mapping_function_find(const char *name);
+
+/*
+ * Returns the function of that name that takes a single argument of type
+ * jsonb, or InvalidOid.  A name without a schema is looked up along the
+ * search_path.  Raises an error if the current user may not look into the
+ * schema.
+ */
+extern Oid mapping_function_find(const char *name);
+
+/*
+ * Raises an error unless the function exists, can be called with a jsonb,
+ * returns what its use needs, and may be called by the role by its name.
+ * Returns the name as mapping_function_name does.
+ */
 extern char *mapping_function_check(Oid function, MappingFunctionUse use,
 									Oid role_id);
-extern void	 mapping_function_not_found(int sqlstate) pg_attribute_noreturn();
 
-extern char *mapping_function_lambda_arn(const MappingInfo *mapping, const char *type,
-										 const char *name);
+/* Raises the error for a function that does not exist. */
+extern void mapping_function_not_found(int sqlstate) pg_attribute_noreturn();
+
+/*
+ * Returns the ARN of a thing of Lambda's, palloc'd: of that type and name, in
+ * the region and the account of the mapping's event source.
+ */
+extern char *mapping_function_lambda_arn(const MappingInfo *mapping,
+										 const char *type, const char *name);
+
+/*
+ * Returns the ARN of one of the mapping's functions, palloc'd.  name is the
+ * function's as the mapping remembers it; schema public is left out.
+ */
 extern char *mapping_function_arn(const MappingInfo *mapping, const char *name);
 
 #endif /* DDBSTREAMS_MAPPING_FUNCTION_H */

@@ -1,26 +1,34 @@
 /*
  * mapping_lock.c
- *	  The locks between the batches of a mapping and those who change it.
+ *	  The locks between a mapping's batches and the sessions that change it.
  *
- * Locks, in the order in which they are taken:
+ * A handler's transaction takes its locks in this order:
  *
- *	1. A handler's transaction takes the mapping's batch lock
- *	   (mapping_lock_batch) before anything else.  Nobody waits for it: it only
- *	   shows that a batch is in flight.
- *	2. It calls the handler, for as long as that takes, with no lock of ours on
- *	   any row.
+ *	1. Before anything else it takes the mapping's batch lock
+ *	   (mapping_lock_batch).  No session waits for that lock: it only shows
+ *	   that a batch is in flight.
+ *	2. It calls the handler, for as long as that takes.  Meanwhile it holds no
+ *	   lock on any row of ddbstreams' own tables.
  *	3. Before its commit it takes a key share lock on the mapping's row
- *	   (mapping_lock_fence), without waiting.  If the row is gone, or locked by who
- *	   is deleting it, it must roll back.  Then it writes its row of
- *	   mapping_shard.
+ *	   (mapping_lock_fence), without waiting.  If the row does not exist any
+ *	   more, or a transaction that is deleting it has locked it, the handler's
+ *	   transaction must roll back.
+ *	4. It writes its own row of mapping_shard.
  *
- * Deleting a mapping deletes the row of mapping, and of mapping_shard only the
- * rows that no handler holds: it never waits for a handler, but for a fenced
- * commit, and what a handler has done for a deleted mapping never commits.
- * Rows of mapping_shard left behind have a mapping_no that is not used again;
- * mapping_shard_delete_orphans, called by later deletes and by the dispatcher,
- * removes them.  Changing a mapping waits for nobody but other changes of it
- * (and, when the function changes, for fenced commits).
+ * A session that makes, changes or deletes a mapping takes
+ * mapping_lock_stream, then the lock on the mapping's row.
+ *
+ * Deleting a mapping deletes the row of mapping, and those rows of
+ * mapping_shard that no handler has locked.  So it does not wait for a handler
+ * that runs, but only for one that has taken the fence and is about to commit;
+ * and what a handler has done for a mapping that was deleted meanwhile never
+ * commits.  Rows of mapping_shard that are left behind bear a mapping_no that
+ * is not used again; later deletes and the dispatcher remove them
+ * (mapping_shard_delete_orphans).
+ *
+ * Changing a mapping waits only for other changes of mappings of its stream,
+ * and, if the change is one of its function, for handlers that have taken the
+ * fence.
  */
 #include "postgres.h"
 
@@ -34,7 +42,6 @@
 #include "mapping/mapping_lock.h"
 #include "registry/owner_sql.h"
 
-/* The OID of the table of mappings, whose relcache is invalidated by changes */
 Oid
 mapping_lock_table_oid(void)
 {
@@ -47,68 +54,59 @@ mapping_lock_table_oid(void)
 	return relid;
 }
 
-/* A lock on a number: all 48 bits that it will have for ages */
+/*
+ * Sets the tag of the lock on a stream's or a mapping's number.  A tag has
+ * room for 48 bits of it, which such numbers will not exceed for ages.
+ */
 static void
-set_locktag(LOCKTAG *tag, int64 number)
+set_number_locktag(LOCKTAG *tag, int64 number)
 {
 	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, mapping_lock_table_oid(),
 					   (uint32) number, (uint16) (number >> 32));
 }
 
 /*
- * What changes mappings of one stream does so one after another, until the end
- * of its transaction.  Numbers of streams and mappings are of one sequence.
+ * The numbers of streams and of mappings come from one sequence, so that their
+ * locks are different ones.
  */
 void
 mapping_lock_stream(int64 stream_id)
 {
 	LOCKTAG tag;
 
-	set_locktag(&tag, stream_id);
+	set_number_locktag(&tag, stream_id);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
-/*
- * Shows, until the end of the transaction, that a batch of the mapping is in
- * flight.
- */
 void
 mapping_lock_batch(int64 mapping_no)
 {
 	LOCKTAG tag;
 
-	set_locktag(&tag, mapping_no);
+	set_number_locktag(&tag, mapping_no);
 	(void) LockAcquire(&tag, RowShareLock, false, false);
 }
 
-/* Is this transaction's a batch of the mapping? */
 bool
 mapping_lock_is_my_batch(int64 mapping_no)
 {
 	LOCKTAG tag;
 
-	set_locktag(&tag, mapping_no);
+	set_number_locktag(&tag, mapping_no);
 	return compat_lock_held_by_me(&tag, RowShareLock);
 }
 
-/* Is a batch of the mapping in flight in another transaction? */
 bool
 mapping_lock_has_batch(int64 mapping_no)
 {
 	LOCKTAG tag;
 	int		count;
 
-	set_locktag(&tag, mapping_no);
+	set_number_locktag(&tag, mapping_no);
 	(void) GetLockConflicts(&tag, AccessExclusiveLock, &count);
 	return count > 0;
 }
 
-/*
- * Keeps the mapping from being deleted until the end of the transaction; false
- * if it has been deleted already, or a transaction is about to do so (or to
- * change its function), and what was done for it must not commit.  Does not wait
- * for that one, which may take its time.
- */
 bool
 mapping_lock_fence(int64 mapping_no)
 {

@@ -1,6 +1,12 @@
 /*
  * mapping_shard.c
- *	  Where a mapping is in each shard of its stream.
+ *	  The part of the positions that mappings themselves need.
+ *
+ * ddbstreams_shards.mapping_shard has a row for each lane of each shard that a
+ * mapping has come to.  delivery_position.c reads and writes the rows.  Here
+ * are the few things that concern them and are not deliveries: what a mapping
+ * that starts at LATEST begins with, how its last call has ended, and the
+ * removal of what a deleted mapping has left.
  */
 #include "postgres.h"
 
@@ -8,7 +14,6 @@
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
 
-#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_shard.h"
 #include "registry/owner_sql.h"
 #include "registry/stream_catalog.h"
@@ -33,21 +38,12 @@ insert_position(const MappingInfo *mapping, const ShardInfo *shard, int lane,
 			  6, types, values, NULL);
 }
 
-/*
- * Returns into how many lanes a shard is divided: windows are a shard's, so
- * that with them there is one.
- */
 int
 mapping_shard_lanes(const MappingInfo *mapping)
 {
 	return mapping->tumbling_window_usec > 0 ? 1 : mapping->parallelization_factor;
 }
 
-/*
- * Puts a new mapping behind what the snapshot sees of its stream: all that
- * commits later will be delivered, in the shards that are open in the snapshot
- * and in those to come.
- */
 void
 mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
 {
@@ -70,7 +66,6 @@ mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
 	owner_sql_end(&state);
 }
 
-/* Returns how the mapping's last call has ended, palloc'd, or NULL. */
 char *
 mapping_shard_last_result(int64 mapping_no)
 {
@@ -92,16 +87,16 @@ mapping_shard_last_result(int64 mapping_no)
 	return result;
 }
 
-/*
- * Deletes the positions of mappings that are no more, but for those that a
- * transaction holds; see mapping_catalog.c.  With a snapshot of the transaction
- * it would fail for each row that has just been moved, and leaves them.
- */
 void
 mapping_shard_delete_orphans(void)
 {
 	OwnerSql state;
 
+	/*
+	 * With a snapshot of the whole transaction the statement would fail for
+	 * each row that has been updated since.  The rows are left to a later
+	 * delete.
+	 */
 	if (IsolationUsesXactSnapshot())
 		return;
 	owner_sql_begin(&state);

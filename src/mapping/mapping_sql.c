@@ -15,7 +15,6 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
-#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_change.h"
 #include "mapping/mapping_function.h"
 #include "mapping/mapping_params.h"
@@ -43,8 +42,11 @@ typedef enum ParamArgument
 	ARG_COUNT
 } ParamArgument;
 
-/* Those that have a default other than null in create */
-static const char *const not_null[ARG_COUNT] = {
+/*
+ * AWS's names of those that must not be null in create_event_source_mapping,
+ * because their default there is not null
+ */
+static const char *const not_null_in_create[ARG_COUNT] = {
 	[ARG_BATCH_SIZE] = "batchSize",
 	[ARG_MAXIMUM_BATCHING_WINDOW] = "maximumBatchingWindowInSeconds",
 	[ARG_PARALLELIZATION_FACTOR] = "parallelizationFactor",
@@ -91,12 +93,12 @@ set_response_types(MappingInfo *mapping, ArrayType *array)
 }
 
 /*
- * Sets one parameter from argument n, which is not null.  taken_away: a
- * negative interval takes a limit away.
+ * Sets one parameter from argument n, which is not null.  In an update a
+ * negative interval takes a limit or a window away.
  */
 static void
-set_param(MappingInfo *mapping, ParamArgument param, FunctionCallInfo fcinfo,
-		  int n, bool taken_away)
+set_param_from_argument(MappingInfo *mapping, ParamArgument param,
+						FunctionCallInfo fcinfo, int n, bool is_update)
 {
 	int64 usec;
 
@@ -108,16 +110,15 @@ set_param(MappingInfo *mapping, ParamArgument param, FunctionCallInfo fcinfo,
 		case ARG_MAXIMUM_BATCHING_WINDOW:
 			usec = usec_argument(fcinfo, n);
 			mapping_params_set_maximum_batching_window(mapping,
-													   taken_away && usec < 0 ? 0 : usec);
+													   is_update && usec < 0 ? 0 : usec);
 			break;
 		case ARG_PARALLELIZATION_FACTOR:
 			mapping_params_set_parallelization_factor(mapping, PG_GETARG_INT32(n));
 			break;
 		case ARG_MAXIMUM_RECORD_AGE:
 			usec = usec_argument(fcinfo, n);
-			mapping_params_set_maximum_record_age(mapping, taken_away && usec < 0 ?
-															   -USECS_PER_SEC :
-															   usec);
+			mapping_params_set_maximum_record_age(mapping,
+												  is_update && usec < 0 ? -USECS_PER_SEC : usec);
 			break;
 		case ARG_MAXIMUM_RETRY_ATTEMPTS:
 			mapping_params_set_maximum_retry_attempts(mapping, PG_GETARG_INT32(n));
@@ -131,7 +132,7 @@ set_param(MappingInfo *mapping, ParamArgument param, FunctionCallInfo fcinfo,
 		case ARG_TUMBLING_WINDOW:
 			usec = usec_argument(fcinfo, n);
 			mapping_params_set_tumbling_window(mapping,
-											   taken_away && usec < 0 ? 0 : usec);
+											   is_update && usec < 0 ? 0 : usec);
 			break;
 		case ARG_FUNCTION_RESPONSE_TYPES:
 			set_response_types(mapping, PG_GETARG_ARRAYTYPE_P(n));
@@ -162,8 +163,8 @@ ddbstreams_create_event_source_mapping(PG_FUNCTION_ARGS)
 	require_argument(fcinfo, 2, "startingPosition");
 	for (int i = 0; i < ARG_COUNT; i++)
 	{
-		if (not_null[i] != NULL)
-			require_argument(fcinfo, first + i, not_null[i]);
+		if (not_null_in_create[i] != NULL)
+			require_argument(fcinfo, first + i, not_null_in_create[i]);
 	}
 
 	mapping = mapping_change_begin_create(text_to_cstring(PG_GETARG_TEXT_PP(1)),
@@ -173,13 +174,16 @@ ddbstreams_create_event_source_mapping(PG_FUNCTION_ARGS)
 	for (int i = 0; i < ARG_COUNT; i++)
 	{
 		if (!PG_ARGISNULL(first + i))
-			set_param(mapping, i, fcinfo, first + i, false);
+			set_param_from_argument(mapping, i, fcinfo, first + i, false);
 	}
 	mapping_change_finish_create(mapping, GetActiveSnapshot());
 	PG_RETURN_UUID_P(&mapping->uuid);
 }
 
-/* update_event_source_mapping(uuid uuid, function_name regproc, …) returns void */
+/*
+ * update_event_source_mapping(uuid uuid, function_name regproc, …) returns
+ * void
+ */
 Datum
 ddbstreams_update_event_source_mapping(PG_FUNCTION_ARGS)
 {
@@ -195,7 +199,7 @@ ddbstreams_update_event_source_mapping(PG_FUNCTION_ARGS)
 	for (int i = 0; i < ARG_COUNT; i++)
 	{
 		if (!PG_ARGISNULL(first + i))
-			set_param(mapping, i, fcinfo, first + i, true);
+			set_param_from_argument(mapping, i, fcinfo, first + i, true);
 	}
 	mapping_change_finish_update(mapping, was_active);
 	PG_RETURN_VOID();
@@ -214,7 +218,8 @@ ddbstreams_delete_event_source_mapping(PG_FUNCTION_ARGS)
  * list_event_source_mappings(event_source_arn text, function_name regproc)
  * returns setof record
  *
- * The caller's mappings, in the order of their creation.
+ * Returns the mappings that the caller may see, in the order of their
+ * creation.
  */
 Datum
 ddbstreams_list_event_source_mappings(PG_FUNCTION_ARGS)

@@ -2,29 +2,27 @@
  * mapping_state.c
  *	  The state of a mapping, as AWS names states.
  *
- * Until the dispatcher works by the row as the user has left it, that is until
- * it has acknowledged the row's version, the state tells what the user did:
- * Creating, Enabling or Updating; then Enabled.  What is not to deliver is
- * Disabling while a batch is in flight, and Disabled; that needs no dispatcher.
+ * The state of a mapping that is to deliver tells what the user has done to
+ * it, Creating, Enabling or Updating, until the dispatcher works by the row as
+ * the user has left it, that is, until it has acknowledged the row's version.
+ * From then on the state is Enabled.  A mapping that is not to deliver is
+ * Disabling while a batch of it is in flight, and then Disabled; that takes no
+ * dispatcher.
  *
- * A mapping outlives its function, its role and its stream.  Without the latter
- * two it is Disabled, whatever the user wants.  A function may come back: the
- * mapping stays Enabled, and its batches fail until then.
+ * A mapping may outlive its function, its role and its stream.  Without its
+ * role or its stream it is Disabled, although the user may have enabled it.
+ * Without its function it stays Enabled, and its batches fail: the function
+ * may be made again.
  */
 #include "postgres.h"
 
 #include "utils/syscache.h"
 
-#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_lock.h"
 #include "mapping/mapping_shard.h"
 #include "mapping/mapping_state.h"
 #include "shard/horizon.h"
 
-/*
- * Returns what keeps the mapping from working for good, in the manner of
- * last_processing_result, or NULL.
- */
 const char *
 mapping_state_problem(const MappingInfo *mapping)
 {
@@ -37,7 +35,6 @@ mapping_state_problem(const MappingInfo *mapping)
 	return NULL;
 }
 
-/* Returns last_processing_result as users see it. */
 const char *
 mapping_state_processing_result(const MappingInfo *mapping)
 {
