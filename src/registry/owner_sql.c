@@ -8,13 +8,19 @@
  * settings are; names of our own are written with their schema.
  *
  *		owner_sql_begin(&state);
- *		count = owner_sql("select … from ddbstreams_shards.… where x = $1", …);
+ *		count = owner_sql_run("SELECT … WHERE shard_no = $shard_no", &row);
  *		... SPI_tuptable ...
  *		owner_sql_end(&state);
+ *
+ * row.h says how a statement names the columns of its row.  owner_sql_execute
+ * and owner_sql_list do all of this for one statement.
  *
  * What SPI allocates is gone after owner_sql_end; copy with SPI_palloc or in a
  * context of the caller's.  After an error the abort of the (sub)transaction
  * undoes owner_sql_begin.
+ *
+ * A statement is a literal: its plan is kept for the session under its address.
+ * It runs with a new snapshot where the isolation level allows.
  */
 #include "postgres.h"
 
@@ -24,12 +30,23 @@
 #include "utils/memutils.h"
 
 #include "registry/owner_sql.h"
+#include "registry/row.h"
 #include "registry/stream_catalog.h"
+
+/*
+ * What a plan is found by: the addresses of the statement, a literal, and of
+ * the list of columns that it was written out for, or NULL
+ */
+typedef struct PlanKey
+{
+	const char	   *statement;
+	const RowTable *table;
+} PlanKey;
 
 typedef struct PlanEntry
 {
-	const char *query; /* by its address: queries are literals */
-	SPIPlanPtr	plan;
+	PlanKey	   key;
+	SPIPlanPtr plan; /* NULL if preparing has failed */
 } PlanEntry;
 
 static HTAB *plans = NULL;
@@ -59,9 +76,10 @@ owner_sql_end(OwnerSql *state)
 	SetUserIdAndSecContext(state->save_userid, state->save_sec_context);
 }
 
-static SPIPlanPtr
-find_plan(const char *query, int nargs, const Oid *types)
+static PlanEntry *
+find_plan(const char *statement, const RowTable *table)
 {
+	PlanKey	   key = {statement, table};
 	PlanEntry *entry;
 	bool	   found;
 
@@ -69,40 +87,118 @@ find_plan(const char *query, int nargs, const Oid *types)
 	{
 		HASHCTL ctl;
 
-		ctl.keysize = sizeof(const char *);
+		ctl.keysize = sizeof(PlanKey);
 		ctl.entrysize = sizeof(PlanEntry);
 		plans = hash_create("ddbstreams plans", 32, &ctl, HASH_ELEM | HASH_BLOBS);
 	}
-	entry = hash_search(plans, &query, HASH_ENTER, &found);
+	entry = hash_search(plans, &key, HASH_ENTER, &found);
 	if (!found)
 		entry->plan = NULL;
-	if (entry->plan == NULL)
-	{
-		SPIPlanPtr plan = SPI_prepare(query, nargs, unconstify(Oid *, types));
+	return entry;
+}
 
-		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-		if (SPI_keepplan(plan) != 0)
-			elog(ERROR, "SPI_keepplan failed");
-		entry->plan = plan;
-	}
-	return entry->plan;
+static void
+prepare_plan(PlanEntry *entry, const char *sql, int nargs, const Oid *types)
+{
+	SPIPlanPtr plan = SPI_prepare(sql, nargs, unconstify(Oid *, types));
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	entry->plan = plan;
+}
+
+static uint64
+execute_plan(SPIPlanPtr plan, Datum *values, const char *nulls)
+{
+	int result = SPI_execute_plan(plan, values, nulls, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
+	return SPI_processed;
 }
 
 /*
- * Runs one statement, whose text must be a literal (its plan is kept for the
- * session under its address), with a new snapshot where the isolation level
- * allows, and returns the number of rows; they are in SPI_tuptable.  nulls is
- * as for SPI_execute_plan, and may be NULL.
+ * Runs a statement with numbered parameters and returns the number of rows;
+ * they are in SPI_tuptable.  nulls is as for SPI_execute_plan, and may be NULL.
  */
 uint64
 owner_sql(const char *query, int nargs, const Oid *types, Datum *values,
 		  const char *nulls)
 {
-	int result = SPI_execute_plan(find_plan(query, nargs, types), values, nulls,
-								  false, 0);
+	PlanEntry *entry = find_plan(query, NULL);
 
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
-	return SPI_processed;
+	if (entry->plan == NULL)
+		prepare_plan(entry, query, nargs, types);
+	return execute_plan(entry->plan, values, nulls);
+}
+
+/*
+ * Runs a statement that names columns of a row (row.h) and returns the number
+ * of rows; they are in SPI_tuptable.
+ */
+uint64
+owner_sql_run(const char *statement, const TableRow *row)
+{
+	const RowTable *table = row->table;
+	PlanEntry	   *entry = find_plan(statement, table);
+	char			nulls[ROW_MAX_COLUMNS];
+
+	if (entry->plan == NULL)
+	{
+		char *sql = row_statement(table, statement);
+		Oid	  types[ROW_MAX_COLUMNS];
+
+		for (int i = 0; i < table->count; i++)
+			types[i] = table->columns[i].type;
+		prepare_plan(entry, sql, table->count, types);
+		pfree(sql);
+	}
+	for (int i = 0; i < table->count; i++)
+		nulls[i] = row->nulls[i] ? 'n' : ' ';
+	return execute_plan(entry->plan, unconstify(TableRow *, row)->values,
+						nulls);
+}
+
+/* Runs one statement that names columns; returns the number of rows. */
+uint64
+owner_sql_execute(const char *statement, const TableRow *row)
+{
+	OwnerSql state;
+	uint64	 count;
+
+	owner_sql_begin(&state);
+	count = owner_sql_run(statement, row);
+	owner_sql_end(&state);
+	return count;
+}
+
+/*
+ * Runs one statement that returns the columns of the row's table, in their
+ * order, and makes a list of what it returns, in the current memory context.
+ */
+List *
+owner_sql_list(const char *statement, const TableRow *row, OwnerSqlMaker make)
+{
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext oldcontext;
+	List		 *result = NIL;
+	OwnerSql	  state;
+	uint64		  count;
+
+	owner_sql_begin(&state);
+	count = owner_sql_run(statement, row);
+	row_check_columns(row->table, SPI_tuptable->tupdesc);
+	oldcontext = MemoryContextSwitchTo(context);
+	for (uint64 i = 0; i < count; i++)
+	{
+		TableRow found;
+
+		row_read(&found, row->table, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		result = lappend(result, make(&found));
+	}
+	MemoryContextSwitchTo(oldcontext);
+	owner_sql_end(&state);
+	return result;
 }

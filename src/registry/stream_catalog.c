@@ -41,52 +41,43 @@
 
 #include "base/clock.h"
 #include "registry/heap_write.h"
+#include "registry/row.h"
 #include "registry/stream_catalog.h"
 
-enum
-{
-	Anum_stream_id = 1,
-	Anum_stream_arn,
-	Anum_stream_table_oid,
-	Anum_stream_table_dropped,
-	Anum_stream_table_name,
-	Anum_stream_label,
-	Anum_stream_view_type,
-	Anum_stream_created_at,
-	Anum_stream_disabled_at,
-	Anum_stream_retention,
-	Anum_stream_owner,
-	Anum_stream_key_attnums,
-	Anum_stream_key_columns,
-	Anum_stream_partition_attnums,
-	Anum_stream_hash_functions,
-	Anum_stream_version,
-	Natts_stream = Anum_stream_version
-};
+#define STREAM_COLUMNS(COLUMN)                                 \
+	COLUMN(stream, stream_id, INT8OID, ROW_FIXED)              \
+	COLUMN(stream, stream_arn, TEXTOID, ROW_FIXED)             \
+	COLUMN(stream, table_oid, REGCLASSOID, ROW_FIXED)          \
+	COLUMN(stream, table_dropped, BOOLOID, ROW_FIXED)          \
+	COLUMN(stream, table_name, TEXTOID, ROW_FIXED)             \
+	COLUMN(stream, stream_label, TEXTOID, ROW_FIXED)           \
+	COLUMN(stream, stream_view_type, TEXTOID, ROW_FIXED)       \
+	COLUMN(stream, created_at, TIMESTAMPTZOID, ROW_FIXED)      \
+	COLUMN(stream, disabled_at, TIMESTAMPTZOID, ROW_FIXED)     \
+	COLUMN(stream, retention, INTERVALOID, ROW_FIXED)          \
+	COLUMN(stream, owner, OIDOID, ROW_FIXED)                   \
+	COLUMN(stream, key_attnums, INT2ARRAYOID, ROW_FIXED)       \
+	COLUMN(stream, key_columns, TEXTARRAYOID, ROW_FIXED)       \
+	COLUMN(stream, partition_attnums, INT2ARRAYOID, ROW_FIXED) \
+	COLUMN(stream, hash_functions, TEXTOID, ROW_FIXED)         \
+	COLUMN(stream, version, INT8OID, ROW_FIXED)
+ROW_TABLE(stream, STREAM_COLUMNS);
 
-enum
-{
-	Anum_shard_no = 1,
-	Anum_shard_stream_id,
-	Anum_shard_id,
-	Anum_shard_parent_shard_id,
-	Anum_shard_starting_number,
-	Anum_shard_ending_number,
-	Anum_shard_hash_first,
-	Anum_shard_hash_last,
-	Anum_shard_table,
-	Anum_shard_side_table,
-	Anum_shard_created_at,
-	Anum_shard_closed_at,
-	Anum_shard_version,
-	Natts_shard = Anum_shard_version
-};
-
-#define MAX_CATALOG_ATTS 16
-
-StaticAssertDecl((int) Natts_stream <= MAX_CATALOG_ATTS &&
-					 (int) Natts_shard <= MAX_CATALOG_ATTS,
-				 "MAX_CATALOG_ATTS is too small");
+#define SHARD_COLUMNS(COLUMN)                            \
+	COLUMN(shard, shard_no, INT8OID, ROW_FIXED)          \
+	COLUMN(shard, stream_id, INT8OID, ROW_FIXED)         \
+	COLUMN(shard, shard_id, TEXTOID, ROW_FIXED)          \
+	COLUMN(shard, parent_shard_id, TEXTOID, ROW_FIXED)   \
+	COLUMN(shard, starting_number, INT8OID, ROW_FIXED)   \
+	COLUMN(shard, ending_number, INT8OID, ROW_FIXED)     \
+	COLUMN(shard, hash_first, INT8OID, ROW_FIXED)        \
+	COLUMN(shard, hash_last, INT8OID, ROW_FIXED)         \
+	COLUMN(shard, shard_table, REGCLASSOID, ROW_FIXED)   \
+	COLUMN(shard, side_table, REGCLASSOID, ROW_FIXED)    \
+	COLUMN(shard, created_at, TIMESTAMPTZOID, ROW_FIXED) \
+	COLUMN(shard, closed_at, TIMESTAMPTZOID, ROW_FIXED)  \
+	COLUMN(shard, version, INT8OID, ROW_FIXED)
+ROW_TABLE(shard, SHARD_COLUMNS);
 
 static const char *const table_names[] = {
 	[CATALOG_STREAM] = "stream",
@@ -175,113 +166,58 @@ catalog_index_oid(CatalogTable table, const char *suffix)
 	return relid;
 }
 
-/* A row being read: stops the code below from passing four things around */
-typedef struct CatalogRow
-{
-	Datum values[MAX_CATALOG_ATTS];
-	bool  nulls[MAX_CATALOG_ATTS];
-} CatalogRow;
-
-#define ROW_DATUM(row, anum)   ((row)->values[(anum) - 1])
-#define ROW_IS_NULL(row, anum) ((row)->nulls[(anum) - 1])
-
-static char *
-row_text(CatalogRow *row, int anum)
-{
-	if (ROW_IS_NULL(row, anum))
-		return NULL;
-	return TextDatumGetCString(ROW_DATUM(row, anum));
-}
-
-static TimestampTz
-row_time(CatalogRow *row, int anum)
-{
-	return ROW_IS_NULL(row, anum) ? 0 :
-									DatumGetTimestampTz(ROW_DATUM(row, anum));
-}
-
-static AttrNumber *
-row_attnums(CatalogRow *row, int anum, int *count)
-{
-	Datum	   *elems;
-	AttrNumber *attnums;
-
-	deconstruct_array(DatumGetArrayTypeP(ROW_DATUM(row, anum)), INT2OID,
-					  sizeof(int16), true, TYPALIGN_SHORT, &elems, NULL, count);
-	attnums = palloc(*count * sizeof(AttrNumber));
-	for (int i = 0; i < *count; i++)
-		attnums[i] = DatumGetInt16(elems[i]);
-	return attnums;
-}
-
-static char **
-row_texts(CatalogRow *row, int anum)
-{
-	Datum *elems;
-	int	   count;
-	char **texts;
-
-	deconstruct_array(DatumGetArrayTypeP(ROW_DATUM(row, anum)), TEXTOID,
-					  -1, false, TYPALIGN_INT, &elems, NULL, &count);
-	texts = palloc(count * sizeof(char *));
-	for (int i = 0; i < count; i++)
-		texts[i] = TextDatumGetCString(elems[i]);
-	return texts;
-}
-
 static StreamInfo *
-stream_from_tuple(HeapTuple tuple, TupleDesc desc)
+stream_from_row(const TableRow *row)
 {
 	StreamInfo *stream = palloc0(sizeof(StreamInfo));
-	CatalogRow	row;
+	int			columns;
 
-	heap_deform_tuple(tuple, desc, row.values, row.nulls);
-	stream->stream_id = DatumGetInt64(ROW_DATUM(&row, Anum_stream_id));
-	stream->arn = row_text(&row, Anum_stream_arn);
-	stream->table_oid = DatumGetObjectId(ROW_DATUM(&row, Anum_stream_table_oid));
-	stream->table_dropped = DatumGetBool(ROW_DATUM(&row, Anum_stream_table_dropped));
-	stream->table_name = row_text(&row, Anum_stream_table_name);
-	stream->label = row_text(&row, Anum_stream_label);
-	if (!view_type_parse(row_text(&row, Anum_stream_view_type),
+	stream->stream_id = row_int64(row, Anum_stream_stream_id);
+	stream->arn = row_text(row, Anum_stream_stream_arn);
+	stream->table_oid = row_oid(row, Anum_stream_table_oid);
+	stream->table_dropped = row_bool(row, Anum_stream_table_dropped);
+	stream->table_name = row_text(row, Anum_stream_table_name);
+	stream->label = row_text(row, Anum_stream_stream_label);
+	if (!view_type_parse(row_text(row, Anum_stream_stream_view_type),
 						 &stream->view_type))
 		elog(ERROR, "unknown view type of stream " INT64_FORMAT,
 			 stream->stream_id);
-	stream->created_at = row_time(&row, Anum_stream_created_at);
-	stream->disabled_at = row_time(&row, Anum_stream_disabled_at);
-	stream->retention = *DatumGetIntervalP(ROW_DATUM(&row, Anum_stream_retention));
+	stream->created_at = row_time(row, Anum_stream_created_at);
+	stream->disabled_at = row_time(row, Anum_stream_disabled_at);
+	stream->retention = *row_interval(row, Anum_stream_retention);
 	stream->retention_usec = clock_interval_usec(&stream->retention);
-	stream->owner = DatumGetObjectId(ROW_DATUM(&row, Anum_stream_owner));
-	stream->key_attnums = row_attnums(&row, Anum_stream_key_attnums,
+	stream->owner = row_oid(row, Anum_stream_owner);
+	stream->key_attnums = row_attnums(row, Anum_stream_key_attnums,
 									  &stream->key_count);
-	stream->key_columns = row_texts(&row, Anum_stream_key_columns);
-	stream->partition_attnums = row_attnums(&row, Anum_stream_partition_attnums,
+	stream->key_columns = row_texts(row, Anum_stream_key_columns, &columns);
+	if (columns != stream->key_count)
+		elog(ERROR, "key of stream " INT64_FORMAT " has %d columns and %d names",
+			 stream->stream_id, stream->key_count, columns);
+	stream->partition_attnums = row_attnums(row, Anum_stream_partition_attnums,
 											&stream->partition_count);
-	stream->hash_functions = row_text(&row, Anum_stream_hash_functions);
-	stream->version = DatumGetInt64(ROW_DATUM(&row, Anum_stream_version));
+	stream->hash_functions = row_text(row, Anum_stream_hash_functions);
+	stream->version = row_int64(row, Anum_stream_version);
 	return stream;
 }
 
 static ShardInfo *
-shard_from_tuple(HeapTuple tuple, TupleDesc desc)
+shard_from_row(const TableRow *row)
 {
 	ShardInfo *shard = palloc0(sizeof(ShardInfo));
-	CatalogRow row;
 
-	heap_deform_tuple(tuple, desc, row.values, row.nulls);
-	shard->shard_no = DatumGetInt64(ROW_DATUM(&row, Anum_shard_no));
-	shard->stream_id = DatumGetInt64(ROW_DATUM(&row, Anum_shard_stream_id));
-	shard->shard_id = row_text(&row, Anum_shard_id);
-	shard->parent_shard_id = row_text(&row, Anum_shard_parent_shard_id);
-	shard->starting_number = DatumGetInt64(ROW_DATUM(&row, Anum_shard_starting_number));
-	if (!ROW_IS_NULL(&row, Anum_shard_ending_number))
-		shard->ending_number = DatumGetInt64(ROW_DATUM(&row, Anum_shard_ending_number));
-	shard->hash_first = (uint64) DatumGetInt64(ROW_DATUM(&row, Anum_shard_hash_first));
-	shard->hash_last = (uint64) DatumGetInt64(ROW_DATUM(&row, Anum_shard_hash_last));
-	shard->shard_table = DatumGetObjectId(ROW_DATUM(&row, Anum_shard_table));
-	shard->side_table = DatumGetObjectId(ROW_DATUM(&row, Anum_shard_side_table));
-	shard->created_at = row_time(&row, Anum_shard_created_at);
-	shard->closed_at = row_time(&row, Anum_shard_closed_at);
-	shard->version = DatumGetInt64(ROW_DATUM(&row, Anum_shard_version));
+	shard->shard_no = row_int64(row, Anum_shard_shard_no);
+	shard->stream_id = row_int64(row, Anum_shard_stream_id);
+	shard->shard_id = row_text(row, Anum_shard_shard_id);
+	shard->parent_shard_id = row_text(row, Anum_shard_parent_shard_id);
+	shard->starting_number = row_int64(row, Anum_shard_starting_number);
+	shard->ending_number = row_int64(row, Anum_shard_ending_number);
+	shard->hash_first = (uint64) row_int64(row, Anum_shard_hash_first);
+	shard->hash_last = (uint64) row_int64(row, Anum_shard_hash_last);
+	shard->shard_table = row_oid(row, Anum_shard_shard_table);
+	shard->side_table = row_oid(row, Anum_shard_side_table);
+	shard->created_at = row_time(row, Anum_shard_created_at);
+	shard->closed_at = row_time(row, Anum_shard_closed_at);
+	shard->version = row_int64(row, Anum_shard_version);
 	return shard;
 }
 
@@ -374,16 +310,24 @@ catalog_scan(CatalogTable table, const char *index_suffix, int nkeys,
 	SysScanDesc scan = systable_beginscan(rel, index, OidIsValid(index),
 										  snapshot, nkeys, keys);
 	HeapTuple	tuple;
+	TableRow	row;
 
+	if (table == CATALOG_STREAM)
+		row_check_columns(&stream_table, RelationGetDescr(rel));
+	else
+		row_check_columns(&shard_table, RelationGetDescr(rel));
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		void *row;
-
 		if (table == CATALOG_STREAM)
-			row = stream_from_tuple(tuple, RelationGetDescr(rel));
+		{
+			row_read(&row, &stream_table, tuple, RelationGetDescr(rel));
+			result = lappend(result, stream_from_row(&row));
+		}
 		else
-			row = shard_from_tuple(tuple, RelationGetDescr(rel));
-		result = lappend(result, row);
+		{
+			row_read(&row, &shard_table, tuple, RelationGetDescr(rel));
+			result = lappend(result, shard_from_row(&row));
+		}
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -489,7 +433,7 @@ stream_catalog_by_arn(const char *arn, Snapshot snapshot)
 {
 	ScanKeyData key;
 
-	ScanKeyInit(&key, Anum_stream_arn, BTEqualStrategyNumber, F_TEXTEQ,
+	ScanKeyInit(&key, Anum_stream_stream_arn, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(arn));
 	return only_stream("arn_idx", &key, snapshot);
 }
@@ -499,7 +443,7 @@ stream_catalog_by_id(int64 stream_id, Snapshot snapshot)
 {
 	ScanKeyData key;
 
-	ScanKeyInit(&key, Anum_stream_id, BTEqualStrategyNumber, F_INT8EQ,
+	ScanKeyInit(&key, Anum_stream_stream_id, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(stream_id));
 	return only_stream("pkey", &key, snapshot);
 }
@@ -532,11 +476,12 @@ stream_catalog_try_lock(int64 stream_id)
 
 /* Inserts one row in a catalogue table and makes it visible to later reads. */
 static void
-catalog_insert(CatalogTable table, CatalogRow *row)
+catalog_insert(CatalogTable table, TableRow *row)
 {
 	Relation rel = table_open(catalog_table_oid(table, false),
 							  RowExclusiveLock);
 
+	row_check_columns(row->table, RelationGetDescr(rel));
 	PushActiveSnapshot(GetTransactionSnapshot());
 	heap_write_insert(rel, row->values, row->nulls);
 	PopActiveSnapshot();
@@ -544,69 +489,24 @@ catalog_insert(CatalogTable table, CatalogRow *row)
 	CommandCounterIncrement();
 }
 
-static void
-row_set(CatalogRow *row, int anum, Datum value)
-{
-	row->values[anum - 1] = value;
-	row->nulls[anum - 1] = false;
-}
-
-static void
-row_set_text(CatalogRow *row, int anum, const char *value)
-{
-	if (value != NULL)
-		row_set(row, anum, CStringGetTextDatum(value));
-}
-
-static void
-row_set_time(CatalogRow *row, int anum, TimestampTz value)
-{
-	if (value != 0)
-		row_set(row, anum, TimestampTzGetDatum(value));
-}
-
-static void
-row_set_attnums(CatalogRow *row, int anum, AttrNumber *attnums, int count)
-{
-	Datum *elems = palloc(count * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		elems[i] = Int16GetDatum(attnums[i]);
-	row_set(row, anum,
-			PointerGetDatum(construct_array(elems, count, INT2OID,
-											sizeof(int16), true,
-											TYPALIGN_SHORT)));
-}
-
-static void
-row_set_texts(CatalogRow *row, int anum, char **texts, int count)
-{
-	Datum *elems = palloc(count * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		elems[i] = CStringGetTextDatum(texts[i]);
-	row_set(row, anum,
-			PointerGetDatum(construct_array(elems, count, TEXTOID, -1, false,
-											TYPALIGN_INT)));
-}
-
 void
 stream_catalog_insert(StreamInfo *stream)
 {
-	CatalogRow row;
+	TableRow row;
 
-	memset(row.nulls, true, sizeof(row.nulls));
-	row_set(&row, Anum_stream_id, Int64GetDatum(stream->stream_id));
-	row_set_text(&row, Anum_stream_arn, stream->arn);
-	row_set(&row, Anum_stream_table_oid, ObjectIdGetDatum(stream->table_oid));
-	row_set(&row, Anum_stream_table_dropped, BoolGetDatum(stream->table_dropped));
+	row_init(&row, &stream_table);
+	row_set_int64(&row, Anum_stream_stream_id, stream->stream_id);
+	row_set_text(&row, Anum_stream_stream_arn, stream->arn);
+	row_set_oid(&row, Anum_stream_table_oid, stream->table_oid);
+	row_set_bool(&row, Anum_stream_table_dropped, stream->table_dropped);
 	row_set_text(&row, Anum_stream_table_name, stream->table_name);
-	row_set_text(&row, Anum_stream_label, stream->label);
-	row_set_text(&row, Anum_stream_view_type, view_type_name(stream->view_type));
+	row_set_text(&row, Anum_stream_stream_label, stream->label);
+	row_set_text(&row, Anum_stream_stream_view_type,
+				 view_type_name(stream->view_type));
 	row_set_time(&row, Anum_stream_created_at, stream->created_at);
 	row_set_time(&row, Anum_stream_disabled_at, stream->disabled_at);
-	row_set(&row, Anum_stream_retention, IntervalPGetDatum(&stream->retention));
-	row_set(&row, Anum_stream_owner, ObjectIdGetDatum(stream->owner));
+	row_set_interval(&row, Anum_stream_retention, &stream->retention);
+	row_set_oid(&row, Anum_stream_owner, stream->owner);
 	row_set_attnums(&row, Anum_stream_key_attnums, stream->key_attnums,
 					stream->key_count);
 	row_set_texts(&row, Anum_stream_key_columns, stream->key_columns,
@@ -614,7 +514,7 @@ stream_catalog_insert(StreamInfo *stream)
 	row_set_attnums(&row, Anum_stream_partition_attnums,
 					stream->partition_attnums, stream->partition_count);
 	row_set_text(&row, Anum_stream_hash_functions, stream->hash_functions);
-	row_set(&row, Anum_stream_version, Int64GetDatum(stream->version));
+	row_set_int64(&row, Anum_stream_version, stream->version);
 	catalog_insert(CATALOG_STREAM, &row);
 }
 
@@ -645,14 +545,14 @@ catalog_delete(CatalogTable table, AttrNumber anum, int64 id)
 void
 stream_catalog_delete(const StreamInfo *stream)
 {
-	catalog_delete(CATALOG_STREAM, Anum_stream_id, stream->stream_id);
+	catalog_delete(CATALOG_STREAM, Anum_stream_stream_id, stream->stream_id);
 }
 
 /* Deletes a shard's rows, under the stream's lock. */
 void
 shard_catalog_delete(const ShardInfo *shard)
 {
-	catalog_delete(CATALOG_SHARD, Anum_shard_no, shard->shard_no);
+	catalog_delete(CATALOG_SHARD, Anum_shard_shard_no, shard->shard_no);
 }
 
 /* Returns the shards of a stream, in the order of their ids. */
@@ -678,7 +578,7 @@ shard_catalog_find(int64 stream_id, const char *shard_id, Snapshot snapshot)
 
 	ScanKeyInit(&keys[0], Anum_shard_stream_id, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(stream_id));
-	ScanKeyInit(&keys[1], Anum_shard_id, BTEqualStrategyNumber, F_TEXTEQ,
+	ScanKeyInit(&keys[1], Anum_shard_shard_id, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(shard_id));
 	shards = catalog_scan(CATALOG_SHARD, "stream_id_idx", 2, keys, snapshot);
 	return shards == NIL ? NULL : linitial(shards);
@@ -691,7 +591,7 @@ shard_catalog_by_no(int64 shard_no, Snapshot snapshot)
 	ScanKeyData key;
 	List	   *shards;
 
-	ScanKeyInit(&key, Anum_shard_no, BTEqualStrategyNumber, F_INT8EQ,
+	ScanKeyInit(&key, Anum_shard_shard_no, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(shard_no));
 	shards = catalog_scan(CATALOG_SHARD, "pkey", 1, &key, snapshot);
 	return shards == NIL ? NULL : linitial(shards);
@@ -700,23 +600,23 @@ shard_catalog_by_no(int64 shard_no, Snapshot snapshot)
 void
 shard_catalog_insert(ShardInfo *shard)
 {
-	CatalogRow row;
+	TableRow row;
 
-	memset(row.nulls, true, sizeof(row.nulls));
-	row_set(&row, Anum_shard_no, Int64GetDatum(shard->shard_no));
-	row_set(&row, Anum_shard_stream_id, Int64GetDatum(shard->stream_id));
-	row_set_text(&row, Anum_shard_id, shard->shard_id);
+	row_init(&row, &shard_table);
+	row_set_int64(&row, Anum_shard_shard_no, shard->shard_no);
+	row_set_int64(&row, Anum_shard_stream_id, shard->stream_id);
+	row_set_text(&row, Anum_shard_shard_id, shard->shard_id);
 	row_set_text(&row, Anum_shard_parent_shard_id, shard->parent_shard_id);
-	row_set(&row, Anum_shard_starting_number, Int64GetDatum(shard->starting_number));
+	row_set_int64(&row, Anum_shard_starting_number, shard->starting_number);
 	if (!ShardIsOpen(shard))
-		row_set(&row, Anum_shard_ending_number, Int64GetDatum(shard->ending_number));
-	row_set(&row, Anum_shard_hash_first, Int64GetDatum((int64) shard->hash_first));
-	row_set(&row, Anum_shard_hash_last, Int64GetDatum((int64) shard->hash_last));
-	row_set(&row, Anum_shard_table, ObjectIdGetDatum(shard->shard_table));
-	row_set(&row, Anum_shard_side_table, ObjectIdGetDatum(shard->side_table));
+		row_set_int64(&row, Anum_shard_ending_number, shard->ending_number);
+	row_set_int64(&row, Anum_shard_hash_first, (int64) shard->hash_first);
+	row_set_int64(&row, Anum_shard_hash_last, (int64) shard->hash_last);
+	row_set_oid(&row, Anum_shard_shard_table, shard->shard_table);
+	row_set_oid(&row, Anum_shard_side_table, shard->side_table);
 	row_set_time(&row, Anum_shard_created_at, shard->created_at);
 	row_set_time(&row, Anum_shard_closed_at, shard->closed_at);
-	row_set(&row, Anum_shard_version, Int64GetDatum(shard->version));
+	row_set_int64(&row, Anum_shard_version, shard->version);
 	catalog_insert(CATALOG_SHARD, &row);
 }
 
