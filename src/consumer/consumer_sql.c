@@ -176,7 +176,7 @@ lease_lost(const ConsumerInfo *consumer, const char *worker_id,
 				 errdetail("Nobody holds it.") :
 				 errdetail("Worker \"%s\" holds it, by lease counter %lld.",
 						   lease->owner, (long long) lease->counter),
-			 errhint("ConsumerPoll again: who holds the lease now processes the records that were not checkpointed.")));
+			 errhint("Poll again: who holds the lease now processes the records that were not checkpointed.")));
 }
 
 static void
