@@ -173,10 +173,10 @@ lease_lost(const ConsumerInfo *consumer, const char *worker_id,
 			 errmsg("worker \"%s\" does not hold the lease of shard %s of consumer \"%s\"",
 					worker_id, shard->shard_id, consumer->consumer_name),
 			 lease == NULL || lease->owner == NULL ?
-				 errdetail("Nobody holds it.") :
+				 errdetail("No worker holds it.") :
 				 errdetail("Worker \"%s\" holds it, by lease counter %lld.",
 						   lease->owner, (long long) lease->counter),
-			 errhint("Poll again: who holds the lease now processes the records that were not checkpointed.")));
+			 errhint("Poll again: the worker that holds the lease now processes the records that were not checkpointed.")));
 }
 
 static void
@@ -202,7 +202,7 @@ check_checkpoint(const ShardInfo *shard, const ConsumerLease *lease,
 						sequence_number, shard->shard_id),
 				 errdetail("Since worker \"%s\" has the lease, poll has returned no record behind %s.",
 						   lease->owner, sequence_number_text(lease->returned)),
-				 errhint("A worker that was away long may have lost its lease in between: poll again.")));
+				 errhint("A worker that was away for long may have lost its lease in between: poll again.")));
 }
 
 /*
