@@ -3,9 +3,16 @@
  *	  Consumer groups: clients that share the shards of a stream by leases.
  *
  * consumer		a named group of workers, of one stream
- * worker		whoever processes records: a name that a client gives itself
+ * worker		what processes records: a name that a client gives itself, and
+ *				that any session of the client may use
  * lease		a worker's right to a shard for a while, with the checkpoint:
- *				where its records are still to be processed
+ *				the consumer has one row for each shard, owned or not
+ * checkpoint	the shard's records behind this number are still to be
+ *				processed
+ * owner		the worker that has the lease
+ *
+ * README in this folder has the states of a lease, the locks, and why a record
+ * is processed exactly once.
  */
 #ifndef DDBSTREAMS_CONSUMER_H
 #define DDBSTREAMS_CONSUMER_H
@@ -26,7 +33,12 @@ typedef enum CheckpointKind
 	CHECKPOINT_SHARD_END = 'e'
 } CheckpointKind;
 
-/* A row of ddbstreams_shards.consumer; see the install script */
+/*
+ * The types below are rows of tables of ddbstreams_shards; the install script
+ * explains the columns.
+ */
+
+/* A row of consumer */
 typedef struct ConsumerInfo
 {
 	int64 consumer_no;
@@ -34,12 +46,12 @@ typedef struct ConsumerInfo
 	int64 stream_id;
 	char *stream_arn;
 	Oid	  role_id;
-	int64 lease_usec;
+	int64 lease_usec; /* lease_duration */
 	int64 lost_records;
 	int64 untold_records;
 } ConsumerInfo;
 
-/* A row of ddbstreams_shards.consumer_lease; see the install script */
+/* A row of consumer_lease */
 typedef struct ConsumerLease
 {
 	int64		   shard_no;
@@ -48,7 +60,7 @@ typedef struct ConsumerLease
 	CheckpointKind kind;
 	int64		   checkpoint;
 	int64		   returned;
-	TimestampTz	   expires_at; /* 0: never was owned */
+	TimestampTz	   expires_at; /* 0: a worker has never owned the lease */
 	int32		   owner_switches;
 	int32		   attempts;
 	TimestampTz	   returned_at; /* 0: never */
@@ -59,6 +71,7 @@ typedef struct ConsumerLease
 	int32		   worker_pid; /* 0: none */
 } ConsumerLease;
 
+/* A row of consumer_worker */
 typedef struct ConsumerWorker
 {
 	char	   *worker_id;

@@ -2,12 +2,18 @@
  * consumer_catalog.c
  *	  The tables of consumer groups, their leases and workers.
  *
- * Everything here is SQL on our own tables (owner_sql.c).  A lease belongs to the
- * transaction that has locked its row: whoever may want one takes it FOR UPDATE
- * SKIP LOCKED, so that polls never wait for each other and never deadlock, and a
- * lease that an open transaction has polled stays with it, however old it is.
- * Where rows are inserted a transaction would wait for another that has inserted
- * the same; so that is done under a lock that is tried and not waited for.
+ * Everything here is SQL that runs as the extension's owner (owner_sql.c); the
+ * callers have checked what the current user may do.
+ *
+ * A lease belongs to the transaction that has locked its row.  A poll locks
+ * rows FOR UPDATE SKIP LOCKED: polls never wait for each other and never
+ * deadlock, and the leases that an open transaction has polled stay with it,
+ * however old they are.
+ *
+ * An INSERT waits for another transaction that has inserted the same key.  So
+ * that polls do not wait there either, they insert rows under locks of the
+ * lock manager that are tried and not waited for: WORKER_LOCK_CLASS for the
+ * row of a worker, LEASES_LOCK_CLASS for the leases of a consumer.
  */
 #include "postgres.h"
 
@@ -25,7 +31,11 @@
 #include "registry/owner_sql.h"
 #include "shard/shard_wake.h"
 
-/* Classes of locks, as READER_SLOT_CLASS is one (reader_slots.c) */
+/*
+ * Fourth fields of advisory lock tags, beside READER_SLOT_CLASS
+ * (reader_slots.c).  Consumers whose numbers agree in the low 32 bits share a
+ * tag: the transaction that does not get it leaves the work to a later poll.
+ */
 #define WORKER_LOCK_CLASS 58
 #define LEASES_LOCK_CLASS 59
 
@@ -40,7 +50,7 @@
 
 #define LEASE_TABLE "ddbstreams_shards.consumer_lease"
 
-/* One row of SPI_tuptable being read, column by column */
+/* Reads one row of SPI_tuptable, column by column. */
 typedef struct RowReader
 {
 	HeapTuple tuple;
@@ -139,7 +149,10 @@ typedef enum RowKind
 	ROW_WORKER
 } RowKind;
 
-/* Runs a query, a literal, and returns its rows. */
+/*
+ * Runs a query, which must be a literal (owner_sql), and returns its rows as a
+ * list of structs in CurrentMemoryContext.
+ */
 static List *
 fetch(const char *query, int nargs, const Oid *types, Datum *values, RowKind kind)
 {
@@ -174,6 +187,7 @@ fetch(const char *query, int nargs, const Oid *types, Datum *values, RowKind kin
 	return rows;
 }
 
+/* Runs a statement, which must be a literal; returns the number of rows. */
 static uint64
 execute(const char *query, int nargs, const Oid *types, Datum *values,
 		const char *nulls)
@@ -187,7 +201,6 @@ execute(const char *query, int nargs, const Oid *types, Datum *values,
 	return count;
 }
 
-/* Returns a consumer by its name, or NULL. */
 ConsumerInfo *
 consumer_catalog_find(const char *consumer_name)
 {
@@ -200,7 +213,6 @@ consumer_catalog_find(const char *consumer_name)
 	return rows == NIL ? NULL : linitial(rows);
 }
 
-/* The same if it is the current user's; else an error. */
 ConsumerInfo *
 consumer_catalog_by_name(const char *consumer_name)
 {
@@ -227,7 +239,6 @@ consumer_catalog_list(void)
 				 0, NULL, NULL, ROW_CONSUMER);
 }
 
-/* Returns false if there is one of that name. */
 bool
 consumer_catalog_insert(const ConsumerInfo *consumer, const char *starting_position,
 						const Interval *lease_duration)
@@ -249,11 +260,6 @@ consumer_catalog_insert(const ConsumerInfo *consumer, const char *starting_posit
 				   8, types, values, NULL) == 1;
 }
 
-/*
- * Deletes a consumer, and what can be deleted without waiting of its leases and
- * workers.  What an open transaction has locked, or will have inserted, is
- * nobody's then; maintenance cleans it up.
- */
 void
 consumer_catalog_delete(int64 consumer_no)
 {
@@ -273,7 +279,6 @@ consumer_catalog_delete(int64 consumer_no)
 	consumer_catalog_wake_workers(consumer_no);
 }
 
-/* Deletes leases and workers of consumers that are dropped. */
 void
 consumer_catalog_delete_orphans(void)
 {
@@ -289,7 +294,6 @@ consumer_catalog_delete_orphans(void)
 				   0, NULL, NULL, NULL);
 }
 
-/* All leases, unlocked */
 List *
 consumer_catalog_leases(int64 consumer_no)
 {
@@ -301,7 +305,6 @@ consumer_catalog_leases(int64 consumer_no)
 				 1, types, values, ROW_LEASE);
 }
 
-/* Locks the unfinished leases of a worker that no other transaction holds. */
 List *
 consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id)
 {
@@ -315,10 +318,6 @@ consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id)
 				 2, types, values, ROW_LEASE);
 }
 
-/*
- * Locks some of these shards' leases, at most so many, that are unfinished and
- * nobody's: free, or not renewed in time, and not held by a transaction.
- */
 List *
 consumer_catalog_lock_free_leases(int64 consumer_no, Datum shard_nos, TimestampTz now,
 								  int limit)
@@ -334,12 +333,9 @@ consumer_catalog_lock_free_leases(int64 consumer_no, Datum shard_nos, TimestampT
 				 4, types, values, ROW_LEASE);
 }
 
-/*
- * Locks one of these shards' leases that a worker owns and no transaction holds,
- * if there is one; rather one whose records are all checkpointed.
- */
 List *
-consumer_catalog_lock_lease_of(int64 consumer_no, Datum shard_nos, const char *owner)
+consumer_catalog_lock_lease_of_worker(int64 consumer_no, Datum shard_nos,
+									  const char *owner)
 {
 	static const Oid types[] = {INT8OID, INT8ARRAYOID, TEXTOID};
 	Datum			 values[] = {Int64GetDatum(consumer_no), shard_nos,
@@ -352,9 +348,8 @@ consumer_catalog_lock_lease_of(int64 consumer_no, Datum shard_nos, const char *o
 				 3, types, values, ROW_LEASE);
 }
 
-/* Locks one lease, whoever owns it, unless a transaction holds it. */
 List *
-consumer_catalog_lock_any_lease(int64 consumer_no, int64 shard_no)
+consumer_catalog_try_lock_lease(int64 consumer_no, int64 shard_no)
 {
 	static const Oid types[] = {INT8OID, INT8OID};
 	Datum			 values[] = {Int64GetDatum(consumer_no), Int64GetDatum(shard_no)};
@@ -365,7 +360,6 @@ consumer_catalog_lock_any_lease(int64 consumer_no, int64 shard_no)
 				 2, types, values, ROW_LEASE);
 }
 
-/* Locks one lease, and waits for it: a list of one, or none. */
 List *
 consumer_catalog_lock_lease(int64 consumer_no, int64 shard_no)
 {
@@ -384,7 +378,7 @@ static const Oid lease_types[LEASE_PARAMETERS] = {
 	TIMESTAMPTZOID, INT4OID, INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID,
 	TIMESTAMPTZOID, INT4OID};
 
-/* Fills the parameters of a statement with consumer_no and LEASE_COLUMNS. */
+/* Fills the parameters of a statement: consumer_no, then LEASE_COLUMNS. */
 static void
 lease_values(int64 consumer_no, const ConsumerLease *lease, Datum *values,
 			 char *nulls)
@@ -418,7 +412,6 @@ lease_values(int64 consumer_no, const ConsumerLease *lease, Datum *values,
 	Assert(i == LEASE_PARAMETERS);
 }
 
-/* Returns false if there is one already. */
 bool
 consumer_catalog_insert_lease(int64 consumer_no, const ConsumerLease *lease)
 {
@@ -432,7 +425,6 @@ consumer_catalog_insert_lease(int64 consumer_no, const ConsumerLease *lease)
 				   LEASE_PARAMETERS, lease_types, values, nulls) == 1;
 }
 
-/* Writes a lease that is locked. */
 void
 consumer_catalog_update_lease(int64 consumer_no, const ConsumerLease *lease)
 {
@@ -449,10 +441,6 @@ consumer_catalog_update_lease(int64 consumer_no, const ConsumerLease *lease)
 		elog(ERROR, "lease of shard " INT64_FORMAT " is missing", lease->shard_no);
 }
 
-/*
- * Deletes the leases of these shards, which are gone, where no transaction holds
- * them; the consumer keeps what they have lost.
- */
 void
 consumer_catalog_clean_leases(int64 consumer_no, Datum shard_nos)
 {
@@ -472,10 +460,6 @@ consumer_catalog_clean_leases(int64 consumer_no, Datum shard_nos)
 				   2, types, values, NULL);
 }
 
-/*
- * Returns how many lost records of shards that are gone are still to be told
- * about, and takes note that they are; 0 if another transaction is about to.
- */
 int64
 consumer_catalog_take_untold(int64 consumer_no)
 {
@@ -510,8 +494,12 @@ consumer_catalog_workers(int64 consumer_no)
 				 1, types, values, ROW_WORKER);
 }
 
+/*
+ * Takes an advisory lock until the transaction ends; returns false at once if
+ * another transaction has it.
+ */
 static bool
-try_lock(int64 consumer_no, uint32 key, int class)
+try_advisory_lock(int64 consumer_no, uint32 key, int class)
 {
 	LOCKTAG tag;
 
@@ -519,14 +507,9 @@ try_lock(int64 consumer_no, uint32 key, int class)
 	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-/*
- * Says that a worker lives until expires_at, unless another transaction is about
- * to do so.  Returns whether it was not alive before.  The rows of workers that
- * are long dead go when a new one comes.
- */
 bool
-consumer_catalog_register_worker(int64 consumer_no, const char *worker_id, TimestampTz now,
-								 TimestampTz expires_at)
+consumer_catalog_register_worker(int64 consumer_no, const char *worker_id,
+								 TimestampTz now, TimestampTz expires_at)
 {
 	static const Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 	Datum			 values[] = {Int64GetDatum(consumer_no),
@@ -534,8 +517,9 @@ consumer_catalog_register_worker(int64 consumer_no, const char *worker_id, Times
 								 TimestampTzGetDatum(now),
 								 TimestampTzGetDatum(expires_at)};
 
-	if (!try_lock(consumer_no, hash_bytes((const unsigned char *) worker_id, strlen(worker_id)),
-				  WORKER_LOCK_CLASS))
+	if (!try_advisory_lock(consumer_no,
+						   hash_bytes((const unsigned char *) worker_id, strlen(worker_id)),
+						   WORKER_LOCK_CLASS))
 		return false;
 	if (execute("UPDATE ddbstreams_shards.consumer_worker SET expires_at = $4"
 				" WHERE consumer_no = $1 AND worker_id = $2 AND expires_at >= $3",
@@ -552,17 +536,12 @@ consumer_catalog_register_worker(int64 consumer_no, const char *worker_id, Times
 	return true;
 }
 
-/*
- * May this transaction create leases of a consumer, or is another about to?  It
- * keeps others from it until its end.
- */
 bool
 consumer_catalog_may_create_leases(int64 consumer_no)
 {
-	return try_lock(consumer_no, 0, LEASES_LOCK_CLASS);
+	return try_advisory_lock(consumer_no, 0, LEASES_LOCK_CLASS);
 }
 
-/* Returns an array of shard numbers for the functions above. */
 Datum
 consumer_catalog_shard_nos(const int64 *shard_nos, int count)
 {
@@ -574,14 +553,16 @@ consumer_catalog_shard_nos(const int64 *shard_nos, int count)
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-/* What workers that wait for a change of leases watch (shard_watch.c) */
+/*
+ * The low half of the number.  Where a shard's table or another consumer has
+ * the same key, a session is woken in vain now and then, and looks again.
+ */
 Oid
 consumer_catalog_watch_key(int64 consumer_no)
 {
 	return (Oid) (uint32) consumer_no;
 }
 
-/* At this transaction's end, wake workers that wait: leases have changed. */
 void
 consumer_catalog_wake_workers(int64 consumer_no)
 {

@@ -1,6 +1,9 @@
 /*
  * consumer_catalog.h
  *	  The tables of consumer groups, their leases and workers.
+ *
+ * Rows that are returned are palloc'd in the caller's memory context.  Times
+ * are times of clock_now(), which tests can move.
  */
 #ifndef DDBSTREAMS_CONSUMER_CATALOG_H
 #define DDBSTREAMS_CONSUMER_CATALOG_H
@@ -9,40 +12,119 @@
 
 #include "consumer/consumer.h"
 
-/* Rows that are returned are palloc'd in the caller's memory context. */
-
+/* Returns the consumer of a name, or NULL. */
 extern ConsumerInfo *consumer_catalog_find(const char *consumer_name);
+
+/*
+ * Returns the consumer of a name.  It is an error if there is none, or if the
+ * current user is not a member of the role that it belongs to.
+ */
 extern ConsumerInfo *consumer_catalog_by_name(const char *consumer_name);
-extern List			*consumer_catalog_list(void); /* of ConsumerInfo * */
-extern bool			 consumer_catalog_insert(const ConsumerInfo *consumer,
-											 const char			*starting_position,
-											 const Interval		*lease_duration);
-extern int64		 consumer_catalog_take_untold(int64 consumer_no);
-extern void			 consumer_catalog_delete(int64 consumer_no);
 
-/* Lists of ConsumerLease *, in the order of shard_no */
-extern List *consumer_catalog_leases(int64 consumer_no);
-extern List *consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id);
-extern List *consumer_catalog_lock_free_leases(int64 consumer_no, Datum shard_nos,
-											   TimestampTz now, int limit);
-extern List *consumer_catalog_lock_lease_of(int64 consumer_no, Datum shard_nos,
-											const char *owner);
-extern List *consumer_catalog_lock_any_lease(int64 consumer_no, int64 shard_no);
-extern List *consumer_catalog_lock_lease(int64 consumer_no, int64 shard_no);
+/* Returns all consumers of the database (ConsumerInfo *), sorted by name. */
+extern List *consumer_catalog_list(void);
 
-extern bool consumer_catalog_insert_lease(int64 consumer_no, const ConsumerLease *lease);
-extern void consumer_catalog_update_lease(int64 consumer_no, const ConsumerLease *lease);
-extern void consumer_catalog_clean_leases(int64 consumer_no, Datum shard_nos);
+/*
+ * Inserts a consumer; returns false if there is one of that name.  It waits
+ * for a transaction that has inserted or dropped one of that name.
+ */
+extern bool consumer_catalog_insert(const ConsumerInfo *consumer,
+									const char		   *starting_position,
+									const Interval	   *lease_duration);
 
-extern List *consumer_catalog_workers(int64 consumer_no); /* of ConsumerWorker * */
-extern bool	 consumer_catalog_register_worker(int64 consumer_no, const char *worker_id,
-											  TimestampTz now, TimestampTz expires_at);
+/*
+ * Deletes a consumer, and those of its leases and workers that no other
+ * transaction has locked.  Maintenance deletes the rest, and what an open
+ * transaction is about to insert: see consumer_catalog_delete_orphans.
+ */
+extern void consumer_catalog_delete(int64 consumer_no);
 
+/* Deletes the leases and workers of all consumers that are gone. */
 extern void consumer_catalog_delete_orphans(void);
 
-extern bool	 consumer_catalog_may_create_leases(int64 consumer_no);
+/*
+ * Returns how many records were lost in shards that are gone and have not been
+ * told to a client yet, and notes that they have been told now.  Returns 0 if
+ * another transaction has locked the consumer's row.
+ */
+extern int64 consumer_catalog_take_untold(int64 consumer_no);
+
+/* Returns all leases of a consumer (ConsumerLease *), sorted by shard_no. */
+extern List *consumer_catalog_leases(int64 consumer_no);
+
+/*
+ * The next five return leases too, sorted by shard_no, and lock their rows
+ * until the transaction ends.  All but consumer_catalog_lock_lease leave out
+ * the finished leases and those that another transaction has locked, and so
+ * never wait.  shard_nos is made by consumer_catalog_shard_nos.
+ */
+
+/* Locks the leases that a worker owns. */
+extern List *consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id);
+
+/*
+ * Locks at most limit of these shards' leases that are free at this time: they
+ * have no owner, or the owner has not renewed them.
+ */
+extern List *consumer_catalog_lock_free_leases(int64 consumer_no, Datum shard_nos,
+											   TimestampTz now, int limit);
+
+/*
+ * Locks one of these shards' leases that a worker owns; if there are several,
+ * rather one whose returned records are all checkpointed.
+ */
+extern List *consumer_catalog_lock_lease_of_worker(int64 consumer_no, Datum shard_nos,
+												   const char *owner);
+
+/* Locks the lease of a shard, owned or not. */
+extern List *consumer_catalog_try_lock_lease(int64 consumer_no, int64 shard_no);
+
+/*
+ * Locks the lease of a shard, owned or not and finished or not, and waits for
+ * a transaction that has locked it: a list of one lease, or none.
+ */
+extern List *consumer_catalog_lock_lease(int64 consumer_no, int64 shard_no);
+
+/* Inserts a lease; returns false if the shard has one already. */
+extern bool consumer_catalog_insert_lease(int64 consumer_no, const ConsumerLease *lease);
+
+/* Writes all columns of a lease whose row the transaction has locked. */
+extern void consumer_catalog_update_lease(int64 consumer_no, const ConsumerLease *lease);
+
+/*
+ * Deletes those leases of these shards, which are gone, that no other
+ * transaction has locked, and adds their losses to the consumer's row.  Does
+ * nothing if that row is locked.
+ */
+extern void consumer_catalog_clean_leases(int64 consumer_no, Datum shard_nos);
+
+/* Returns the workers of a consumer (ConsumerWorker *), dead ones too. */
+extern List *consumer_catalog_workers(int64 consumer_no);
+
+/*
+ * Notes that a worker lives until expires_at, unless another transaction is
+ * about to do so.  Returns whether the worker is new: it was not there, or was
+ * taken for dead.  Rows of workers that are long dead go when a new one comes.
+ */
+extern bool consumer_catalog_register_worker(int64 consumer_no, const char *worker_id,
+											 TimestampTz now, TimestampTz expires_at);
+
+/*
+ * Reserves the creation of a consumer's leases for this transaction, until its
+ * end.  Returns false at once if another transaction has reserved it.
+ */
+extern bool consumer_catalog_may_create_leases(int64 consumer_no);
+
+/* Returns an int8[] of shard numbers for the functions above. */
 extern Datum consumer_catalog_shard_nos(const int64 *shard_nos, int count);
-extern Oid	 consumer_catalog_watch_key(int64 consumer_no);
-extern void	 consumer_catalog_wake_workers(int64 consumer_no);
+
+/*
+ * Returns the key that a session gives to shard_watch_set in order to be woken
+ * when leases of the consumer have changed.
+ */
+extern Oid consumer_catalog_watch_key(int64 consumer_no);
+
+/* When this transaction ends, wakes the sessions that watch that key. */
+extern void consumer_catalog_wake_workers(int64 consumer_no);
 
 #endif /* DDBSTREAMS_CONSUMER_CATALOG_H */

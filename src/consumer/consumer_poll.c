@@ -1,17 +1,24 @@
 /*
  * consumer_poll.c
- *	  poll: the leases that a worker has, and their records.
+ *	  poll(): renews or takes a worker's leases and returns their records.
  *
- * A poll first waits, up to max_wait, until there is something to do for its
- * worker: records, a shard that has ended, a lease to be taken or to be given
- * up or renewed.  While it waits it holds nothing.  Then it locks the worker's
- * leases, settles who has which, reads, and writes the leases; their rows stay
- * locked until the transaction ends, which is what keeps them from being taken
- * over.  If nothing was found after all, it waits on, with what it has locked.
+ * A poll goes through these steps:
  *
- * The records are read with a snapshot that is newer than the checkpoints, and
- * shards are closed in it before the heap's length is looked at, so that the end
- * of a shard is not announced too early.
+ * 1. It waits, up to max_wait, until there is something to do for its worker:
+ *    a record, a shard that has ended, a lease to take, give up or renew.
+ *    While it waits it holds no lock.
+ * 2. It locks the worker's leases, and takes some or gives one up
+ *    (consumer_lease.c).
+ * 3. It reads the records behind the checkpoints of the leases.
+ * 4. It writes the leases.  Their rows stay locked until the transaction ends;
+ *    that keeps other workers from taking them over.
+ *
+ * If it has found nothing after all, it begins again, and keeps what it has
+ * locked.
+ *
+ * A shard is closed for a poll if the view's snapshot shows it as closed.  The
+ * snapshot is taken before the poll looks at the length of the shard's heap;
+ * so no record can come behind what a poll takes for the end of a shard.
  */
 #include "postgres.h"
 
@@ -19,7 +26,6 @@
 #include "access/xact.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -39,9 +45,10 @@ PG_FUNCTION_INFO_V1(ddbstreams_poll);
 #define MAX_RECORDS 10000
 #define MAX_WAIT	USECS_PER_DAY
 
-/* How long to leave alone what could not be had, in microseconds */
+/* How long a poll waits before it tries again to get leases (microseconds) */
 #define RETRY_INTERVAL (USECS_PER_SEC / 10)
 
+/* One call of poll() */
 typedef struct ConsumerPoll
 {
 	const char	  *consumer_name;
@@ -50,14 +57,14 @@ typedef struct ConsumerPoll
 	TimestampTz	   until; /* by the real clock */
 	ReturnSetInfo *rsinfo;
 	int			   returned;	 /* rows so far */
-	bool		   has_locked;	 /* this worker's leases, before it waited on */
-	bool		   is_contended; /* another connection of this worker has some */
-	bool		   has_stolen;
-	bool		   hands_over; /* what it has done must be seen by others */
-	TimestampTz	   retry_at;   /* leases that could not be had are tried again */
-	Oid			  *watched;	   /* what is being watched */
+	bool		   has_locked;	 /* step 2 was done at least once */
+	bool		   is_contended; /* another session of the worker has locks */
+	bool		   has_taken_over;
+	bool		   hands_over; /* returns now, so that others see its work */
+	TimestampTz	   retry_at;   /* when to try again to get leases */
+	Oid			  *watched;	   /* the keys given to shard_watch_set */
 	int			   watch_count;
-	MemoryContext  context; /* of one look or try */
+	MemoryContext  context; /* of one round of the steps */
 	MemoryContext  row_context;
 } ConsumerPoll;
 
@@ -81,7 +88,7 @@ compare_turns(const void *a, const void *b)
 	return strcmp(x->info->shard_id, y->info->shard_id);
 }
 
-/* Reads records of one shard, at most so many, and returns them to the caller. */
+/* Returns records of one shard to the caller, at most max_records. */
 static void
 read_shard(ConsumerPoll *poll, ConsumerView *view, ShardTurn *turn, int max_records)
 {
@@ -113,9 +120,9 @@ read_shard(ConsumerPoll *poll, ConsumerView *view, ShardTurn *turn, int max_reco
 }
 
 /*
- * Reads the shards whose leases are locked: that first which has had no turn for
- * longest.  Each has its part of max_records, and what one does not use others
- * may.
+ * Reads the shards whose leases are locked.  The shard that has returned no
+ * records for longest comes first.  Each shard has an equal part of
+ * max_records; other shards may use what it leaves of it.
  */
 static void
 read_shards(ConsumerPoll *poll, ConsumerView *view)
@@ -127,7 +134,7 @@ read_shards(ConsumerPoll *poll, ConsumerView *view)
 	{
 		ConsumerShard *shard = &view->shards[i];
 
-		if (shard->locked && consumer_shard_is_eligible(shard))
+		if (shard->locked && consumer_view_is_eligible(shard))
 		{
 			turns[count].shard = shard;
 			turns[count++].position = shard->lease->checkpoint;
@@ -174,7 +181,10 @@ warn_of_loss(const ConsumerView *view, const char *shard_id, int64 lost)
 			 errhint("Checkpoint in time, or keep records longer with ddbstreams.alter_stream.")));
 }
 
-/* Tells the client what its leases have lost, and shards that are gone, once. */
+/*
+ * Warns the client, once, of the records that its leases have lost, and of
+ * those that were lost in shards that are gone.
+ */
 static void
 warn_of_losses(ConsumerView *view)
 {
@@ -201,7 +211,7 @@ warn_of_losses(ConsumerView *view)
 	}
 }
 
-/* Is it time to say that this worker lives? */
+/* Is it time to note that this worker lives? */
 static bool
 registration_is_due(const ConsumerView *view)
 {
@@ -218,24 +228,24 @@ registration_is_due(const ConsumerView *view)
 	return true;
 }
 
-/* Is a lease of this worker held by another transaction of the same worker? */
+/* Has another session of the same worker locked a lease of it? */
 static bool
-has_contended(const ConsumerView *view)
+has_contended_lease(const ConsumerView *view)
 {
 	for (int i = 0; i < view->count; i++)
 	{
 		const ConsumerShard *shard = &view->shards[i];
 
-		if (consumer_shard_is_own(view, shard) && consumer_shard_is_eligible(shard) &&
+		if (consumer_view_is_own(view, shard) && consumer_view_is_eligible(shard) &&
 			!shard->locked)
 			return true;
 	}
 	return false;
 }
 
-/* Locks, settles and reads. */
+/* Steps 2 to 4 of the opening comment */
 static void
-act(ConsumerPoll *poll)
+lock_and_read(ConsumerPoll *poll)
 {
 	ConsumerView view;
 	LeaseBalance balance;
@@ -246,52 +256,53 @@ act(ConsumerPoll *poll)
 	int			 finished_now;
 
 	consumer_view_load(&view, poll->consumer_name, poll->worker_id);
-	consumer_leases_create(&view);
+	consumer_lease_create_missing(&view);
 	if (registration_is_due(&view))
 		is_new = consumer_catalog_register_worker(view.consumer->consumer_no, poll->worker_id,
 												  view.now, view.now + view.consumer->lease_usec);
-	consumer_leases_lock(&view);
+	consumer_lease_lock_own(&view);
 	finished = 0;
 	do
 	{
-		taken_now = consumer_leases_take(&view);
-		finished_now = consumer_leases_settle(&view);
+		taken_now = consumer_lease_take_free(&view);
+		finished_now = consumer_lease_settle(&view);
 		taken += taken_now;
 		finished += finished_now;
 	} while (finished_now > 0);
 
-	if (taken == 0 && !poll->has_stolen && consumer_leases_steal(&view))
+	if (taken == 0 && !poll->has_taken_over && consumer_lease_take_over(&view))
 	{
-		poll->has_stolen = true;
+		poll->has_taken_over = true;
 		taken++;
-		finished += consumer_leases_settle(&view);
+		finished += consumer_lease_settle(&view);
 	}
-	else if (taken == 0 && consumer_leases_give(&view))
+	else if (taken == 0 && consumer_lease_give_up(&view))
 		poll->hands_over = true;
-	consumer_balance(&view, &balance);
-	/* The others cannot know of a new worker before this transaction ends. */
+	consumer_lease_balance(&view, &balance);
+	/* Others do not see a new worker before this transaction ends. */
 	if (is_new && balance.others > 0 && balance.most >= balance.mine + 2)
 		poll->hands_over = true;
 
 	read_shards(poll, &view);
 	warn_of_losses(&view);
-	consumer_leases_renew(&view);
-	consumer_leases_write(&view);
+	consumer_lease_renew(&view);
+	consumer_lease_write(&view);
 	if (is_new || taken > 0 || finished > 0 || poll->hands_over)
 		consumer_catalog_wake_workers(view.consumer->consumer_no);
 	if (taken == 0 && finished == 0)
 		poll->retry_at = GetCurrentTimestamp() + RETRY_INTERVAL;
 	poll->has_locked = true;
-	poll->is_contended = has_contended(&view);
+	poll->is_contended = has_contended_lease(&view);
 	consumer_view_end(&view);
 }
 
 /*
- * Watches the shards of the worker's own leases, and changes of leases.  Returns
- * false if that is something new: the view is older then.
+ * Watches the shards of the worker's own leases, and changes of leases.
+ * Returns false if they were not being watched before: then the view is older
+ * than the watching, and something may have happened in between.
  */
 static bool
-watch(ConsumerPoll *poll, const ConsumerView *view)
+watch_leases(ConsumerPoll *poll, const ConsumerView *view)
 {
 	Oid *watched = palloc((view->count + 1) * sizeof(Oid));
 	int	 count = 0;
@@ -301,7 +312,7 @@ watch(ConsumerPoll *poll, const ConsumerView *view)
 	{
 		const ConsumerShard *shard = &view->shards[i];
 
-		if (consumer_shard_is_own(view, shard) && consumer_shard_is_eligible(shard))
+		if (consumer_view_is_own(view, shard) && consumer_view_is_eligible(shard))
 			watched[count++] = shard->info->shard_table;
 	}
 	if (count == poll->watch_count &&
@@ -317,21 +328,24 @@ watch(ConsumerPoll *poll, const ConsumerView *view)
 	return false;
 }
 
-/* Looks whether there is something to do, or when there may be. */
+/*
+ * Is there something to do for the worker?  If not, *next_look (by the real
+ * clock) is brought forward to when there may be.
+ */
 static bool
 has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_look)
 {
 	TimestampTz	 now = GetCurrentTimestamp();
-	TimestampTz	 clock_offset = view->now - now;
+	TimestampTz	 clock_offset = view->now - now; /* of clock_now() */
 	bool		 may_try = now >= poll->retry_at;
 	bool		 wants = false;
 	LeaseBalance balance;
 
 	if (!poll->has_locked && registration_is_due(view))
 		return true;
-	consumer_balance(view, &balance);
-	if ((consumer_may_steal(&balance) && !poll->has_stolen) ||
-		consumer_may_give(&balance))
+	consumer_lease_balance(view, &balance);
+	if ((consumer_lease_may_take_over(&balance) && !poll->has_taken_over) ||
+		consumer_lease_may_give_up(&balance))
 		wants = true;
 	for (int i = 0; i < view->count; i++)
 	{
@@ -339,9 +353,9 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_l
 
 		if (shard->lease == NULL)
 			wants = true;
-		if (!consumer_shard_is_eligible(shard))
+		if (!consumer_view_is_eligible(shard))
 			continue;
-		if (consumer_shard_is_own(view, shard))
+		if (consumer_view_is_own(view, shard))
 		{
 			TimestampTz renewal = shard->lease->expires_at -
 								  view->consumer->lease_usec / 3;
@@ -350,12 +364,12 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_l
 				return true;
 			if (poll->is_contended)
 				wants = true;
-			else if (consumer_shard_has_work(view, shard))
+			else if (consumer_view_has_work(view, shard))
 				return true;
 			if (!poll->has_locked)
 				*next_look = Min(*next_look, renewal - clock_offset);
 		}
-		else if (consumer_may_take(view, &balance, shard))
+		else if (consumer_lease_may_take(view, &balance, shard))
 			wants = true;
 		else if (balance.mine < balance.share)
 		{
@@ -368,7 +382,7 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_l
 	return wants && may_try;
 }
 
-/* Waits until there is something to do, or the time is over. */
+/* Step 1 of the opening comment */
 static void
 wait_for_work(ConsumerPoll *poll)
 {
@@ -385,7 +399,7 @@ wait_for_work(ConsumerPoll *poll)
 		MemoryContextReset(poll->context);
 		(void) shard_watch_take(NULL);
 		consumer_view_load(&view, poll->consumer_name, poll->worker_id);
-		is_watched = watch(poll, &view);
+		is_watched = watch_leases(poll, &view);
 		found = is_watched && has_work(poll, &view, &next_look);
 		consumer_view_end(&view);
 		if (found)
@@ -395,6 +409,7 @@ wait_for_work(ConsumerPoll *poll)
 	}
 }
 
+/* Goes through the steps of the opening comment until the poll can return. */
 static void
 poll_until(ConsumerPoll *poll)
 {
@@ -402,7 +417,7 @@ poll_until(ConsumerPoll *poll)
 	{
 		wait_for_work(poll);
 		MemoryContextReset(poll->context);
-		act(poll);
+		lock_and_read(poll);
 		if (poll->returned > 0 || poll->hands_over ||
 			GetCurrentTimestamp() >= poll->until)
 			return;
@@ -425,7 +440,7 @@ check_arguments(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("cannot poll in a transaction of this isolation level"),
-				 errdetail("Its snapshot would not show what others have checkpointed."),
+				 errdetail("Its snapshot would not show what other workers have checkpointed."),
 				 errhint("Use READ COMMITTED.")));
 }
 

@@ -1,6 +1,7 @@
 /*
  * consumer_sql.c
- *	  create_consumer, drop_consumer, checkpoint, leases.
+ *	  The SQL functions of consumer groups but poll(): create_consumer(),
+ *	  drop_consumer(), checkpoint(), leases().
  */
 #include "postgres.h"
 
@@ -20,6 +21,7 @@
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_sql.h"
+#include "consumer/consumer_view.h"
 #include "reading/stream_access.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
@@ -32,6 +34,7 @@ PG_FUNCTION_INFO_V1(ddbstreams_leases);
 #define MIN_LEASE USECS_PER_SEC
 #define MAX_LEASE USECS_PER_DAY
 
+/* Returns a name as a palloc'd string; an error if its length is wrong. */
 static char *
 check_name(const text *argument, const char *what)
 {
@@ -45,8 +48,8 @@ check_name(const text *argument, const char *what)
 	return name;
 }
 
-char *
-consumer_sql_name_argument(const text *name)
+static char *
+name_argument(const text *name)
 {
 	return check_name(name, "consumer_name");
 }
@@ -58,8 +61,8 @@ consumer_sql_worker_argument(const text *worker_id)
 }
 
 /*
- * Creates the lease of a shard where the consumer begins.  At LATEST a shard that
- * is closed already is finished.
+ * Creates the lease of a shard at the consumer's starting position.  At LATEST
+ * the lease of a shard that is closed already is finished.
  */
 static void
 create_lease(const ConsumerInfo *consumer, const StreamInfo *stream,
@@ -86,6 +89,7 @@ create_lease(const ConsumerInfo *consumer, const StreamInfo *stream,
 	(void) consumer_catalog_insert_lease(consumer->consumer_no, &lease);
 }
 
+/* Reads a starting position: LATEST, or not. */
 static bool
 is_latest(const char *starting_position)
 {
@@ -101,8 +105,8 @@ is_latest(const char *starting_position)
  * create_consumer(consumer_name text, stream_arn text, starting_position text,
  *				   lease_duration interval) returns void
  *
- * LATEST is taken in the statement's snapshot, in which the shards are, too:
- * those that come later are read from their start.
+ * LATEST is taken in the statement's snapshot, and so are the shards: shards
+ * that come later are read from their start.
  */
 Datum
 ddbstreams_create_consumer(PG_FUNCTION_ARGS)
@@ -124,7 +128,7 @@ ddbstreams_create_consumer(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(3))
 		error_null_argument("leaseDuration");
 	PreventCommandIfReadOnly("create_consumer()");
-	consumer.consumer_name = consumer_sql_name_argument(PG_GETARG_TEXT_PP(0));
+	consumer.consumer_name = name_argument(PG_GETARG_TEXT_PP(0));
 	starting_position = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	at_latest = is_latest(starting_position);
 	lease_duration = PG_GETARG_INTERVAL_P(3);
@@ -159,14 +163,15 @@ ddbstreams_drop_consumer(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		error_null_argument("consumerName");
 	PreventCommandIfReadOnly("drop_consumer()");
-	consumer = consumer_catalog_by_name(consumer_sql_name_argument(PG_GETARG_TEXT_PP(0)));
+	consumer = consumer_catalog_by_name(name_argument(PG_GETARG_TEXT_PP(0)));
 	consumer_catalog_delete(consumer->consumer_no);
 	PG_RETURN_VOID();
 }
 
+/* Raises the error of a worker that checkpoints without having the lease. */
 static void
-lease_lost(const ConsumerInfo *consumer, const char *worker_id,
-		   const ShardInfo *shard, const ConsumerLease *lease)
+report_lost_lease(const ConsumerInfo *consumer, const char *worker_id,
+				  const ShardInfo *shard, const ConsumerLease *lease)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
@@ -179,6 +184,11 @@ lease_lost(const ConsumerInfo *consumer, const char *worker_id,
 			 errhint("Poll again: the worker that holds the lease now processes the records that were not checkpointed.")));
 }
 
+/*
+ * Raises an error if the number cannot be a checkpoint of the shard: it is in
+ * the shard, not before the present checkpoint, and not behind what poll has
+ * returned to the present owner.
+ */
 static void
 check_checkpoint(const ShardInfo *shard, const ConsumerLease *lease,
 				 const char *sequence_number, int64 number)
@@ -231,23 +241,24 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(3))
 		error_null_argument("sequenceNumber");
 	PreventCommandIfReadOnly("checkpoint()");
-	consumer = consumer_catalog_by_name(consumer_sql_name_argument(PG_GETARG_TEXT_PP(0)));
+	consumer = consumer_catalog_by_name(name_argument(PG_GETARG_TEXT_PP(0)));
 	worker_id = consumer_sql_worker_argument(PG_GETARG_TEXT_PP(1));
 	sequence_number = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	number = sequence_number_parse(sequence_number);
 
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	stream = consumer_stream(consumer, snapshot);
+	stream = consumer_view_find_stream(consumer, snapshot);
 	stream_access_check(stream);
 	shard = stream_access_shard(stream, text_to_cstring(PG_GETARG_TEXT_PP(2)), snapshot);
 	UnregisterSnapshot(snapshot);
 
 	leases = consumer_catalog_lock_lease(consumer->consumer_no, shard->shard_no);
 	lease = leases == NIL ? NULL : linitial(leases);
+	/* The consumer may have been dropped meanwhile. */
 	if (lease == NULL)
-		(void) consumer_catalog_by_name(consumer->consumer_name); /* dropped meanwhile? */
+		(void) consumer_catalog_by_name(consumer->consumer_name);
 	if (lease == NULL || lease->owner == NULL || strcmp(lease->owner, worker_id) != 0)
-		lease_lost(consumer, worker_id, shard, lease);
+		report_lost_lease(consumer, worker_id, shard, lease);
 	if (lease->kind == CHECKPOINT_SHARD_END && number == lease->checkpoint)
 		PG_RETURN_VOID();
 	check_checkpoint(shard, lease, sequence_number, number);
@@ -269,6 +280,7 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Returns a checkpoint as leases() shows it. */
 static const char *
 checkpoint_text(const ConsumerLease *lease)
 {
@@ -288,6 +300,8 @@ checkpoint_text(const ConsumerLease *lease)
 
 /*
  * leases(consumer_name text) returns setof record
+ *
+ * Members of pg_monitor see the leases of any consumer.
  */
 Datum
 ddbstreams_leases(PG_FUNCTION_ARGS)
@@ -298,7 +312,7 @@ ddbstreams_leases(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("consumerName");
-	consumer_name = consumer_sql_name_argument(PG_GETARG_TEXT_PP(0));
+	consumer_name = name_argument(PG_GETARG_TEXT_PP(0));
 	view.consumer = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ?
 						consumer_catalog_find(consumer_name) :
 						NULL;
@@ -306,7 +320,7 @@ ddbstreams_leases(PG_FUNCTION_ARGS)
 		view.consumer = consumer_catalog_by_name(consumer_name);
 	InitMaterializedSRF(fcinfo, 0);
 	view.snapshot = GetActiveSnapshot();
-	view.stream = consumer_stream(view.consumer, view.snapshot);
+	view.stream = consumer_view_find_stream(view.consumer, view.snapshot);
 	consumer_view_fill(&view, consumer_catalog_leases(view.consumer->consumer_no));
 	for (int i = 0; i < view.count; i++)
 	{

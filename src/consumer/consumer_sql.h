@@ -7,8 +7,10 @@
 
 #include "base/ddbstreams.h"
 
-/* Each returns a palloc'd string, or raises an error if it cannot be a name. */
-extern char *consumer_sql_name_argument(const text *name);
+/*
+ * Returns the argument worker_id as a palloc'd string; an error if its length
+ * is not that of a name.
+ */
 extern char *consumer_sql_worker_argument(const text *worker_id);
 
 #endif /* DDBSTREAMS_CONSUMER_SQL_H */

@@ -1,33 +1,34 @@
 /*
  * consumer_stats.c
- *	  How far consumer groups are, and what has to be tidied up behind them.
+ *	  list_consumer_stats(): how far consumer groups are, behind the view
+ *	  ddbstreams.consumer_stats.
+ *
+ * A caller sees the consumers of its roles and those whose streams it may
+ * read; a member of pg_monitor sees all.
  */
 #include "postgres.h"
 
 #include "access/relation.h"
-#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
-#include "consumer/consumer_stats.h"
+#include "consumer/consumer_view.h"
 #include "reading/stream_access.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_consumer_stats);
-PG_FUNCTION_INFO_V1(ddbstreams_tidy_consumers);
 
-/* Beyond so many records the lag is estimated. */
+/* The lag is counted up to so many records, and estimated beyond them. */
 #define LAG_COUNTED 10000
 
 enum
@@ -47,11 +48,14 @@ enum
 	OUT_COUNT
 };
 
-/* Counts the records behind a checkpoint; the first one's number, or 0. */
+/*
+ * Returns the number of records behind the checkpoint; *first is the number of
+ * the first of them, or 0.
+ */
 static int64
 count_lag(const ConsumerView *view, const ConsumerShard *shard, int64 *first)
 {
-	Relation	 rel = consumer_shard_lock_table(shard);
+	Relation	 rel = consumer_view_open_table(shard);
 	ShardReader *reader;
 	ShardRecord	 record;
 	BlockNumber	 first_block;
@@ -79,16 +83,17 @@ count_lag(const ConsumerView *view, const ConsumerShard *shard, int64 *first)
 	return count;
 }
 
+/* Returns the state of a lease; README has what they mean. */
 static const char *
 state_name(const ConsumerView *view, const ConsumerShard *shard)
 {
 	if (shard->lease->kind == CHECKPOINT_SHARD_END)
 		return "finished";
-	if (!consumer_shard_is_eligible(shard))
+	if (!consumer_view_is_eligible(shard))
 		return "waiting";
 	if (shard->lease->owner == NULL)
 		return "free";
-	return consumer_shard_is_free(view, shard) ? "expired" : "owned";
+	return consumer_view_is_free(view, shard) ? "expired" : "owned";
 }
 
 static void
@@ -140,6 +145,10 @@ put_streamless(ReturnSetInfo *rsinfo, const ConsumerInfo *consumer)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/*
+ * Puts a row for each shard of the consumer's stream, if the caller may see
+ * them: sees_all is true, or the caller may read the stream.
+ */
 static void
 put_consumer(ReturnSetInfo *rsinfo, ConsumerInfo *consumer, bool sees_all)
 {
@@ -177,11 +186,7 @@ put_consumer(ReturnSetInfo *rsinfo, ConsumerInfo *consumer, bool sees_all)
 	UnregisterSnapshot(view.snapshot);
 }
 
-/*
- * list_consumer_stats() returns setof record
- *
- * Shows what the caller may see.
- */
+/* list_consumer_stats() returns setof record */
 Datum
 ddbstreams_list_consumer_stats(PG_FUNCTION_ARGS)
 {
@@ -199,131 +204,4 @@ ddbstreams_list_consumer_stats(PG_FUNCTION_ARGS)
 					 is_monitor || has_privs_of_role(GetUserId(), consumer->role_id));
 	}
 	return (Datum) 0;
-}
-
-/*
- * Moves leases that nobody has, and those of shards that are about to be dropped,
- * to the horizon, so that no loss goes uncounted.
- */
-static void
-expire_leases(ConsumerView *view)
-{
-	for (int i = 0; i < view->count; i++)
-	{
-		ConsumerShard *shard = &view->shards[i];
-		List		  *locked;
-		Relation	   rel;
-
-		if (shard->lease == NULL || shard->lease->kind == CHECKPOINT_SHARD_END ||
-			shard->lease->checkpoint >= horizon_of_shard_by_age(view->stream, shard->info) - 1)
-			continue;
-		if (horizon_has_passed_shard(view->stream, shard->info))
-			locked = consumer_catalog_lock_any_lease(view->consumer->consumer_no,
-													 shard->info->shard_no);
-		else
-			locked = consumer_catalog_lock_free_leases(view->consumer->consumer_no,
-													   consumer_catalog_shard_nos(&shard->info->shard_no, 1),
-													   view->now, 1);
-		if (locked == NIL)
-			continue;
-		shard->lease = linitial(locked);
-		rel = consumer_shard_lock_table(shard);
-		if (rel == NULL)
-			continue;
-		if (consumer_lease_expire(view, shard))
-			consumer_catalog_update_lease(view->consumer->consumer_no, shard->lease);
-		relation_close(rel, AccessShareLock);
-	}
-}
-
-static void
-maintain(ConsumerInfo *consumer)
-{
-	List		*leases = consumer_catalog_leases(consumer->consumer_no);
-	ConsumerView view = {0};
-	int64		*gone = palloc(Max(list_length(leases), 1) * sizeof(int64));
-	int			 gone_count = 0;
-	ListCell	*lc;
-
-	view.consumer = consumer;
-	view.now = clock_now();
-	view.snapshot = RegisterSnapshot(GetLatestSnapshot());
-	view.stream = stream_catalog_by_id(consumer->stream_id, view.snapshot);
-	if (view.stream != NULL)
-		consumer_view_fill(&view, leases);
-	foreach (lc, leases)
-	{
-		const ConsumerLease *lease = lfirst(lc);
-		bool				 found = false;
-
-		for (int i = 0; i < view.count && !found; i++)
-			found = view.shards[i].info->shard_no == lease->shard_no;
-		if (!found)
-			gone[gone_count++] = lease->shard_no;
-	}
-	if (gone_count > 0)
-	{
-		consumer_catalog_clean_leases(consumer->consumer_no, consumer_catalog_shard_nos(gone, gone_count));
-		consumer_catalog_wake_workers(consumer->consumer_no);
-	}
-	if (view.stream != NULL)
-		expire_leases(&view);
-	UnregisterSnapshot(view.snapshot);
-}
-
-/*
- * consumer_cleanup: the task of the maintenance worker
- *
- * Tidies up: leases of shards that are gone, what dropped consumers have left,
- * losses of shards that nobody reads.  A transaction for each consumer, for it
- * keeps polls from the free leases that it looks at; it waits for none.
- */
-void
-consumer_cleanup(void)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "ddbstreams consumer cleanup",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext oldcontext;
-	List		 *consumers = NIL;
-	ListCell	 *lc;
-
-	StartTransactionCommand();
-	if (OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		consumer_catalog_delete_orphans();
-		oldcontext = MemoryContextSwitchTo(context);
-		consumers = consumer_catalog_list();
-		MemoryContextSwitchTo(oldcontext);
-		PopActiveSnapshot();
-	}
-	CommitTransactionCommand();
-	foreach (lc, consumers)
-	{
-		CHECK_FOR_INTERRUPTS();
-		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
-		maintain(lfirst(lc));
-		PopActiveSnapshot();
-		CommitTransactionCommand();
-	}
-	MemoryContextDelete(context);
-}
-
-/*
- * tidy_consumers() returns void
- *
- * The same within the caller's transaction, for tests.
- */
-Datum
-ddbstreams_tidy_consumers(PG_FUNCTION_ARGS)
-{
-	ListCell *lc;
-
-	PreventCommandIfReadOnly("tidy_consumers()");
-	consumer_catalog_delete_orphans();
-	foreach (lc, consumer_catalog_list())
-		maintain(lfirst(lc));
-	PG_RETURN_VOID();
 }

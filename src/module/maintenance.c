@@ -28,7 +28,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "consumer/consumer_stats.h"
+#include "consumer/consumer_tidy.h"
 #include "lineage/expiry.h"
 #include "lineage/lineage.h"
 #include "module/maintenance.h"
@@ -54,7 +54,7 @@ static const MaintenanceTask tasks[] = {
 	{"roll over", lineage_roll_over_due},
 	{"split by load", lineage_split_hot},
 	/* before shards expire, so that it can count what consumers lose by that */
-	{"tidy consumers", consumer_cleanup},
+	{"tidy consumers", consumer_tidy},
 	{"expire", expiry_run},
 };
 

@@ -1,0 +1,95 @@
+/*
+ * consumer_view.h
+ *	  What a consumer's shards and leases look like at one moment.
+ */
+#ifndef DDBSTREAMS_CONSUMER_VIEW_H
+#define DDBSTREAMS_CONSUMER_VIEW_H
+
+#include "base/ddbstreams.h"
+
+#include "consumer/consumer.h"
+#include "registry/stream_catalog.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+/* A shard of the stream, with the consumer's lease of it */
+typedef struct ConsumerShard
+{
+	ShardInfo			 *info;
+	struct ConsumerShard *parent;  /* NULL if there is none any more */
+	ConsumerLease		 *lease;   /* NULL if there is none yet */
+	bool				  locked;  /* by this transaction, for the worker */
+	bool				  changed; /* the lease is to be written */
+	bool				  gone;	   /* dropped since the snapshot */
+	int64				  horizon; /* records below are out of reach */
+} ConsumerShard;
+
+/* A consumer as a worker sees it */
+typedef struct ConsumerView
+{
+	ConsumerInfo  *consumer;
+	const char	  *worker_id; /* NULL if no worker looks */
+	StreamInfo	  *stream;
+	Snapshot	   snapshot; /* of stream, shards and records */
+	TimestampTz	   now;		 /* clock_now() */
+	int			   count;
+	ConsumerShard *shards;	/* sorted by their ids */
+	List		  *workers; /* ConsumerWorker *, dead ones too */
+} ConsumerView;
+
+/* Returns the stream of a consumer; an error if it is gone. */
+extern StreamInfo *consumer_view_find_stream(const ConsumerInfo *consumer,
+											 Snapshot			 snapshot);
+
+/*
+ * Loads what a worker has to know: consumer, stream, shards, leases, workers.
+ * Raises an error if the current user may not use the consumer or read the
+ * stream.  All of it is palloc'd in CurrentMemoryContext; consumer_view_end
+ * releases the snapshot.
+ */
+extern void consumer_view_load(ConsumerView *view, const char *consumer_name,
+							   const char *worker_id);
+extern void consumer_view_end(ConsumerView *view);
+
+/*
+ * Fills in the shards of a view whose stream and snapshot are set, with these
+ * leases (ConsumerLease *, sorted by shard_no).
+ */
+extern void consumer_view_fill(ConsumerView *view, List *leases);
+
+/* Returns the shard with this number, or NULL. */
+extern ConsumerShard *consumer_view_shard_by_no(const ConsumerView *view, int64 shard_no);
+
+/*
+ * May the records of a shard be processed?  It is not finished, and its parent
+ * is finished or gone, so that the records of a key stay in order over the
+ * lineage.
+ */
+extern bool consumer_view_is_eligible(const ConsumerShard *shard);
+
+/* Does the worker own the lease, in time or not? */
+extern bool consumer_view_is_own(const ConsumerView *view, const ConsumerShard *shard);
+
+/* May another worker take the lease: it has no owner, or has expired? */
+extern bool consumer_view_is_free(const ConsumerView *view, const ConsumerShard *shard);
+
+/*
+ * Opens a shard's table with AccessShareLock, or returns NULL if the table has
+ * been dropped.  Expiry takes its lock without waiting, so it leaves the table
+ * alone until this lock is released.
+ */
+extern Relation consumer_view_open_table(const ConsumerShard *shard);
+
+/*
+ * Can no record come behind the checkpoint any more?  The caller has opened
+ * the shard's table.
+ */
+extern bool consumer_view_is_at_end(const ConsumerView *view, const ConsumerShard *shard);
+
+/*
+ * Is there a record behind the checkpoint, or has the shard ended?  Locks the
+ * shard's table for as long as it takes to look.
+ */
+extern bool consumer_view_has_work(const ConsumerView *view, const ConsumerShard *shard);
+
+#endif /* DDBSTREAMS_CONSUMER_VIEW_H */
