@@ -225,7 +225,7 @@ make_tmp()
 quiet_make()
 {
 	if ! run_as_owner make -s -C "$tmp/src" PG_CONFIG="$pg_config" \
-			${CC:+CC="$CC"} "$@" >"$tmp/make.log" 2>&1; then
+			${CC:+CC="$CC"} ${OPTIMIZE:+OPTIMIZE="$OPTIMIZE"} "$@" >"$tmp/make.log" 2>&1; then
 		cat "$tmp/make.log" >&2
 		die "make $* failed"
 	fi
