@@ -13,7 +13,8 @@
 --
 --   Some more paragraphs, for example from where in AWS the function comes.
 --
--- Two spaces in front of a paragraph make it an example.
+-- Two spaces in front of the lines of a paragraph make it an example, of SQL on a
+-- table orders.
 
 \set ON_ERROR_STOP on
 \pset format unaligned
@@ -108,9 +109,9 @@ begin
 	end loop;
 end $$;
 
--- Paragraphs, an example being a block of code
+-- Paragraphs, an example being a block of code that test/docs can run
 create function pg_temp.paragraphs(comment text) returns text stable language sql as $$
-	select string_agg(case when body ~ '^ ' then '  ' || replace(body, E'\n', E'\n  ')
+	select string_agg(case when body ~ '^ ' then E'```sql\n' || regexp_replace(body, '^  ', '', 'gm') || E'\n```'
 					  else pg_temp.cell(body) end, E'\n\n' order by place)
 	from pg_temp.parse(comment) where section = 'text' $$;
 
@@ -247,7 +248,11 @@ create temp view listed_setting as
 -- The page
 --
 
-\qecho '<!-- Made by `make docs/reference.md` from the COMMENTs in the install script: change them there. -->'
+\qecho '<!-- Made by test/make-reference from the COMMENTs in the install script: change them there. -->'
+\qecho '<!-- setup'
+\qecho 'create table orders (id int primary key, customer text, status text);'
+\qecho 'select ddbstreams.enable_stream(''orders'');'
+\qecho '-->'
 \qecho ''
 \qecho '# Reference'
 \qecho ''

@@ -1,9 +1,10 @@
 # The pages that have to name everything: docs/reference.md is what the database
-# says, and every SQLSTATE that the source raises is in it.
+# says, and has every SQLSTATE; docs/faq.md has every message.
 #
 # To see it fail: change a COMMENT in the install script without running
 # test/make-reference; take an argument out of a COMMENT; raise an error with an
-# SQLSTATE that test/reference.sql does not list.
+# SQLSTATE that test/reference.sql does not list, or with a message that docs/faq.md
+# does not.
 
 use strict;
 use warnings;
@@ -58,7 +59,7 @@ ok($diff eq '', 'docs/reference.md is up to date')
 #
 my $source = source();
 my $reference = slurp_file("$root/docs/reference.md");
-my (%raised, @missing);
+my (%raised, @missing_states, @missing);
 
 # What no client ever gets as an error: raised to be caught by its caller, or a
 # warning's
@@ -78,8 +79,66 @@ foreach my $name (grep { !$inside{$_} } sort keys %raised)
 		$code =~ s/[^A-Z0-9]//g;
 	}
 	$code =~ s/^(E_R_I_E|T_R)_//;
-	push @missing, $name unless $reference =~ /`\Q$code\E`/i;
+	push @missing_states, $name unless $reference =~ /`\Q$code\E`/i;
 }
-is("@missing", '', 'every SQLSTATE that is raised is in the reference');
+is("@missing_states", '', 'every SQLSTATE that is raised is in the reference');
+
+#
+# Messages: docs/faq.md has each that a user can get, and has no other.
+#
+my $faq = slurp_file("$root/docs/faq.md");
+my (@unknown, $literals);
+
+# What nobody ever sees: caught where it is raised, or out of reach
+my @hidden = (
+	'the value was not kept',
+	'invalid internal value for enum',
+	'the names of the table and its schema are too long for an ARN');
+
+# The longest piece of a text between what varies
+sub longest
+{
+	my ($longest) = sort { length($b) <=> length($a) } @_;
+	return $longest;
+}
+
+# Comments and characters with quotes, and pieces of one string
+$source =~ s{/\*.*?\*/}{}gs;
+$source =~ s/'\\?"'//g;
+$source =~ s{(?<!\\)"\s*(INT64_FORMAT|UINT64_FORMAT)\s*"}{%d}g;
+$source =~ s{(?<!\\)"\s*"}{}g;
+$faq =~ s/\s+/ /g;
+foreach my $text ($source =~ /\berrmsg(?:_plural)?\(\s*(?:INVALID_VALUES\s*)?"((?:[^"\\]|\\.)*)"/g)
+{
+	my $piece;
+
+	$text =~ s/\\(.)/$1/g;
+	$piece = longest(split(/%[-.*\d]*(?:ll|z)?[a-z]/, $text));
+	next if grep { index($text, $_) >= 0 } @hidden;
+	next if length($piece) < 4;
+	push @missing, $text unless index($faq, $piece) >= 0;
+}
+is(join("\n", @missing), '', 'every message of the source is in docs/faq.md');
+
+# A message may be put together from strings: half of its words must stand side
+# by side in one.
+$literals = join("\n", $source =~ /"((?:[^"\\]|\\.)*)"/g);
+$literals =~ s/\\(.)/$1/g;
+foreach my $line (split(/\n/, slurp_file("$root/docs/faq.md") =~ s/.*\n## Messages\n//sr))
+{
+	my ($cell) = $line =~ /^\| (`.*?) \| / or next;
+
+	next if $cell =~ /PostgreSQL's own/;
+	foreach my $message ($cell =~ /`([^`]+)`/g)
+	{
+		my @words = split(' ', longest(split(/…|\b\d+\b/, $message)));
+		my $half = int((@words + 1) / 2);
+
+		$half = @words if @words <= 2;
+		push @unknown, $message
+		  unless grep { index($literals, join(' ', @words[ $_ .. $_ + $half - 1 ])) >= 0 } 0 .. @words - $half;
+	}
+}
+is(join("\n", @unknown), '', '... and docs/faq.md has no message but these');
 
 done_testing();
