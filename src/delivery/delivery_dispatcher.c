@@ -29,6 +29,7 @@
 #include "delivery/handler_mailbox.h"
 #include "delivery/role_backoff.h"
 #include "shard/shard_watch.h"
+#include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
 
 /* The tables are looked at after this, if not earlier. */
@@ -45,7 +46,7 @@ static uint32		 wishes = 0; /* that the last look has seen */
 static void
 look(void)
 {
-	wishes = worker_slots_dispatcher_wishes();
+	wishes = worker_databases_wishes();
 	look_wanted = false;
 	looked_at = GetCurrentTimestamp();
 	delivery_discover();
@@ -190,7 +191,7 @@ end_if_unused(void)
 			worker_slots_terminate(handler->worker);
 	}
 	if (handlers == NIL &&
-		(setting_max_workers == 0 || worker_slots_dispatcher_may_end(wishes)))
+		(setting_max_workers == 0 || worker_databases_dispatcher_may_end(wishes)))
 		proc_exit(0);
 }
 
@@ -206,7 +207,7 @@ turn(void)
 	TimestampTz next;
 
 	collect_all();
-	if (look_wanted || wishes != worker_slots_dispatcher_wishes() ||
+	if (look_wanted || wishes != worker_databases_wishes() ||
 		TimestampDifferenceExceeds(looked_at, GetCurrentTimestamp(), LOOK_INTERVAL_MS))
 		look();
 	take_touched();

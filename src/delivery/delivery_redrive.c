@@ -29,7 +29,7 @@
 #include "mapping/mapping_lock.h"
 #include "reading/stream_access.h"
 #include "registry/owner_sql.h"
-#include "worker/worker_slots.h"
+#include "worker/worker_databases.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_redrive);
 
@@ -83,7 +83,7 @@ ddbstreams_redrive(PG_FUNCTION_ARGS)
 	if (!known)
 		mapping_catalog_not_found();
 	if (count > 0)
-		worker_slots_want_dispatcher_at_commit();
+		worker_databases_want_dispatcher_at_commit();
 	PG_RETURN_INT32((int32) count);
 }
 

@@ -30,7 +30,6 @@
 #include "delivery/delivery_transaction.h"
 #include "delivery/handler_mailbox.h"
 #include "delivery/handler_worker.h"
-#include "worker/worker_shared.h"
 #include "worker/worker_slots.h"
 
 /* After an error of our own a unit is left alone for so long. */
@@ -115,7 +114,7 @@ handler_worker_main(Datum main_arg)
 	handler_mailbox_attach(*(const int *) worker_slots_extra());
 	/* What PL/Python prints is to be seen at once. */
 	setenv("PYTHONUNBUFFERED", "1", 0);
-	BackgroundWorkerInitializeConnectionByOid(worker_shared_my_database(),
+	BackgroundWorkerInitializeConnectionByOid(worker_slots_my_database(),
 											  worker_slots_my_role(),
 											  COMPAT_WORKER_AS_ANY_ROLE);
 	handler_mailbox_connected();

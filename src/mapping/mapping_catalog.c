@@ -24,7 +24,7 @@
 #include "mapping/mapping_lock.h"
 #include "mapping/mapping_shard.h"
 #include "registry/owner_sql.h"
-#include "worker/worker_slots.h"
+#include "worker/worker_databases.h"
 
 #define MAPPING_COLUMNS                                                       \
 	"uuid, mapping_no, stream_id, event_source_arn, function_name, role_id, " \
@@ -380,7 +380,7 @@ announce_change(const MappingInfo *mapping)
 {
 	mapping_changed_hook(mapping->stream_id);
 	CacheInvalidateRelcacheByRelid(mapping_lock_table_oid());
-	worker_slots_want_dispatcher_at_commit();
+	worker_databases_want_dispatcher_at_commit();
 }
 
 /* Raises the error for a second mapping of a function and a stream. */

@@ -82,7 +82,7 @@ look_for_mappings(void)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	if (found)
-		worker_slots_want_dispatcher(MyDatabaseId);
+		worker_databases_want_dispatcher(MyDatabaseId);
 	else
 	{
 		ListCell *lc;
@@ -181,10 +181,10 @@ maintenance_main(Datum main_arg)
 	worker_slots_set_state("looking for the extension");
 	version = worker_databases_begin_run();
 	exists = extension_exists();
-	if (worker_databases_report(version, exists ? EXTENSION_PRESENT : EXTENSION_ABSENT) &&
+	if (worker_databases_report_presence(version, exists ? EXTENSION_PRESENT : EXTENSION_ABSENT) &&
 		exists)
 	{
-		worker_databases_take_request(last_errors);
+		worker_databases_begin_tasks(last_errors);
 		initStringInfo(&errors);
 		for (Size i = 0; i < lengthof(tasks); i++)
 			run_task(&tasks[i]);

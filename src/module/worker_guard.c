@@ -311,8 +311,8 @@ worker_guard_commit(void)
 	if (OidIsValid(database_created))
 		worker_databases_set_presence(database_created, EXTENSION_UNKNOWN);
 	if (databases_changed)
-		worker_databases_changed();
-	worker_slots_end_transaction(true);
+		worker_databases_request_search();
+	worker_databases_end_transaction(true);
 	worker_guard_forget();
 }
 
@@ -323,7 +323,7 @@ worker_guard_forget(void)
 	extensions_changed = false;
 	databases_changed = false;
 	database_created = InvalidOid;
-	worker_slots_end_transaction(false);
+	worker_databases_end_transaction(false);
 	release();
 }
 

@@ -1,65 +1,26 @@
 /*
  * launcher.c
- *	  The worker that starts the other workers, in every database.
+ *	  The worker that starts maintenance workers and dispatchers.
  *
- * The workers are
+ * There is one launcher in the server, a static background worker, which is
+ * connected to no database.  It starts a maintenance worker, and a dispatcher
+ * where one is wanted, in every database that has the extension, when their
+ * entries say that they are due (worker_databases.c).  All that it knows of
+ * databases with the extension is in shared memory, so a new launcher goes on
+ * where one that has died was.
  *
- * launcher		one for the server, a static background worker, connected to no
- *				database; it starts the next two
- * maintenance	one for each database that has the extension: every
- *				ddbstreams.maintenance_interval a process is started, runs all
- *				tasks once (maintenance.c) and ends, so that in between it has
- *				neither a worker slot nor a connection
- * dispatcher	one for each database that has enabled event source mappings;
- *				lives as long as there are some (delivery_dispatcher.c)
- * handler		started by the dispatcher
+ * Whether a database has the extension cannot be seen from outside of it.  The
+ * launcher reads pg_database when it starts, when it is told that something
+ * has changed there, and every ddbstreams.maintenance_interval.  It makes an
+ * entry for each database that it does not know, and sends a maintenance
+ * worker there to look.  Databases without the extension are remembered in
+ * this process alone; their entries are freed.
  *
- * What is known of databases is in shared memory (worker_databases.c), and who
- * is at work (worker_slots.c); so a new launcher goes on where the old one was.
+ * README in this folder says what commands and failures bring about.
  *
- * Which databases have the extension cannot be seen from outside of them.  The
- * launcher reads pg_database at its start, when it is told that something has
- * changed there, and every maintenance_interval.  A database is
- *
- * unknown		when it is first seen: a maintenance worker goes there and looks
- * present		it has the extension: maintenance runs as said
- * absent		it has not; the launcher remembers this by itself, and does not
- *				look again unless it is told to
- *
- * What happens, and what follows (worker_guard.c tells the launcher when a
- * transaction has committed):
- *
- * CREATE EXTENSION			present, and a run at once; COMMIT PREPARED of it too
- * ALTER EXTENSION UPDATE	holds workers off; a run at once
- * DROP EXTENSION, DROP OWNED by its owner
- *							hold workers off; absent.  After COMMIT PREPARED of it
- *							workers that are left are told to quit
- * CREATE DATABASE			holds workers off the template; the new one is unknown
- * DROP DATABASE			holds workers off; forgotten
- * RENAME, SET TABLESPACE	hold workers off; go on
- * ALLOW_CONNECTIONS		holds workers off; where connections are not allowed, or
- *							DROP DATABASE was interrupted, none is started
- * a mapping is enabled		a dispatcher is wanted; a run of maintenance finds it
- *							too, if the transaction was prepared
- *
- * To hold workers off means: those that are in the database are ended and waited
- * for, and none is started before the command's transaction has ended.
- *
- * maintenance fails		a task's error is shown and logged, the other tasks and
- *							the next run go on; it delays nobody
- * a worker dies			is shown, and started again after 1 s, 2 s, … 60 s
- * no worker slot is free	is shown, logged at most once an hour, tried again
- *							every second
- * the launcher dies		the postmaster starts another one after a second
- * a backend crashes		shared memory is made anew: all databases are unknown
- * shutdown					SIGTERM ends all of them wherever they are
- * standby					nothing runs; promotion starts the launcher
- * pg_upgrade (-b), single-user mode
- *							nothing runs, nothing waits for anything
- *
- * A maintenance run that takes longer than the interval delays its own database
- * only: at most two run at the same moment, but a few more if the others are
- * such long ones.
+ * A maintenance run that takes longer than the interval delays only its own
+ * database: MAX_RUNS workers run at the same moment, and up to
+ * MAX_RUNS_WITH_LONG if some of them have run for longer than an interval.
  */
 #include "postgres.h"
 
@@ -82,17 +43,21 @@
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
 
-/* After this the postmaster starts a launcher again that has died. */
+/* The postmaster starts a new launcher so long after one has died. */
 #define RESTART_S 1
 
-/* When there was no worker slot, try again after this, and say so this often. */
+/*
+ * When there was no slot for a worker, the launcher tries again after
+ * RETRY_MS, and logs it again after SAY_AGAIN_MS at the earliest.
+ */
 #define RETRY_MS	 1000
 #define SAY_AGAIN_MS (60 * 60 * 1000)
 
-/* So many maintenance workers run at the same moment ... */
-#define MAX_RUNS 2
-
-/* ... and so many if all but MAX_RUNS have run for longer than an interval. */
+/*
+ * At most MAX_RUNS maintenance workers run at the same moment that have not
+ * yet run for an interval, and at most MAX_RUNS_WITH_LONG in all.
+ */
+#define MAX_RUNS		   2
 #define MAX_RUNS_WITH_LONG 5
 
 typedef struct FoundDatabase
@@ -101,16 +66,17 @@ typedef struct FoundDatabase
 	bool connectable;
 } FoundDatabase;
 
-/* Databases that are known to be without the extension */
-static HTAB *without = NULL;
+/* Databases that are known to be without the extension: a set of Oid */
+static HTAB *databases_without = NULL;
 
 static bool		   said_no_room = false;
-static TimestampTz said_no_slot = 0; /* when */
+static TimestampTz said_no_slot_at = 0;
 
 PGDLLEXPORT void launcher_main(Datum main_arg);
 
+/* Makes a hash table whose entries begin with the Oid of a database. */
 static HTAB *
-make_set(const char *name, Size entry_size, MemoryContext context)
+make_database_set(const char *name, Size entry_size, MemoryContext context)
 {
 	HASHCTL ctl;
 
@@ -121,17 +87,18 @@ make_set(const char *name, Size entry_size, MemoryContext context)
 }
 
 static bool
-contains(HTAB *set, Oid database)
+set_contains(HTAB *set, Oid database)
 {
 	return hash_search(set, &database, HASH_FIND, NULL) != NULL;
 }
 
-/* The databases that there are now, as FoundDatabase */
+/* Returns the databases that there are now: a set of FoundDatabase. */
 static HTAB *
 read_databases(void)
 {
-	HTAB		 *found = make_set("ddbstreams databases", sizeof(FoundDatabase),
-								   CurrentMemoryContext);
+	HTAB		 *found = make_database_set("ddbstreams databases",
+											sizeof(FoundDatabase),
+											CurrentMemoryContext);
 	MemoryContext context = CurrentMemoryContext;
 	Relation	  rel;
 	TableScanDesc scan;
@@ -158,17 +125,18 @@ read_databases(void)
 }
 
 /*
- * Makes entries for databases that are new, and forgets those that are gone.
- * The entries were copied before pg_database was read: one that is made
- * meanwhile, by a transaction that has committed, is not among them.
+ * Makes entries for databases that are new, and frees those of databases that
+ * are gone.  The entries are copied before pg_database is read: otherwise an
+ * entry that is made in between, for a database whose creation has committed
+ * in between, would be freed.
  */
 static void
 find_databases(void)
 {
 	List		   *entries = worker_databases_list();
 	HTAB		   *found = read_databases();
-	HTAB		   *known = make_set("ddbstreams entries", sizeof(Oid),
-									 CurrentMemoryContext);
+	HTAB		   *known = make_database_set("ddbstreams entries", sizeof(Oid),
+											  CurrentMemoryContext);
 	HASH_SEQ_STATUS scan;
 	FoundDatabase  *database;
 	Oid			   *oid;
@@ -184,32 +152,37 @@ find_databases(void)
 			(!database->connectable && entry->presence == EXTENSION_UNKNOWN))
 			(void) worker_databases_remove(entry);
 		else
-			(void) worker_databases_see(entry->database, false, database->connectable);
+			(void) worker_databases_set_connectable(entry->database,
+													database->connectable, false);
 		(void) hash_search(known, &entry->database, HASH_ENTER, NULL);
 	}
 
-	hash_seq_init(&scan, without);
+	hash_seq_init(&scan, databases_without);
 	while ((oid = hash_seq_search(&scan)) != NULL)
 	{
-		if (!contains(found, *oid))
-			(void) hash_search(without, oid, HASH_REMOVE, NULL);
+		if (!set_contains(found, *oid))
+			(void) hash_search(databases_without, oid, HASH_REMOVE, NULL);
 	}
 
 	hash_seq_init(&scan, found);
 	while ((database = hash_seq_search(&scan)) != NULL)
 	{
-		if (database->connectable && !contains(known, database->database) &&
-			!contains(without, database->database))
-			no_room |= !worker_databases_see(database->database, true, true);
+		if (database->connectable && !set_contains(known, database->database) &&
+			!set_contains(databases_without, database->database))
+			no_room |= !worker_databases_set_connectable(database->database,
+														 true, true);
 	}
 	if (no_room && !said_no_room)
 		ereport(LOG,
 				(errmsg("ddbstreams has no room for more databases that have the extension"),
-				 errdetail("Streams of further databases are captured and can be read, but nobody maintains them.")));
+				 errdetail("Streams of further databases are captured and can be read, but are not maintained.")));
 	said_no_room = no_room;
 }
 
-/* Takes note of databases that have no extension. */
+/*
+ * Frees the entries of databases that have turned out to be without the
+ * extension, and remembers these databases.
+ */
 static void
 forget_databases_without(List *entries)
 {
@@ -220,48 +193,55 @@ forget_databases_without(List *entries)
 		WorkerDatabase *entry = lfirst(lc);
 
 		if (entry->presence != EXTENSION_ABSENT)
-			(void) hash_search(without, &entry->database, HASH_REMOVE, NULL);
+			(void) hash_search(databases_without, &entry->database, HASH_REMOVE,
+							   NULL);
 		else if (entry->maintenance.worker != 0 || entry->dispatcher.worker != 0)
 		{
-			/* It has gone without a word, as by DROP OWNED. */
+			/* Nothing has held them off: COMMIT PREPARED does not, for one. */
 			worker_slots_terminate(entry->maintenance.worker);
 			worker_slots_terminate(entry->dispatcher.worker);
 		}
 		else if (worker_databases_remove(entry))
-			(void) hash_search(without, &entry->database, HASH_ENTER, NULL);
+			(void) hash_search(databases_without, &entry->database, HASH_ENTER,
+							   NULL);
 	}
 }
 
 static void
-start(WorkerType type, Oid database, TimestampTz now)
+start_worker(WorkerType type, Oid database, TimestampTz now)
 {
 	WorkerId id;
 
 	if (worker_slots_start(type, database, InvalidOid, NULL, 0, &id) !=
 		WORKER_NO_SLOT)
 		return;
-	if (TimestampDifferenceExceeds(said_no_slot, now, SAY_AGAIN_MS))
+	if (TimestampDifferenceExceeds(said_no_slot_at, now, SAY_AGAIN_MS))
 	{
 		ereport(LOG,
 				(errmsg("ddbstreams could not start a worker: no free worker slot"),
 				 errdetail("View ddbstreams.workers shows which ones are waiting."),
 				 errhint("You might need to increase max_worker_processes.")));
-		said_no_slot = now;
+		said_no_slot_at = now;
 	}
-	worker_databases_lacks_slot(type, database,
-								TimestampTzPlusMilliseconds(now, RETRY_MS));
+	worker_databases_set_lacks_slot(type, database,
+									TimestampTzPlusMilliseconds(now, RETRY_MS));
 }
 
 static int
 compare_next_runs(const ListCell *a, const ListCell *b)
 {
-	TimestampTz x = ((const WorkerDatabase *) lfirst(a))->maintenance.next_start;
-	TimestampTz y = ((const WorkerDatabase *) lfirst(b))->maintenance.next_start;
+	const WorkerDatabase *x = lfirst(a);
+	const WorkerDatabase *y = lfirst(b);
 
-	return x < y ? -1 : x > y;
+	if (x->maintenance.next_start == y->maintenance.next_start)
+		return 0;
+	return x->maintenance.next_start < y->maintenance.next_start ? -1 : 1;
 }
 
-/* May one more maintenance worker run? */
+/*
+ * May one more maintenance worker run?  started is how many have been started
+ * since the entries were copied.
+ */
 static bool
 may_run(List *entries, int started, TimestampTz now)
 {
@@ -285,16 +265,18 @@ may_run(List *entries, int started, TimestampTz now)
 static bool
 wants_maintenance(const WorkerDatabase *entry)
 {
-	return entry->presence != EXTENSION_ABSENT && entry->seen && entry->connectable &&
-		   entry->holds == 0 && entry->maintenance.worker == 0;
+	return entry->presence != EXTENSION_ABSENT && entry->seen &&
+		   entry->connectable && entry->holds == 0 &&
+		   entry->maintenance.worker == 0;
 }
 
 static bool
 wants_dispatcher(const WorkerDatabase *entry)
 {
-	return entry->presence == EXTENSION_PRESENT && entry->seen && entry->connectable &&
-		   entry->holds == 0 && entry->dispatcher.worker == 0 &&
-		   entry->wants_dispatcher && setting_max_workers > 0;
+	return entry->presence == EXTENSION_PRESENT && entry->seen &&
+		   entry->connectable && entry->holds == 0 &&
+		   entry->dispatcher.worker == 0 && entry->wants_dispatcher &&
+		   setting_max_workers > 0;
 }
 
 /* Starts the workers that are due, and returns when the next one is. */
@@ -313,7 +295,7 @@ start_due(List *entries, TimestampTz now)
 		if (wants_dispatcher(entry))
 		{
 			if (entry->dispatcher.next_start <= now)
-				start(WORKER_DISPATCHER, entry->database, now);
+				start_worker(WORKER_DISPATCHER, entry->database, now);
 			else
 				next = Min(next, entry->dispatcher.next_start);
 		}
@@ -323,7 +305,7 @@ start_due(List *entries, TimestampTz now)
 				next = Min(next, entry->maintenance.next_start);
 			else if (may_run(entries, started, now))
 			{
-				start(WORKER_MAINTENANCE, entry->database, now);
+				start_worker(WORKER_MAINTENANCE, entry->database, now);
 				started++;
 			}
 		}
@@ -339,8 +321,8 @@ launcher_main(Datum main_arg)
 
 	worker_slots_attach_launcher();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	without = make_set("ddbstreams databases without", sizeof(Oid),
-					   TopMemoryContext);
+	databases_without = make_database_set("ddbstreams databases without",
+										  sizeof(Oid), TopMemoryContext);
 	context = AllocSetContextCreate(TopMemoryContext, "ddbstreams launcher",
 									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
@@ -348,6 +330,7 @@ launcher_main(Datum main_arg)
 
 	for (;;)
 	{
+		const int	interval = setting_maintenance_interval;
 		TimestampTz now;
 		TimestampTz next;
 
@@ -356,8 +339,8 @@ launcher_main(Datum main_arg)
 		forget_databases_without(worker_databases_list());
 
 		now = GetCurrentTimestamp();
-		if (worker_databases_take_changed() ||
-			now - last_search >= setting_maintenance_interval * INT64CONST(1000) ||
+		if (worker_databases_take_search_request() ||
+			now - last_search >= interval * INT64CONST(1000) ||
 			now < last_search)
 		{
 			find_databases();
@@ -367,9 +350,9 @@ launcher_main(Datum main_arg)
 
 		now = GetCurrentTimestamp();
 		next = start_due(worker_databases_list(), now);
-		next = Min(next, TimestampTzPlusMilliseconds(last_search,
-													 setting_maintenance_interval));
-		worker_slots_wait(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next));
+		next = Min(next, TimestampTzPlusMilliseconds(last_search, interval));
+		now = GetCurrentTimestamp();
+		worker_slots_wait(TimestampDifferenceMilliseconds(now, next));
 	}
 }
 
@@ -381,7 +364,8 @@ launcher_init(void)
 	worker_slots_register_type(WORKER_LAUNCHER, "launcher", "launcher_main");
 	if (IsBinaryUpgrade)
 		return;
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
+					   BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = RESTART_S;
 	strlcpy(worker.bgw_library_name, DDBSTREAMS_EXTENSION, BGW_MAXLEN);

@@ -1,20 +1,24 @@
 /*
  * worker_databases.c
- *	  What the launcher knows of databases: the entries in shared memory.
+ *	  What is known of databases: the entries in shared memory.
  *
  * A database has an entry if it has the extension, or may have it: then a
- * maintenance worker goes and looks.  Databases that are known to be without
- * have none; the launcher remembers them by itself.
+ * maintenance worker connects to it and finds out.  Databases that are known
+ * to be without the extension have no entry; the launcher remembers them
+ * itself.  README in this folder has the states of an entry.
  *
- * What is known may be overtaken by what a transaction commits.  So an entry has
- * a version, which rises with everything that is learnt from a commit, and a
- * worker's finding is taken only if the version is that of when it began.
+ * What is known may be overtaken by what a transaction commits.  Therefore an
+ * entry has a version, which rises with everything that is learnt from a
+ * commit; what a maintenance worker finds out counts only if the version is
+ * still the one that it has read when it began.
  *
  * A DDL command that wants a database for itself holds workers off it, by a
- * count in the entry, to the end of its transaction (worker_guard.c).
+ * count in the entry, until its transaction ends (worker_guard.c).
  *
- * For each of the two kinds of workers that a database has at most one of, the
- * entry says when it is to be started next.
+ * For each of the two types of workers of which a database has at most one,
+ * the entry has a job, which says when the next worker is to be started.
+ *
+ * Everything here is guarded by the lock of worker_shared.h.
  */
 #include "postgres.h"
 
@@ -28,19 +32,20 @@
 #include "worker/worker_databases.h"
 #include "worker/worker_shared.h"
 
-/* After a failure a worker is started again a second later, then two, four, … */
+/* After failures in a row, the next start waits for 1 s, 2 s, 4 s ... this. */
 #define MAX_BACKOFF_MS 60000
 
-/* A dispatcher that has run for so long has not failed at its start. */
+/*
+ * A dispatcher that has run for longer than this has not failed at its start.
+ */
 #define SOUND_RUN_MS 60000
 
+/* In a maintenance worker: see worker_databases_is_thorough_run */
 static bool is_thorough_run = false;
 
-/*
- * The entry of a database.  If there is none it is made, unless there is no
- * room; the launcher will find the database when there is.  The lock is held,
- * exclusively if an entry may be made.
- */
+/* The present transaction wants a dispatcher if it commits. */
+static bool dispatcher_wanted = false;
+
 WorkerDatabase *
 worker_databases_find(Oid database, bool create)
 {
@@ -63,7 +68,7 @@ worker_databases_find(Oid database, bool create)
 	}
 	if (entry == NULL)
 	{
-		worker_shared->changed = true;
+		worker_shared->search_wanted = true;
 		return NULL;
 	}
 	memset(entry, 0, sizeof(WorkerDatabase));
@@ -71,11 +76,18 @@ worker_databases_find(Oid database, bool create)
 	entry->presence = EXTENSION_UNKNOWN;
 	entry->thorough = true;
 
-	/* May it be connected to?  The launcher looks. */
-	worker_shared->changed = true;
+	/* Only pg_database tells whether connections are allowed. */
+	worker_shared->search_wanted = true;
 	return entry;
 }
 
+static WorkerDatabase *
+my_entry(void)
+{
+	return worker_databases_find(worker_shared_my_slot->info.database, false);
+}
+
+/* Returns the job of an entry for a type, or NULL if there is none. */
 static WorkerJob *
 job_of(WorkerDatabase *entry, WorkerType type)
 {
@@ -92,7 +104,6 @@ job_of(WorkerDatabase *entry, WorkerType type)
 	}
 }
 
-/* A slot was reserved for a worker.  The lock is held. */
 void
 worker_databases_worker_started(WorkerType type, Oid database, WorkerId id)
 {
@@ -102,7 +113,7 @@ worker_databases_worker_started(WorkerType type, Oid database, WorkerId id)
 		return;
 	job->worker = id;
 	job->started_at = GetCurrentTimestamp();
-	job->next_start = DT_NOEND; /* less, if somebody asks for it */
+	job->next_start = DT_NOEND; /* until somebody asks for another run */
 	job->lacks_slot = false;
 }
 
@@ -112,19 +123,18 @@ backoff_ms(int failures)
 	return failures > 6 ? MAX_BACKOFF_MS : Min(MAX_BACKOFF_MS, 500L << failures);
 }
 
-/* A worker leaves its slot, or its reservation is given up.  The lock is held. */
 void
-worker_databases_worker_ended(const WorkerSlot *slot, bool failed)
+worker_databases_worker_ended(const WorkerInfo *info, bool failed)
 {
-	WorkerJob  *job = job_of(worker_databases_find(slot->info.database, false),
-							 slot->info.type);
+	WorkerJob  *job = job_of(worker_databases_find(info->database, false),
+							 info->type);
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (job == NULL || job->worker != slot->info.id)
+	if (job == NULL || job->worker != info->id)
 		return;
 	job->worker = 0;
-	if (slot->info.last_error[0] != '\0')
-		memcpy(job->last_error, slot->info.last_error, WORKER_ERROR_LENGTH);
+	if (info->last_error[0] != '\0')
+		memcpy(job->last_error, info->last_error, WORKER_ERROR_LENGTH);
 	if (!failed)
 	{
 		job->failures = 0;
@@ -133,18 +143,17 @@ worker_databases_worker_ended(const WorkerSlot *slot, bool failed)
 	}
 	else
 	{
-		if (slot->info.type == WORKER_DISPATCHER &&
+		if (info->type == WORKER_DISPATCHER &&
 			now - job->started_at > SOUND_RUN_MS * INT64CONST(1000))
 			job->failures = 0;
 		job->failures++;
-		job->next_start = TimestampTzPlusMilliseconds(now, backoff_ms(job->failures));
+		job->next_start = TimestampTzPlusMilliseconds(now,
+													  backoff_ms(job->failures));
 	}
 }
 
-/*
- * Holds workers off a database until worker_databases_release.  Returns false
- * if there is no room for an entry; then the launcher has none for it either.
- */
+/* --- for DDL ------------------------------------------------------------- */
+
 bool
 worker_databases_hold(Oid database)
 {
@@ -167,10 +176,10 @@ worker_databases_release(Oid database)
 	entry = worker_databases_find(database, false);
 	if (entry != NULL)
 	{
-		/* What the command has left of it is to be seen. */
+		/* The command may have dropped the database, or closed it. */
 		entry->holds--;
 		entry->seen = false;
-		worker_shared->changed = true;
+		worker_shared->search_wanted = true;
 		entry->maintenance.next_start = 0;
 		entry->dispatcher.next_start = 0;
 	}
@@ -178,7 +187,6 @@ worker_databases_release(Oid database)
 	worker_shared_wake_launcher();
 }
 
-/* What is known of a database; without an entry the extension is absent. */
 ExtensionPresence
 worker_databases_presence(Oid database)
 {
@@ -193,9 +201,9 @@ worker_databases_presence(Oid database)
 	return presence;
 }
 
-/* The lock is held exclusively. */
+/* The caller holds the lock exclusively. */
 static void
-set_presence(WorkerDatabase *entry, ExtensionPresence presence)
+set_presence_of_entry(WorkerDatabase *entry, ExtensionPresence presence)
 {
 	entry->version++;
 	entry->presence = presence;
@@ -212,7 +220,6 @@ set_presence(WorkerDatabase *entry, ExtensionPresence presence)
 	}
 }
 
-/* What a transaction has committed, or that it is to be looked up again. */
 void
 worker_databases_set_presence(Oid database, ExtensionPresence presence)
 {
@@ -221,22 +228,20 @@ worker_databases_set_presence(Oid database, ExtensionPresence presence)
 	worker_shared_lock();
 	entry = worker_databases_find(database, presence != EXTENSION_ABSENT);
 	if (entry != NULL)
-		set_presence(entry, presence);
+		set_presence_of_entry(entry, presence);
 	worker_shared_unlock();
 	worker_shared_wake_launcher();
 }
 
-/* There are databases more, or less. */
 void
-worker_databases_changed(void)
+worker_databases_request_search(void)
 {
 	worker_shared_lock();
-	worker_shared->changed = true;
+	worker_shared->search_wanted = true;
 	worker_shared_unlock();
 	worker_shared_wake_launcher();
 }
 
-/* The next run, which may be due at once, is to check what rarely changes too. */
 void
 worker_databases_request_thorough_run(Oid database, bool at_once)
 {
@@ -257,7 +262,72 @@ worker_databases_request_thorough_run(Oid database, bool at_once)
 		worker_shared_wake_launcher();
 }
 
-/* A maintenance worker begins; returns the version of what is known now. */
+/* --- for dispatchers, and what wants them -------------------------------- */
+
+void
+worker_databases_want_dispatcher(Oid database)
+{
+	WorkerDatabase *entry;
+
+	worker_shared_lock();
+	entry = worker_databases_find(database, true);
+	if (entry != NULL)
+	{
+		entry->wants_dispatcher = true;
+		entry->wishes++;
+		worker_shared_wake(worker_shared_slot(entry->dispatcher.worker));
+	}
+	worker_shared_wake(worker_shared_slot(worker_shared->launcher));
+	worker_shared_unlock();
+}
+
+void
+worker_databases_want_dispatcher_at_commit(void)
+{
+	dispatcher_wanted = true;
+}
+
+void
+worker_databases_end_transaction(bool committed)
+{
+	bool wanted = dispatcher_wanted;
+
+	dispatcher_wanted = false;
+	if (committed && wanted)
+		worker_databases_want_dispatcher(MyDatabaseId);
+}
+
+uint32
+worker_databases_wishes(void)
+{
+	WorkerDatabase *entry;
+	uint32			wishes = 0;
+
+	worker_shared_lock_for_reading();
+	entry = my_entry();
+	if (entry != NULL)
+		wishes = entry->wishes;
+	worker_shared_unlock();
+	return wishes;
+}
+
+bool
+worker_databases_dispatcher_may_end(uint32 wishes)
+{
+	WorkerDatabase *entry;
+	bool			may_end;
+
+	worker_shared_lock();
+	entry = my_entry();
+	may_end = entry == NULL || entry->wishes == wishes;
+	if (entry != NULL && may_end)
+		entry->wants_dispatcher = false;
+	worker_shared_unlock();
+	return may_end;
+}
+
+/* --- for maintenance workers --------------------------------------------- */
+
 uint32
 worker_databases_begin_run(void)
 {
@@ -265,72 +335,61 @@ worker_databases_begin_run(void)
 	uint32			version = 0;
 
 	worker_shared_lock_for_reading();
-	entry = worker_databases_find(worker_shared_my_database(), false);
+	entry = my_entry();
 	if (entry != NULL)
 		version = entry->version;
 	worker_shared_unlock();
 	return version;
 }
 
-/*
- * Is this run to check what rarely changes, too?  Asked once in a run, before
- * looking: what changes from now on is for the next run.  Copies the last run's
- * error, of WORKER_ERROR_LENGTH bytes.
- */
 bool
-worker_databases_take_request(char *last_error)
+worker_databases_report_presence(uint32 version, ExtensionPresence presence)
 {
 	WorkerDatabase *entry;
-	bool			thorough = false;
+	bool			current;
 
 	worker_shared_lock();
-	entry = worker_databases_find(worker_shared_my_database(), false);
+	entry = my_entry();
+	current = entry != NULL && entry->version == version;
+	if (current && entry->presence != presence)
+		set_presence_of_entry(entry, presence);
+	worker_shared_unlock();
+	return current;
+}
+
+void
+worker_databases_begin_tasks(char *last_error)
+{
+	WorkerDatabase *entry;
+
+	is_thorough_run = false;
+	worker_shared_lock();
+	entry = my_entry();
 	if (entry != NULL)
 	{
-		thorough = entry->thorough;
+		is_thorough_run = entry->thorough;
 		entry->thorough = false;
 		memcpy(last_error, entry->maintenance.last_error, WORKER_ERROR_LENGTH);
 	}
 	worker_shared_unlock();
-	is_thorough_run = thorough;
-	return thorough;
 }
 
-/* Is this run one of those that check what hardly ever changes? */
 bool
 worker_databases_is_thorough_run(void)
 {
 	return is_thorough_run;
 }
 
-/*
- * A maintenance worker has looked for the extension, having begun at a version.
- * Returns false if what it has found is out of date.
- */
-bool
-worker_databases_report(uint32 version, ExtensionPresence presence)
-{
-	WorkerDatabase *entry;
-	bool			current;
-
-	worker_shared_lock();
-	entry = worker_databases_find(worker_shared_my_database(), false);
-	current = entry != NULL && entry->version == version;
-	if (current && entry->presence != presence)
-		set_presence(entry, presence);
-	worker_shared_unlock();
-	return current;
-}
-
-/* A maintenance worker has done all of its tasks, or tried to. */
 void
 worker_databases_end_run(TimestampTz started_at)
 {
-	WorkerDatabase *entry;
 	TimestampTz		now = GetCurrentTimestamp();
+	TimestampTz		next;
+	WorkerDatabase *entry;
 
+	next = TimestampTzPlusMilliseconds(started_at, setting_maintenance_interval);
 	worker_shared_lock();
-	entry = worker_databases_find(worker_shared_my_database(), false);
+	entry = my_entry();
 	if (entry != NULL)
 	{
 		WorkerJob *job = &entry->maintenance;
@@ -339,15 +398,15 @@ worker_databases_end_run(TimestampTz started_at)
 		memcpy(job->last_error, worker_shared_my_slot->info.last_error,
 			   WORKER_ERROR_LENGTH);
 
-		/* Somebody may have asked for a run at once since this one began. */
+		/* Another run may have been asked for since this one began. */
 		if (job->next_start == DT_NOEND)
-			job->next_start = Max(now, TimestampTzPlusMilliseconds(started_at,
-																   setting_maintenance_interval));
+			job->next_start = Max(now, next);
 	}
 	worker_shared_unlock();
 }
 
-/* Returns copies of all entries, as palloc'd WorkerDatabase. */
+/* --- for the launcher, and for the view ---------------------------------- */
+
 List *
 worker_databases_list(void)
 {
@@ -368,46 +427,39 @@ worker_databases_list(void)
 	return list;
 }
 
-/* Are there databases more, or less, than at the last call? */
 bool
-worker_databases_take_changed(void)
+worker_databases_take_search_request(void)
 {
-	bool changed;
+	bool wanted;
 
 	worker_shared_lock();
-	changed = worker_shared->changed;
-	worker_shared->changed = false;
+	wanted = worker_shared->search_wanted;
+	worker_shared->search_wanted = false;
 	worker_shared_unlock();
-	return changed;
+	return wanted;
 }
 
-/*
- * The launcher has found a database, of which it has no entry yet if create is
- * set.  Returns false if there is no room for one.
- */
 bool
-worker_databases_see(Oid database, bool create, bool connectable)
+worker_databases_set_connectable(Oid database, bool connectable, bool create)
 {
 	WorkerDatabase *entry;
-	bool			changed;
+	bool			search_wanted;
 
 	worker_shared_lock();
-	changed = worker_shared->changed;
+	search_wanted = worker_shared->search_wanted;
 	entry = worker_databases_find(database, create);
 	if (entry != NULL)
 	{
 		entry->seen = true;
 		entry->connectable = connectable;
-		worker_shared->changed = changed;
+
+		/* An entry that was made just now needs no search. */
+		worker_shared->search_wanted = search_wanted;
 	}
 	worker_shared_unlock();
 	return entry != NULL;
 }
 
-/*
- * Frees the entry of a database that is gone or has no extension, unless it has
- * changed since it was copied.  Returns whether it did.
- */
 bool
 worker_databases_remove(const WorkerDatabase *copy)
 {
@@ -425,9 +477,9 @@ worker_databases_remove(const WorkerDatabase *copy)
 	return removed;
 }
 
-/* A worker could not be started, because there was no free slot. */
 void
-worker_databases_lacks_slot(WorkerType type, Oid database, TimestampTz next_start)
+worker_databases_set_lacks_slot(WorkerType type, Oid database,
+								TimestampTz next_start)
 {
 	WorkerJob *job;
 

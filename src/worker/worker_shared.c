@@ -1,8 +1,9 @@
 /*
  * worker_shared.c
- *	  The shared memory in which background workers and databases are registered.
+ *	  The shared memory in which workers and databases are registered.
  *
- * worker_slots.c and worker_databases.c, which use it, explain what is in it.
+ * worker_slots.c explains the slots, worker_databases.c the entries of
+ * databases.
  */
 #include "postgres.h"
 
@@ -85,10 +86,4 @@ worker_shared_wake_launcher(void)
 	worker_shared_lock_for_reading();
 	worker_shared_wake(worker_shared_slot(worker_shared->launcher));
 	worker_shared_unlock();
-}
-
-Oid
-worker_shared_my_database(void)
-{
-	return worker_shared_my_slot->info.database;
 }

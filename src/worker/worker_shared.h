@@ -1,6 +1,9 @@
 /*
  * worker_shared.h
- *	  The shared memory of worker_slots.c and worker_databases.c, for them alone.
+ *	  The shared memory in which workers and databases are registered.
+ *
+ * Only the files of this folder read or change it; the others call
+ * worker_slots.h and worker_databases.h.
  */
 #ifndef DDBSTREAMS_WORKER_SHARED_H
 #define DDBSTREAMS_WORKER_SHARED_H
@@ -14,32 +17,34 @@
 #include "worker/worker_types.h"
 
 /*
- * At most so many databases have an entry, that is, have the extension or are
- * about to be looked at.
+ * At most this many databases have an entry: those that have the extension,
+ * and those in which a maintenance worker has yet to look for it.
  */
 #define MAX_DATABASES 1024
 
+/* The place of a worker in the registry */
 typedef struct WorkerSlot
 {
-	WorkerInfo info;	/* of type WORKER_NONE: the slot is free */
-	uint32	   ticket;	/* rises with each use */
-	int		   starter; /* pid */
-	PGPROC	  *proc;	/* valid while info.pid is */
-	bool	   quits;	/* it was told to */
+	WorkerInfo info;	/* its type is WORKER_NONE if the slot is free */
+	uint32	   ticket;	/* rises each time the slot is reserved */
+	int		   starter; /* pid of the process that has asked for the worker */
+	PGPROC	  *proc;	/* valid while info.pid is not 0 */
+	bool	   quits;	/* the worker was told to quit */
 } WorkerSlot;
 
 /*
- * The lock guards all of this.  It is held for a moment only; while it is held
- * no other lock is taken, and nothing is allocated.
+ * All of this is guarded by lock.  A process that holds it takes no other
+ * lock, allocates nothing and raises no error; so it is held for a moment
+ * only.
  */
 typedef struct WorkerShared
 {
 	int				  tranche_id;
 	LWLock			  lock;
-	ConditionVariable gone; /* a worker has left the registry */
-	WorkerId		  launcher;
-	bool			  changed;		/* the launcher has to read pg_database */
-	int				  database_end; /* entries from here on are free */
+	ConditionVariable gone;			 /* a worker has left its slot */
+	WorkerId		  launcher;		 /* 0: none runs */
+	bool			  search_wanted; /* the launcher has to read pg_database */
+	int				  database_end;	 /* entries from here on are free */
 	WorkerDatabase	  databases[MAX_DATABASES];
 	int				  slot_count;
 	WorkerSlot		  slots[FLEXIBLE_ARRAY_MEMBER];
@@ -47,25 +52,36 @@ typedef struct WorkerShared
 
 extern WorkerShared *worker_shared;
 
-/* The calling worker's slot; NULL in other processes */
+/* The calling worker's slot; NULL in processes that are no workers */
 extern WorkerSlot *worker_shared_my_slot;
 
-/* For the postmaster, when it starts and after a crash of a backend */
+/* How many bytes of shared memory are needed */
 extern Size worker_shared_size(void);
+
+/*
+ * Makes the shared memory.  The postmaster calls it when it starts, and again
+ * after a backend has crashed: nothing of what was known then is left.
+ */
 extern void worker_shared_init(void);
 
+/* Take and release the lock: exclusively, shared */
 extern void worker_shared_lock(void);
 extern void worker_shared_lock_for_reading(void);
 extern void worker_shared_unlock(void);
 
-/* The slot of a worker, or NULL if it has ended.  The caller holds the lock. */
+/*
+ * Returns the slot of a worker, or NULL if the worker has ended.  The caller
+ * holds the lock.
+ */
 extern WorkerSlot *worker_shared_slot(WorkerId id);
 
-/* Sets the latch of a slot's worker; NULL is allowed.  The caller holds the lock. */
+/*
+ * Sets the latch of the worker that has a slot; slot may be NULL, or only be
+ * reserved.  The caller holds the lock.
+ */
 extern void worker_shared_wake(WorkerSlot *slot);
 
-/* These two take the lock. */
+/* Sets the launcher's latch, if one runs.  Takes the lock. */
 extern void worker_shared_wake_launcher(void);
-extern Oid	worker_shared_my_database(void);
 
 #endif /* DDBSTREAMS_WORKER_SHARED_H */

@@ -1,17 +1,21 @@
 /*
  * worker_slots.c
- *	  The background workers that there are: the registry in shared memory.
+ *	  The registry of background workers: starting, ending and being one.
  *
- * Whoever wants a worker reserves a slot for it, and asks the postmaster to
- * start it.  The worker takes the reserved slot before it connects to its
- * database, and leaves it after its process has left the array of backends.  So
- * whoever wants to have a database for himself (worker_guard.c) ends those that
- * have a slot and frees the slots that are only reserved: a worker that finds
- * its reservation gone ends before it has connected.  When no slot of the
- * database is left, none of its workers is in the way of anything.
+ * A process that wants a worker reserves a slot for it, and then asks the
+ * postmaster to start it.  The worker takes the reserved slot before it
+ * connects to its database, and leaves the slot when its process is no longer
+ * in the array of backends.  So a command that wants to have a database for
+ * itself (worker_guard.c) ends the workers that have taken a slot, and frees
+ * the slots that are only reserved: a worker that finds its reservation gone
+ * ends before it has connected.  When no slot of the database is left, no
+ * worker is in the way of anything.
  *
- * A worker that is told to quit gets SIGTERM, and a mark that lets it do so
- * without a word in the log.
+ * A worker that is told to quit gets SIGTERM, and a mark in its slot, by which
+ * it knows to end without a word in the log.
+ *
+ * README in this folder has the states of a slot.  All slots are guarded by
+ * the lock of worker_shared.h.
  */
 #include "postgres.h"
 
@@ -58,11 +62,11 @@ static struct
 	const char *function;
 } worker_types[WORKER_TYPE_COUNT];
 
-static List				 *pending = NIL; /* of PendingStart *, in TopMemoryContext */
+static List				 *pending_starts = NIL; /* of PendingStart *, in
+												 * TopMemoryContext */
 static emit_log_hook_type next_emit_log_hook = NULL;
 
-/* This transaction wants a dispatcher if it commits. */
-static bool dispatcher_wanted = false;
+/* --- types --------------------------------------------------------------- */
 
 void
 worker_slots_register_type(WorkerType type, const char *name, const char *function)
@@ -78,9 +82,14 @@ worker_slots_type_name(WorkerType type)
 	return worker_types[type].name;
 }
 
-/* Returns a slot that nobody else will take, or NULL.  The lock is held. */
+/* --- for processes that start workers, or look after them ---------------- */
+
+/*
+ * Returns a slot that no other process will take, or NULL if all are in use.
+ * The caller holds the lock exclusively.
+ */
 static WorkerSlot *
-reserve(WorkerType type, Oid database, Oid role)
+reserve_slot(WorkerType type, Oid database, Oid role)
 {
 	for (int i = 0; i < worker_shared->slot_count; i++)
 	{
@@ -104,22 +113,16 @@ reserve(WorkerType type, Oid database, Oid role)
 	return NULL;
 }
 
-/* The lock is held. */
+/* The caller holds the lock exclusively. */
 static void
 free_slot(WorkerSlot *slot, bool failed)
 {
-	worker_databases_worker_ended(slot, failed);
+	worker_databases_worker_ended(&slot->info, failed);
 	slot->info.type = WORKER_NONE;
 	slot->info.pid = 0;
 	slot->proc = NULL;
 }
 
-/*
- * Asks the postmaster for a worker in a database.  Up to WORKER_EXTRA_LENGTH
- * bytes are passed on to it (worker_slots_extra), and the role is there to be
- * read.  It counts from now on; this process is woken when it starts and when
- * it ends.  The starter calls worker_slots_reap when it is woken.
- */
 WorkerStart
 worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
 				   Size extra_length, WorkerId *id)
@@ -136,13 +139,13 @@ worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
 	Assert(extra_length <= WORKER_EXTRA_LENGTH);
 
 	/* Nothing may fail between the reservation and the registration. */
-	pending = lappend(pending, start);
+	pending_starts = lappend(pending_starts, start);
 
 	worker_shared_lock();
 	entry = worker_databases_find(database, false);
 	held = entry != NULL && entry->holds > 0;
 	if (!held)
-		slot = reserve(type, database, role);
+		slot = reserve_slot(type, database, role);
 	if (slot != NULL)
 	{
 		*id = slot->info.id;
@@ -155,7 +158,8 @@ worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
 	{
 		if (extra_length > 0)
 			memcpy(worker_extra.data, extra, extra_length);
-		worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+		worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
+						   BGWORKER_BACKEND_DATABASE_CONNECTION;
 		worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 		worker.bgw_restart_time = BGW_NEVER_RESTART;
 		worker.bgw_notify_pid = MyProcPid;
@@ -174,7 +178,7 @@ worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
 	if (registered)
 		return WORKER_STARTED;
 
-	pending = list_delete_last(pending);
+	pending_starts = list_delete_last(pending_starts);
 	pfree(start);
 	if (slot != NULL)
 	{
@@ -187,23 +191,20 @@ worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
 	return held ? WORKER_HELD_OFF : WORKER_NO_SLOT;
 }
 
-/*
- * Looks after the workers that this process has asked for: one that has ended
- * before it took its slot has failed.  Returns how many have not started yet.
- */
 int
 worker_slots_reap(void)
 {
 	ListCell *lc;
 
-	foreach (lc, pending)
+	foreach (lc, pending_starts)
 	{
 		PendingStart *start = lfirst(lc);
 		pid_t		  pid;
-		bool		  stopped = GetBackgroundWorkerPid(start->handle, &pid) == BGWH_STOPPED;
+		bool		  stopped;
 		WorkerSlot	 *slot;
 		bool		  starting;
 
+		stopped = GetBackgroundWorkerPid(start->handle, &pid) == BGWH_STOPPED;
 		worker_shared_lock();
 		slot = worker_shared_slot(start->id);
 		starting = slot != NULL && slot->info.pid == 0;
@@ -220,13 +221,12 @@ worker_slots_reap(void)
 		{
 			pfree(start->handle);
 			pfree(start);
-			pending = foreach_delete_current(pending, lc);
+			pending_starts = foreach_delete_current(pending_starts, lc);
 		}
 	}
-	return list_length(pending);
+	return list_length(pending_starts);
 }
 
-/* Copies what is known of a worker; false if it has ended. */
 bool
 worker_slots_get(WorkerId id, WorkerInfo *info)
 {
@@ -240,10 +240,6 @@ worker_slots_get(WorkerId id, WorkerInfo *info)
 	return slot != NULL;
 }
 
-/*
- * Returns the workers of a type (WORKER_NONE: all) in a database (InvalidOid:
- * all) as palloc'd WorkerInfo.
- */
 List *
 worker_slots_list(WorkerType type, Oid database)
 {
@@ -267,7 +263,6 @@ worker_slots_list(WorkerType type, Oid database)
 	return list;
 }
 
-/* Sets a worker's latch, if it has one. */
 void
 worker_slots_wake(WorkerId id)
 {
@@ -276,7 +271,7 @@ worker_slots_wake(WorkerId id)
 	worker_shared_unlock();
 }
 
-/* The lock is held exclusively. */
+/* The caller holds the lock exclusively. */
 static void
 terminate_slot(WorkerSlot *slot)
 {
@@ -289,7 +284,6 @@ terminate_slot(WorkerSlot *slot)
 	}
 }
 
-/* Tells a worker to quit, and does not wait for it. */
 void
 worker_slots_terminate(WorkerId id)
 {
@@ -302,9 +296,12 @@ worker_slots_terminate(WorkerId id)
 	worker_shared_unlock();
 }
 
-/* Tells the workers of a database to quit; returns whether there are any. */
+/*
+ * Tells the workers of a database, but the calling one, to quit.  Returns
+ * whether any of them is still there.
+ */
 static bool
-terminate_in(Oid database)
+terminate_in_database(Oid database)
 {
 	bool any = false;
 
@@ -324,18 +321,15 @@ terminate_in(Oid database)
 	return any;
 }
 
-/*
- * Ends all workers of a database but the calling one, and waits until they are
- * gone.  Returns false if some are still there after timeout_ms.
- */
 bool
 worker_slots_terminate_all(Oid database, long timeout_ms)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  timeout_ms);
 	bool		any;
 
 	ConditionVariablePrepareToSleep(&worker_shared->gone);
-	while ((any = terminate_in(database)))
+	while ((any = terminate_in_database(database)))
 	{
 		long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
 
@@ -348,71 +342,14 @@ worker_slots_terminate_all(Oid database, long timeout_ms)
 	return !any;
 }
 
-/*
- * A database wants a dispatcher, or its dispatcher is to look at the mappings
- * again.  May be called after a commit.
- */
-void
-worker_slots_want_dispatcher(Oid database)
-{
-	WorkerDatabase *entry;
-
-	worker_shared_lock();
-	entry = worker_databases_find(database, true);
-	if (entry != NULL)
-	{
-		entry->wants_dispatcher = true;
-		entry->wishes++;
-		worker_shared_wake(worker_shared_slot(entry->dispatcher.worker));
-	}
-	worker_shared_wake(worker_shared_slot(worker_shared->launcher));
-	worker_shared_unlock();
-}
+/* --- for a worker, of itself --------------------------------------------- */
 
 /*
- * Returns a number that rises with each worker_slots_want_dispatcher for the
- * calling worker's database; for a dispatcher, which reads it before it looks
- * at the mappings.
- */
-uint32
-worker_slots_dispatcher_wishes(void)
-{
-	WorkerDatabase *entry;
-	uint32			wishes = 0;
-
-	worker_shared_lock_for_reading();
-	entry = worker_databases_find(worker_shared_my_slot->info.database, false);
-	if (entry != NULL)
-		wishes = entry->wishes;
-	worker_shared_unlock();
-	return wishes;
-}
-
-/*
- * The calling dispatcher has found no mapping to work for.  Returns true if it
- * may end; false if it was wanted again meanwhile and has to look again.
- */
-bool
-worker_slots_dispatcher_may_end(uint32 wishes)
-{
-	WorkerDatabase *entry;
-	bool			may_end;
-
-	worker_shared_lock();
-	entry = worker_databases_find(worker_shared_my_slot->info.database, false);
-	may_end = entry == NULL || entry->wishes == wishes;
-	if (entry != NULL && may_end)
-		entry->wants_dispatcher = false;
-	worker_shared_unlock();
-	return may_end;
-}
-
-/*
- * Leaves the registry.  Registered before the process is one of the backends of
- * its database, and so called when it no longer is.
+ * Leaves the registry.  This is registered before the process enters the array
+ * of backends, so it is called after the process has left it.
  */
 static void
-detach(int code, Datum arg)
+leave_registry(int code, Datum arg)
 {
 	WorkerSlot *slot = worker_shared_my_slot;
 
@@ -424,7 +361,7 @@ detach(int code, Datum arg)
 	{
 		WorkerSlot *other = &worker_shared->slots[i];
 
-		/* Those that it has asked for nobody would look after. */
+		/* No other process would look after the workers it has asked for. */
 		if (other->info.type != WORKER_NONE && other->info.pid == 0 &&
 			other->starter == MyProcPid)
 			free_slot(other, false);
@@ -436,15 +373,17 @@ detach(int code, Datum arg)
 }
 
 /*
- * What ends a worker is shown in the view.  That it was told to quit is no news
- * for the log.
+ * The error that ends a worker is shown in the view.  If the worker was told
+ * to quit, that is not worth a line in the log.
  */
 static void
-emit_log(ErrorData *edata)
+emit_worker_log(ErrorData *edata)
 {
-	if (edata->elevel == FATAL && worker_shared_my_slot != NULL && edata->message != NULL)
+	if (edata->elevel == FATAL && worker_shared_my_slot != NULL &&
+		edata->message != NULL)
 	{
-		if (worker_shared_my_slot->quits && edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		if (worker_shared_my_slot->quits &&
+			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			edata->output_to_server = false;
 		else
 			worker_slots_report_error(edata->message);
@@ -453,8 +392,9 @@ emit_log(ErrorData *edata)
 		next_emit_log_hook(edata);
 }
 
+/* The caller holds the lock exclusively. */
 static void
-become(WorkerSlot *slot)
+take_slot(WorkerSlot *slot)
 {
 	slot->info.pid = MyProcPid;
 	slot->proc = MyProc;
@@ -462,40 +402,35 @@ become(WorkerSlot *slot)
 }
 
 static void
-handle_signals(void)
+set_up_process(void)
 {
 	next_emit_log_hook = emit_log_hook;
-	emit_log_hook = emit_log;
+	emit_log_hook = emit_worker_log;
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	worker_slots_check_interrupts();
 }
 
-/* The launcher enters the registry. */
 void
 worker_slots_attach_launcher(void)
 {
 	WorkerSlot *slot;
 
 	worker_shared_lock();
-	slot = reserve(WORKER_LAUNCHER, InvalidOid, InvalidOid);
+	slot = reserve_slot(WORKER_LAUNCHER, InvalidOid, InvalidOid);
 	if (slot != NULL)
 	{
-		become(slot);
+		take_slot(slot);
 		worker_shared->launcher = slot->info.id;
 	}
 	worker_shared_unlock();
 	if (slot == NULL)
 		elog(ERROR, "no slot for the launcher of ddbstreams");
-	on_shmem_exit(detach, 0);
-	handle_signals();
+	on_shmem_exit(leave_registry, 0);
+	set_up_process();
 }
 
-/*
- * A worker takes its slot, and from now on reacts to signals.  Does not return
- * if it is no longer wanted.
- */
 void
 worker_slots_attach(Datum main_arg)
 {
@@ -503,20 +438,17 @@ worker_slots_attach(Datum main_arg)
 	WorkerSlot		  *slot;
 
 	worker_shared_lock();
-	slot = worker_shared_slot((uint64) extra->ticket << 32 | DatumGetUInt32(main_arg));
+	slot = worker_shared_slot((uint64) extra->ticket << 32 |
+							  DatumGetUInt32(main_arg));
 	if (slot != NULL)
-		become(slot);
+		take_slot(slot);
 	worker_shared_unlock();
 	if (slot == NULL)
 		proc_exit(0);
-	on_shmem_exit(detach, 0);
-	handle_signals();
+	on_shmem_exit(leave_registry, 0);
+	set_up_process();
 }
 
-/*
- * Connects to the worker's database as the bootstrap superuser, with settings
- * that no ALTER DATABASE … SET can spoil.
- */
 void
 worker_slots_connect(void)
 {
@@ -536,11 +468,16 @@ worker_slots_connect(void)
 						PGC_S_OVERRIDE);
 }
 
-/* What the starter has passed on, at least as long as it was */
 const void *
 worker_slots_extra(void)
 {
 	return ((const WorkerExtra *) MyBgworkerEntry->bgw_extra)->data;
+}
+
+Oid
+worker_slots_my_database(void)
+{
+	return worker_shared_my_slot->info.database;
 }
 
 Oid
@@ -549,10 +486,6 @@ worker_slots_my_role(void)
 	return worker_shared_my_slot->info.role;
 }
 
-/*
- * Ends the worker if it was told to; reads the settings again if they have
- * changed.  To be called outside of transactions.
- */
 void
 worker_slots_check_interrupts(void)
 {
@@ -566,10 +499,6 @@ worker_slots_check_interrupts(void)
 	}
 }
 
-/*
- * Waits until the worker's latch is set or timeout_ms (-1: none) is over, and
- * checks for interrupts as above.  To be called outside of transactions.
- */
 void
 worker_slots_wait(long timeout_ms)
 {
@@ -582,7 +511,6 @@ worker_slots_wait(long timeout_ms)
 	worker_slots_check_interrupts();
 }
 
-/* What the worker is doing, for the view: a few words */
 void
 worker_slots_set_state(const char *state)
 {
@@ -591,7 +519,6 @@ worker_slots_set_state(const char *state)
 	worker_shared_unlock();
 }
 
-/* When the worker has done its work last, for the view */
 void
 worker_slots_set_last_run(TimestampTz time)
 {
@@ -600,13 +527,12 @@ worker_slots_set_last_run(TimestampTz time)
 	worker_shared_unlock();
 }
 
-/* What has gone wrong, for the view; NULL or "" if nothing any more */
 void
 worker_slots_report_error(const char *error)
 {
 	char text[WORKER_ERROR_LENGTH] = "";
 
-	/* An error may be reported while the lock is held, if only in theory. */
+	/* emit_worker_log might be called while the process holds the lock. */
 	if (LWLockHeldByMe(&worker_shared->lock))
 		return;
 	if (error != NULL)
@@ -618,22 +544,4 @@ worker_slots_report_error(const char *error)
 	worker_shared_lock();
 	memcpy(worker_shared_my_slot->info.last_error, text, WORKER_ERROR_LENGTH);
 	worker_shared_unlock();
-}
-
-/* A dispatcher is wanted in this database if the transaction commits. */
-void
-worker_slots_want_dispatcher_at_commit(void)
-{
-	dispatcher_wanted = true;
-}
-
-/* At the end of each transaction */
-void
-worker_slots_end_transaction(bool committed)
-{
-	bool wanted = dispatcher_wanted;
-
-	dispatcher_wanted = false;
-	if (committed && wanted)
-		worker_slots_want_dispatcher(MyDatabaseId);
 }

@@ -1,6 +1,10 @@
 /*
  * worker_types.h
- *	  What is known of workers and of the databases that they work in.
+ *	  What is known of workers, and of the databases in which they work.
+ *
+ * A worker is a background worker process of ddbstreams.  README in this
+ * folder says which types there are and how the states below follow each
+ * other.
  */
 #ifndef DDBSTREAMS_WORKER_TYPES_H
 #define DDBSTREAMS_WORKER_TYPES_H
@@ -13,64 +17,69 @@
 #define WORKER_STATE_LENGTH 64
 #define WORKER_ERROR_LENGTH 256
 
-/* What a worker can be given when it is started */
+/* How many bytes a starter can pass on to the worker that it starts */
 #define WORKER_EXTRA_LENGTH 96
 
 typedef enum WorkerType
 {
 	WORKER_NONE,
-	WORKER_LAUNCHER,
-	WORKER_MAINTENANCE, /* at most one in a database, started by the launcher */
-	WORKER_DISPATCHER,	/* at most one in a database, started by the launcher */
-	WORKER_HANDLER,		/* any number in a database, started by the dispatcher */
+	WORKER_LAUNCHER,	/* one in the server, started by the postmaster */
+	WORKER_MAINTENANCE, /* at most one a database, started by the launcher */
+	WORKER_DISPATCHER,	/* at most one a database, started by the launcher */
+	WORKER_HANDLER,		/* any number a database, started by the dispatcher */
 	WORKER_TYPE_COUNT
 } WorkerType;
 
-/* Names a worker, for ever; 0 is none */
+/*
+ * Names one worker; it is never given to another before the server restarts.
+ * 0 stands for no worker.
+ */
 typedef uint64 WorkerId;
 
-/* A copy of what the registry has of a worker */
+/* A copy of what the registry knows of a worker */
 typedef struct WorkerInfo
 {
 	WorkerId	id;
 	WorkerType	type;
-	int			pid; /* 0 until it has started */
+	int			pid; /* 0 until the worker has started */
 	Oid			database;
 	Oid			role;		 /* as given to worker_slots_start */
-	TimestampTz reserved_at; /* when it was asked for */
-	TimestampTz last_run;	 /* 0: none yet */
+	TimestampTz reserved_at; /* when the worker was asked for */
+	TimestampTz last_run;	 /* 0 if it has not finished a piece of work */
 	char		state[WORKER_STATE_LENGTH];
 	char		last_error[WORKER_ERROR_LENGTH];
 } WorkerInfo;
 
+/* Does a database have the extension? */
 typedef enum ExtensionPresence
 {
-	EXTENSION_UNKNOWN, /* a maintenance worker has to look */
+	EXTENSION_UNKNOWN, /* a maintenance worker has to find out */
 	EXTENSION_PRESENT,
-	EXTENSION_ABSENT /* until the launcher has taken note and freed the entry */
+	EXTENSION_ABSENT /* the launcher is about to free the database's entry */
 } ExtensionPresence;
 
-/* What is known of a worker that a database has at most one of */
+/* What is known of a type of which a database has at most one worker */
 typedef struct WorkerJob
 {
-	WorkerId	worker; /* 0: none runs */
+	WorkerId	worker; /* 0 if none has been started, or if it has ended */
 	TimestampTz started_at;
-	TimestampTz next_start;
-	TimestampTz last_run;
-	int			failures;	/* one after the other */
-	bool		lacks_slot; /* max_worker_processes was reached */
+	TimestampTz next_start; /* DT_NOEND: not before this worker ends */
+	TimestampTz last_run;	/* when a worker finished its work; 0: never */
+	int			failures;	/* in a row */
+	bool		lacks_slot; /* the last start failed: max_worker_processes */
 	char		last_error[WORKER_ERROR_LENGTH];
 } WorkerJob;
 
+/* What is known of a database: its entry */
 typedef struct WorkerDatabase
 {
 	Oid				  database; /* InvalidOid: the entry is free */
-	uint32			  version;	/* rises when what is known becomes doubtful */
+	uint32			  version;	/* rises when what is known has changed */
 	ExtensionPresence presence;
-	bool			  seen; /* connectable is what pg_database says */
-	bool			  connectable;
-	int				  holds;	/* DDL commands that want no worker there */
-	bool			  thorough; /* the next run checks what rarely changes */
+	bool			  seen;		   /* connectable is what pg_database says */
+	bool			  connectable; /* pg_database allows connections */
+	int				  holds;	   /* DDL commands that keep workers out */
+	bool			  thorough;	   /* the next run checks all */
 	bool			  wants_dispatcher;
 	uint32			  wishes; /* rises with each wish for a dispatcher */
 	WorkerJob		  maintenance;

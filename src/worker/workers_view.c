@@ -2,10 +2,11 @@
  * workers_view.c
  *	  The background workers, for the view ddbstreams.workers.
  *
- * A database's maintenance worker is one row, whether a process is at work just
- * now or not: the time and the error of its last run are kept in the database's
- * entry.  The other workers are rows while they live; a dispatcher that cannot
- * be started, or that has failed and is not running, is one too.
+ * A database's maintenance is one row, whether a maintenance worker runs just
+ * now or not: the time and the error of the last run are kept in the
+ * database's entry.  The other workers are rows while they run.  A dispatcher
+ * that is wanted and does not run, because it cannot be started or has failed,
+ * is a row, too.
  */
 #include "postgres.h"
 
@@ -34,7 +35,10 @@ typedef struct WorkerRow
 	const char *last_error;
 } WorkerRow;
 
-/* Texts of other databases may be in another encoding. */
+/*
+ * Returns a row's error, palloc'd.  An error from another database may be in
+ * another encoding, so only its ASCII characters are shown.
+ */
 static char *
 error_text(const WorkerRow *row)
 {
@@ -49,7 +53,7 @@ error_text(const WorkerRow *row)
 }
 
 static void
-put(ReturnSetInfo *rsinfo, const WorkerRow *row, bool sees_all)
+put_row(ReturnSetInfo *rsinfo, const WorkerRow *row, bool sees_all)
 {
 	Datum values[6];
 	bool  nulls[6] = {false};
@@ -61,7 +65,7 @@ put(ReturnSetInfo *rsinfo, const WorkerRow *row, bool sees_all)
 	{
 		name = get_database_name(row->database);
 		if (name == NULL)
-			return; /* dropped just now */
+			return; /* it was dropped just now */
 	}
 	nulls[0] = row->pid == 0;
 	values[0] = Int32GetDatum(row->pid);
@@ -104,7 +108,7 @@ put_idle(ReturnSetInfo *rsinfo, const WorkerDatabase *entry, WorkerType type,
 					 .last_run = job->last_run,
 					 .last_error = job->last_error};
 
-	put(rsinfo, &row, sees_all);
+	put_row(rsinfo, &row, sees_all);
 }
 
 static void
@@ -122,9 +126,10 @@ put_worker(ReturnSetInfo *rsinfo, const WorkerInfo *info, const WorkerJob *job,
 		row.last_run = job->last_run;
 	if (job != NULL && row.last_error[0] == '\0')
 		row.last_error = job->last_error;
-	put(rsinfo, &row, sees_all);
+	put_row(rsinfo, &row, sees_all);
 }
 
+/* Returns the job that a worker does, or NULL if its type has none. */
 static const WorkerJob *
 find_job(List *entries, const WorkerInfo *info)
 {
@@ -143,7 +148,7 @@ find_job(List *entries, const WorkerInfo *info)
 }
 
 static bool
-contains(List *workers, WorkerId id)
+is_listed(List *workers, WorkerId id)
 {
 	ListCell *lc;
 
@@ -158,7 +163,8 @@ contains(List *workers, WorkerId id)
 /*
  * list_workers() returns setof record
  *
- * All workers for pg_monitor; for others those of the database, without errors.
+ * Members of pg_monitor see all workers; others see those of the current
+ * database, and no errors.
  */
 Datum
 ddbstreams_list_workers(PG_FUNCTION_ARGS)
@@ -171,7 +177,7 @@ ddbstreams_list_workers(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 
-	/* In this order a worker that ends meanwhile is a row all the same. */
+	/* In this order a worker that ends in between is a row all the same. */
 	workers = worker_slots_list(WORKER_NONE, InvalidOid);
 	entries = worker_databases_list();
 	foreach (lc, workers)
@@ -179,7 +185,8 @@ ddbstreams_list_workers(PG_FUNCTION_ARGS)
 		WorkerInfo		*info = lfirst(lc);
 		const WorkerJob *job = find_job(entries, info);
 
-		if (job != NULL || info->type == WORKER_LAUNCHER || info->type == WORKER_HANDLER)
+		if (job != NULL || info->type == WORKER_LAUNCHER ||
+			info->type == WORKER_HANDLER)
 			put_worker(rsinfo, info, job, sees_all);
 	}
 	foreach (lc, entries)
@@ -188,11 +195,13 @@ ddbstreams_list_workers(PG_FUNCTION_ARGS)
 
 		if (entry->presence == EXTENSION_ABSENT)
 			continue;
-		if (!contains(workers, entry->maintenance.worker))
-			put_idle(rsinfo, entry, WORKER_MAINTENANCE, &entry->maintenance, sees_all);
-		if (!contains(workers, entry->dispatcher.worker) &&
+		if (!is_listed(workers, entry->maintenance.worker))
+			put_idle(rsinfo, entry, WORKER_MAINTENANCE, &entry->maintenance,
+					 sees_all);
+		if (!is_listed(workers, entry->dispatcher.worker) &&
 			entry->wants_dispatcher && setting_max_workers > 0)
-			put_idle(rsinfo, entry, WORKER_DISPATCHER, &entry->dispatcher, sees_all);
+			put_idle(rsinfo, entry, WORKER_DISPATCHER, &entry->dispatcher,
+					 sees_all);
 	}
 	return (Datum) 0;
 }
