@@ -148,7 +148,7 @@ append_list(StringInfo sql, const RowTable *table, const char **text)
 	(*text)++;
 	for (int i = 0; i < count; i++)
 	{
-		const RowColumn *column = &table->columns[i];
+		const TableColumn *column = &table->columns[i];
 
 		if (!is_in[i] || (is_set && column->kind != ROW_SET))
 			continue;

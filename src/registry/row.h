@@ -59,25 +59,25 @@
 
 #define ROW_MAX_COLUMNS 40
 
-typedef enum RowColumnKind
+typedef enum TableColumnKind
 {
 	ROW_FIXED,	  /* a column that $(set) leaves alone */
 	ROW_SET,	  /* a column that $(set) sets */
 	ROW_PARAMETER /* no column, but one more parameter of statements; last */
-} RowColumnKind;
+} TableColumnKind;
 
-typedef struct RowColumn
+typedef struct TableColumn
 {
-	const char	 *name;
-	Oid			  type;
-	RowColumnKind kind;
-} RowColumn;
+	const char	   *name;
+	Oid				type;
+	TableColumnKind kind;
+} TableColumn;
 
 typedef struct RowTable
 {
-	const char		*name;
-	int				 count; /* of columns and parameters */
-	const RowColumn *columns;
+	const char		  *name;
+	int				   count; /* of columns and parameters */
+	const TableColumn *columns;
 } RowTable;
 
 typedef struct TableRow
@@ -98,7 +98,7 @@ typedef struct TableRow
 		COLUMNS(ROW_ANUM)                             \
 		Anum_##table##_after_last                     \
 	};                                                \
-	static const RowColumn table##_columns[] = {      \
+	static const TableColumn table##_columns[] = {    \
 		COLUMNS(ROW_COLUMN)};                         \
 	StaticAssertDecl(lengthof(table##_columns) <=     \
 						 ROW_MAX_COLUMNS,             \
