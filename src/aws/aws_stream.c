@@ -20,6 +20,8 @@
 #include "reading/iterator_position.h"
 #include "reading/record_json.h"
 #include "reading/stream_access.h"
+#include "registry/shard_catalog.h"
+#include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 
 #define MAX_PAGE 100 /* of streams or shards; the default, too */

@@ -30,6 +30,7 @@
 #include "aws/aws_table_name.h"
 #include "base/settings.h"
 #include "reading/stream_access.h"
+#include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
 #include "stream/stream.h"
 

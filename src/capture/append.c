@@ -29,6 +29,7 @@
 #include "capture/change_buffer.h"
 #include "capture/change_order.h"
 #include "capture/writable_shards.h"
+#include "registry/catalog_table.h"
 #include "registry/row_descriptor.h"
 #include "registry/stream_catalog.h"
 #include "shard/record.h"

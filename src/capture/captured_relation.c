@@ -20,6 +20,7 @@
 #include "utils/typcache.h"
 
 #include "capture/captured_relation.h"
+#include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
 
 typedef struct FactsEntry

@@ -12,7 +12,7 @@
 
 #include "capture/virtual_columns.h"
 #include "registry/row_descriptor.h"
-#include "registry/stream_catalog.h"
+#include "registry/view_type.h"
 
 typedef struct KeyColumn
 {

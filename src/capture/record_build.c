@@ -18,6 +18,7 @@
 #include "access/htup_details.h"
 
 #include "capture/record_build.h"
+#include "registry/view_type.h"
 #include "shard/side_table.h"
 #include "typed_json/rendered_value.h"
 

@@ -17,7 +17,7 @@
 #include "utils/memutils.h"
 
 #include "capture/writable_shards.h"
-#include "registry/stream_catalog.h"
+#include "registry/shard_catalog.h"
 
 typedef struct WritableShards
 {

@@ -25,6 +25,7 @@
 
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
+#include "registry/shard_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 

@@ -8,6 +8,7 @@
 #include "base/ddbstreams.h"
 
 #include "consumer/consumer_view.h"
+#include "registry/shard_catalog.h"
 
 /* How the eligible leases are shared by the live workers */
 typedef struct LeaseBalance

@@ -23,6 +23,8 @@
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_view.h"
 #include "reading/stream_access.h"
+#include "registry/catalog_table.h"
+#include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 

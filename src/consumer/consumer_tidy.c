@@ -24,6 +24,8 @@
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_tidy.h"
 #include "consumer/consumer_view.h"
+#include "registry/catalog_table.h"
+#include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_tidy_consumers);

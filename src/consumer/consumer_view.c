@@ -20,6 +20,7 @@
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_view.h"
 #include "reading/stream_access.h"
+#include "registry/shard_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 

@@ -8,6 +8,7 @@
 #include "base/ddbstreams.h"
 
 #include "consumer/consumer.h"
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"

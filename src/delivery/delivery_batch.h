@@ -12,6 +12,7 @@
 
 #include "filter/filter_set.h"
 #include "mapping/mapping.h"
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 
 /* What has ended a batch */

@@ -27,6 +27,7 @@
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_shard.h"
 #include "mapping/mapping_state.h"
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_watch.h"

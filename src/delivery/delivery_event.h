@@ -10,7 +10,7 @@
 #include "delivery/delivery_batch.h"
 #include "delivery/delivery_position.h"
 #include "mapping/mapping.h"
-#include "registry/stream_catalog.h"
+#include "registry/shard_catalog.h"
 
 /* Conditions under which a batch is given up */
 #define CONDITION_RETRIES "RetryAttemptsExhausted"

@@ -9,6 +9,7 @@
 
 #include "delivery/delivery_batch.h"
 #include "mapping/mapping.h"
+#include "registry/shard_catalog.h"
 
 extern void	 delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
 									const char *failure, const DeliveryBatch *batch);

@@ -24,6 +24,8 @@
 #include "delivery/delivery_step.h"
 #include "filter/filter_set.h"
 #include "mapping/mapping_catalog.h"
+#include "registry/shard_catalog.h"
+#include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_log.h"
 

@@ -29,6 +29,7 @@
 #include "mapping/mapping_lock.h"
 #include "reading/stream_access.h"
 #include "registry/owner_sql.h"
+#include "registry/stream_catalog.h"
 #include "worker/worker_databases.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_redrive);

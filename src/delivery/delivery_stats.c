@@ -19,6 +19,8 @@
 #include "delivery/delivery_position.h"
 #include "delivery/handler_mailbox.h"
 #include "mapping/mapping_catalog.h"
+#include "registry/shard_catalog.h"
+#include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 #include "worker/worker_slots.h"

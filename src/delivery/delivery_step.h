@@ -11,6 +11,7 @@
 #include "delivery/delivery_batch.h"
 #include "delivery/delivery_position.h"
 #include "mapping/mapping.h"
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 
 typedef enum StepKind

@@ -39,7 +39,9 @@
 
 #include "base/clock.h"
 #include "lineage/expiry.h"
+#include "registry/catalog_table.h"
 #include "registry/heap_write.h"
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_tables.h"

@@ -52,6 +52,7 @@
 #include "lineage/lineage.h"
 #include "lineage/shard_stats.h"
 #include "reading/stream_access.h"
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/shard_log.h"
 #include "shard/shard_tables.h"

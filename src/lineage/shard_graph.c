@@ -22,7 +22,9 @@
 #include "base/errors.h"
 #include "lineage/shard_stats.h"
 #include "reading/stream_access.h"
+#include "registry/shard_catalog.h"
 #include "registry/shard_family.h"
+#include "registry/stream_catalog.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_shard_tree);
 PG_FUNCTION_INFO_V1(ddbstreams_shard_graph);

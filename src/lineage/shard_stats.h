@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 
 typedef struct ShardStats

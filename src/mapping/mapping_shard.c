@@ -16,7 +16,7 @@
 
 #include "mapping/mapping_shard.h"
 #include "registry/owner_sql.h"
-#include "registry/stream_catalog.h"
+#include "registry/shard_catalog.h"
 #include "shard/shard_reader.h"
 
 static void

@@ -21,6 +21,7 @@
 #include "mapping/mapping_lock.h"
 #include "mapping/mapping_shard.h"
 #include "mapping/mapping_state.h"
+#include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 
 const char *

@@ -19,6 +19,7 @@
 #include "base/settings.h"
 #include "reading/iterator.h"
 #include "reading/stream_access.h"
+#include "registry/catalog_table.h"
 
 #define ITERATOR_MAX_LENGTH 2048
 #define ITERATOR_SEPARATOR	"|1|"
@@ -63,7 +64,7 @@ iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
 	appendStringInfoString(&writer->text, ITERATOR_SEPARATOR);
 	writer->prefix_length = writer->text.len;
 	writer->shard_no = shard->shard_no;
-	writer->secret = catalog_secret();
+	writer->secret = catalog_table_secret();
 	writer->hmac = pg_hmac_create(PG_SHA256);
 }
 
@@ -170,7 +171,7 @@ iterator_parse(const char *text, Snapshot snapshot)
 	memcpy(&payload, decoded, PAYLOAD_LENGTH);
 
 	hmac = pg_hmac_create(PG_SHA256);
-	sign(hmac, catalog_secret(), text, separator - text, &payload, mac);
+	sign(hmac, catalog_table_secret(), text, separator - text, &payload, mac);
 	pg_hmac_free(hmac);
 	if (!macs_are_equal(mac, payload.mac))
 		invalid_iterator();

@@ -9,6 +9,7 @@
 
 #include "common/hmac.h"
 #include "lib/stringinfo.h"
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 
 typedef enum IteratorKind

@@ -8,6 +8,7 @@
 #include "base/ddbstreams.h"
 
 #include "reading/iterator.h"
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 
 extern const char *iterator_position_make(StreamInfo *stream, ShardInfo *shard,

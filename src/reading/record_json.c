@@ -9,6 +9,7 @@
 
 #include "base/sequence_number.h"
 #include "reading/record_json.h"
+#include "registry/view_type.h"
 
 
 /* More than what a record has besides its keys, its images and the region */

@@ -8,6 +8,8 @@
 #include "base/ddbstreams.h"
 
 #include "reading/iterator.h"
+#include "registry/shard_catalog.h"
+#include "registry/stream_catalog.h"
 #include "shard/record_decode.h"
 #include "shard/shard_reader.h"
 #include "storage/lock.h"

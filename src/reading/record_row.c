@@ -9,6 +9,7 @@
 
 #include "base/sequence_number.h"
 #include "reading/record_row.h"
+#include "registry/stream_catalog.h"
 
 enum
 {

@@ -16,6 +16,8 @@
 #include "reading/record_page.h"
 #include "reading/record_row.h"
 #include "reading/stream_access.h"
+#include "registry/shard_catalog.h"
+#include "registry/stream_catalog.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_get_shard_iterator);
 PG_FUNCTION_INFO_V1(ddbstreams_next_shard_iterator);

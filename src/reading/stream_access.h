@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 
 extern bool		   stream_access_is_arn(const char *arn);

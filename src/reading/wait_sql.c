@@ -29,6 +29,7 @@
 #include "reading/iterator.h"
 #include "reading/iterator_position.h"
 #include "reading/stream_access.h"
+#include "registry/shard_catalog.h"
 #include "shard/shard_log.h"
 #include "shard/shard_reader.h"
 

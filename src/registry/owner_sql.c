@@ -29,6 +29,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "registry/catalog_table.h"
 #include "registry/owner_sql.h"
 #include "registry/row.h"
 #include "registry/stream_catalog.h"

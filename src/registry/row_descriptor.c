@@ -29,9 +29,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "registry/catalog_table.h"
 #include "registry/heap_write.h"
 #include "registry/row_descriptor.h"
-#include "registry/stream_catalog.h"
 #include "typed_json/typed_json.h"
 
 #define CONTENT_VERSION 1

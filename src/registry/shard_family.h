@@ -7,7 +7,7 @@
 
 #include "base/ddbstreams.h"
 
-#include "registry/stream_catalog.h"
+#include "registry/shard_catalog.h"
 
 /* A shard among its relatives; NULL for those that it has not */
 typedef struct ShardNode

@@ -1,6 +1,6 @@
 /*
  * stream_catalog.h
- *	  The tables that say which streams and shards there are.
+ *	  The table of streams.
  */
 #ifndef DDBSTREAMS_STREAM_CATALOG_H
 #define DDBSTREAMS_STREAM_CATALOG_H
@@ -10,30 +10,10 @@
 #include "access/attnum.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
-#include "storage/lockdefs.h"
+#include "registry/view_type.h"
 #include "utils/snapshot.h"
 
-typedef enum CatalogTable
-{
-	CATALOG_STREAM,
-	CATALOG_SHARD,
-	CATALOG_ROW_DESCRIPTOR,
-	CATALOG_SECRET
-} CatalogTable;
-
-typedef enum StreamViewType
-{
-	VIEW_KEYS_ONLY,
-	VIEW_NEW_IMAGE,
-	VIEW_OLD_IMAGE,
-	VIEW_NEW_AND_OLD_IMAGES
-} StreamViewType;
-
-#define VIEW_HAS_NEW(view) \
-	((view) == VIEW_NEW_IMAGE || (view) == VIEW_NEW_AND_OLD_IMAGES)
-#define VIEW_HAS_OLD(view) \
-	((view) == VIEW_OLD_IMAGE || (view) == VIEW_NEW_AND_OLD_IMAGES)
-
+/* A stream as its row says; see the install script */
 typedef struct StreamInfo
 {
 	int64		   stream_id;
@@ -57,56 +37,62 @@ typedef struct StreamInfo
 	int64		   version;		   /* of this row */
 } StreamInfo;
 
-typedef struct ShardInfo
-{
-	int64		shard_no; /* unique in the database, for ever */
-	int64		stream_id;
-	char	   *shard_id;
-	char	   *parent_shard_id; /* or NULL */
-	int64		starting_number;
-	int64		ending_number; /* valid if closed */
-	uint64		hash_first;	   /* inclusive */
-	uint64		hash_last;	   /* inclusive */
-	Oid			shard_table;
-	Oid			side_table;
-	TimestampTz created_at;
-	TimestampTz closed_at; /* 0 while the shard is open */
-	int64		version;   /* of this row */
-} ShardInfo;
-
 #define StreamIsEnabled(stream) ((stream)->disabled_at == 0)
-#define ShardIsOpen(shard)		((shard)->closed_at == 0)
 
-extern const char *view_type_name(StreamViewType view_type);
-extern bool		   view_type_parse(const char *name, StreamViewType *view_type);
+/*
+ * Rows are returned in the current memory context.  A snapshot of NULL is a
+ * fresh catalogue snapshot; catalog_table.c says when to use which.
+ */
 
-extern Oid catalog_table_oid(CatalogTable table, bool missing_ok);
+/*
+ * Returns the streams that were made on a table, which exists, or all streams
+ * if table_oid is invalid, in the order of their creation.
+ */
+extern List *stream_catalog_list(Oid table_oid, Snapshot snapshot);
 
+/* Returns the stream that is enabled on a table, or NULL. */
 extern StreamInfo *stream_catalog_enabled(Oid table_oid, Snapshot snapshot);
+
+/* Returns the stream of a table that was made last, or NULL. */
 extern StreamInfo *stream_catalog_latest(Oid table_oid, Snapshot snapshot);
+
+/* Each returns one stream, or NULL. */
 extern StreamInfo *stream_catalog_by_arn(const char *arn, Snapshot snapshot);
 extern StreamInfo *stream_catalog_by_id(int64 stream_id, Snapshot snapshot);
-extern List		  *stream_catalog_list(Oid table_oid, Snapshot snapshot);
-extern void		   stream_catalog_insert(StreamInfo *stream);
-extern void		   stream_catalog_replace(StreamInfo *stream);
-extern StreamInfo *stream_catalog_lock(int64 stream_id);
-extern StreamInfo *stream_catalog_try_lock(int64 stream_id);
-extern void		   stream_catalog_delete(const StreamInfo *stream);
 
-extern List		 *shard_catalog_list(int64 stream_id, Snapshot snapshot);
-extern ShardInfo *shard_catalog_find(int64 stream_id, const char *shard_id,
-									 Snapshot snapshot);
-extern ShardInfo *shard_catalog_by_no(int64 shard_no, Snapshot snapshot);
-extern void		  shard_catalog_insert(ShardInfo *shard);
-extern void		  shard_catalog_replace(ShardInfo *shard);
-extern void		  shard_catalog_delete(const ShardInfo *shard);
-
-extern int64  catalog_next_id(void);
-extern bytea *catalog_secret(void);
-
-/* The stream that captures a relation, and the table that it is on */
+/*
+ * Returns the enabled stream that captures a relation, its own or that of the
+ * partitioned table that it is a part of, or NULL; sets root to the table that
+ * the stream is on.
+ */
 extern StreamInfo *stream_catalog_capturing(Oid relid, Oid *root);
 
+/*
+ * Takes the lock under which a stream and its shards are changed, until the end
+ * of the transaction, and returns the stream as it is now, or NULL if it is
+ * gone.  Readers and writers of records do not take this lock.
+ */
+extern StreamInfo *stream_catalog_lock(int64 stream_id);
+
+/*
+ * Does the same without waiting.  Returns NULL also if another transaction holds
+ * the lock.
+ */
+extern StreamInfo *stream_catalog_try_lock(int64 stream_id);
+
+/* Writes the first version of a stream's row. */
+extern void stream_catalog_insert(const StreamInfo *stream);
+
+/*
+ * Writes what a stream is from now on, as a version above the one that was read
+ * with it, under the stream's lock.
+ */
+extern void stream_catalog_replace(StreamInfo *stream);
+
+/* Deletes the rows of a stream that has no shards, under the stream's lock. */
+extern void stream_catalog_delete(const StreamInfo *stream);
+
+/* Returns the owner of a relation, which exists. */
 extern Oid stream_catalog_table_owner(Oid relid);
 
 #endif /* DDBSTREAMS_STREAM_CATALOG_H */

@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 
 /* How far in the future a clock is not yet taken for one that was set back */

@@ -9,6 +9,7 @@
 
 #include "lib/stringinfo.h"
 #include "registry/row_descriptor.h"
+#include "registry/shard_catalog.h"
 #include "shard/shard_reader.h"
 
 /* The values of one image; NULL values if the record does not have it */

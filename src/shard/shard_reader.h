@@ -8,7 +8,7 @@
 #include "base/ddbstreams.h"
 
 #include "access/htup.h"
-#include "registry/stream_catalog.h"
+#include "registry/shard_catalog.h"
 #include "shard/record.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"

@@ -38,6 +38,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/clock.h"
+#include "registry/catalog_table.h"
 #include "shard/record.h"
 #include "shard/shard_reader.h"
 #include "shard/shard_tables.h"
@@ -219,7 +220,7 @@ shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 	int		   save_sec_context;
 
 	keep_extension();
-	shard->shard_no = catalog_next_id();
+	shard->shard_no = catalog_table_next_id();
 	shard->stream_id = stream->stream_id;
 	shard->hash_first = hash_first;
 	shard->hash_last = hash_last;

@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 
 extern ShardInfo *shard_tables_make(const StreamInfo *stream, uint64 hash_first,

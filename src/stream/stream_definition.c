@@ -44,7 +44,9 @@
 #include "base/fixed_settings.h"
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_definition.h"
+#include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
+#include "registry/view_type.h"
 #include "stream/stream_definition.h"
 
 /* Finds the row trigger of a relation; true if there is one, a copy in *tuple. */

@@ -46,6 +46,7 @@
 #include "utils/syscache.h"
 
 #include "base/clock.h"
+#include "registry/catalog_table.h"
 #include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
 #include "shard/shard_tables.h"

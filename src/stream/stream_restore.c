@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "mapping/mapping_definition.h"
+#include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
 #include "stream/stream.h"
 #include "stream/stream_definition.h"

@@ -1,0 +1,225 @@
+/*
+ * catalog_table.c
+ *	  The tables that are read and written as system catalogues are.
+ *
+ * Streams, shards, row descriptors and the secret are rows of tables in schema
+ * ddbstreams_shards.  Capture, append and DDL need them where no SQL can run,
+ * and the rows must not depend on the caller's rights and settings.  So they are
+ * read by systable scans and written by heap_write.c.
+ *
+ * A scan takes the snapshot that the caller names, or a fresh catalogue
+ * snapshot for NULL.  Capture, append and DDL pass NULL: in REPEATABLE READ the
+ * transaction's own snapshot would show them closed shards as open.  Readers
+ * pass their statement's snapshot, so that what they see of streams, shards and
+ * records is of one moment.
+ *
+ * Rows of streams and shards are inserted, never updated: a stream or shard that
+ * changes gets a new row with a higher version, and of the versions that a
+ * snapshot shows the highest counts.  All of them go when the stream or shard
+ * expires.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "commands/sequence.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "registry/catalog_table.h"
+#include "registry/heap_write.h"
+
+static const char *const table_names[] = {
+	[CATALOG_STREAM] = "stream",
+	[CATALOG_SHARD] = "shard",
+	[CATALOG_ROW_DESCRIPTOR] = "row_descriptor",
+	[CATALOG_SECRET] = "secret"};
+
+static void
+raise_not_installed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("extension \"%s\" is not installed in this database",
+					DDBSTREAMS_EXTENSION),
+			 errhint("Run CREATE EXTENSION %s.", DDBSTREAMS_EXTENSION)));
+}
+
+Oid
+catalog_table_oid(CatalogTable table, bool missing_ok)
+{
+	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, true);
+	Oid relid = InvalidOid;
+
+	if (OidIsValid(schema))
+		relid = get_relname_relid(table_names[table], schema);
+	if (!OidIsValid(relid) && !missing_ok)
+		raise_not_installed();
+	return relid;
+}
+
+/* Opens a table for reading; it may be gone by the time it is locked. */
+static Relation
+open_to_read(CatalogTable table)
+{
+	Relation rel = try_relation_open(catalog_table_oid(table, false),
+									 AccessShareLock);
+
+	if (rel == NULL)
+		raise_not_installed();
+	return rel;
+}
+
+/*
+ * Returns the OID of a table's index, whose name is the table's with a suffix.
+ * It is invalid while DROP EXTENSION is at work, which may drop the index before
+ * the table.
+ */
+static Oid
+index_oid(CatalogTable table, const char *suffix)
+{
+	char *name = psprintf("%s_%s", table_names[table], suffix);
+	Oid	  schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
+	Oid	  relid = get_relname_relid(name, schema);
+
+	pfree(name);
+	return relid;
+}
+
+/* One version of a row, and what was made of it */
+typedef struct RowVersion
+{
+	int64 id;
+	int64 version;
+	void *made;
+} RowVersion;
+
+static int
+compare_versions(const ListCell *a, const ListCell *b)
+{
+	const RowVersion *x = lfirst(a);
+	const RowVersion *y = lfirst(b);
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->version < y->version ? -1 : x->version > y->version;
+}
+
+/* Returns what was made of the highest version of each row. */
+static List *
+take_highest(List *versions)
+{
+	List	   *result = NIL;
+	RowVersion *previous = NULL;
+	ListCell   *lc;
+
+	list_sort(versions, compare_versions);
+	foreach (lc, versions)
+	{
+		RowVersion *row = lfirst(lc);
+
+		if (previous != NULL && previous->id == row->id)
+			llast(result) = row->made;
+		else
+			result = lappend(result, row->made);
+		previous = row;
+	}
+	return result;
+}
+
+List *
+catalog_table_read(const VersionedTable *versioned, const char *index_suffix,
+				   int nkeys, ScanKey keys, Snapshot snapshot)
+{
+	List	   *versions = NIL;
+	Relation	rel = open_to_read(versioned->table);
+	Oid			index = index_suffix ?
+							index_oid(versioned->table, index_suffix) :
+							InvalidOid;
+	SysScanDesc scan = systable_beginscan(rel, index, OidIsValid(index),
+										  snapshot, nkeys, keys);
+	HeapTuple	tuple;
+
+	row_check_columns(versioned->columns, RelationGetDescr(rel));
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		RowVersion *version = palloc(sizeof(RowVersion));
+		TableRow	row;
+
+		row_read(&row, versioned->columns, tuple, RelationGetDescr(rel));
+		version->id = row_int64(&row, versioned->id_anum);
+		version->version = row_int64(&row, versioned->version_anum);
+		version->made = versioned->from_row(&row);
+		versions = lappend(versions, version);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return take_highest(versions);
+}
+
+void
+catalog_table_insert(CatalogTable table, TableRow *row)
+{
+	Relation rel = table_open(catalog_table_oid(table, false), RowExclusiveLock);
+
+	row_check_columns(row->table, RelationGetDescr(rel));
+	PushActiveSnapshot(GetTransactionSnapshot());
+	heap_write_insert(rel, row->values, row->nulls);
+	PopActiveSnapshot();
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+}
+
+void
+catalog_table_delete(const VersionedTable *versioned, int64 id)
+{
+	Relation	rel = table_open(catalog_table_oid(versioned->table, false),
+								 RowExclusiveLock);
+	ScanKeyData key;
+
+	ScanKeyInit(&key, versioned->id_anum, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(id));
+	heap_write_delete(rel, index_oid(versioned->table, "pkey"), 1, &key);
+	table_close(rel, NoLock);
+}
+
+int64
+catalog_table_next_id(void)
+{
+	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
+	Oid sequence = get_relname_relid("id_seq", schema);
+
+	if (!OidIsValid(sequence))
+		elog(ERROR, "sequence \"id_seq\" of extension \"%s\" is missing",
+			 DDBSTREAMS_EXTENSION);
+	return nextval_internal(sequence, false);
+}
+
+bytea *
+catalog_table_secret(void)
+{
+	Relation	rel = open_to_read(CATALOG_SECRET);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple = systable_getnext(scan);
+	bytea	   *secret;
+	bool		isnull;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the secret that signs shard iterators is missing"),
+				 errhint("Drop and create extension \"%s\" again.",
+						 DDBSTREAMS_EXTENSION)));
+	secret = DatumGetByteaPCopy(heap_getattr(tuple, 1, RelationGetDescr(rel),
+											 &isnull));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return secret;
+}

@@ -1,0 +1,65 @@
+/*
+ * catalog_table.h
+ *	  The tables that are read and written as system catalogues are.
+ */
+#ifndef DDBSTREAMS_CATALOG_TABLE_H
+#define DDBSTREAMS_CATALOG_TABLE_H
+
+#include "base/ddbstreams.h"
+
+#include "access/skey.h"
+#include "nodes/pg_list.h"
+#include "registry/row.h"
+#include "utils/snapshot.h"
+
+typedef enum CatalogTable
+{
+	CATALOG_STREAM,
+	CATALOG_SHARD,
+	CATALOG_ROW_DESCRIPTOR,
+	CATALOG_SECRET
+} CatalogTable;
+
+/* How the rows of a table are read that has them in versions */
+typedef struct VersionedTable
+{
+	CatalogTable	table;
+	const RowTable *columns;
+	int				id_anum;				/* of the column that says what a row is of */
+	int				version_anum;			/* of the highest row counts */
+	void *(*from_row)(const TableRow *row); /* makes the result, palloc'd */
+} VersionedTable;
+
+/*
+ * Returns the OID of a table in this database.  If it is not there, because the
+ * extension is not: an error, or InvalidOid if missing_ok.
+ */
+extern Oid catalog_table_oid(CatalogTable table, bool missing_ok);
+
+/*
+ * Reads the rows that one index of a table finds, in their highest versions,
+ * and returns a list of what from_row makes of them, in the order of their ids,
+ * in the current memory context.  index_suffix is the index's name without the
+ * table's; NULL reads the whole table.  A snapshot of NULL is a fresh catalogue
+ * snapshot.
+ */
+extern List *catalog_table_read(const VersionedTable *versioned,
+								const char *index_suffix, int nkeys,
+								ScanKey keys, Snapshot snapshot);
+
+/* Inserts a row and makes it visible to this transaction's next command. */
+extern void catalog_table_insert(CatalogTable table, TableRow *row);
+
+/*
+ * Deletes all versions of a row, found by its id, the first column of the
+ * primary key.  The caller holds the lock of the stream that the row is of.
+ */
+extern void catalog_table_delete(const VersionedTable *versioned, int64 id);
+
+/* Draws an identity for a stream or a shard, unique in this database. */
+extern int64 catalog_table_next_id(void);
+
+/* Returns the secret that signs iterators, palloc'd. */
+extern bytea *catalog_table_secret(void);
+
+#endif /* DDBSTREAMS_CATALOG_TABLE_H */
