@@ -79,15 +79,6 @@ make_tables(void)
 	CacheRegisterRelcacheCallback(invalidate_open_shards, (Datum) 0);
 }
 
-static int
-compare_ranges(const void *a, const void *b)
-{
-	const WritableShard *x = a;
-	const WritableShard *y = b;
-
-	return x->hash_first < y->hash_first ? -1 : x->hash_first > y->hash_first;
-}
-
 /* Looks the open shards of a stream up in the catalogue. */
 static void
 load(WritableShards *open)
@@ -106,7 +97,7 @@ load(WritableShards *open)
 	 * lost.
 	 */
 	open->stale = false;
-	shards = shard_catalog_list(open->stream_id, NULL);
+	shards = shard_catalog_open(open->stream_id, NULL);
 
 	ranges = MemoryContextAlloc(TopMemoryContext,
 								Max(list_length(shards), 1) * sizeof(WritableShard));
@@ -114,8 +105,6 @@ load(WritableShards *open)
 	{
 		ShardInfo *shard = lfirst(lc);
 
-		if (!ShardIsOpen(shard))
-			continue;
 		ranges[count].shard_table = shard->shard_table;
 		ranges[count].side_table = shard->side_table;
 		ranges[count].starting_number = shard->starting_number;
@@ -123,7 +112,6 @@ load(WritableShards *open)
 		ranges[count].hash_last = shard->hash_last;
 		count++;
 	}
-	qsort(ranges, count, sizeof(WritableShard), compare_ranges);
 
 	if (open->shards != NULL)
 		pfree(open->shards);

@@ -242,31 +242,6 @@ lock_stream(const char *arn, const char *function)
 	return stream;
 }
 
-static int
-compare_ranges(const ListCell *a, const ListCell *b)
-{
-	const ShardInfo *x = lfirst(a);
-	const ShardInfo *y = lfirst(b);
-
-	return x->hash_first < y->hash_first ? -1 : x->hash_first > y->hash_first;
-}
-
-/* The open shards of a stream, in the order of their ranges, as writers lock */
-static List *
-open_shards(int64 stream_id)
-{
-	List	 *shards = shard_catalog_list(stream_id, NULL);
-	ListCell *lc;
-
-	foreach (lc, shards)
-	{
-		if (!ShardIsOpen((ShardInfo *) lfirst(lc)))
-			shards = foreach_delete_current(shards, lc);
-	}
-	list_sort(shards, compare_ranges);
-	return shards;
-}
-
 static void
 pause_briefly(void)
 {
@@ -290,7 +265,7 @@ check_splittable(const StreamInfo *stream, const ShardInfo *shard)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot split a shard that takes a single hash"),
 				 errdetail("Shard %s does.", shard->shard_id)));
-	if (list_length(open_shards(stream->stream_id)) >= MAX_SHARD_COUNT)
+	if (list_length(shard_catalog_open(stream->stream_id, NULL)) >= MAX_SHARD_COUNT)
 		ereport(ERROR,
 				(errcode(ERRCODE_LIMIT_EXCEEDED),
 				 errmsg("a stream can have at most %d open shards", MAX_SHARD_COUNT)));
@@ -376,7 +351,7 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		error_null_argument("streamArn");
 	stream = lock_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)), "roll_over()");
-	foreach (lc, open_shards(stream->stream_id))
+	foreach (lc, shard_catalog_open(stream->stream_id, NULL))
 		closings = lappend(closings, prepare(stream, lfirst(lc), 1));
 
 	for (; tries < CLOSE_TRIES && any_is_held_by_prepared(closings); tries++)
@@ -542,7 +517,7 @@ close_in_transaction(const DueShard *due, int child_count)
 	shard = shard_catalog_by_no(due->shard_no, NULL);
 	if (stream != NULL && stream_access_is_enabled(stream) && shard != NULL &&
 		ShardIsOpen(shard) && !is_held_by_prepared(shard->shard_table) &&
-		list_length(open_shards(stream->stream_id)) + child_count - 1 <= MAX_SHARD_COUNT)
+		list_length(shard_catalog_open(stream->stream_id, NULL)) + child_count - 1 <= MAX_SHARD_COUNT)
 	{
 		Closing *closing = prepare(stream, shard, child_count);
 

@@ -117,20 +117,6 @@ partition_key_text(const StreamInfo *stream)
 																 TYPALIGN_INT)));
 }
 
-static int
-count_open_shards(int64 stream_id)
-{
-	int		  count = 0;
-	ListCell *lc;
-
-	foreach (lc, shard_catalog_list(stream_id, NULL))
-	{
-		if (ShardIsOpen((ShardInfo *) lfirst(lc)))
-			count++;
-	}
-	return count;
-}
-
 static void
 add_argument(StringInfo arguments, int *count, const char *name,
 			 const char *value)
@@ -156,7 +142,7 @@ definition_arguments(const StreamInfo *stream, int *count)
 		add_argument(&arguments, count, "stream_view_type",
 					 view_type_name(stream->view_type));
 		add_argument(&arguments, count, "shard_count",
-					 psprintf("%d", count_open_shards(stream->stream_id)));
+					 psprintf("%d", list_length(shard_catalog_open(stream->stream_id, NULL))));
 		add_argument(&arguments, count, "partition_key",
 					 partition_key_text(stream));
 		add_argument(&arguments, count, "retention",
