@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "access/relation.h"
-#include "access/xact.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -20,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/own_transaction.h"
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_tidy.h"
@@ -114,25 +114,21 @@ consumer_tidy(void)
 	List		 *consumers = NIL;
 	ListCell	 *lc;
 
-	StartTransactionCommand();
+	own_transaction_begin();
 	if (OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
 	{
-		PushActiveSnapshot(GetTransactionSnapshot());
 		consumer_catalog_delete_orphans();
 		oldcontext = MemoryContextSwitchTo(context);
 		consumers = consumer_catalog_list();
 		MemoryContextSwitchTo(oldcontext);
-		PopActiveSnapshot();
 	}
-	CommitTransactionCommand();
+	own_transaction_commit();
 	foreach (lc, consumers)
 	{
 		CHECK_FOR_INTERRUPTS();
-		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
+		own_transaction_begin();
 		tidy_consumer(lfirst(lc));
-		PopActiveSnapshot();
-		CommitTransactionCommand();
+		own_transaction_commit();
 	}
 	MemoryContextDelete(context);
 }

@@ -19,11 +19,11 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/own_transaction.h"
 #include "delivery/delivery_discover.h"
 #include "delivery/delivery_position.h"
 #include "delivery/delivery_queue.h"
 #include "delivery/delivery_redrive.h"
-#include "delivery/delivery_transaction.h"
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_shard.h"
 #include "mapping/mapping_state.h"
@@ -292,7 +292,7 @@ delivery_discover(void)
 
 	mark_all_undiscovered();
 
-	delivery_transaction_begin();
+	own_transaction_begin();
 	MemoryContextSwitchTo(context);
 	foreach (lc, mapping_catalog_list())
 	{
@@ -302,8 +302,7 @@ delivery_discover(void)
 			see_mapping(mapping);
 	}
 	mapping_shard_delete_orphans();
-	delivery_transaction_commit();
-	MemoryContextSwitchTo(context);
+	own_transaction_commit();
 
 	remove_undiscovered();
 	watch_shards();

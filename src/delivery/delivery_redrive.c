@@ -20,11 +20,11 @@
 #include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
+#include "base/own_transaction.h"
 #include "base/sequence_number.h"
 #include "delivery/delivery_answer.h"
 #include "delivery/delivery_call.h"
 #include "delivery/delivery_redrive.h"
-#include "delivery/delivery_transaction.h"
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_lock.h"
 #include "reading/stream_access.h"
@@ -299,11 +299,10 @@ delivery_redrive_step(const DeliveryUnit *unit)
 	MemoryContextReset(context);
 	redrive.context = context;
 
-	delivery_transaction_begin();
+	own_transaction_begin();
 	MemoryContextSwitchTo(context);
 	calls = prepare(&redrive, unit, &outcome);
-	delivery_transaction_commit();
-	MemoryContextSwitchTo(context);
+	own_transaction_commit();
 	if (!calls)
 		return outcome;
 
@@ -317,15 +316,15 @@ delivery_redrive_step(const DeliveryUnit *unit)
 		error = CopyErrorData();
 		FlushErrorState();
 		delivery_call_end();
-		delivery_transaction_abort();
+		AbortCurrentTransaction();
 	}
 	PG_END_TRY();
 	if (error != NULL)
 	{
-		delivery_transaction_begin();
+		own_transaction_begin();
 		MemoryContextSwitchTo(context);
 		(void) end_batch(&redrive, delivery_call_error_text(error), 0);
-		delivery_transaction_commit();
+		own_transaction_commit();
 		ereport(LOG,
 				(errmsg("a failed batch of event source mapping %s has failed again: %s",
 						mapping_uuid_text(redrive.mapping), error->message)));

@@ -14,12 +14,12 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/own_transaction.h"
 #include "delivery/delivery_call.h"
 #include "delivery/delivery_perform.h"
 #include "delivery/delivery_prepare.h"
 #include "delivery/delivery_run.h"
 #include "delivery/delivery_step.h"
-#include "delivery/delivery_transaction.h"
 #include "mapping/mapping.h"
 
 /* How long a step waits for the session that has locked its position */
@@ -51,14 +51,13 @@ record_failure(DeliveryStep *step, const ErrorData *error)
 		delivery_step_result(step, DELIVERY_AGAIN, 0);
 		return;
 	}
-	delivery_transaction_begin();
+	own_transaction_begin();
 	MemoryContextSwitchTo(step->context);
 	delivery_step_fail(step, step->has_begun ? FAILURE_ERROR : FAILURE_BEFORE,
 					   delivery_call_error_text(error));
 	if (!delivery_position_save(step->position))
 		delivery_step_result(step, DELIVERY_BLOCKED, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS));
-	delivery_transaction_commit();
-	MemoryContextSwitchTo(step->context);
+	own_transaction_commit();
 }
 
 /*
@@ -70,7 +69,7 @@ record_own_failure(DeliveryStep *step, const ErrorData *error)
 {
 	DeliveryPosition *position;
 
-	delivery_transaction_begin();
+	own_transaction_begin();
 	MemoryContextSwitchTo(step->context);
 	position = delivery_position_load(step->unit);
 	delivery_step_result(step, DELIVERY_CHANGED, 0);
@@ -86,8 +85,7 @@ record_own_failure(DeliveryStep *step, const ErrorData *error)
 		(void) delivery_position_save(position);
 		delivery_step_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
 	}
-	delivery_transaction_commit();
-	MemoryContextSwitchTo(step->context);
+	own_transaction_commit();
 	if (position != NULL && step->mapping != NULL)
 		log_failure(step, error);
 }
@@ -100,18 +98,17 @@ try_to_prepare(DeliveryStep *step)
 
 	PG_TRY();
 	{
-		delivery_transaction_begin();
+		own_transaction_begin();
 		MemoryContextSwitchTo(step->context);
 		delivery_prepare(step);
-		delivery_transaction_commit();
-		MemoryContextSwitchTo(step->context);
+		own_transaction_commit();
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(step->context);
 		error = CopyErrorData();
 		FlushErrorState();
-		delivery_transaction_abort();
+		AbortCurrentTransaction();
 		MemoryContextSwitchTo(step->context);
 		step->kind = STEP_NONE;
 	}
@@ -135,7 +132,7 @@ try_to_perform(DeliveryStep *step)
 		error = CopyErrorData();
 		FlushErrorState();
 		delivery_call_end();
-		delivery_transaction_abort();
+		AbortCurrentTransaction();
 		MemoryContextSwitchTo(step->context);
 	}
 	PG_END_TRY();
@@ -161,7 +158,7 @@ delivery_run(const DeliveryUnit *unit, const DeliveryOutcome *before)
 	MemoryContextReset(context);
 	step.context = context;
 
-	oldcontext = CurrentMemoryContext;
+	oldcontext = MemoryContextSwitchTo(context);
 	error = try_to_prepare(&step);
 	if (error != NULL)
 		record_own_failure(&step, error);

@@ -27,7 +27,6 @@
 #include "delivery/delivery_redrive.h"
 #include "delivery/delivery_run.h"
 #include "delivery/delivery_session.h"
-#include "delivery/delivery_transaction.h"
 #include "delivery/handler_mailbox.h"
 #include "delivery/handler_worker.h"
 #include "worker/worker_slots.h"
@@ -57,7 +56,7 @@ run_step(const DeliveryUnit *unit, const DeliveryOutcome *before)
 		EmitErrorReport();
 		FlushErrorState();
 		delivery_call_end();
-		delivery_transaction_abort();
+		AbortCurrentTransaction();
 		outcome.result = DELIVERY_BLOCKED;
 		outcome.wake_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  ERROR_BACKOFF_MS);

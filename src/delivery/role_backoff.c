@@ -15,9 +15,9 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "base/own_transaction.h"
 #include "delivery/delivery_position.h"
 #include "delivery/delivery_queue.h"
-#include "delivery/delivery_transaction.h"
 #include "delivery/role_backoff.h"
 
 /* A worker is tried again after this, then more rarely. */
@@ -106,7 +106,7 @@ role_backoff_note_problem(Oid role)
 	problem->next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  Min(wait, MAX_RETRY_MS));
 
-	delivery_transaction_begin();
+	own_transaction_begin();
 	MemoryContextSwitchTo(context);
 	reason = reason_of(role);
 	dlist_foreach (iter, &delivery_queue_all_mappings)
@@ -117,8 +117,7 @@ role_backoff_note_problem(Oid role)
 			delivery_position_note_problem(mapping->mapping_no,
 										   psprintf("PROBLEM: %s", reason), reason);
 	}
-	delivery_transaction_commit();
-	MemoryContextSwitchTo(context);
+	own_transaction_commit();
 }
 
 /* One of its workers has connected. */

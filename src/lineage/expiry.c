@@ -34,10 +34,10 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "base/clock.h"
+#include "base/own_transaction.h"
 #include "lineage/expiry.h"
 #include "registry/catalog_table.h"
 #include "registry/heap_write.h"
@@ -245,14 +245,12 @@ expire_descriptors(void)
 static void
 expire_in_transaction(const ExpiryItem *item)
 {
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	own_transaction_begin();
 	if (item != NULL)
 		expire_item(item);
 	else
 		expire_descriptors();
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	own_transaction_commit();
 }
 
 /*
@@ -298,12 +296,9 @@ expiry_run(void)
 	List		 *items;
 	ListCell	 *lc;
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	own_transaction_begin();
 	items = find_items(context);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
+	own_transaction_commit();
 
 	items = lappend(items, NULL);
 	foreach (lc, items)

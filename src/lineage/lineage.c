@@ -47,6 +47,7 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/own_transaction.h"
 #include "base/settings.h"
 #include "capture/change_buffer.h"
 #include "lineage/lineage.h"
@@ -470,8 +471,7 @@ find_due(bool (*is_due)(const StreamInfo *, List *, const ShardInfo *))
 	List		 *due = NIL;
 	ListCell	 *lc;
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	own_transaction_begin();
 	foreach (lc, stream_catalog_list(InvalidOid, NULL))
 	{
 		StreamInfo *stream = lfirst(lc);
@@ -498,9 +498,7 @@ find_due(bool (*is_due)(const StreamInfo *, List *, const ShardInfo *))
 			}
 		}
 	}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
+	own_transaction_commit();
 	return due;
 }
 
@@ -511,8 +509,7 @@ close_in_transaction(const DueShard *due, int child_count)
 	StreamInfo *stream;
 	ShardInfo  *shard;
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	own_transaction_begin();
 	stream = stream_catalog_lock(due->stream_id);
 	shard = shard_catalog_by_no(due->shard_no, NULL);
 	if (stream != NULL && stream_access_is_enabled(stream) && shard != NULL &&
@@ -526,21 +523,18 @@ close_in_transaction(const DueShard *due, int child_count)
 		else if (child_count > 1)
 			stream_definition_try_store(stream);
 	}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	own_transaction_commit();
 }
 
 static void
 close_all_due(List *due, int child_count)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ListCell	 *lc;
+	ListCell *lc;
 
 	foreach (lc, due)
 	{
 		CHECK_FOR_INTERRUPTS();
 		close_in_transaction(lfirst(lc), child_count);
-		MemoryContextSwitchTo(context);
 	}
 	list_free_deep(due);
 }

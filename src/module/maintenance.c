@@ -25,9 +25,9 @@
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/own_transaction.h"
 #include "consumer/consumer_tidy.h"
 #include "lineage/expiry.h"
 #include "lineage/lineage.h"
@@ -73,14 +73,12 @@ look_for_mappings(void)
 	Oid		 types[] = {OIDOID};
 	Datum	 values[] = {ObjectIdGetDatum(MyDatabaseId)};
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	own_transaction_begin();
 	owner_sql_begin(&state);
 	found = owner_sql("SELECT 1 FROM ddbstreams_shards.mapping WHERE enabled AND database_id = $1 LIMIT 1",
 					  1, types, values, NULL) > 0;
 	owner_sql_end(&state);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	own_transaction_commit();
 	if (found)
 		worker_databases_want_dispatcher(MyDatabaseId);
 	else
@@ -96,15 +94,12 @@ look_for_mappings(void)
 static bool
 extension_exists(void)
 {
-	MemoryContext context = CurrentMemoryContext;
-	bool		  exists;
+	bool exists;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
+	own_transaction_begin();
 	exists = OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)) &&
 			 OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
+	own_transaction_commit();
 	return exists;
 }
 

@@ -16,7 +16,6 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
@@ -28,9 +27,9 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "base/own_transaction.h"
 #include "registry/decoding.h"
 #include "registry/stream_catalog.h"
 #include "stream/stream_check.h"
@@ -97,7 +96,7 @@ find_disordered(MemoryContext context)
 	Relation  pg_trigger;
 	ListCell *lc;
 
-	StartTransactionCommand();
+	own_transaction_begin();
 	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
 	foreach (lc, stream_catalog_list(InvalidOid, NULL))
 	{
@@ -113,8 +112,7 @@ find_disordered(MemoryContext context)
 		MemoryContextSwitchTo(oldcontext);
 	}
 	table_close(pg_trigger, AccessShareLock);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
+	own_transaction_commit();
 	return disordered;
 }
 
@@ -144,9 +142,7 @@ mend(Oid root)
 	Relation	pg_trigger;
 	StreamInfo *stream;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	own_transaction_begin();
 	if (lock_at_once(root, &relids))
 	{
 		pg_trigger = table_open(TriggerRelationId, AccessShareLock);
@@ -162,8 +158,7 @@ mend(Oid root)
 		}
 		table_close(pg_trigger, AccessShareLock);
 	}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	own_transaction_commit();
 }
 
 /*
@@ -171,13 +166,11 @@ mend(Oid root)
  * nobody.
  */
 static void
-refresh_definitions(MemoryContext context)
+refresh_definitions(void)
 {
 	ListCell *lc;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	own_transaction_begin();
 	foreach (lc, stream_catalog_list(InvalidOid, NULL))
 	{
 		StreamInfo *stream = lfirst(lc);
@@ -187,9 +180,7 @@ refresh_definitions(MemoryContext context)
 			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(stream->table_oid)))
 			stream_definition_try_store(stream);
 	}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
+	own_transaction_commit();
 }
 
 /*
@@ -199,18 +190,16 @@ refresh_definitions(MemoryContext context)
 void
 stream_check_triggers(void)
 {
-	MemoryContext context = CurrentMemoryContext;
-	List		 *disordered = find_disordered(context);
-	ListCell	 *lc;
+	List	 *disordered = find_disordered(CurrentMemoryContext);
+	ListCell *lc;
 
 	foreach (lc, disordered)
 	{
 		CHECK_FOR_INTERRUPTS();
 		mend(lfirst_oid(lc));
-		MemoryContextSwitchTo(context);
 	}
 	list_free(disordered);
-	refresh_definitions(context);
+	refresh_definitions();
 }
 
 /*
@@ -222,10 +211,8 @@ stream_check_decoding(void)
 {
 	if (!worker_databases_is_thorough_run())
 		return;
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	own_transaction_begin();
 	if (!decoding_hide_all())
 		worker_databases_request_thorough_run(MyDatabaseId, false);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	own_transaction_commit();
 }

@@ -28,16 +28,15 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/own_transaction.h"
 #include "base/settings.h"
 #include "worker/launcher.h"
 #include "worker/worker_databases.h"
@@ -99,14 +98,11 @@ read_databases(void)
 	HTAB		 *found = make_database_set("ddbstreams databases",
 											sizeof(FoundDatabase),
 											CurrentMemoryContext);
-	MemoryContext context = CurrentMemoryContext;
 	Relation	  rel;
 	TableScanDesc scan;
 	HeapTuple	  tuple;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	(void) GetTransactionSnapshot();
+	own_transaction_begin();
 	rel = table_open(DatabaseRelationId, AccessShareLock);
 	scan = table_beginscan_catalog(rel, 0, NULL);
 	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
@@ -119,8 +115,7 @@ read_databases(void)
 	}
 	table_endscan(scan);
 	table_close(rel, AccessShareLock);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
+	own_transaction_commit();
 	return found;
 }
 
