@@ -2,8 +2,8 @@
  * consumer_catalog.c
  *	  The tables of consumer groups, their leases and workers.
  *
- * Everything here is SQL that runs as the extension's owner (owner_sql.c); the
- * callers have checked what the current user may do.
+ * Everything here is SQL that runs as the extension's owner (owner_sql.c,
+ * row.h); the callers have checked what the current user may do.
  *
  * A lease belongs to the transaction that has locked its row.  A poll locks
  * rows FOR UPDATE SKIP LOCKED: polls never wait for each other and never
@@ -22,13 +22,11 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
 #include "consumer/consumer_catalog.h"
 #include "registry/owner_sql.h"
+#include "registry/row.h"
 #include "shard/shard_wake.h"
 
 /*
@@ -39,178 +37,141 @@
 #define WORKER_LOCK_CLASS 58
 #define LEASES_LOCK_CLASS 59
 
-#define CONSUMER_COLUMNS                                                           \
-	"consumer_no, consumer_name, stream_id, stream_arn, role_id, lease_duration, " \
-	"lost_records, untold_records"
+/* The columns of the three tables; the install script explains them. */
+#define CONSUMER_COLUMNS(COLUMN)                             \
+	COLUMN(consumer, consumer_no, INT8OID, ROW_FIXED)        \
+	COLUMN(consumer, consumer_name, TEXTOID, ROW_FIXED)      \
+	COLUMN(consumer, stream_id, INT8OID, ROW_FIXED)          \
+	COLUMN(consumer, stream_arn, TEXTOID, ROW_FIXED)         \
+	COLUMN(consumer, role_id, OIDOID, ROW_FIXED)             \
+	COLUMN(consumer, starting_position, TEXTOID, ROW_FIXED)  \
+	COLUMN(consumer, lease_duration, INTERVALOID, ROW_FIXED) \
+	COLUMN(consumer, created_at, TIMESTAMPTZOID, ROW_FIXED)  \
+	COLUMN(consumer, lost_records, INT8OID, ROW_FIXED)       \
+	COLUMN(consumer, untold_records, INT8OID, ROW_FIXED)     \
+	COLUMN(consumer, shard_nos, INT8ARRAYOID, ROW_PARAMETER)
+ROW_TABLE(consumer, CONSUMER_COLUMNS);
 
-#define LEASE_COLUMNS                                                     \
-	"shard_no, lease_owner, lease_counter, checkpoint_kind, checkpoint, " \
-	"returned, expires_at, owner_switches, attempts, returned_at, "       \
-	"lost_records, lost_told, last_error, last_error_at, worker_pid"
+#define LEASE_COLUMNS(COLUMN)                             \
+	COLUMN(lease, consumer_no, INT8OID, ROW_FIXED)        \
+	COLUMN(lease, shard_no, INT8OID, ROW_FIXED)           \
+	COLUMN(lease, lease_owner, TEXTOID, ROW_SET)          \
+	COLUMN(lease, lease_counter, INT8OID, ROW_SET)        \
+	COLUMN(lease, checkpoint_kind, CHAROID, ROW_SET)      \
+	COLUMN(lease, checkpoint, INT8OID, ROW_SET)           \
+	COLUMN(lease, returned, INT8OID, ROW_SET)             \
+	COLUMN(lease, expires_at, TIMESTAMPTZOID, ROW_SET)    \
+	COLUMN(lease, owner_switches, INT4OID, ROW_SET)       \
+	COLUMN(lease, attempts, INT4OID, ROW_SET)             \
+	COLUMN(lease, returned_at, TIMESTAMPTZOID, ROW_SET)   \
+	COLUMN(lease, lost_records, INT8OID, ROW_SET)         \
+	COLUMN(lease, lost_told, INT8OID, ROW_SET)            \
+	COLUMN(lease, last_error, TEXTOID, ROW_SET)           \
+	COLUMN(lease, last_error_at, TIMESTAMPTZOID, ROW_SET) \
+	COLUMN(lease, worker_pid, INT4OID, ROW_SET)           \
+	COLUMN(lease, shard_nos, INT8ARRAYOID, ROW_PARAMETER) \
+	COLUMN(lease, now, TIMESTAMPTZOID, ROW_PARAMETER)     \
+	COLUMN(lease, max_count, INT8OID, ROW_PARAMETER)
+ROW_TABLE(lease, LEASE_COLUMNS);
 
-#define LEASE_TABLE "ddbstreams_shards.consumer_lease"
+#define WORKER_COLUMNS(COLUMN)                          \
+	COLUMN(worker, consumer_no, INT8OID, ROW_FIXED)     \
+	COLUMN(worker, worker_id, TEXTOID, ROW_FIXED)       \
+	COLUMN(worker, expires_at, TIMESTAMPTZOID, ROW_SET) \
+	COLUMN(worker, now, TIMESTAMPTZOID, ROW_PARAMETER)
+ROW_TABLE(worker, WORKER_COLUMNS);
 
-/* Reads one row of SPI_tuptable, column by column. */
-typedef struct RowReader
-{
-	HeapTuple tuple;
-	int		  column;
-	bool	  isnull; /* was the last value */
-} RowReader;
+#define CONSUMER_TABLE "ddbstreams_shards.consumer"
+#define LEASE_TABLE	   "ddbstreams_shards.consumer_lease"
+#define WORKER_TABLE   "ddbstreams_shards.consumer_worker"
 
-static Datum
-next_value(RowReader *row)
-{
-	return SPI_getbinval(row->tuple, SPI_tuptable->tupdesc, ++row->column,
-						 &row->isnull);
-}
+#define SELECT_CONSUMERS "SELECT $(columns) FROM " CONSUMER_TABLE
+#define SELECT_LEASES	 "SELECT $(columns) FROM " LEASE_TABLE " WHERE consumer_no = $consumer_no"
 
-static char *
-next_text(RowReader *row)
-{
-	Datum value = next_value(row);
-
-	return row->isnull ? NULL : TextDatumGetCString(value);
-}
-
-static int64
-next_int64(RowReader *row)
-{
-	Datum value = next_value(row);
-
-	return row->isnull ? 0 : DatumGetInt64(value);
-}
-
-static int32
-next_int32(RowReader *row)
-{
-	Datum value = next_value(row);
-
-	return row->isnull ? 0 : DatumGetInt32(value);
-}
-
-static ConsumerInfo *
-read_consumer(HeapTuple tuple)
+static void *
+consumer_from_row(const TableRow *row)
 {
 	ConsumerInfo *consumer = palloc(sizeof(ConsumerInfo));
-	RowReader	  row = {tuple};
 
-	consumer->consumer_no = next_int64(&row);
-	consumer->consumer_name = next_text(&row);
-	consumer->stream_id = next_int64(&row);
-	consumer->stream_arn = next_text(&row);
-	consumer->role_id = DatumGetObjectId(next_value(&row));
-	consumer->lease_usec =
-		clock_interval_usec(DatumGetIntervalP(next_value(&row)));
-	consumer->lost_records = next_int64(&row);
-	consumer->untold_records = next_int64(&row);
+	consumer->consumer_no = row_int64(row, Anum_consumer_consumer_no);
+	consumer->consumer_name = row_text(row, Anum_consumer_consumer_name);
+	consumer->stream_id = row_int64(row, Anum_consumer_stream_id);
+	consumer->stream_arn = row_text(row, Anum_consumer_stream_arn);
+	consumer->role_id = row_oid(row, Anum_consumer_role_id);
+	consumer->lease_usec = row_usec(row, Anum_consumer_lease_duration, 0);
+	consumer->lost_records = row_int64(row, Anum_consumer_lost_records);
+	consumer->untold_records = row_int64(row, Anum_consumer_untold_records);
 	return consumer;
 }
 
-static ConsumerLease *
-read_lease(HeapTuple tuple)
+static void *
+lease_from_row(const TableRow *row)
 {
 	ConsumerLease *lease = palloc(sizeof(ConsumerLease));
-	RowReader	   row = {tuple};
 
-	lease->shard_no = next_int64(&row);
-	lease->owner = next_text(&row);
-	lease->counter = next_int64(&row);
-	lease->kind = (CheckpointKind) DatumGetChar(next_value(&row));
-	lease->checkpoint = next_int64(&row);
-	lease->returned = next_int64(&row);
-	lease->expires_at = next_int64(&row);
-	lease->owner_switches = next_int32(&row);
-	lease->attempts = next_int32(&row);
-	lease->returned_at = next_int64(&row);
-	lease->lost_records = next_int64(&row);
-	lease->lost_told = next_int64(&row);
-	lease->last_error = next_text(&row);
-	lease->last_error_at = next_int64(&row);
-	lease->worker_pid = next_int32(&row);
+	lease->shard_no = row_int64(row, Anum_lease_shard_no);
+	lease->owner = row_text(row, Anum_lease_lease_owner);
+	lease->counter = row_int64(row, Anum_lease_lease_counter);
+	lease->kind = (CheckpointKind) row_char(row, Anum_lease_checkpoint_kind);
+	lease->checkpoint = row_int64(row, Anum_lease_checkpoint);
+	lease->returned = row_int64(row, Anum_lease_returned);
+	lease->expires_at = row_time(row, Anum_lease_expires_at);
+	lease->owner_switches = row_int32(row, Anum_lease_owner_switches);
+	lease->attempts = row_int32(row, Anum_lease_attempts);
+	lease->returned_at = row_time(row, Anum_lease_returned_at);
+	lease->lost_records = row_int64(row, Anum_lease_lost_records);
+	lease->lost_told = row_int64(row, Anum_lease_lost_told);
+	lease->last_error = row_text(row, Anum_lease_last_error);
+	lease->last_error_at = row_time(row, Anum_lease_last_error_at);
+	lease->worker_pid = row_int32(row, Anum_lease_worker_pid);
 	return lease;
 }
 
-static ConsumerWorker *
-read_worker(HeapTuple tuple)
+static void *
+worker_from_row(const TableRow *row)
 {
 	ConsumerWorker *worker = palloc(sizeof(ConsumerWorker));
-	RowReader		row = {tuple};
 
-	worker->worker_id = next_text(&row);
-	worker->expires_at = next_int64(&row);
+	worker->worker_id = row_text(row, Anum_worker_worker_id);
+	worker->expires_at = row_time(row, Anum_worker_expires_at);
 	return worker;
 }
 
-typedef enum RowKind
+/* Makes a row of the parameters that a statement on consumers has. */
+static void
+consumer_row(TableRow *row, int64 consumer_no)
 {
-	ROW_CONSUMER,
-	ROW_LEASE,
-	ROW_WORKER
-} RowKind;
-
-/*
- * Runs a query, which must be a literal (owner_sql), and returns its rows as a
- * list of structs in CurrentMemoryContext.
- */
-static List *
-fetch(const char *query, int nargs, const Oid *types, Datum *values, RowKind kind)
-{
-	MemoryContext context = CurrentMemoryContext;
-	MemoryContext oldcontext;
-	List		 *rows = NIL;
-	OwnerSql	  state;
-	uint64		  count;
-
-	owner_sql_begin(&state);
-	count = owner_sql(query, nargs, types, values, NULL);
-	oldcontext = MemoryContextSwitchTo(context);
-	for (uint64 i = 0; i < count; i++)
-	{
-		HeapTuple tuple = SPI_tuptable->vals[i];
-
-		switch (kind)
-		{
-			case ROW_CONSUMER:
-				rows = lappend(rows, read_consumer(tuple));
-				break;
-			case ROW_LEASE:
-				rows = lappend(rows, read_lease(tuple));
-				break;
-			case ROW_WORKER:
-				rows = lappend(rows, read_worker(tuple));
-				break;
-		}
-	}
-	MemoryContextSwitchTo(oldcontext);
-	owner_sql_end(&state);
-	return rows;
+	row_init(row, &consumer_table);
+	row_set_int64(row, Anum_consumer_consumer_no, consumer_no);
 }
 
-/* Runs a statement, which must be a literal; returns the number of rows. */
-static uint64
-execute(const char *query, int nargs, const Oid *types, Datum *values,
-		const char *nulls)
+/* The same for a statement on leases */
+static void
+lease_row(TableRow *row, int64 consumer_no)
 {
-	OwnerSql state;
-	uint64	 count;
+	row_init(row, &lease_table);
+	row_set_int64(row, Anum_lease_consumer_no, consumer_no);
+}
 
-	owner_sql_begin(&state);
-	count = owner_sql(query, nargs, types, values, nulls);
-	owner_sql_end(&state);
-	return count;
+/* The same for a statement on workers */
+static void
+worker_row(TableRow *row, int64 consumer_no)
+{
+	row_init(row, &worker_table);
+	row_set_int64(row, Anum_worker_consumer_no, consumer_no);
 }
 
 ConsumerInfo *
 consumer_catalog_find(const char *consumer_name)
 {
-	static const Oid types[] = {TEXTOID};
-	Datum			 values[] = {CStringGetTextDatum(consumer_name)};
-	List			*rows = fetch("SELECT " CONSUMER_COLUMNS
-								  " FROM ddbstreams_shards.consumer WHERE consumer_name = $1",
-								  1, types, values, ROW_CONSUMER);
+	TableRow row;
+	List	*consumers;
 
-	return rows == NIL ? NULL : linitial(rows);
+	row_init(&row, &consumer_table);
+	row_set_text(&row, Anum_consumer_consumer_name, consumer_name);
+	consumers = owner_sql_list(SELECT_CONSUMERS " WHERE consumer_name = $consumer_name",
+							   &row, consumer_from_row);
+	return consumers == NIL ? NULL : linitial(consumers);
 }
 
 ConsumerInfo *
@@ -234,250 +195,242 @@ consumer_catalog_by_name(const char *consumer_name)
 List *
 consumer_catalog_list(void)
 {
-	return fetch("SELECT " CONSUMER_COLUMNS
-				 " FROM ddbstreams_shards.consumer ORDER BY consumer_name",
-				 0, NULL, NULL, ROW_CONSUMER);
+	TableRow row;
+
+	row_init(&row, &consumer_table);
+	return owner_sql_list(SELECT_CONSUMERS " ORDER BY consumer_name", &row,
+						  consumer_from_row);
 }
 
 bool
 consumer_catalog_insert(const ConsumerInfo *consumer, const char *starting_position,
 						const Interval *lease_duration)
 {
-	static const Oid types[] = {INT8OID, TEXTOID, INT8OID, TEXTOID, OIDOID,
-								TEXTOID, INTERVALOID, TIMESTAMPTZOID};
-	Datum			 values[] = {Int64GetDatum(consumer->consumer_no),
-								 CStringGetTextDatum(consumer->consumer_name),
-								 Int64GetDatum(consumer->stream_id),
-								 CStringGetTextDatum(consumer->stream_arn),
-								 ObjectIdGetDatum(consumer->role_id),
-								 CStringGetTextDatum(starting_position),
-								 IntervalPGetDatum(lease_duration),
-								 TimestampTzGetDatum(GetCurrentTimestamp())};
+	TableRow row;
 
-	return execute("INSERT INTO ddbstreams_shards.consumer (consumer_no, consumer_name,"
-				   " stream_id, stream_arn, role_id, starting_position, lease_duration, created_at)"
-				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (consumer_name) DO NOTHING",
-				   8, types, values, NULL) == 1;
+	consumer_row(&row, consumer->consumer_no);
+	row_set_text(&row, Anum_consumer_consumer_name, consumer->consumer_name);
+	row_set_int64(&row, Anum_consumer_stream_id, consumer->stream_id);
+	row_set_text(&row, Anum_consumer_stream_arn, consumer->stream_arn);
+	row_set_oid(&row, Anum_consumer_role_id, consumer->role_id);
+	row_set_text(&row, Anum_consumer_starting_position, starting_position);
+	row_set_interval(&row, Anum_consumer_lease_duration, lease_duration);
+	row_set_time(&row, Anum_consumer_created_at, GetCurrentTimestamp());
+	row_set_int64(&row, Anum_consumer_lost_records, 0);
+	row_set_int64(&row, Anum_consumer_untold_records, 0);
+	return owner_sql_execute("INSERT INTO " CONSUMER_TABLE " ($(columns)) VALUES ($(values))"
+							 " ON CONFLICT (consumer_name) DO NOTHING",
+							 &row) == 1;
 }
 
 void
 consumer_catalog_delete(int64 consumer_no)
 {
-	static const Oid types[] = {INT8OID};
-	Datum			 values[] = {Int64GetDatum(consumer_no)};
+	TableRow row;
 
-	(void) execute("DELETE FROM ddbstreams_shards.consumer WHERE consumer_no = $1",
-				   1, types, values, NULL);
-	(void) execute("DELETE FROM " LEASE_TABLE " WHERE consumer_no = $1 AND shard_no = ANY (ARRAY("
-				   "SELECT shard_no FROM " LEASE_TABLE
-				   " WHERE consumer_no = $1 FOR UPDATE SKIP LOCKED))",
-				   1, types, values, NULL);
-	(void) execute("DELETE FROM ddbstreams_shards.consumer_worker WHERE consumer_no = $1"
-				   " AND worker_id = ANY (ARRAY(SELECT worker_id FROM ddbstreams_shards.consumer_worker"
-				   " WHERE consumer_no = $1 FOR UPDATE SKIP LOCKED))",
-				   1, types, values, NULL);
+	consumer_row(&row, consumer_no);
+	(void) owner_sql_execute("DELETE FROM " CONSUMER_TABLE " WHERE consumer_no = $consumer_no",
+							 &row);
+	(void) owner_sql_execute("DELETE FROM " LEASE_TABLE " WHERE consumer_no = $consumer_no"
+							 " AND shard_no = ANY (ARRAY("
+							 "SELECT shard_no FROM " LEASE_TABLE
+							 " WHERE consumer_no = $consumer_no FOR UPDATE SKIP LOCKED))",
+							 &row);
+	(void) owner_sql_execute("DELETE FROM " WORKER_TABLE " WHERE consumer_no = $consumer_no"
+							 " AND worker_id = ANY (ARRAY("
+							 "SELECT worker_id FROM " WORKER_TABLE
+							 " WHERE consumer_no = $consumer_no FOR UPDATE SKIP LOCKED))",
+							 &row);
 	consumer_catalog_wake_workers(consumer_no);
 }
 
 void
 consumer_catalog_delete_orphans(void)
 {
-	(void) execute("DELETE FROM " LEASE_TABLE " WHERE (consumer_no, shard_no) IN ("
-				   "SELECT consumer_no, shard_no FROM " LEASE_TABLE " AS orphan WHERE NOT EXISTS ("
-				   "SELECT FROM ddbstreams_shards.consumer AS c WHERE c.consumer_no = orphan.consumer_no)"
-				   " FOR UPDATE SKIP LOCKED)",
-				   0, NULL, NULL, NULL);
-	(void) execute("DELETE FROM ddbstreams_shards.consumer_worker WHERE (consumer_no, worker_id) IN ("
-				   "SELECT consumer_no, worker_id FROM ddbstreams_shards.consumer_worker AS orphan WHERE NOT EXISTS ("
-				   "SELECT FROM ddbstreams_shards.consumer AS c WHERE c.consumer_no = orphan.consumer_no)"
-				   " FOR UPDATE SKIP LOCKED)",
-				   0, NULL, NULL, NULL);
+	TableRow row;
+
+	row_init(&row, &consumer_table);
+	(void) owner_sql_execute("DELETE FROM " LEASE_TABLE " WHERE (consumer_no, shard_no) IN ("
+							 "SELECT consumer_no, shard_no FROM " LEASE_TABLE
+							 " AS orphan WHERE NOT EXISTS (SELECT FROM " CONSUMER_TABLE
+							 " AS c WHERE c.consumer_no = orphan.consumer_no)"
+							 " FOR UPDATE SKIP LOCKED)",
+							 &row);
+	(void) owner_sql_execute("DELETE FROM " WORKER_TABLE " WHERE (consumer_no, worker_id) IN ("
+							 "SELECT consumer_no, worker_id FROM " WORKER_TABLE
+							 " AS orphan WHERE NOT EXISTS (SELECT FROM " CONSUMER_TABLE
+							 " AS c WHERE c.consumer_no = orphan.consumer_no)"
+							 " FOR UPDATE SKIP LOCKED)",
+							 &row);
 }
 
 List *
 consumer_catalog_leases(int64 consumer_no)
 {
-	static const Oid types[] = {INT8OID};
-	Datum			 values[] = {Int64GetDatum(consumer_no)};
+	TableRow row;
 
-	return fetch("SELECT " LEASE_COLUMNS " FROM " LEASE_TABLE
-				 " WHERE consumer_no = $1 ORDER BY shard_no",
-				 1, types, values, ROW_LEASE);
+	lease_row(&row, consumer_no);
+	return owner_sql_list(SELECT_LEASES " ORDER BY shard_no", &row, lease_from_row);
 }
 
 List *
 consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id)
 {
-	static const Oid types[] = {INT8OID, TEXTOID};
-	Datum			 values[] = {Int64GetDatum(consumer_no),
-								 CStringGetTextDatum(worker_id)};
+	TableRow row;
 
-	return fetch("SELECT " LEASE_COLUMNS " FROM " LEASE_TABLE
-				 " WHERE consumer_no = $1 AND lease_owner = $2 AND checkpoint_kind <> 'e'"
-				 " ORDER BY shard_no FOR UPDATE SKIP LOCKED",
-				 2, types, values, ROW_LEASE);
+	lease_row(&row, consumer_no);
+	row_set_text(&row, Anum_lease_lease_owner, worker_id);
+	return owner_sql_list(SELECT_LEASES
+						  " AND lease_owner = $lease_owner AND checkpoint_kind <> 'e'"
+						  " ORDER BY shard_no FOR UPDATE SKIP LOCKED",
+						  &row, lease_from_row);
 }
 
 List *
-consumer_catalog_lock_free_leases(int64 consumer_no, Datum shard_nos, TimestampTz now,
-								  int limit)
+consumer_catalog_lock_free_leases(int64 consumer_no, const int64 *shard_nos,
+								  int count, TimestampTz now, int limit)
 {
-	static const Oid types[] = {INT8OID, INT8ARRAYOID, TIMESTAMPTZOID, INT8OID};
-	Datum			 values[] = {Int64GetDatum(consumer_no), shard_nos,
-								 TimestampTzGetDatum(now), Int64GetDatum(limit)};
+	TableRow row;
 
-	return fetch("SELECT " LEASE_COLUMNS " FROM " LEASE_TABLE
-				 " WHERE consumer_no = $1 AND shard_no = ANY ($2) AND checkpoint_kind <> 'e'"
-				 " AND (lease_owner IS NULL OR expires_at < $3)"
-				 " ORDER BY shard_no LIMIT $4 FOR UPDATE SKIP LOCKED",
-				 4, types, values, ROW_LEASE);
+	lease_row(&row, consumer_no);
+	row_set_int64s(&row, Anum_lease_shard_nos, shard_nos, count);
+	row_set_time(&row, Anum_lease_now, now);
+	row_set_int64(&row, Anum_lease_max_count, limit);
+	return owner_sql_list(SELECT_LEASES
+						  " AND shard_no = ANY ($shard_nos) AND checkpoint_kind <> 'e'"
+						  " AND (lease_owner IS NULL OR expires_at < $now)"
+						  " ORDER BY shard_no LIMIT $max_count FOR UPDATE SKIP LOCKED",
+						  &row, lease_from_row);
 }
 
 List *
-consumer_catalog_lock_lease_of_worker(int64 consumer_no, Datum shard_nos,
-									  const char *owner)
+consumer_catalog_lock_lease_of_worker(int64 consumer_no, const int64 *shard_nos,
+									  int count, const char *owner)
 {
-	static const Oid types[] = {INT8OID, INT8ARRAYOID, TEXTOID};
-	Datum			 values[] = {Int64GetDatum(consumer_no), shard_nos,
-								 CStringGetTextDatum(owner)};
+	TableRow row;
 
-	return fetch("SELECT " LEASE_COLUMNS " FROM " LEASE_TABLE
-				 " WHERE consumer_no = $1 AND shard_no = ANY ($2) AND checkpoint_kind <> 'e'"
-				 " AND lease_owner = $3"
-				 " ORDER BY returned > checkpoint, shard_no LIMIT 1 FOR UPDATE SKIP LOCKED",
-				 3, types, values, ROW_LEASE);
+	lease_row(&row, consumer_no);
+	row_set_int64s(&row, Anum_lease_shard_nos, shard_nos, count);
+	row_set_text(&row, Anum_lease_lease_owner, owner);
+	return owner_sql_list(SELECT_LEASES
+						  " AND shard_no = ANY ($shard_nos) AND checkpoint_kind <> 'e'"
+						  " AND lease_owner = $lease_owner"
+						  " ORDER BY returned > checkpoint, shard_no LIMIT 1"
+						  " FOR UPDATE SKIP LOCKED",
+						  &row, lease_from_row);
 }
 
 List *
 consumer_catalog_try_lock_lease(int64 consumer_no, int64 shard_no)
 {
-	static const Oid types[] = {INT8OID, INT8OID};
-	Datum			 values[] = {Int64GetDatum(consumer_no), Int64GetDatum(shard_no)};
+	TableRow row;
 
-	return fetch("SELECT " LEASE_COLUMNS " FROM " LEASE_TABLE
-				 " WHERE consumer_no = $1 AND shard_no = $2 AND checkpoint_kind <> 'e'"
-				 " FOR UPDATE SKIP LOCKED",
-				 2, types, values, ROW_LEASE);
+	lease_row(&row, consumer_no);
+	row_set_int64(&row, Anum_lease_shard_no, shard_no);
+	return owner_sql_list(SELECT_LEASES
+						  " AND shard_no = $shard_no AND checkpoint_kind <> 'e'"
+						  " FOR UPDATE SKIP LOCKED",
+						  &row, lease_from_row);
 }
 
 List *
 consumer_catalog_lock_lease(int64 consumer_no, int64 shard_no)
 {
-	static const Oid types[] = {INT8OID, INT8OID};
-	Datum			 values[] = {Int64GetDatum(consumer_no), Int64GetDatum(shard_no)};
+	TableRow row;
 
-	return fetch("SELECT " LEASE_COLUMNS " FROM " LEASE_TABLE
-				 " WHERE consumer_no = $1 AND shard_no = $2 FOR UPDATE",
-				 2, types, values, ROW_LEASE);
+	lease_row(&row, consumer_no);
+	row_set_int64(&row, Anum_lease_shard_no, shard_no);
+	return owner_sql_list(SELECT_LEASES " AND shard_no = $shard_no FOR UPDATE",
+						  &row, lease_from_row);
 }
 
-#define LEASE_PARAMETERS 16
-
-static const Oid lease_types[LEASE_PARAMETERS] = {
-	INT8OID, INT8OID, TEXTOID, INT8OID, CHAROID, INT8OID, INT8OID,
-	TIMESTAMPTZOID, INT4OID, INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID,
-	TIMESTAMPTZOID, INT4OID};
-
-/* Fills the parameters of a statement: consumer_no, then LEASE_COLUMNS. */
 static void
-lease_values(int64 consumer_no, const ConsumerLease *lease, Datum *values,
-			 char *nulls)
+row_from_lease(int64 consumer_no, const ConsumerLease *lease, TableRow *row)
 {
-	int i = 0;
-
-	memset(nulls, ' ', LEASE_PARAMETERS);
-	values[i++] = Int64GetDatum(consumer_no);
-	values[i++] = Int64GetDatum(lease->shard_no);
-	nulls[i] = lease->owner == NULL ? 'n' : ' ';
-	values[i++] = lease->owner == NULL ? (Datum) 0 : CStringGetTextDatum(lease->owner);
-	values[i++] = Int64GetDatum(lease->counter);
-	values[i++] = CharGetDatum((char) lease->kind);
-	values[i++] = Int64GetDatum(lease->checkpoint);
-	values[i++] = Int64GetDatum(lease->returned);
-	nulls[i] = lease->expires_at == 0 ? 'n' : ' ';
-	values[i++] = TimestampTzGetDatum(lease->expires_at);
-	values[i++] = Int32GetDatum(lease->owner_switches);
-	values[i++] = Int32GetDatum(lease->attempts);
-	nulls[i] = lease->returned_at == 0 ? 'n' : ' ';
-	values[i++] = TimestampTzGetDatum(lease->returned_at);
-	values[i++] = Int64GetDatum(lease->lost_records);
-	values[i++] = Int64GetDatum(lease->lost_told);
-	nulls[i] = lease->last_error == NULL ? 'n' : ' ';
-	values[i++] = lease->last_error == NULL ? (Datum) 0 :
-											  CStringGetTextDatum(lease->last_error);
-	nulls[i] = lease->last_error_at == 0 ? 'n' : ' ';
-	values[i++] = TimestampTzGetDatum(lease->last_error_at);
-	nulls[i] = lease->worker_pid == 0 ? 'n' : ' ';
-	values[i++] = Int32GetDatum(lease->worker_pid);
-	Assert(i == LEASE_PARAMETERS);
+	lease_row(row, consumer_no);
+	row_set_int64(row, Anum_lease_shard_no, lease->shard_no);
+	row_set_text(row, Anum_lease_lease_owner, lease->owner);
+	row_set_int64(row, Anum_lease_lease_counter, lease->counter);
+	row_set_char(row, Anum_lease_checkpoint_kind, (char) lease->kind);
+	row_set_int64(row, Anum_lease_checkpoint, lease->checkpoint);
+	row_set_int64(row, Anum_lease_returned, lease->returned);
+	row_set_time(row, Anum_lease_expires_at, lease->expires_at);
+	row_set_int32(row, Anum_lease_owner_switches, lease->owner_switches);
+	row_set_int32(row, Anum_lease_attempts, lease->attempts);
+	row_set_time(row, Anum_lease_returned_at, lease->returned_at);
+	row_set_int64(row, Anum_lease_lost_records, lease->lost_records);
+	row_set_int64(row, Anum_lease_lost_told, lease->lost_told);
+	row_set_text(row, Anum_lease_last_error, lease->last_error);
+	row_set_time(row, Anum_lease_last_error_at, lease->last_error_at);
+	if (lease->worker_pid != 0)
+		row_set_int32(row, Anum_lease_worker_pid, lease->worker_pid);
 }
 
 bool
 consumer_catalog_insert_lease(int64 consumer_no, const ConsumerLease *lease)
 {
-	Datum values[LEASE_PARAMETERS];
-	char  nulls[LEASE_PARAMETERS];
+	TableRow row;
 
-	lease_values(consumer_no, lease, values, nulls);
-	return execute("INSERT INTO " LEASE_TABLE " (consumer_no, " LEASE_COLUMNS ")"
-				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-				   " ON CONFLICT DO NOTHING",
-				   LEASE_PARAMETERS, lease_types, values, nulls) == 1;
+	row_from_lease(consumer_no, lease, &row);
+	return owner_sql_execute("INSERT INTO " LEASE_TABLE " ($(columns)) VALUES ($(values))"
+							 " ON CONFLICT DO NOTHING",
+							 &row) == 1;
 }
 
 void
 consumer_catalog_update_lease(int64 consumer_no, const ConsumerLease *lease)
 {
-	Datum values[LEASE_PARAMETERS];
-	char  nulls[LEASE_PARAMETERS];
+	TableRow row;
 
-	lease_values(consumer_no, lease, values, nulls);
-	if (execute("UPDATE " LEASE_TABLE " SET lease_owner = $3, lease_counter = $4,"
-				" checkpoint_kind = $5, checkpoint = $6, returned = $7, expires_at = $8,"
-				" owner_switches = $9, attempts = $10, returned_at = $11, lost_records = $12,"
-				" lost_told = $13, last_error = $14, last_error_at = $15, worker_pid = $16"
-				" WHERE consumer_no = $1 AND shard_no = $2",
-				LEASE_PARAMETERS, lease_types, values, nulls) != 1)
+	row_from_lease(consumer_no, lease, &row);
+	if (owner_sql_execute("UPDATE " LEASE_TABLE " SET $(set)"
+						  " WHERE consumer_no = $consumer_no AND shard_no = $shard_no",
+						  &row) != 1)
 		elog(ERROR, "lease of shard " INT64_FORMAT " is missing", lease->shard_no);
 }
 
 void
-consumer_catalog_clean_leases(int64 consumer_no, Datum shard_nos)
+consumer_catalog_clean_leases(int64 consumer_no, const int64 *shard_nos, int count)
 {
-	static const Oid types[] = {INT8OID, INT8ARRAYOID};
-	Datum			 values[] = {Int64GetDatum(consumer_no), shard_nos};
+	TableRow row;
 
-	(void) execute("WITH own AS (SELECT consumer_no FROM ddbstreams_shards.consumer"
-				   " WHERE consumer_no = $1 FOR UPDATE SKIP LOCKED),"
-				   " gone AS (DELETE FROM " LEASE_TABLE " WHERE consumer_no IN (SELECT consumer_no FROM own)"
-				   " AND shard_no = ANY (ARRAY(SELECT shard_no FROM " LEASE_TABLE
-				   " WHERE consumer_no = $1 AND shard_no = ANY ($2) FOR UPDATE SKIP LOCKED))"
-				   " RETURNING lost_records, lost_told), lost AS (SELECT sum(lost_records) AS records,"
-				   " sum(lost_records - lost_told) AS untold FROM gone)"
-				   " UPDATE ddbstreams_shards.consumer SET lost_records = lost_records + records,"
-				   " untold_records = untold_records + untold"
-				   " FROM lost WHERE consumer_no = $1 AND records > 0",
-				   2, types, values, NULL);
+	consumer_row(&row, consumer_no);
+	row_set_int64s(&row, Anum_consumer_shard_nos, shard_nos, count);
+	(void) owner_sql_execute("WITH own AS (SELECT consumer_no FROM " CONSUMER_TABLE
+							 " WHERE consumer_no = $consumer_no FOR UPDATE SKIP LOCKED),"
+							 " gone AS (DELETE FROM " LEASE_TABLE
+							 " WHERE consumer_no IN (SELECT consumer_no FROM own)"
+							 " AND shard_no = ANY (ARRAY(SELECT shard_no FROM " LEASE_TABLE
+							 " WHERE consumer_no = $consumer_no AND shard_no = ANY ($shard_nos)"
+							 " FOR UPDATE SKIP LOCKED))"
+							 " RETURNING lost_records, lost_told),"
+							 " lost AS (SELECT sum(lost_records) AS records,"
+							 " sum(lost_records - lost_told) AS untold FROM gone)"
+							 " UPDATE " CONSUMER_TABLE " SET lost_records = lost_records + records,"
+							 " untold_records = untold_records + untold"
+							 " FROM lost WHERE consumer_no = $consumer_no AND records > 0",
+							 &row);
 }
 
 int64
 consumer_catalog_take_untold(int64 consumer_no)
 {
-	static const Oid types[] = {INT8OID};
-	Datum			 values[] = {Int64GetDatum(consumer_no)};
-	OwnerSql		 state;
-	int64			 untold = 0;
+	TableRow row;
+	OwnerSql state;
+	int64	 untold = 0;
 
+	consumer_row(&row, consumer_no);
 	owner_sql_begin(&state);
-	if (owner_sql("WITH own AS (SELECT consumer_no, untold_records AS untold FROM ddbstreams_shards.consumer"
-				  " WHERE consumer_no = $1 AND untold_records > 0 FOR UPDATE SKIP LOCKED)"
-				  " UPDATE ddbstreams_shards.consumer AS c SET untold_records = 0 FROM own"
-				  " WHERE c.consumer_no = own.consumer_no RETURNING untold",
-				  1, types, values, NULL) == 1)
+	if (owner_sql_run("WITH own AS (SELECT consumer_no, untold_records AS untold FROM " CONSUMER_TABLE
+					  " WHERE consumer_no = $consumer_no AND untold_records > 0 FOR UPDATE SKIP LOCKED)"
+					  " UPDATE " CONSUMER_TABLE " AS c SET untold_records = 0 FROM own"
+					  " WHERE c.consumer_no = own.consumer_no RETURNING untold",
+					  &row) == 1)
 	{
-		RowReader row = {SPI_tuptable->vals[0]};
+		bool isnull;
 
-		untold = next_int64(&row);
+		untold = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+											 SPI_tuptable->tupdesc, 1, &isnull));
 	}
 	owner_sql_end(&state);
 	return untold;
@@ -486,12 +439,12 @@ consumer_catalog_take_untold(int64 consumer_no)
 List *
 consumer_catalog_workers(int64 consumer_no)
 {
-	static const Oid types[] = {INT8OID};
-	Datum			 values[] = {Int64GetDatum(consumer_no)};
+	TableRow row;
 
-	return fetch("SELECT worker_id, expires_at FROM ddbstreams_shards.consumer_worker"
-				 " WHERE consumer_no = $1 ORDER BY worker_id",
-				 1, types, values, ROW_WORKER);
+	worker_row(&row, consumer_no);
+	return owner_sql_list("SELECT $(columns) FROM " WORKER_TABLE
+						  " WHERE consumer_no = $consumer_no ORDER BY worker_id",
+						  &row, worker_from_row);
 }
 
 /*
@@ -511,28 +464,31 @@ bool
 consumer_catalog_register_worker(int64 consumer_no, const char *worker_id,
 								 TimestampTz now, TimestampTz expires_at)
 {
-	static const Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
-	Datum			 values[] = {Int64GetDatum(consumer_no),
-								 CStringGetTextDatum(worker_id),
-								 TimestampTzGetDatum(now),
-								 TimestampTzGetDatum(expires_at)};
+	TableRow row;
 
 	if (!try_advisory_lock(consumer_no,
 						   hash_bytes((const unsigned char *) worker_id, strlen(worker_id)),
 						   WORKER_LOCK_CLASS))
 		return false;
-	if (execute("UPDATE ddbstreams_shards.consumer_worker SET expires_at = $4"
-				" WHERE consumer_no = $1 AND worker_id = $2 AND expires_at >= $3",
-				4, types, values, NULL) == 1)
+	worker_row(&row, consumer_no);
+	row_set_text(&row, Anum_worker_worker_id, worker_id);
+	row_set_time(&row, Anum_worker_expires_at, expires_at);
+	row_set_time(&row, Anum_worker_now, now);
+	if (owner_sql_execute("UPDATE " WORKER_TABLE " SET $(set)"
+						  " WHERE consumer_no = $consumer_no AND worker_id = $worker_id"
+						  " AND expires_at >= $now",
+						  &row) == 1)
 		return false;
-	(void) execute("DELETE FROM ddbstreams_shards.consumer_worker"
-				   " WHERE consumer_no = $1 AND worker_id = ANY (ARRAY("
-				   "SELECT worker_id FROM ddbstreams_shards.consumer_worker WHERE consumer_no = $1"
-				   " AND worker_id <> $2 AND expires_at < $3 - 10 * ($4 - $3) FOR UPDATE SKIP LOCKED))",
-				   4, types, values, NULL);
-	(void) execute("INSERT INTO ddbstreams_shards.consumer_worker VALUES ($1, $2, $4)"
-				   " ON CONFLICT (consumer_no, worker_id) DO UPDATE SET expires_at = $4",
-				   4, types, values, NULL);
+	(void) owner_sql_execute("DELETE FROM " WORKER_TABLE
+							 " WHERE consumer_no = $consumer_no AND worker_id = ANY (ARRAY("
+							 "SELECT worker_id FROM " WORKER_TABLE
+							 " WHERE consumer_no = $consumer_no AND worker_id <> $worker_id"
+							 " AND expires_at < $now - 10 * ($expires_at - $now)"
+							 " FOR UPDATE SKIP LOCKED))",
+							 &row);
+	(void) owner_sql_execute("INSERT INTO " WORKER_TABLE " ($(columns)) VALUES ($(values))"
+							 " ON CONFLICT (consumer_no, worker_id) DO UPDATE SET $(set)",
+							 &row);
 	return true;
 }
 
@@ -540,17 +496,6 @@ bool
 consumer_catalog_may_create_leases(int64 consumer_no)
 {
 	return try_advisory_lock(consumer_no, 0, LEASES_LOCK_CLASS);
-}
-
-Datum
-consumer_catalog_shard_nos(const int64 *shard_nos, int count)
-{
-	Datum *elems = palloc(Max(count, 1) * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		elems[i] = Int64GetDatum(shard_nos[i]);
-	return PointerGetDatum(construct_array(elems, count, INT8OID, sizeof(int64),
-										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 /*

@@ -56,7 +56,7 @@ extern List *consumer_catalog_leases(int64 consumer_no);
  * The next five return leases too, sorted by shard_no, and lock their rows
  * until the transaction ends.  All but consumer_catalog_lock_lease leave out
  * the finished leases and those that another transaction has locked, and so
- * never wait.  shard_nos is made by consumer_catalog_shard_nos.
+ * never wait.
  */
 
 /* Locks the leases that a worker owns. */
@@ -66,15 +66,15 @@ extern List *consumer_catalog_lock_own_leases(int64 consumer_no, const char *wor
  * Locks at most limit of these shards' leases that are free at this time: they
  * have no owner, or the owner has not renewed them.
  */
-extern List *consumer_catalog_lock_free_leases(int64 consumer_no, Datum shard_nos,
-											   TimestampTz now, int limit);
+extern List *consumer_catalog_lock_free_leases(int64 consumer_no, const int64 *shard_nos,
+											   int count, TimestampTz now, int limit);
 
 /*
  * Locks one of these shards' leases that a worker owns; if there are several,
  * rather one whose returned records are all checkpointed.
  */
-extern List *consumer_catalog_lock_lease_of_worker(int64 consumer_no, Datum shard_nos,
-												   const char *owner);
+extern List *consumer_catalog_lock_lease_of_worker(int64 consumer_no, const int64 *shard_nos,
+												   int count, const char *owner);
 
 /* Locks the lease of a shard, owned or not. */
 extern List *consumer_catalog_try_lock_lease(int64 consumer_no, int64 shard_no);
@@ -96,7 +96,8 @@ extern void consumer_catalog_update_lease(int64 consumer_no, const ConsumerLease
  * transaction has locked, and adds their losses to the consumer's row.  Does
  * nothing if that row is locked.
  */
-extern void consumer_catalog_clean_leases(int64 consumer_no, Datum shard_nos);
+extern void consumer_catalog_clean_leases(int64 consumer_no, const int64 *shard_nos,
+										  int count);
 
 /* Returns the workers of a consumer (ConsumerWorker *), dead ones too. */
 extern List *consumer_catalog_workers(int64 consumer_no);
@@ -114,9 +115,6 @@ extern bool consumer_catalog_register_worker(int64 consumer_no, const char *work
  * end.  Returns false at once if another transaction has reserved it.
  */
 extern bool consumer_catalog_may_create_leases(int64 consumer_no);
-
-/* Returns an int8[] of shard numbers for the functions above. */
-extern Datum consumer_catalog_shard_nos(const int64 *shard_nos, int count);
 
 /*
  * Returns the key that a session gives to shard_watch_set in order to be woken

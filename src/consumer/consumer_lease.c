@@ -215,8 +215,8 @@ consumer_lease_take_free(ConsumerView *view)
 	if (count == 0)
 		return 0;
 	leases = consumer_catalog_lock_free_leases(view->consumer->consumer_no,
-											   consumer_catalog_shard_nos(shard_nos, count),
-											   view->now, balance.share - balance.mine);
+											   shard_nos, count, view->now,
+											   balance.share - balance.mine);
 	foreach (lc, leases)
 		adopt(view, lfirst(lc));
 	return list_length(leases);
@@ -239,8 +239,7 @@ consumer_lease_take_over(ConsumerView *view)
 			shard_nos[count++] = view->shards[i].info->shard_no;
 	}
 	leases = consumer_catalog_lock_lease_of_worker(view->consumer->consumer_no,
-												   consumer_catalog_shard_nos(shard_nos, count),
-												   balance.most_loaded);
+												   shard_nos, count, balance.most_loaded);
 	if (leases == NIL)
 		return false;
 	adopt(view, linitial(leases));

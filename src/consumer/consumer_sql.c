@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
@@ -24,6 +25,7 @@
 #include "consumer/consumer_view.h"
 #include "reading/stream_access.h"
 #include "registry/catalog_table.h"
+#include "registry/row.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
@@ -283,6 +285,17 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* The columns of leases() */
+#define LEASES_COLUMNS(COLUMN)                            \
+	COLUMN(leases, shard_id, TEXTOID, ROW_FIXED)          \
+	COLUMN(leases, parent_shard_id, TEXTOID, ROW_FIXED)   \
+	COLUMN(leases, lease_owner, TEXTOID, ROW_FIXED)       \
+	COLUMN(leases, lease_counter, INT8OID, ROW_FIXED)     \
+	COLUMN(leases, checkpoint, TEXTOID, ROW_FIXED)        \
+	COLUMN(leases, expires_at, TIMESTAMPTZOID, ROW_FIXED) \
+	COLUMN(leases, owner_switches_since_checkpoint, INT4OID, ROW_FIXED)
+ROW_TABLE(leases, LEASES_COLUMNS);
+
 /* Returns a checkpoint as leases() shows it. */
 static const char *
 checkpoint_text(const ConsumerLease *lease)
@@ -329,22 +342,21 @@ ddbstreams_leases(PG_FUNCTION_ARGS)
 	{
 		const ShardInfo		*shard = view.shards[i].info;
 		const ConsumerLease *lease = view.shards[i].lease;
-		Datum				 values[7];
-		bool				 nulls[7] = {false};
+		TableRow			 row;
 
 		if (lease == NULL)
 			continue;
-		values[0] = CStringGetTextDatum(shard->shard_id);
-		nulls[1] = shard->parent_shard_id == NULL;
-		values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(shard->parent_shard_id);
-		nulls[2] = lease->owner == NULL;
-		values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(lease->owner);
-		values[3] = Int64GetDatum(lease->counter);
-		values[4] = CStringGetTextDatum(checkpoint_text(lease));
-		nulls[5] = lease->owner == NULL;
-		values[5] = TimestampTzGetDatum(lease->expires_at);
-		values[6] = Int32GetDatum(lease->owner_switches);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		row_init(&row, &leases_table);
+		row_set_text(&row, Anum_leases_shard_id, shard->shard_id);
+		row_set_text(&row, Anum_leases_parent_shard_id, shard->parent_shard_id);
+		row_set_text(&row, Anum_leases_lease_owner, lease->owner);
+		row_set_int64(&row, Anum_leases_lease_counter, lease->counter);
+		row_set_text(&row, Anum_leases_checkpoint, checkpoint_text(lease));
+		if (lease->owner != NULL)
+			row_set_time(&row, Anum_leases_expires_at, lease->expires_at);
+		row_set_int32(&row, Anum_leases_owner_switches_since_checkpoint, lease->owner_switches);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
+							 row.nulls);
 	}
 	return (Datum) 0;
 }

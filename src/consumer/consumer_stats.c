@@ -10,6 +10,7 @@
 
 #include "access/relation.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -24,6 +25,7 @@
 #include "consumer/consumer_view.h"
 #include "reading/stream_access.h"
 #include "registry/catalog_table.h"
+#include "registry/row.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
@@ -33,22 +35,21 @@ PG_FUNCTION_INFO_V1(ddbstreams_list_consumer_stats);
 /* The lag is counted up to so many records, and estimated beyond them. */
 #define LAG_COUNTED 10000
 
-enum
-{
-	OUT_CONSUMER_NAME,
-	OUT_STREAM_ARN,
-	OUT_SHARD_ID,
-	OUT_STATE,
-	OUT_LEASE_OWNER,
-	OUT_LAG_RECORDS,
-	OUT_LAG_SECONDS,
-	OUT_ATTEMPTS,
-	OUT_LOST_RECORDS,
-	OUT_LAST_ERROR,
-	OUT_LAST_ERROR_AT,
-	OUT_WORKER_PID,
-	OUT_COUNT
-};
+/* The columns of the result */
+#define STATS_COLUMNS(COLUMN)                               \
+	COLUMN(stats, consumer_name, TEXTOID, ROW_FIXED)        \
+	COLUMN(stats, stream_arn, TEXTOID, ROW_FIXED)           \
+	COLUMN(stats, shard_id, TEXTOID, ROW_FIXED)             \
+	COLUMN(stats, state, TEXTOID, ROW_FIXED)                \
+	COLUMN(stats, lease_owner, TEXTOID, ROW_FIXED)          \
+	COLUMN(stats, lag_records, INT8OID, ROW_FIXED)          \
+	COLUMN(stats, lag_seconds, FLOAT8OID, ROW_FIXED)        \
+	COLUMN(stats, attempts, INT4OID, ROW_FIXED)             \
+	COLUMN(stats, lost_records, INT8OID, ROW_FIXED)         \
+	COLUMN(stats, last_error, TEXTOID, ROW_FIXED)           \
+	COLUMN(stats, last_error_at, TIMESTAMPTZOID, ROW_FIXED) \
+	COLUMN(stats, worker_pid, INT4OID, ROW_FIXED)
+ROW_TABLE(stats, STATS_COLUMNS);
 
 /*
  * Returns the number of records behind the checkpoint; *first is the number of
@@ -99,52 +100,52 @@ state_name(const ConsumerView *view, const ConsumerShard *shard)
 }
 
 static void
+put_row(ReturnSetInfo *rsinfo, TableRow *row)
+{
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row->values, row->nulls);
+}
+
+static void
 put_shard(ReturnSetInfo *rsinfo, const ConsumerView *view,
 		  const ConsumerShard *shard, int64 lost_records)
 {
 	const ConsumerLease *lease = shard->lease;
-	Datum				 values[OUT_COUNT];
-	bool				 nulls[OUT_COUNT] = {false};
+	TableRow			 row;
 	int64				 first = 0;
 	int64				 lag = 0;
 
 	if (lease->kind != CHECKPOINT_SHARD_END)
 		lag = count_lag(view, shard, &first);
-	values[OUT_CONSUMER_NAME] = CStringGetTextDatum(view->consumer->consumer_name);
-	values[OUT_STREAM_ARN] = CStringGetTextDatum(view->consumer->stream_arn);
-	values[OUT_SHARD_ID] = CStringGetTextDatum(shard->info->shard_id);
-	values[OUT_STATE] = CStringGetTextDatum(state_name(view, shard));
-	nulls[OUT_LEASE_OWNER] = lease->owner == NULL;
-	values[OUT_LEASE_OWNER] = lease->owner ? CStringGetTextDatum(lease->owner) : (Datum) 0;
-	values[OUT_LAG_RECORDS] = Int64GetDatum(lag);
-	values[OUT_LAG_SECONDS] =
-		Float8GetDatum(first == 0 ? 0 : Max(0, (view->now - NUMBER_TIME(first)) / (double) USECS_PER_SEC));
-	values[OUT_ATTEMPTS] = Int32GetDatum(lease->attempts);
-	values[OUT_LOST_RECORDS] = Int64GetDatum(lost_records);
-	nulls[OUT_LAST_ERROR] = lease->last_error == NULL;
-	values[OUT_LAST_ERROR] = lease->last_error ? CStringGetTextDatum(lease->last_error) : (Datum) 0;
-	nulls[OUT_LAST_ERROR_AT] = lease->last_error_at == 0;
-	values[OUT_LAST_ERROR_AT] = TimestampTzGetDatum(lease->last_error_at);
-	nulls[OUT_WORKER_PID] = lease->worker_pid == 0;
-	values[OUT_WORKER_PID] = Int32GetDatum(lease->worker_pid);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	row_init(&row, &stats_table);
+	row_set_text(&row, Anum_stats_consumer_name, view->consumer->consumer_name);
+	row_set_text(&row, Anum_stats_stream_arn, view->consumer->stream_arn);
+	row_set_text(&row, Anum_stats_shard_id, shard->info->shard_id);
+	row_set_text(&row, Anum_stats_state, state_name(view, shard));
+	row_set_text(&row, Anum_stats_lease_owner, lease->owner);
+	row_set_int64(&row, Anum_stats_lag_records, lag);
+	row_set_float8(&row, Anum_stats_lag_seconds,
+				   first == 0 ? 0 : Max(0, (view->now - NUMBER_TIME(first)) / (double) USECS_PER_SEC));
+	row_set_int32(&row, Anum_stats_attempts, lease->attempts);
+	row_set_int64(&row, Anum_stats_lost_records, lost_records);
+	row_set_text(&row, Anum_stats_last_error, lease->last_error);
+	row_set_time(&row, Anum_stats_last_error_at, lease->last_error_at);
+	if (lease->worker_pid != 0)
+		row_set_int32(&row, Anum_stats_worker_pid, lease->worker_pid);
+	put_row(rsinfo, &row);
 }
 
-/* The one row of a consumer whose stream is gone */
+/* Puts the one row of a consumer whose stream is gone. */
 static void
 put_streamless(ReturnSetInfo *rsinfo, const ConsumerInfo *consumer)
 {
-	Datum values[OUT_COUNT] = {0};
-	bool  nulls[OUT_COUNT];
+	TableRow row;
 
-	memset(nulls, true, sizeof(nulls));
-	nulls[OUT_CONSUMER_NAME] = nulls[OUT_STREAM_ARN] = false;
-	nulls[OUT_STATE] = nulls[OUT_LOST_RECORDS] = false;
-	values[OUT_CONSUMER_NAME] = CStringGetTextDatum(consumer->consumer_name);
-	values[OUT_STREAM_ARN] = CStringGetTextDatum(consumer->stream_arn);
-	values[OUT_STATE] = CStringGetTextDatum("stream is gone");
-	values[OUT_LOST_RECORDS] = Int64GetDatum(consumer->lost_records);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	row_init(&row, &stats_table);
+	row_set_text(&row, Anum_stats_consumer_name, consumer->consumer_name);
+	row_set_text(&row, Anum_stats_stream_arn, consumer->stream_arn);
+	row_set_text(&row, Anum_stats_state, "stream is gone");
+	row_set_int64(&row, Anum_stats_lost_records, consumer->lost_records);
+	put_row(rsinfo, &row);
 }
 
 /*

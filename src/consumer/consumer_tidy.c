@@ -51,7 +51,7 @@ move_leases_to_horizon(ConsumerView *view)
 													 shard->info->shard_no);
 		else
 			locked = consumer_catalog_lock_free_leases(view->consumer->consumer_no,
-													   consumer_catalog_shard_nos(&shard->info->shard_no, 1),
+													   &shard->info->shard_no, 1,
 													   view->now, 1);
 		if (locked == NIL)
 			continue;
@@ -82,7 +82,7 @@ delete_leases_of_gone_shards(const ConsumerView *view, const List *leases)
 	}
 	if (count == 0)
 		return;
-	consumer_catalog_clean_leases(consumer_no, consumer_catalog_shard_nos(gone, count));
+	consumer_catalog_clean_leases(consumer_no, gone, count);
 	consumer_catalog_wake_workers(consumer_no);
 }
 
