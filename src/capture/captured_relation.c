@@ -14,11 +14,11 @@
 #include "catalog/partition.h"
 #include "common/hashfn.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
 
+#include "base/relcache_callbacks.h"
 #include "capture/captured_relation.h"
 #include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
@@ -36,7 +36,7 @@ static List				*retired = NIL;		   /* memory contexts, in TopMemoryContext */
 
 /* Relcache callback: only marks. */
 static void
-invalidate_facts(Datum arg, Oid relid)
+invalidate_facts(Oid relid)
 {
 	HASH_SEQ_STATUS status;
 	FactsEntry	   *entry;
@@ -184,7 +184,7 @@ captured_relation_get(Relation rel)
 		ctl.entrysize = sizeof(FactsEntry);
 		facts_by_relid = hash_create("ddbstreams captured relations", 32, &ctl,
 									 HASH_ELEM | HASH_BLOBS);
-		CacheRegisterRelcacheCallback(invalidate_facts, (Datum) 0);
+		relcache_callbacks_add(invalidate_facts);
 	}
 
 	entry = hash_search(facts_by_relid, &relid, HASH_ENTER, &found);

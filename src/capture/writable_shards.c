@@ -13,9 +13,9 @@
 
 #include "storage/lmgr.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 
+#include "base/relcache_callbacks.h"
 #include "capture/writable_shards.h"
 #include "registry/shard_catalog.h"
 
@@ -38,7 +38,7 @@ static HTAB *stream_by_table = NULL;
 
 /* Relcache callback: only marks. */
 static void
-invalidate_open_shards(Datum arg, Oid relid)
+invalidate_open_shards(Oid relid)
 {
 	WritableShards *open;
 
@@ -76,7 +76,7 @@ make_tables(void)
 	ctl.entrysize = sizeof(ShardTableEntry);
 	stream_by_table = hash_create("ddbstreams shard tables", 128, &ctl,
 								  HASH_ELEM | HASH_BLOBS);
-	CacheRegisterRelcacheCallback(invalidate_open_shards, (Datum) 0);
+	relcache_callbacks_add(invalidate_open_shards);
 }
 
 /* Looks the open shards of a stream up in the catalogue. */

@@ -24,11 +24,11 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "base/relcache_callbacks.h"
 #include "registry/catalog_table.h"
 #include "registry/heap_write.h"
 #include "registry/row_descriptor.h"
@@ -256,7 +256,7 @@ stored_content(int64 id)
 
 /* Relcache callback: the table is gone or another one has taken its place. */
 static void
-invalidate_decoded(Datum arg, Oid relid)
+invalidate_decoded(Oid relid)
 {
 	if (relid == decoded_table || !OidIsValid(relid))
 		decoded_stale = true;
@@ -270,7 +270,7 @@ prepare_cache(void)
 
 	if (!registered)
 	{
-		CacheRegisterRelcacheCallback(invalidate_decoded, (Datum) 0);
+		relcache_callbacks_add(invalidate_decoded);
 		registered = true;
 	}
 
