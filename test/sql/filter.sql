@@ -28,7 +28,7 @@ end $$;
 -- Recorded answers
 --
 
-\set cases `cat "$PG_ABS_SRCDIR/test/data/filter-cases.jsonl"`
+\set cases `cat "$PG_ABS_SRCDIR/data/filter-cases.jsonl"`
 create table cases as
 select line::json->>'name' as name, line::json->'rule' as rule, (line::json->'event')::jsonb as event, line::json->>'expect' as expected
 from regexp_split_to_table(trim(E'\n' from :'cases'), E'\n') as line;
