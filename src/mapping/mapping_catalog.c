@@ -14,6 +14,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -239,6 +240,22 @@ mapping_catalog_list(void)
 	return query_mappings(
 		"SELECT " MAPPING_COLUMNS " FROM ddbstreams_shards.mapping ORDER BY mapping_no",
 		0, NULL, NULL);
+}
+
+bool
+mapping_catalog_any_enabled(void)
+{
+	OwnerSql state;
+	Oid		 types[] = {OIDOID};
+	Datum	 values[] = {ObjectIdGetDatum(MyDatabaseId)};
+	bool	 found;
+
+	owner_sql_begin(&state);
+	found = owner_sql("SELECT 1 FROM ddbstreams_shards.mapping"
+					  " WHERE enabled AND database_id = $1 LIMIT 1",
+					  1, types, values, NULL) > 0;
+	owner_sql_end(&state);
+	return found;
 }
 
 void

@@ -32,6 +32,9 @@ extern MappingInfo *mapping_catalog_by_no(int64 mapping_no);
 extern List *mapping_catalog_list_of_stream(int64 stream_id);
 extern List *mapping_catalog_list(void);
 
+/* Is there an enabled mapping that works in this database? */
+extern bool mapping_catalog_any_enabled(void);
+
 /* Raises the error for a mapping that does not exist. */
 extern void mapping_catalog_not_found(void) pg_attribute_noreturn();
 

@@ -2,12 +2,15 @@
  * ddl_hooks.c
  *	  The hooks on DDL.
  *
- * The object access hook tells worker_guard.c and stream_guard.c of what a
- * command changes; they only take notes.  The utility hook calls both before and
- * after each utility command.  It has two more things to see to.  COMMIT
- * PREPARED and ROLLBACK PREPARED call no transaction callback, so readers that
- * wait are woken here.  VACUUM FULL and CLUSTER of a shard must not start to copy
- * in the middle, as synchronized scans would.
+ * The object access hook tells worker_guard.c and stream_guard.c what a
+ * command changes; they only take notes.  The utility hook calls both before
+ * and after each utility command.
+ *
+ * The utility hook also sees to two more things.  COMMIT PREPARED and ROLLBACK
+ * PREPARED call no transaction callback, so readers that wait are woken here.
+ * And VACUUM FULL, CLUSTER and ALTER TABLE copy a table from its first page
+ * on: with synchronized scans they might begin in the middle, and the records
+ * of a shard would no longer be in the order of their numbers.
  */
 #include "postgres.h"
 
@@ -27,8 +30,8 @@ static object_access_hook_type	next_object_access_hook = NULL;
 static ProcessUtility_hook_type next_utility_hook = NULL;
 
 static void
-object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
-			  void *arg)
+note_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
+				   int sub_id, void *arg)
 {
 	if (next_object_access_hook)
 		next_object_access_hook(access, class_id, object_id, sub_id, arg);
@@ -39,15 +42,16 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
 	stream_guard_object_access(access, class_id, object_id, sub_id);
 }
 
+/* May a command copy the rows of tables? */
 static bool
-rewrites_in_place(Node *command)
+may_copy_tables(Node *command)
 {
 	return IsA(command, VacuumStmt) || IsA(command, ClusterStmt) ||
 		   IsA(command, AlterTableStmt);
 }
 
 static bool
-copies_tables(Node *command)
+is_full_vacuum_or_cluster(Node *command)
 {
 	ListCell *lc;
 
@@ -73,10 +77,10 @@ ends_prepared_transaction(Node *command)
 }
 
 static void
-next_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
-			 ProcessUtilityContext context, ParamListInfo params,
-			 QueryEnvironment *environment, DestReceiver *dest,
-			 QueryCompletion *completion)
+call_next_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+				  ProcessUtilityContext context, ParamListInfo params,
+				  QueryEnvironment *environment, DestReceiver *dest,
+				  QueryCompletion *completion)
 {
 	if (next_utility_hook)
 		next_utility_hook(pstmt, query, read_only_tree, context, params,
@@ -86,19 +90,20 @@ next_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 								environment, dest, completion);
 }
 
+/* The same, with scans that begin at a table's first page */
 static void
-utility_in_heap_order(PlannedStmt *pstmt, const char *query, bool read_only_tree,
-					  ProcessUtilityContext context, ParamListInfo params,
-					  QueryEnvironment *environment, DestReceiver *dest,
-					  QueryCompletion *completion)
+call_next_in_heap_order(PlannedStmt *pstmt, const char *query,
+						bool read_only_tree, ProcessUtilityContext context,
+						ParamListInfo params, QueryEnvironment *environment,
+						DestReceiver *dest, QueryCompletion *completion)
 {
 	volatile bool save_synchronize_seqscans = synchronize_seqscans;
 
 	synchronize_seqscans = false;
 	PG_TRY();
 	{
-		next_utility(pstmt, query, read_only_tree, context, params, environment,
-					 dest, completion);
+		call_next_utility(pstmt, query, read_only_tree, context, params,
+						  environment, dest, completion);
 	}
 	PG_CATCH();
 	{
@@ -110,15 +115,14 @@ utility_in_heap_order(PlannedStmt *pstmt, const char *query, bool read_only_tree
 }
 
 static void
-utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
-		ProcessUtilityContext context, ParamListInfo params,
-		QueryEnvironment *environment, DestReceiver *dest,
-		QueryCompletion *completion)
+process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *environment, DestReceiver *dest,
+				QueryCompletion *completion)
 {
-	/* A transaction command may free the statement. */
+	/* A transaction command may free the statement, so it is examined now. */
 	bool wakes = ends_prepared_transaction(pstmt->utilityStmt);
-	bool copies = copies_tables(pstmt->utilityStmt);
-
+	bool copies = is_full_vacuum_or_cluster(pstmt->utilityStmt);
 	bool alters = IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade;
 
 	worker_guard_before(pstmt->utilityStmt);
@@ -130,12 +134,12 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		if (completion)
 			SetQueryCompletion(completion, CreateCommandTag(pstmt->utilityStmt), 0);
 	}
-	else if (rewrites_in_place(pstmt->utilityStmt))
-		utility_in_heap_order(pstmt, query, read_only_tree, context, params,
-							  environment, dest, completion);
+	else if (may_copy_tables(pstmt->utilityStmt))
+		call_next_in_heap_order(pstmt, query, read_only_tree, context, params,
+								environment, dest, completion);
 	else
-		next_utility(pstmt, query, read_only_tree, context, params, environment,
-					 dest, completion);
+		call_next_utility(pstmt, query, read_only_tree, context, params,
+						  environment, dest, completion);
 
 	if (copies)
 		worker_guard_after_rewrite();
@@ -150,12 +154,11 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		stream_guard_check();
 }
 
-/* Called once, when the library is preloaded. */
 void
 ddl_hooks_init(void)
 {
 	next_object_access_hook = object_access_hook;
-	object_access_hook = object_access;
+	object_access_hook = note_object_access;
 	next_utility_hook = ProcessUtility_hook;
-	ProcessUtility_hook = utility;
+	ProcessUtility_hook = process_utility;
 }

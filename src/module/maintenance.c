@@ -3,16 +3,16 @@
  *	  The tasks that are run in every database that has the extension.
  *
  * The launcher starts a maintenance worker in each such database every
- * ddbstreams.maintenance_interval.  It runs all tasks once and ends, so that
- * between two runs it takes no worker slot and is in nobody's way.  The first
- * thing that it does is to look whether the extension is there at all: this is
- * how the launcher learns it of a database that it does not know.
+ * ddbstreams.maintenance_interval.  The worker runs all tasks once and ends,
+ * so that between two runs it takes no worker slot and is in nobody's way.
+ * First of all it looks whether the database has the extension: this is how
+ * the launcher learns it of a database that it does not know.
  *
- * A task is called outside of a transaction, and makes as many as it needs.
- * It should be quick when there is nothing to do, and wait for no lock that a
- * user may hold for long.  An error ends the task, is shown in the view and
- * logged unless it was the same in the last run; the other tasks and the next
- * run go on.
+ * A task is called outside of a transaction, and makes as many transactions as
+ * it needs.  It should be quick when there is nothing to do, and must not wait
+ * for a lock that a user may hold for long.  An error ends the task; it is
+ * shown in the view ddbstreams.workers, and logged unless the last run has
+ * logged the same.  The other tasks and the next run go on.
  */
 #include "postgres.h"
 
@@ -31,61 +31,57 @@
 #include "consumer/consumer_tidy.h"
 #include "lineage/expiry.h"
 #include "lineage/lineage.h"
+#include "mapping/mapping_catalog.h"
 #include "module/maintenance.h"
 #include "registry/catalog_table.h"
-#include "registry/owner_sql.h"
 #include "stream/stream_check.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
 
 typedef struct MaintenanceTask
 {
-	const char *name; /* in the view's state and last_error */
+	const char *name; /* in state and last_error of ddbstreams.workers */
 	void (*function)(void);
 } MaintenanceTask;
 
 static void look_for_mappings(void);
 
-/* Tasks of other parts come here. */
 static const MaintenanceTask tasks[] = {
 	{"look for mappings", look_for_mappings},
 	{"check triggers", stream_check_triggers},
 	{"check decoding", stream_check_decoding},
 	{"roll over", lineage_roll_over_due},
 	{"split by load", lineage_split_hot},
-	/* before shards expire, so that it can count what consumers lose by that */
+	/* before "expire", so that it counts what consumers lose by that */
 	{"tidy consumers", consumer_tidy},
 	{"expire", expiry_run},
 };
 
-/* The errors of the run before this one */
+/* The errors of the last run, as far as the view shows them */
 static char last_errors[WORKER_ERROR_LENGTH];
 
-/* The errors of this run, until they are as long as the view shows */
+/* The errors of this run */
 static StringInfoData errors;
 
-/* An enabled mapping of this database wants a dispatcher; none wants none. */
+/*
+ * Has a dispatcher started if this database has an enabled mapping.  Commands
+ * on mappings do so when they commit; this is for those that were committed as
+ * prepared transactions, or before the server was started.
+ */
 static void
 look_for_mappings(void)
 {
-	OwnerSql state;
-	bool	 found;
-	Oid		 types[] = {OIDOID};
-	Datum	 values[] = {ObjectIdGetDatum(MyDatabaseId)};
+	bool	  found;
+	ListCell *lc;
 
 	own_transaction_begin();
-	owner_sql_begin(&state);
-	found = owner_sql("SELECT 1 FROM ddbstreams_shards.mapping WHERE enabled AND database_id = $1 LIMIT 1",
-					  1, types, values, NULL) > 0;
-	owner_sql_end(&state);
+	found = mapping_catalog_any_enabled();
 	own_transaction_commit();
 	if (found)
 		worker_databases_want_dispatcher(MyDatabaseId);
 	else
 	{
-		ListCell *lc;
-
-		/* It is to look, too. */
+		/* A dispatcher that runs has to find out that it may end. */
 		foreach (lc, worker_slots_list(WORKER_DISPATCHER, MyDatabaseId))
 			worker_slots_wake(((WorkerInfo *) lfirst(lc))->id);
 	}
@@ -103,9 +99,9 @@ extension_exists(void)
 	return exists;
 }
 
-/* A task has failed: shows it, and logs it unless the last run's log has it. */
+/* Shows the error of a task, and logs it unless the last run has logged it. */
 static void
-report(const MaintenanceTask *task, const ErrorData *error)
+report_error(const MaintenanceTask *task, const ErrorData *error)
 {
 	char *text = psprintf("%s: %s", task->name, error->message);
 
@@ -125,7 +121,7 @@ report(const MaintenanceTask *task, const ErrorData *error)
 		worker_databases_request_thorough_run(MyDatabaseId, false);
 }
 
-/* Runs a task, and survives its error. */
+/* Runs a task; an error of the task ends only the task. */
 static void
 run_task(const MaintenanceTask *task)
 {
@@ -151,9 +147,9 @@ run_task(const MaintenanceTask *task)
 		FlushErrorState();
 		RESUME_INTERRUPTS();
 
-		/* DROP EXTENSION may have pulled the ground from under it. */
+		/* An error is to be expected if DROP EXTENSION ran meanwhile. */
 		if (extension_exists())
-			report(task, error);
+			report_error(task, error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
@@ -176,7 +172,9 @@ maintenance_main(Datum main_arg)
 	worker_slots_set_state("looking for the extension");
 	version = worker_databases_begin_run();
 	exists = extension_exists();
-	if (worker_databases_report_presence(version, exists ? EXTENSION_PRESENT : EXTENSION_ABSENT) &&
+	if (worker_databases_report_presence(version, exists ?
+													  EXTENSION_PRESENT :
+													  EXTENSION_ABSENT) &&
 		exists)
 	{
 		worker_databases_begin_tasks(last_errors);

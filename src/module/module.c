@@ -2,11 +2,15 @@
  * module.c
  *	  Loading the library.
  *
- * ddbstreams must be preloaded: the locks under which records are appended live
- * in shared memory, and every backend must hear of commits and of DDL.  Loaded
- * in any other way it raises an error that says which line to add to
- * postgresql.conf; so does the capture trigger of a server that has lost that
- * line, since no change may go by without its record.
+ * ddbstreams must be preloaded: the locks under which records are appended are
+ * in shared memory, and every backend must hear of commits and of DDL.  If it
+ * is loaded in any other way, it raises an error that says which line to add
+ * to postgresql.conf.  So does the capture trigger in a server that has lost
+ * that line, because no change may be made without its record.
+ *
+ * This file is the top of the layers: it calls the init function of each file
+ * that has one, and gives mapping_catalog.c the function of
+ * stream_definition.c that it may not name.
  */
 #include "postgres.h"
 

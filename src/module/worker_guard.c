@@ -3,16 +3,21 @@
  *	  DDL that concerns background workers, and what follows from it.
  *
  * Some commands want a database without others in it, or locks on all that
- * workers use: DROP DATABASE, ALTER DATABASE … RENAME, SET TABLESPACE and
- * ALLOW_CONNECTIONS, CREATE DATABASE of its template, DROP EXTENSION and ALTER EXTENSION … UPDATE, DROP
- * OWNED by the extension's owner.  Before one of them begins, all workers of
- * the database are told to quit and waited for, and none is started there until
- * the command's transaction has ended (or the subtransaction is aborted).  This
- * is done only for those who may give the command: nobody else may stop workers.
+ * workers use: DROP DATABASE; ALTER DATABASE with RENAME, SET TABLESPACE or
+ * ALLOW_CONNECTIONS; CREATE DATABASE of its template; DROP EXTENSION; ALTER
+ * EXTENSION UPDATE; DROP OWNED by the extension's owner.  Before one of them
+ * runs, all workers of the database are told to quit and waited for, and none
+ * is started there until the command's transaction has ended, or the
+ * subtransaction has been aborted.  This is done only if the user may give the
+ * command: otherwise any user could stop workers.
  *
- * What transactions do to extensions and databases is noted, and told to the
- * launcher when they have committed.  COMMIT PREPARED calls no callback: after
- * it, what is there is compared with what the launcher knows.
+ * What a transaction does to extensions and databases is noted, and told to
+ * the launcher when the transaction has committed.  COMMIT PREPARED calls no
+ * transaction callback: after it, what is in the catalogue is compared with
+ * what the launcher knows.
+ *
+ * src/worker/README has a table of the commands.  A transaction holds workers
+ * off one database at most; a second one is only cleared of workers.
  */
 #include "postgres.h"
 
@@ -35,22 +40,21 @@
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
 
-/* A worker that has not ended after this is not waited for any longer. */
+/* Workers that have not ended after this are not waited for any longer. */
 #define WAIT_MS 5000
 
 #define DEFAULT_TEMPLATE "template1"
 
-/* The database that this transaction holds workers off, and since when */
-static Oid				held = InvalidOid;
+/* The database off which this transaction holds workers, and since when */
+static Oid				held_database = InvalidOid;
 static SubTransactionId held_since;
 
-/* What is to be told to the launcher at commit */
+/* What the launcher is to be told at commit */
 static bool extensions_changed = false;
 static bool extension_is_present;
 static bool databases_changed = false;
 static Oid	database_created = InvalidOid;
 
-/* From the object access hook: only notes. */
 void
 worker_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id)
 {
@@ -58,7 +62,7 @@ worker_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id)
 		return;
 	if (class_id == ExtensionRelationId)
 	{
-		/* Which one it is cannot always be seen yet. */
+		/* Which extension it is cannot always be seen yet. */
 		extensions_changed = true;
 	}
 	else if (class_id == DatabaseRelationId)
@@ -69,36 +73,37 @@ worker_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id)
 	}
 }
 
-/* Workers are held off a database from now on, and those in it are ended. */
+/* Ends the workers of a database, and holds others off from now on. */
 static void
-hold(Oid database)
+hold_off_workers(Oid database)
 {
-	if (!OidIsValid(held) && worker_databases_hold(database))
+	if (!OidIsValid(held_database) && worker_databases_hold(database))
 	{
-		held = database;
+		held_database = database;
 		held_since = GetCurrentSubTransactionId();
 	}
 	if (!worker_slots_terminate_all(database, WAIT_MS))
 		ereport(LOG,
-				(errmsg("background workers of ddbstreams in database %u have not ended in time",
+				(errmsg("ddbstreams could not end its background workers in database %u in time",
 						database)));
 }
 
 static void
-release(void)
+let_workers_in(void)
 {
-	if (OidIsValid(held))
-		worker_databases_release(held);
-	held = InvalidOid;
+	if (OidIsValid(held_database))
+		worker_databases_release(held_database);
+	held_database = InvalidOid;
 }
 
+/* Holds workers off a database if the user owns it. */
 static void
-hold_own_database(const char *name)
+hold_off_own_database(const char *name)
 {
 	Oid database = name == NULL ? InvalidOid : get_database_oid(name, true);
 
 	if (OidIsValid(database) && compat_owns_database(database, GetUserId()))
-		hold(database);
+		hold_off_workers(database);
 }
 
 static bool
@@ -115,7 +120,7 @@ is_template(Oid database)
 	return result;
 }
 
-/* PostgreSQL's own test is not exported by older minor versions. */
+/* Older minor versions of PostgreSQL do not export their own test. */
 static bool
 may_create_databases(void)
 {
@@ -150,7 +155,7 @@ before_create_database(CreatedbStmt *stmt)
 	database = get_database_oid(name, true);
 	if (OidIsValid(database) && may_create_databases() &&
 		(is_template(database) || compat_owns_database(database, GetUserId())))
-		hold(database);
+		hold_off_workers(database);
 }
 
 static void
@@ -164,32 +169,40 @@ before_alter_database(AlterDatabaseStmt *stmt)
 
 		if (strcmp(option, "tablespace") == 0 ||
 			strcmp(option, "allow_connections") == 0)
-			hold_own_database(stmt->dbname);
+			hold_off_own_database(stmt->dbname);
 	}
+}
+
+static bool
+owns_extension(void)
+{
+	Oid extension = get_extension_oid(DDBSTREAMS_EXTENSION, true);
+
+	return OidIsValid(extension) &&
+		   compat_owns_extension(extension, GetUserId());
 }
 
 static void
 before_change_of_extension(void)
 {
-	Oid extension = get_extension_oid(DDBSTREAMS_EXTENSION, true);
-
-	if (OidIsValid(extension) && compat_owns_extension(extension, GetUserId()))
-		hold(MyDatabaseId);
+	if (owns_extension())
+		hold_off_workers(MyDatabaseId);
 }
 
 /*
- * DROP EXTENSION locks shards and captured tables in any order.  Who has changed
- * a table asks for a shard in his COMMIT, which must not end in a deadlock: so
- * he is waited for before anything else is locked.
+ * DROP EXTENSION locks shards and captured tables in any order.  A transaction
+ * that has changed a captured table locks a shard when it commits, and its
+ * COMMIT must not end in a deadlock.  So all such transactions are waited for
+ * before anything else is locked.
  */
 static void
 before_drop_of_extension(void)
 {
-	Oid extension = get_extension_oid(DDBSTREAMS_EXTENSION, true);
-
-	if (OidIsValid(extension) && compat_owns_extension(extension, GetUserId()))
+	if (owns_extension())
+	{
 		stream_triggers_lock_tables();
-	before_change_of_extension();
+		hold_off_workers(MyDatabaseId);
+	}
 }
 
 static void
@@ -223,7 +236,6 @@ before_drop_owned(DropOwnedStmt *stmt)
 	}
 }
 
-/* Before a utility command is carried out. */
 void
 worker_guard_before(Node *command)
 {
@@ -234,7 +246,7 @@ worker_guard_before(Node *command)
 	switch (nodeTag(command))
 	{
 		case T_DropdbStmt:
-			hold_own_database(((DropdbStmt *) command)->dbname);
+			hold_off_own_database(((DropdbStmt *) command)->dbname);
 			break;
 		case T_CreatedbStmt:
 			before_create_database((CreatedbStmt *) command);
@@ -244,7 +256,7 @@ worker_guard_before(Node *command)
 			break;
 		case T_RenameStmt:
 			if (((RenameStmt *) command)->renameType == OBJECT_DATABASE)
-				hold_own_database(((RenameStmt *) command)->subname);
+				hold_off_own_database(((RenameStmt *) command)->subname);
 			break;
 		case T_DropStmt:
 			before_drop((DropStmt *) command);
@@ -274,7 +286,6 @@ extension_is_known(void)
 	return worker_databases_presence(MyDatabaseId) == EXTENSION_PRESENT;
 }
 
-/* After COMMIT PREPARED: it may have been one that made the extension. */
 void
 worker_guard_after_prepared(void)
 {
@@ -282,17 +293,12 @@ worker_guard_after_prepared(void)
 		extensions_changed = true;
 }
 
-/*
- * After VACUUM FULL or CLUSTER: if it was one of our own tables, its TOAST table
- * is no longer kept out of logical decoding.
- */
 void
 worker_guard_after_rewrite(void)
 {
 	worker_databases_request_thorough_run(MyDatabaseId, true);
 }
 
-/* What has become of the extension in this transaction? */
 void
 worker_guard_pre_commit(void)
 {
@@ -300,7 +306,6 @@ worker_guard_pre_commit(void)
 		extension_is_present = extension_exists();
 }
 
-/* The transaction has committed. */
 void
 worker_guard_commit(void)
 {
@@ -316,7 +321,6 @@ worker_guard_commit(void)
 	worker_guard_forget();
 }
 
-/* The transaction has ended in another way, or all is told. */
 void
 worker_guard_forget(void)
 {
@@ -324,13 +328,12 @@ worker_guard_forget(void)
 	databases_changed = false;
 	database_created = InvalidOid;
 	worker_databases_end_transaction(false);
-	release();
+	let_workers_in();
 }
 
-/* A subtransaction is aborted. */
 void
 worker_guard_cut(SubTransactionId subid)
 {
-	if (OidIsValid(held) && held_since >= subid)
-		release();
+	if (OidIsValid(held_database) && held_since >= subid)
+		let_workers_in();
 }

@@ -10,17 +10,51 @@
 #include "catalog/objectaccess.h"
 #include "nodes/nodes.h"
 
-/* For stream_guard.c */
+/*
+ * --- for ddl_hooks.c ------------------------------------------------------
+ */
+
+/* Notes what a command does to extensions and databases. */
 extern void worker_guard_object_access(ObjectAccessType access, Oid class_id,
 									   Oid object_id);
+
+/*
+ * Called before a utility command is run.  If the command wants a database
+ * without workers, and the user may give it, they are ended and waited for;
+ * none is started there before the transaction ends.  Before DROP EXTENSION
+ * all captured tables are locked.
+ */
 extern void worker_guard_before(Node *command);
+
+/*
+ * Called after COMMIT PREPARED, which calls no transaction callback: notes the
+ * change if the transaction has made or dropped the extension.
+ */
 extern void worker_guard_after_prepared(void);
+
+/*
+ * Called after VACUUM FULL and CLUSTER.  If they have rewritten one of
+ * ddbstreams' own tables, its new TOAST table is not kept out of logical
+ * decoding yet: has maintenance look.
+ */
 extern void worker_guard_after_rewrite(void);
 
-/* For transaction.c */
+/*
+ * --- for xact_callbacks.c --------------------------------------------------
+ */
+
+/* Finds out what the transaction leaves of the extension. */
 extern void worker_guard_pre_commit(void);
+
+/* The transaction has committed: tells the launcher what was noted. */
 extern void worker_guard_commit(void);
+
+/* The transaction has ended: forgets what was noted, and lets workers in. */
 extern void worker_guard_forget(void);
+
+/*
+ * A subtransaction has been aborted: lets workers in if it has held them off.
+ */
 extern void worker_guard_cut(SubTransactionId subid);
 
 #endif /* DDBSTREAMS_WORKER_GUARD_H */

@@ -3,15 +3,19 @@
  *	  What ddbstreams does when a transaction or a subtransaction ends.
  *
  * Before a commit, and before a PREPARE TRANSACTION, in this order:
+ *
  *	1. stream_guard.c looks once more at the captured tables that DDL of this
  *	   transaction has touched, and may refuse the commit;
  *	2. append.c appends the captured changes to the shards;
  *	3. stream_guard.c disables the streams of dropped tables, behind the append
  *	   of what the transaction had captured before it dropped them;
- *	4. worker_guard.c keeps background workers out of the way of DDL.
- * After a commit, an abort or a PREPARE, everything that these files remember of
- * the transaction is forgotten, and readers that wait for its records are woken:
- * after an abort too, because what stood behind an aborted record can be read.
+ *	4. worker_guard.c finds out what the transaction leaves of the extension.
+ *
+ * After a commit the launcher is told what DDL has changed for workers.  After
+ * a commit, an abort or a PREPARE, all that these files remember of the
+ * transaction is forgotten, and readers that wait for records of its shards
+ * are woken: after an abort too, because they can read then what stands behind
+ * an aborted record.
  */
 #include "postgres.h"
 
@@ -23,13 +27,6 @@
 #include "module/xact_callbacks.h"
 #include "shard/shard_wake.h"
 #include "stream/stream_guard.h"
-
-static void
-end_transaction(void)
-{
-	append_end_transaction();
-	shard_wake_readers();
-}
 
 static void
 xact_callback(XactEvent event, void *arg)
@@ -52,7 +49,8 @@ xact_callback(XactEvent event, void *arg)
 			else
 				worker_guard_forget();
 			stream_guard_forget();
-			end_transaction();
+			append_end_transaction();
+			shard_wake_readers();
 			break;
 		default:
 			break;

@@ -4,7 +4,7 @@
 # To see it fail: leave out RelationSetTargetBlock, HEAP_INSERT_SKIP_FSM, or
 # pin_last_page in shard_log.c (free line pointers are used again, and VACUUM
 # FULL keeps their order); leave synchronize_seqscans on in the utility hook
-# (stream_guard.c).
+# (ddl_hooks.c).
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 # A prepared transaction's records are in the stream after COMMIT PREPARED and
 # not before, whatever the server goes through in between.
 #
-# To see it fail: do not append at XACT_EVENT_PRE_PREPARE (transaction.c); or
+# To see it fail: do not append at XACT_EVENT_PRE_PREPARE (xact_callbacks.c); or
 # let read_page (shard_reader.c) pass over unresolved records.
 
 use strict;
