@@ -14,6 +14,33 @@
 
 #include "base/guarded_call.h"
 
+ErrorData *
+guarded_call_error(GuardedFunction function, void *argument)
+{
+	MemoryContext oldcontext = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	ErrorData *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(oldcontext);
+	PG_TRY();
+	{
+		function(argument);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(oldcontext);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(oldcontext);
+	CurrentResourceOwner = oldowner;
+	return error;
+}
+
 /*
  * Calls a function in CurrentMemoryContext.  Returns false if it fails, and
  * sets sqlstate, which may be NULL; settings and user are as before then.  What
@@ -23,39 +50,17 @@
 bool
 guarded_call(GuardedFunction function, void *argument, int *sqlstate)
 {
-	MemoryContext oldcontext = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	volatile bool succeeded = false;
+	ErrorData *error = guarded_call_error(function, argument);
+	int		   category;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcontext);
-	PG_TRY();
-	{
-		function(argument);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcontext);
-		CurrentResourceOwner = oldowner;
-		succeeded = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-		int		   category;
-
-		MemoryContextSwitchTo(oldcontext);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcontext);
-		CurrentResourceOwner = oldowner;
-		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-		if (category == ERRCODE_OPERATOR_INTERVENTION ||
-			category == ERRCODE_INSUFFICIENT_RESOURCES)
-			ReThrowError(error);
-		if (sqlstate != NULL)
-			*sqlstate = error->sqlerrcode;
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	return succeeded;
+	if (error == NULL)
+		return true;
+	category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+	if (category == ERRCODE_OPERATOR_INTERVENTION ||
+		category == ERRCODE_INSUFFICIENT_RESOURCES)
+		ReThrowError(error);
+	if (sqlstate != NULL)
+		*sqlstate = error->sqlerrcode;
+	FreeErrorData(error);
+	return false;
 }

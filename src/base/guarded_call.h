@@ -9,6 +9,13 @@
 
 typedef void (*GuardedFunction)(void *argument);
 
+/*
+ * Calls a function in CurrentMemoryContext, in a subtransaction.  Returns
+ * NULL; or, if it has failed with any error, that error, palloc'd, and what it
+ * did is undone.
+ */
+extern ErrorData *guarded_call_error(GuardedFunction function, void *argument);
+
 extern bool guarded_call(GuardedFunction function, void *argument, int *sqlstate);
 
 #endif /* DDBSTREAMS_GUARDED_CALL_H */

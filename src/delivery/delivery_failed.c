@@ -1,18 +1,17 @@
 /*
  * delivery_failed.c
- *	  Batches that were given up: ddbstreams_shards.failed_batch, and on_failure.
+ *	  Batches that were given up: ddbstreams_shards.failed_batch, and
+ *	  on_failure.
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/guarded_call.h"
 #include "delivery/delivery_call.h"
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_failed.h"
@@ -20,49 +19,26 @@
 #include "registry/owner_sql.h"
 
 /*
- * Runs some work in a subtransaction.  Returns NULL, or the message of the error
- * that has undone it, palloc'd.
+ * Runs a function in a subtransaction; returns NULL, or its error's message.
  */
 static char *
-try(void (*work)(void *), void *arg)
+message_of_failure(GuardedFunction function, void *argument)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	char *volatile problem = NULL;
+	ErrorData *error = guarded_call_error(function, argument);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		work(arg);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		problem = error->message;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return problem;
+	return error == NULL ? NULL : error->message;
 }
 
 typedef struct RecordsWork
 {
 	const DeliveryBatch *batch;
-	Jsonb				*records;
+	Jsonb				*records; /* the result */
 } RecordsWork;
 
 static void
-make_records(void *arg)
+make_records(void *argument)
 {
-	RecordsWork	  *work = arg;
+	RecordsWork	  *work = argument;
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -72,10 +48,6 @@ make_records(void *arg)
 	work->records = delivery_call_json(buf.data);
 }
 
-/*
- * Writes down a batch that is given up.  It must not fail for what the records
- * are: what jsonb cannot hold is left out, and the server's log says so.
- */
 void
 delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
 					   const char *failure, const DeliveryBatch *batch)
@@ -85,14 +57,14 @@ delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
 	RecordsWork		 work = {batch, NULL};
 	char			 nulls[] = "         ";
 	Datum			 values[9];
-	char			*problem = try(make_records, &work);
+	char			*problem = message_of_failure(make_records, &work);
 	OwnerSql		 state;
 
 	if (problem != NULL)
 	{
 		nulls[7] = 'n';
 		ereport(WARNING,
-				(errmsg("failed batch of event source mapping %s is kept without its records",
+				(errmsg("ddbstreams keeps a failed batch of event source mapping %s without its records",
 						mapping_uuid_text(mapping)),
 				 errdetail("%s", problem)));
 	}
@@ -120,9 +92,9 @@ typedef struct TellWork
 } TellWork;
 
 static void
-call_on_failure(void *arg)
+call_on_failure(void *argument)
 {
-	TellWork *work = arg;
+	TellWork *work = argument;
 	Oid		  function = delivery_call_find(work->function, MAPPING_ON_FAILURE);
 
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -130,17 +102,13 @@ call_on_failure(void *arg)
 	PopActiveSnapshot();
 }
 
-/*
- * Calls the mapping's on_failure.  Returns NULL, or what has gone wrong; then all
- * that it did is undone.
- */
 char *
 delivery_failed_tell(const MappingInfo *mapping, const char *failure,
 					 const DeliveryBatch *batch)
 {
 	TellWork work = {mapping->on_failure,
 					 delivery_event_failure_with_payload(failure, batch)};
-	char	*problem = try(call_on_failure, &work);
+	char	*problem = message_of_failure(call_on_failure, &work);
 
 	delivery_call_end();
 	return problem;

@@ -11,8 +11,18 @@
 #include "mapping/mapping.h"
 #include "registry/shard_catalog.h"
 
-extern void	 delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
-									const char *failure, const DeliveryBatch *batch);
+/*
+ * Writes a batch down in failed_batch, with Lambda's record of its failure.
+ * It does not fail for what the records are: if jsonb cannot hold them, they
+ * are left out, and the server's log says so.
+ */
+extern void delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
+								   const char *failure, const DeliveryBatch *batch);
+
+/*
+ * Calls the mapping's on_failure, as the current user.  Returns NULL; or, if
+ * it has failed, the error's message, palloc'd, and all that it did is undone.
+ */
 extern char *delivery_failed_tell(const MappingInfo *mapping, const char *failure,
 								  const DeliveryBatch *batch);
 
