@@ -2,10 +2,11 @@
  * delivery_answer.c
  *	  Understanding a handler's answer.
  *
- * Of an answer that is an object two members count: state, the state of a
+ * If the answer is an object, two of its members count: state, the state of a
  * tumbling window, and, where the mapping asks for it, batchItemFailures.  The
- * lowest sequence number in there is where the batch has failed; whatever is not
- * a sequence number of the batch fails all of it.
+ * lowest sequence number in batchItemFailures tells where the batch has
+ * failed.  An identifier that is not a sequence number of the batch fails the
+ * whole batch.  Any other answer is a success.
  */
 #include "postgres.h"
 
@@ -17,12 +18,12 @@
 
 /* Returns a member of an object, or NULL. */
 static JsonbValue *
-member(JsonbContainer *object, const char *name)
+find_member(JsonbContainer *object, const char *name)
 {
 	return getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
 }
 
-/* Returns which record of the batch has that number, or -1. */
+/* Returns the index of the record that has that number, or -1. */
 static int
 find_number(const JsonbValue *identifier, const int64 *numbers, int count)
 {
@@ -54,7 +55,7 @@ find_number(const JsonbValue *identifier, const int64 *numbers, int count)
 }
 
 static void
-fail(DeliveryAnswer *answer, const char *problem)
+fail_whole_batch(DeliveryAnswer *answer, const char *problem)
 {
 	answer->kind = ANSWER_BATCH_FAILED;
 	answer->problem = problem;
@@ -76,16 +77,16 @@ read_failures(DeliveryAnswer *answer, JsonbContainer *failures,
 		if (token != WJB_ELEM)
 			continue;
 		if (value.type == jbvBinary && JsonContainerIsObject(value.val.binary.data))
-			identifier = member(value.val.binary.data, "itemIdentifier");
+			identifier = find_member(value.val.binary.data, "itemIdentifier");
 		if (identifier == NULL)
 		{
-			fail(answer, "an element of batchItemFailures has no itemIdentifier");
+			fail_whole_batch(answer, "an element of batchItemFailures has no itemIdentifier");
 			return;
 		}
 		found = find_number(identifier, numbers, count);
 		if (found < 0)
 		{
-			fail(answer, "an itemIdentifier in batchItemFailures is not a sequence number of the batch");
+			fail_whole_batch(answer, "an itemIdentifier in batchItemFailures is not a sequence number of the batch");
 			return;
 		}
 		if (answer->kind == ANSWER_SUCCESS || found < answer->first_failed)
@@ -94,10 +95,6 @@ read_failures(DeliveryAnswer *answer, JsonbContainer *failures,
 	}
 }
 
-/*
- * Reads an answer, or NULL, to a batch with these numbers.  What is returned may
- * point into the answer.
- */
 DeliveryAnswer
 delivery_answer_read(Jsonb *answer, bool reports_failures, const int64 *numbers,
 					 int count)
@@ -109,22 +106,22 @@ delivery_answer_read(Jsonb *answer, bool reports_failures, const int64 *numbers,
 		return result;
 	if (VARSIZE(answer) > DELIVERY_MAX_PAYLOAD)
 	{
-		fail(&result, "the answer is larger than 6 MB");
+		fail_whole_batch(&result, "the answer is larger than 6 MB");
 		return result;
 	}
 	if (!JB_ROOT_IS_OBJECT(answer))
 		return result;
 
-	value = member(&answer->root, "state");
+	value = find_member(&answer->root, "state");
 	if (value != NULL && value->type == jbvBinary &&
 		JsonContainerIsObject(value->val.binary.data))
 		result.state = JsonbValueToJsonb(value);
 
-	value = reports_failures ? member(&answer->root, "batchItemFailures") : NULL;
+	value = reports_failures ? find_member(&answer->root, "batchItemFailures") : NULL;
 	if (value == NULL || value->type == jbvNull)
 		return result;
 	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
-		fail(&result, "batchItemFailures is not an array");
+		fail_whole_batch(&result, "batchItemFailures is not an array");
 	else
 		read_failures(&result, value->val.binary.data, numbers, count);
 	return result;

@@ -12,18 +12,23 @@
 typedef enum AnswerKind
 {
 	ANSWER_SUCCESS,
-	ANSWER_ITEM_FAILED, /* from record number first_failed on */
+	ANSWER_ITEM_FAILED, /* the records from first_failed on have failed */
 	ANSWER_BATCH_FAILED
 } AnswerKind;
 
 typedef struct DeliveryAnswer
 {
 	AnswerKind	kind;
-	int			first_failed;
-	const char *problem; /* why the whole batch has failed */
-	Jsonb	   *state;	 /* of a tumbling window; NULL if the answer has none */
+	int			first_failed; /* index of a record of the batch, from 0 */
+	const char *problem;	  /* why the whole batch has failed, a literal */
+	Jsonb	   *state;		  /* of a tumbling window; NULL: there is none */
 } DeliveryAnswer;
 
+/*
+ * Reads the answer, which may be NULL, to a batch of records with these rising
+ * numbers.  reports_failures: batchItemFailures count.  What is returned may
+ * point into the answer.
+ */
 extern DeliveryAnswer delivery_answer_read(Jsonb *answer, bool reports_failures,
 										   const int64 *numbers, int count);
 

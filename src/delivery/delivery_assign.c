@@ -2,19 +2,22 @@
  * delivery_assign.c
  *	  Giving units to handler workers, in fair shares.
  *
- * There are at most ddbstreams.max_workers of them in a database.  Units are
+ * A database has at most ddbstreams.max_workers handler workers.  Units are
  * served in turn (delivery_queue.c), and a unit that has run for a time slice
- * goes to the end of the queue if others wait.  A call can take as long as
- * ddbstreams.handler_timeout, though.  So the last free worker is left to mappings
- * of which no unit runs; mappings whose calls take longer than a time slice get
- * no more workers each than there are for each mapping, and all of them together
- * leave one.
+ * goes to the end of the queue if others wait.  But a single call can take as
+ * long as ddbstreams.handler_timeout.  Three rules keep one mapping from
+ * taking all workers (has_share):
  *
- * A batch whose handler has ended its process is tried again while no other such
- * batch is: the crash of one restarts the server, and would be counted against
- * the others.
+ *	1. The last free worker is left to mappings of which no unit runs.
+ *	2. A slow mapping, that is, one whose calls take longer than a time slice,
+ *	   gets no more workers than there are for each mapping on average.
+ *	3. All slow mappings together leave one worker to the others.
  *
- * A worker serves the mappings of one role.  One that is idle is ended when
+ * A unit is suspect if a call of its batch has ended the process that made it.
+ * Only one suspect unit runs at a time: the crash of one restarts the server,
+ * and would be counted against the others.
+ *
+ * A worker serves the mappings of one role.  An idle worker is ended when
  * another role needs its place, or after a while.
  */
 #include "postgres.h"
@@ -32,22 +35,22 @@
 /* A handler worker that has had nothing to do for so long is ended. */
 #define IDLE_MS 60000
 
-/* When no worker could be started, try again after this. */
-#define RETRY_MS 1000
+/* If no worker could be started, try again after this. */
+#define START_RETRY_MS 1000
 
-static TimestampTz next_start = 0;
+static TimestampTz next_start = 0; /* no worker is started before that */
 static bool		   said_no_slot = false;
 
-/* What there is to give units to, counted anew in each turn */
+/* The handler workers of the database, counted anew in each turn */
 typedef struct HandlerPool
 {
-	List *handlers; /* of HandlerInfo * */
-	int	  count;	/* of handler workers, those included that are about to end */
-	int	  busy;
-	int	  mappings; /* that there are units of */
-	int	  slow;		/* busy with slow mappings */
-	bool  suspect_runs;
-	bool  is_short; /* a ready unit has to wait for a worker */
+	List *handlers;		/* of HandlerInfo * */
+	int	  count;		/* workers, also those that are about to end */
+	int	  busy;			/* workers that have a unit */
+	int	  slow;			/* workers that have a unit of a slow mapping */
+	int	  mappings;		/* mappings that are known */
+	bool  suspect_runs; /* a suspect unit runs */
+	bool  is_short;		/* a ready unit has to wait for a worker */
 } HandlerPool;
 
 static void
@@ -102,9 +105,9 @@ has_share(const HandlerPool *pool, const QueuedMapping *mapping)
 	return mapping->running == 0 || pool->busy < total - 1;
 }
 
-/* The first of a mapping's ready units that may run now, or NULL */
+/* Returns the first of a mapping's ready units that may run now, or NULL. */
 static QueuedUnit *
-next_unit(HandlerPool *pool, QueuedMapping *mapping)
+first_runnable_unit(HandlerPool *pool, QueuedMapping *mapping)
 {
 	dlist_iter iter;
 
@@ -112,16 +115,21 @@ next_unit(HandlerPool *pool, QueuedMapping *mapping)
 	{
 		QueuedUnit *unit = dlist_container(QueuedUnit, ready_node, iter.cur);
 
+		/* A held unit waits for another lane of its shard to end its run. */
 		if (unit->held)
-			pool->is_short = true; /* of a lane that ends its run */
+			pool->is_short = true;
 		else if (!unit->outcome.suspect || !pool->suspect_runs)
 			return unit;
 	}
 	return NULL;
 }
 
+/*
+ * Returns an idle handler worker of the role, or NULL: one that is connected
+ * if there is one, else one that is starting.
+ */
 static HandlerInfo *
-idle_handler(const HandlerPool *pool, Oid role)
+find_idle_handler(const HandlerPool *pool, Oid role)
 {
 	HandlerInfo *starting = NULL;
 	ListCell	*lc;
@@ -139,7 +147,10 @@ idle_handler(const HandlerPool *pool, Oid role)
 	return starting;
 }
 
-/* Ends an idle handler of another role, to make room. */
+/*
+ * Ends the handler worker of another role that has been idle for longest, to
+ * make room for one of this role.
+ */
 static void
 make_room(const HandlerPool *pool, Oid role)
 {
@@ -159,7 +170,10 @@ make_room(const HandlerPool *pool, Oid role)
 		worker_slots_terminate(longest->worker);
 }
 
-/* Starts a handler for a role, if that can be. */
+/*
+ * Starts a handler worker for a role.  Returns NULL if that is not possible
+ * now.
+ */
 static HandlerInfo *
 start_handler(HandlerPool *pool, Oid role)
 {
@@ -178,13 +192,13 @@ start_handler(HandlerPool *pool, Oid role)
 	result = handler_mailbox_start(role, &index);
 	if (result != WORKER_STARTED)
 	{
-		next_start = TimestampTzPlusMilliseconds(now, RETRY_MS);
+		next_start = TimestampTzPlusMilliseconds(now, START_RETRY_MS);
 		if (result == WORKER_NO_SLOT && !said_no_slot)
 		{
 			said_no_slot = true;
 			worker_slots_report_error("no background worker can be started: max_worker_processes is reached");
 			ereport(WARNING,
-					(errmsg("no worker can be started for event source mappings"),
+					(errmsg("ddbstreams could not start a worker for event source mappings"),
 					 errhint("You might need to increase max_worker_processes.")));
 		}
 		return NULL;
@@ -200,18 +214,24 @@ start_handler(HandlerPool *pool, Oid role)
 	return handler;
 }
 
-/* Gives one of a mapping's units to a handler; false if that cannot be now. */
+/*
+ * Gives one of a mapping's units to a worker; false if that is not possible.
+ */
 static bool
 assign_one(HandlerPool *pool, QueuedMapping *mapping)
 {
-	QueuedUnit	*unit = next_unit(pool, mapping);
+	QueuedUnit	*unit = first_runnable_unit(pool, mapping);
 	HandlerInfo *handler;
 
 	if (unit == NULL)
 		return false;
-	handler = has_share(pool, mapping) ? idle_handler(pool, mapping->role) : NULL;
-	if (handler == NULL && has_share(pool, mapping))
-		handler = start_handler(pool, mapping->role);
+	handler = NULL;
+	if (has_share(pool, mapping))
+	{
+		handler = find_idle_handler(pool, mapping->role);
+		if (handler == NULL)
+			handler = start_handler(pool, mapping->role);
+	}
 	if (handler == NULL)
 	{
 		pool->is_short = true;
@@ -227,11 +247,10 @@ assign_one(HandlerPool *pool, QueuedMapping *mapping)
 	return true;
 }
 
-/* Gives out ready units, one of each mapping in turn. */
 void
 delivery_assign(void)
 {
-	static bool yields = false;
+	static bool was_short = false;
 	HandlerPool pool;
 	bool		any;
 
@@ -242,7 +261,7 @@ delivery_assign(void)
 		int				   rest = pool.mappings;
 
 		any = false;
-		/* Who is served goes to the end of the list. */
+		/* A mapping that is served goes to the end of the list. */
 		dlist_foreach_modify (iter, &delivery_queue_all_mappings)
 		{
 			if (rest-- == 0)
@@ -250,9 +269,9 @@ delivery_assign(void)
 			any |= assign_one(&pool, dlist_container(QueuedMapping, node, iter.cur));
 		}
 	} while (any);
-	if (pool.is_short || yields)
+	if (pool.is_short || was_short)
 		handler_mailbox_set_yield(pool.is_short);
-	yields = pool.is_short;
+	was_short = pool.is_short;
 }
 
 static bool
@@ -268,16 +287,12 @@ role_has_mappings(Oid role)
 	return false;
 }
 
-/*
- * Ends handlers that have been idle for long, but for one of each role that has
- * mappings.  Returns when the next one is to be looked at.
- */
 TimestampTz
 delivery_assign_end_idle(void)
 {
 	TimestampTz next = DT_NOEND;
 	List	   *handlers = handler_mailbox_list(MyDatabaseId);
-	List	   *kept = NIL;
+	List	   *kept = NIL; /* roles of which a worker is kept */
 	ListCell   *lc;
 
 	foreach (lc, handlers)

@@ -9,7 +9,16 @@
 
 #include "datatype/timestamp.h"
 
-extern void		   delivery_assign(void);
+/*
+ * Gives ready units to handler workers, one of each mapping in turn, as long
+ * as there are workers for them.  Starts workers where that helps.
+ */
+extern void delivery_assign(void);
+
+/*
+ * Ends handler workers that have been idle for long, except for one of each
+ * role that has mappings.  Returns when to call this again, or DT_NOEND.
+ */
 extern TimestampTz delivery_assign_end_idle(void);
 
 #endif /* DDBSTREAMS_DELIVERY_ASSIGN_H */

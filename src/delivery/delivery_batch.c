@@ -2,9 +2,15 @@
  * delivery_batch.c
  *	  The records that a handler is called with.
  *
- * Records are read forward from a number.  Those that belong to another lane, or
- * that the mapping's filter does not want, are passed over; the batch tells how
- * far it has come (through), so that the checkpoint passes over them too.
+ * A batch is read forward from a number.  Records that belong to another lane,
+ * or that the mapping's filter does not want, are passed over; the batch tells
+ * how far it has come (through), so that the checkpoint can move past them
+ * too.
+ *
+ * The lane of a record is a hash of its key columns.  Equal keys must have
+ * equal hashes although they are written in different ways (1.0 and 1.00): all
+ * records of a key must be in one lane, because lanes do not wait for each
+ * other.
  */
 #include "postgres.h"
 
@@ -21,13 +27,12 @@
 #include "reading/record_page.h"
 #include "shard/reader_slots.h"
 
-/* Time for a checkpoint, though there was nothing to deliver */
+/* An empty batch ends after so many records, so that the checkpoint moves. */
 #define MAX_PASSED 20000
 
 #define UNIX_EPOCH_USECS \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
-/* Returns when the tumbling window begins that a record belongs to. */
 TimestampTz
 delivery_batch_window_start(int64 number, int64 window_usec)
 {
@@ -37,11 +42,11 @@ delivery_batch_window_start(int64 number, int64 window_usec)
 }
 
 /*
- * Hashes a key column: equal keys have equal hashes, be they written in
- * different ways (1.0 and 1.00).
+ * Hashes the value of a key column: by the hash function of its type if there
+ * is one, else by its bytes.
  */
 static uint64
-hash_value(RecordDecoder *decoder, const RowColumn *column, Datum value, int attlen)
+hash_key_value(RecordDecoder *decoder, const RowColumn *column, Datum value, int attlen)
 {
 	if (attlen == -1)
 		value = record_decoder_value(decoder, value);
@@ -61,8 +66,9 @@ hash_value(RecordDecoder *decoder, const RowColumn *column, Datum value, int att
 							   VARSIZE_ANY_EXHDR(DatumGetPointer(value)), 0);
 }
 
+/* Returns the lane of the record that the decoder has decoded. */
 static int
-lane_of(RecordDecoder *decoder, int lanes)
+lane_of_record(RecordDecoder *decoder, int lanes)
 {
 	const RowDescriptor *descriptor = decoder->descriptor;
 	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
@@ -74,14 +80,18 @@ lane_of(RecordDecoder *decoder, int lanes)
 
 		if (!decoder->keyed->nulls[i])
 			hash = hash_combine64(hash,
-								  hash_value(decoder, &descriptor->columns[i],
-											 decoder->keyed->values[i],
-											 TupleDescAttr(descriptor->stored_desc, i)->attlen));
+								  hash_key_value(decoder, &descriptor->columns[i],
+												 decoder->keyed->values[i],
+												 TupleDescAttr(descriptor->stored_desc, i)->attlen));
 	}
 	MemoryContextSwitchTo(oldcontext);
 	return hash % lanes;
 }
 
+/*
+ * Sets up the parts of a page that reading and record_json need; the batch
+ * does without an iterator's position and a page's limits.
+ */
 static void
 open_page(RecordPage *page, const BatchRequest *request, Snapshot snapshot)
 {
@@ -109,7 +119,7 @@ close_page(RecordPage *page)
 
 /* Appends the page's present record as an element of Records. */
 static void
-append_text(StringInfo buf, const BatchRequest *request, RecordPage *page)
+append_record(StringInfo buf, const BatchRequest *request, RecordPage *page)
 {
 	appendStringInfoChar(buf, '{');
 	record_json_append_members(buf, page);
@@ -119,8 +129,8 @@ append_text(StringInfo buf, const BatchRequest *request, RecordPage *page)
 }
 
 /*
- * Does the filter let the page's present record through?  It has been decoded;
- * its texts are written if need be (*has_texts).
+ * Does the filter let the page's present record through?  The record has been
+ * decoded.  If its texts were needed to decide, they are there: *has_texts.
  */
 static bool
 is_wanted(const BatchRequest *request, RecordPage *page, bool *has_texts)
@@ -137,7 +147,7 @@ is_wanted(const BatchRequest *request, RecordPage *page, bool *has_texts)
 	if (verdict != FILTER_MAYBE)
 		return verdict == FILTER_YES;
 
-	/* What is needed for one record goes with it. */
+	/* This context is reset with the next record. */
 	oldcontext = MemoryContextSwitchTo(page->decoder->context);
 	initStringInfo(&text);
 	(void) record_decode_append_keys(page->decoder, &text);
@@ -147,7 +157,7 @@ is_wanted(const BatchRequest *request, RecordPage *page, bool *has_texts)
 		record_page_decode_texts(page);
 		*has_texts = true;
 		resetStringInfo(&text);
-		append_text(&text, request, page);
+		append_record(&text, request, page);
 		verdict = filter_set_matches(request->filter, delivery_call_json(text.data)) ?
 					  FILTER_YES :
 					  FILTER_NO;
@@ -157,8 +167,8 @@ is_wanted(const BatchRequest *request, RecordPage *page, bool *has_texts)
 }
 
 /*
- * Adds the page's present record if it is wanted and there is room for it.
- * Returns false if there is none.
+ * Adds the page's present record if it is wanted.  Returns false if it is
+ * wanted and there is no room for it.
  */
 static bool
 add_record(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
@@ -168,7 +178,7 @@ add_record(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
 
 	record_decode(page->decoder, &page->record);
 	if (request->lanes > 1 &&
-		lane_of(page->decoder, request->lanes) != request->lane)
+		lane_of_record(page->decoder, request->lanes) != request->lane)
 		return true;
 	if (!is_wanted(request, page, &has_texts))
 	{
@@ -181,7 +191,7 @@ add_record(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
 			record_page_decode_texts(page);
 		if (batch->count > 0)
 			appendStringInfoChar(&batch->records, ',');
-		append_text(&batch->records, request, page);
+		append_record(&batch->records, request, page);
 		if (batch->records.len > DELIVERY_MAX_PAYLOAD && batch->count > 0)
 		{
 			batch->records.len = length;
@@ -194,9 +204,6 @@ add_record(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
 	return true;
 }
 
-/*
- * Reads a batch, whose things live in CurrentMemoryContext.
- */
 void
 delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 					Snapshot snapshot)
@@ -258,7 +265,7 @@ delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 		}
 	}
 	close_page(&page);
-	/* What a batch must end at may have been its last record. */
+	/* Its last record may be the one that it had to end at. */
 	if (batch->end != BATCH_AT_LAST && batch->through >= request->last)
 		batch->end = BATCH_AT_LAST;
 }

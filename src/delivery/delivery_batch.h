@@ -18,12 +18,12 @@
 /* What has ended a batch */
 typedef enum BatchEnd
 {
-	BATCH_FULL,			 /* as many records, or bytes, as it may have */
+	BATCH_FULL,			 /* it has as many records, or bytes, as it may have */
 	BATCH_AT_LAST,		 /* the last number that was asked for */
 	BATCH_AT_WINDOW,	 /* the end of the first record's tumbling window */
-	BATCH_PASSED_MANY,	 /* so many passed over that it is time for a checkpoint */
-	BATCH_AT_UNRESOLVED, /* nothing more can be read now */
-	BATCH_AT_HEAP_END
+	BATCH_PASSED_MANY,	 /* so many passed over that a checkpoint is due */
+	BATCH_AT_UNRESOLVED, /* a record whose transaction is still in flight */
+	BATCH_AT_HEAP_END	 /* the end of what the shard has */
 } BatchEnd;
 
 typedef struct BatchRequest
@@ -34,11 +34,11 @@ typedef struct BatchRequest
 	const FilterSet	  *filter; /* or NULL */
 	int				   lane;
 	int				   lanes;
-	int64			   after; /* numbers behind this one */
-	int64			   last;  /* and not behind this one */
+	int64			   after; /* records with higher numbers than this one */
+	int64			   last;  /* and not higher than this one */
 	int				   max_records;
-	int64			   window_usec; /* end with the first record's window; 0: none */
-	bool			   count_only;	/* no texts and no numbers */
+	int64			   window_usec; /* of the window that it ends with; or 0 */
+	bool			   count_only;	/* no texts and no numbers are wanted */
 } BatchRequest;
 
 typedef struct DeliveryBatch
@@ -46,14 +46,24 @@ typedef struct DeliveryBatch
 	BatchEnd	   end;
 	int			   count;
 	int64		  *numbers;	 /* of the records, rising */
-	StringInfoData records;	 /* their JSON texts, with commas between */
-	int64		   through;	 /* what is up to here is in it or was passed over */
-	int64		   filtered; /* records that the filter has passed over */
+	StringInfoData records;	 /* their JSON texts, with commas between them */
+	int64		   through;	 /* all up to here are in it or passed over */
+	int64		   filtered; /* how many the filter has passed over */
 } DeliveryBatch;
 
+/*
+ * Reads the batch that is asked for, under the snapshot, into
+ * CurrentMemoryContext.  Waits until the shard has fewer readers than it may
+ * have (reader_slots.c); holds no lock afterwards.
+ */
 extern void delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 								Snapshot snapshot);
 
+/*
+ * Returns when the tumbling window begins that the record of that number
+ * belongs to.  window_usec is the length of a window in microseconds; windows
+ * are counted from 1970.
+ */
 extern TimestampTz delivery_batch_window_start(int64 number, int64 window_usec);
 
 #endif /* DDBSTREAMS_DELIVERY_BATCH_H */

@@ -1,9 +1,13 @@
 /*
  * delivery_call.c
- *	  Calling a handler.
+ *	  Calling a mapping's functions, with a time limit.
  *
- * A call is cancelled after ddbstreams.handler_timeout, as by pg_cancel_backend.
- * A handler that catches that is cancelled again every second.
+ * A call is cancelled after ddbstreams.handler_timeout, as if by
+ * pg_cancel_backend().  A function that catches the cancellation is cancelled
+ * again every second.
+ *
+ * A cancellation may still be pending when the call has ended.  It must not
+ * cancel what the worker does next, so that delivery_call_end takes it back.
  */
 #include "postgres.h"
 
@@ -35,8 +39,9 @@
 static TimeoutId			 handler_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t timed_out = false;
 
+/* Runs in a signal handler. */
 static void
-cancel_handler(void)
+cancel_call(void)
 {
 	timed_out = true;
 	InterruptPending = true;
@@ -44,34 +49,25 @@ cancel_handler(void)
 	SetLatch(MyLatch);
 }
 
-/* Called once in a process that will call handlers. */
 void
 delivery_call_init(void)
 {
-	handler_timeout = RegisterTimeout(USER_TIMEOUT, cancel_handler);
+	handler_timeout = RegisterTimeout(USER_TIMEOUT, cancel_call);
 }
 
-/*
- * Finds a function that the current user may call; else an error.  It may have
- * been dropped, or replaced by another one, since the mapping was made.
- */
 Oid
 delivery_call_find(const char *name, MappingFunctionUse use)
 {
 	Oid function = mapping_function_find(name);
 
-	timed_out = false; /* an earlier call's */
+	/* It may still tell of an earlier call. */
+	timed_out = false;
 	if (!OidIsValid(function))
 		mapping_function_not_found(ERRCODE_UNDEFINED_FUNCTION);
 	(void) mapping_function_check(function, use, GetUserId());
 	return function;
 }
 
-/*
- * Calls a function and returns its answer, NULL if that is null or void.  The
- * caller has an active snapshot.  After an error delivery_call_end must be
- * called.
- */
 Jsonb *
 delivery_call(Oid function, Jsonb *argument)
 {
@@ -103,7 +99,6 @@ delivery_call(Oid function, Jsonb *argument)
 	return DatumGetJsonbP(result);
 }
 
-/* Ends the time limit of a call; after an error too. */
 void
 delivery_call_end(void)
 {
@@ -112,7 +107,6 @@ delivery_call_end(void)
 		QueryCancelPending = false;
 }
 
-/* What is kept of the error of a call: one line, not too long, palloc'd */
 char *
 delivery_call_error_text(const ErrorData *error)
 {
@@ -131,7 +125,6 @@ delivery_call_error_text(const ErrorData *error)
 	return text;
 }
 
-/* Reads JSON text, in the server's encoding. */
 Jsonb *
 delivery_call_json(const char *text)
 {

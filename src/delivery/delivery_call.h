@@ -1,20 +1,46 @@
 /*
  * delivery_call.h
- *	  Calling a handler, and understanding its answer.
+ *	  Calling a mapping's functions, with a time limit.
  */
 #ifndef DDBSTREAMS_DELIVERY_CALL_H
 #define DDBSTREAMS_DELIVERY_CALL_H
 
 #include "base/ddbstreams.h"
 
+#include "utils/jsonb.h"
+
 #include "mapping/mapping_function.h"
 
-extern void	  delivery_call_init(void);
-extern Oid	  delivery_call_find(const char *name, MappingFunctionUse use);
-extern Jsonb *delivery_call(Oid function, Jsonb *argument);
-extern void	  delivery_call_end(void);
-extern char	 *delivery_call_error_text(const ErrorData *error);
+/* Called once in each process that will call functions. */
+extern void delivery_call_init(void);
 
+/*
+ * Returns the function of that name.  Raises an error unless the current user
+ * may call it and it can be what it is used for: since the mapping was made it
+ * may have been dropped or replaced.
+ */
+extern Oid delivery_call_find(const char *name, MappingFunctionUse use);
+
+/*
+ * Calls a function and returns its answer, or NULL if that is null or the
+ * function returns void.  The caller has an active snapshot.  The call is
+ * cancelled after ddbstreams.handler_timeout.  After an error
+ * delivery_call_end must be called.
+ */
+extern Jsonb *delivery_call(Oid function, Jsonb *argument);
+
+/* Ends the time limit of a call, also of one that has failed. */
+extern void delivery_call_end(void);
+
+/*
+ * Returns what is kept of the error of a call: one line of at most 1,000
+ * bytes, palloc'd.
+ */
+extern char *delivery_call_error_text(const ErrorData *error);
+
+/*
+ * Reads JSON text that is in the server's encoding.  The result is palloc'd.
+ */
 extern Jsonb *delivery_call_json(const char *text);
 
 #endif /* DDBSTREAMS_DELIVERY_CALL_H */

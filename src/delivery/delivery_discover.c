@@ -2,14 +2,19 @@
  * delivery_discover.c
  *	  What the tables say is to be delivered.
  *
- * Each mapping to be delivered for has a unit for each lane of each shard that it
- * has come to: parents before children, and a shard that has expired does not
- * hold up its children.  Here the rows of mapping_shard are made that a mapping
- * begins a shard with, and are removed when the shard is no more.
+ * Each active mapping has a unit for each lane of each shard that it has come
+ * to.  It comes to a shard when it has finished the shard's parent; a parent
+ * that has expired does not hold up its children.  When a mapping begins a
+ * shard, the shard's rows of mapping_shard are made here, and they are removed
+ * here when the shard has expired.
  *
- * The number of lanes may change.  Then all lanes of a shard stop at the same
- * record before the shard is divided anew.  Its units are held, that is, not
- * given to handlers, until none of them runs, and only then are the rows written.
+ * The number of a mapping's lanes may change.  Then all lanes of a shard stop
+ * at the same record before the shard is divided anew (delivery_divide.c).
+ * Its units are held, that is, not given to handlers, until none of them runs;
+ * only then are the rows written.
+ *
+ * All of this is one transaction of the dispatcher's own.  It skips rows that
+ * other transactions have locked; the next discovery tries again.
  */
 #include "postgres.h"
 
@@ -45,14 +50,13 @@ shard_is_listed(List *shards, int64 shard_no)
 	return false;
 }
 
-/* The positions of a shard, which are neighbours in a mapping's list */
+/* What the positions of a shard's lanes have in common */
 typedef struct ShardPositions
 {
-	int	 first;
 	int	 count;
-	bool finished; /* all lanes */
+	bool finished; /* all of them are, and there are some */
 	bool any_finished;
-	bool any_drains;
+	bool any_drains; /* a lane has been told where to stop */
 } ShardPositions;
 
 static ShardPositions
@@ -66,8 +70,7 @@ positions_of(List *positions, int64 shard_no)
 
 		if (position->shard_no != shard_no)
 			continue;
-		if (found.count++ == 0)
-			found.first = i;
+		found.count++;
 		found.finished &= position->finished;
 		found.any_finished |= position->finished;
 		found.any_drains |= position->drain_to != PG_INT64_MAX;
@@ -76,7 +79,7 @@ positions_of(List *positions, int64 shard_no)
 	return found;
 }
 
-/* Parents come before children; one that has expired does not count. */
+/* May the mapping come to the shard: is its parent finished, or expired? */
 static bool
 parent_is_done(const ShardInfo *shard, List *shards, List *positions)
 {
@@ -114,12 +117,15 @@ discover_unit(QueuedMapping *mapping, int64 shard_no, int lane, Oid shard_table)
 	DeliveryUnit key = {mapping->mapping_no, shard_no, lane};
 	QueuedUnit	*unit = delivery_queue_add(mapping, &key, shard_table);
 
-	unit->seen = true;
+	unit->discovered = true;
 	unit->held = false;
 	return unit;
 }
 
-/* Where a mapping begins in a shard: at the horizon, if the shard is older. */
+/*
+ * Returns the checkpoint with which a mapping begins a shard: just before the
+ * shard's start, or before the horizon if the shard is older than the mapping.
+ */
 static int64
 first_checkpoint(const MappingInfo *mapping, const StreamInfo *stream,
 				 const ShardInfo *shard)
@@ -178,7 +184,7 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping, const StreamInf
 		QueuedUnit *unit = discover_unit(known, shard->shard_no, lane, shard->shard_table);
 
 		unit->held = held;
-		/* What a lane has passed over may now belong to it. */
+		/* A record that a lane has passed over may now belong to it. */
 		if (divided)
 			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
 		if (divided || (moves && unit->state == UNIT_IDLE))
@@ -186,7 +192,11 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping, const StreamInf
 	}
 }
 
-/* Shards that have expired: forgotten, or lost. */
+/*
+ * Looks after the positions in shards that have expired.  They are removed if
+ * the shard was delivered.  Otherwise they become units: their next step
+ * reports the loss (delivery_prepare.c).
+ */
 static void
 discover_expired(QueuedMapping *known, List *shards, List *positions)
 {
@@ -206,7 +216,7 @@ discover_expired(QueuedMapping *known, List *shards, List *positions)
 }
 
 static void
-see_mapping(const MappingInfo *mapping)
+discover_mapping(const MappingInfo *mapping)
 {
 	QueuedMapping *known = delivery_queue_mapping(mapping->mapping_no);
 	StreamInfo	  *stream = stream_catalog_by_id(mapping->stream_id, NULL);
@@ -215,7 +225,7 @@ see_mapping(const MappingInfo *mapping)
 	ListCell	  *lc;
 
 	known->role = mapping->role_id;
-	known->seen = true;
+	known->discovered = true;
 	foreach (lc, shards)
 		discover_shard(known, mapping, stream, lfirst(lc), shards, positions);
 	discover_expired(known, shards, positions);
@@ -230,12 +240,15 @@ mark_all_undiscovered(void)
 	dlist_iter iter;
 
 	dlist_foreach (iter, &delivery_queue_all_units)
-		dlist_container(QueuedUnit, node, iter.cur)->seen = false;
+		dlist_container(QueuedUnit, node, iter.cur)->discovered = false;
 	dlist_foreach (iter, &delivery_queue_all_mappings)
-		dlist_container(QueuedMapping, node, iter.cur)->seen = false;
+		dlist_container(QueuedMapping, node, iter.cur)->discovered = false;
 }
 
-/* Forgets what was not seen, unless it runs: then at its end. */
+/*
+ * Forgets units and mappings that were not discovered.  A unit that runs is
+ * forgotten by the discovery that follows its run.
+ */
 static void
 remove_undiscovered(void)
 {
@@ -245,16 +258,16 @@ remove_undiscovered(void)
 	{
 		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
 
-		if (!unit->seen && unit->state != UNIT_RUNNING)
+		if (!unit->discovered && unit->state != UNIT_RUNNING)
 			delivery_queue_remove(unit);
 		else
-			unit->mapping->seen = true;
+			unit->mapping->discovered = true;
 	}
 	dlist_foreach_modify (iter, &delivery_queue_all_mappings)
 	{
 		QueuedMapping *mapping = dlist_container(QueuedMapping, node, iter.cur);
 
-		if (!mapping->seen)
+		if (!mapping->discovered)
 			delivery_queue_remove_mapping(mapping);
 	}
 }
@@ -281,8 +294,8 @@ watch_shards(void)
 }
 
 /*
- * Looks at the tables, outside of a transaction.  New units are ready, and are watched before anybody looks
- * at them; so nothing that is appended meanwhile is missed.
+ * New units are ready.  Their shards are watched from here on, before a
+ * handler reads them, so that no record that is appended meanwhile is missed.
  */
 void
 delivery_discover(void)
@@ -299,7 +312,7 @@ delivery_discover(void)
 		MappingInfo *mapping = lfirst(lc);
 
 		if (mapping_is_active(mapping) && mapping_state_problem(mapping) == NULL)
-			see_mapping(mapping);
+			discover_mapping(mapping);
 	}
 	mapping_shard_delete_orphans();
 	own_transaction_commit();

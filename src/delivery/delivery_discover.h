@@ -7,6 +7,11 @@
 
 #include "base/ddbstreams.h"
 
+/*
+ * Reads the tables and makes the dispatcher's units be those that the tables
+ * call for.  Called outside of a transaction.  Never waits for a lock that a
+ * user may hold.
+ */
 extern void delivery_discover(void);
 
 #endif /* DDBSTREAMS_DELIVERY_DISCOVER_H */

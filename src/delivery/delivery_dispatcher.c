@@ -1,16 +1,19 @@
 /*
  * delivery_dispatcher.c
- *	  The worker that knows what is to be delivered in a database, and gives it to
- *	  handler workers.
+ *	  The worker that gives a database's units to handler workers.
  *
- * There is one dispatcher in a database that has mappings to deliver for.  It
- * looks at the tables when a mapping or the lineage of a shard has changed
- * (delivery_discover.c), and sleeps otherwise: commits that have appended to a shard
- * set its latch, and so do handler workers.  It never waits for a lock that a
- * user may hold, and calls nobody's code.
+ * A database that has active mappings has one dispatcher.  It reads the tables
+ * when a mapping or the lineage of a shard has changed (delivery_discover.c),
+ * and sleeps otherwise: commits that have appended to a shard set its latch,
+ * and so do handler workers.  It never waits for a lock that a user may hold,
+ * and calls no code of a user.
  *
- * Units that have something to do are ready (delivery_queue.c), and are given to
- * handler workers (delivery_assign.c), who tell how it has ended.
+ * Units that have something to do are ready (delivery_queue.c).  They are
+ * given to handler workers (delivery_assign.c), which report how the run has
+ * ended (handler_mailbox.c).
+ *
+ * The dispatcher keeps nothing that its successor could not find again.  It
+ * may die or be terminated at any moment.
  */
 #include "postgres.h"
 
@@ -32,59 +35,64 @@
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
 
-/* The tables are looked at after this, if not earlier. */
-#define LOOK_INTERVAL_MS 60000
+/* The tables are read at least this often. */
+#define DISCOVERY_INTERVAL_MS 60000
 
-/* Units that wait for a worker are tried after this. */
-#define RETRY_MS 1000
+/* If units wait for a worker, this is how often to try to give them to one. */
+#define ASSIGN_RETRY_MS 1000
 
 static MemoryContext loop_context = NULL; /* of one turn of the main loop */
-static bool			 look_wanted = true;
-static TimestampTz	 looked_at = 0;
-static uint32		 wishes = 0; /* that the last look has seen */
+static bool			 discovery_wanted = true;
+static TimestampTz	 discovered_at = 0;
+static uint32		 wishes_seen = 0; /* by the last discovery */
 
 static void
-look(void)
+discover_units(void)
 {
-	wishes = worker_databases_wishes();
-	look_wanted = false;
-	looked_at = GetCurrentTimestamp();
+	wishes_seen = worker_databases_wishes();
+	discovery_wanted = false;
+	discovered_at = GetCurrentTimestamp();
 	delivery_discover();
 }
 
-/* --- what has happened meanwhile --------------------------------------------- */
+/*
+ * --- what has happened meanwhile
+ * ---------------------------------------------
+ */
 
-/* A handler has ended with a unit in its hands, or has been asked to. */
+/* Takes back a unit whose handler worker has ended before it was done. */
 static void
-unit_was_dropped(const HandlerInfo *handler)
+take_back_unit(const HandlerInfo *handler)
 {
 	QueuedUnit	   *unit = delivery_queue_find(&handler->unit);
 	DeliveryOutcome outcome = {.result = DELIVERY_AGAIN};
 
 	if (unit == NULL || unit->state != UNIT_RUNNING)
 		return;
-	/* It may have been the unit's fault; the position tells. */
+	/* The handler may have ended its process; the position tells. */
 	outcome.suspect = handler->state == HANDLER_RUNNING;
 	delivery_queue_end(unit, &outcome);
 }
 
+/* Takes note of how a run has ended. */
 static void
-collect(const HandlerInfo *handler)
+collect_outcome(const HandlerInfo *handler)
 {
 	QueuedUnit *unit = delivery_queue_find(&handler->unit);
 
 	if (unit != NULL && unit->state == UNIT_RUNNING)
 	{
 		delivery_queue_end(unit, &handler->outcome);
-		if (handler->outcome.result == DELIVERY_CHANGED || !unit->seen || unit->held)
-			look_wanted = true;
+		if (handler->outcome.result == DELIVERY_CHANGED || !unit->discovered ||
+			unit->held)
+			discovery_wanted = true;
 	}
 	handler_mailbox_collect(handler->index);
 }
 
-/* Takes note of handlers that have done their work, or are gone. */
+/* Takes note of handler workers that have ended a run, or their process. */
 static void
-collect_all(void)
+collect_from_handlers(void)
 {
 	ListCell *lc;
 
@@ -93,13 +101,15 @@ collect_all(void)
 	{
 		HandlerInfo *handler = lfirst(lc);
 		WorkerInfo	 worker;
-		/* Before its state is read again it may have ended in good order. */
-		bool is_there = worker_slots_get(handler->worker, &worker);
+		bool		 is_there = worker_slots_get(handler->worker, &worker);
 
+		/*
+		 * This state is a copy: the worker may have reported since, and ended.
+		 */
 		if (handler->state == HANDLER_DONE)
-			collect(handler);
+			collect_outcome(handler);
 		else if (!is_there)
-			unit_was_dropped(handler);
+			take_back_unit(handler);
 		if (handler->connected)
 			role_backoff_forget_problem(handler->role);
 		if (!is_there)
@@ -111,7 +121,7 @@ collect_all(void)
 	}
 }
 
-/* Takes over what a dispatcher before this one has left. */
+/* Takes over the handler workers of a dispatcher that has died. */
 static void
 adopt_handlers(void)
 {
@@ -134,19 +144,19 @@ adopt_handlers(void)
 			unit = delivery_queue_add(mapping, &handler->unit, InvalidOid);
 		}
 		delivery_queue_begin(unit);
-		look_wanted = true;
+		discovery_wanted = true;
 	}
 }
 
-/* Makes units ready to whose shards something was appended. */
+/* Makes units ready to whose shards a record was appended. */
 static void
-take_touched(void)
+ready_touched_units(void)
 {
 	ShardWatchBits wanted = {0};
 	ShardWatchBits touched;
 	dlist_iter	   iter;
 
-	/* Others have been touched, no more than that. */
+	/* A unit that runs or is ready need not be told. */
 	dlist_foreach (iter, &delivery_queue_all_units)
 	{
 		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
@@ -167,11 +177,14 @@ take_touched(void)
 	}
 }
 
-/* --- the main loop ------------------------------------------------------------ */
+/*
+ * --- the main loop
+ * ------------------------------------------------------------
+ */
 
 /*
- * Ends the process if there is nothing to deliver in this database, or nobody to
- * do it; the launcher starts one when that has changed.
+ * Ends the process if this database has no units, or may have no workers.  The
+ * launcher starts a dispatcher when that has changed.
  */
 static void
 end_if_unused(void)
@@ -191,7 +204,7 @@ end_if_unused(void)
 			worker_slots_terminate(handler->worker);
 	}
 	if (handlers == NIL &&
-		(setting_max_workers == 0 || worker_databases_dispatcher_may_end(wishes)))
+		(setting_max_workers == 0 || worker_databases_dispatcher_may_end(wishes_seen)))
 		proc_exit(0);
 }
 
@@ -201,16 +214,18 @@ milliseconds_until(TimestampTz time)
 	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), time) + 1;
 }
 
+/* Runs one turn of the main loop.  Returns when the next one is to come. */
 static TimestampTz
-turn(void)
+run_turn(void)
 {
 	TimestampTz next;
 
-	collect_all();
-	if (look_wanted || wishes != worker_databases_wishes() ||
-		TimestampDifferenceExceeds(looked_at, GetCurrentTimestamp(), LOOK_INTERVAL_MS))
-		look();
-	take_touched();
+	collect_from_handlers();
+	if (discovery_wanted || wishes_seen != worker_databases_wishes() ||
+		TimestampDifferenceExceeds(discovered_at, GetCurrentTimestamp(),
+								   DISCOVERY_INTERVAL_MS))
+		discover_units();
+	ready_touched_units();
 	next = delivery_queue_run_timers();
 	delivery_assign();
 	next = Min(next, delivery_assign_end_idle());
@@ -218,9 +233,9 @@ turn(void)
 	return next;
 }
 
-/* Are there ready units that only time will bring a worker for? */
+/* Are there ready units that no worker has been found for? */
 static bool
-waits_for_workers(void)
+units_wait_for_workers(void)
 {
 	dlist_iter iter;
 
@@ -243,15 +258,17 @@ delivery_dispatcher_main(Datum main_arg)
 	adopt_handlers();
 	for (;;)
 	{
-		TimestampTz next = turn();
+		TimestampTz next = run_turn();
 
-		next = Min(next, TimestampTzPlusMilliseconds(looked_at, LOOK_INTERVAL_MS));
-		if (waits_for_workers())
-			next = Min(next, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS));
+		next = Min(next, TimestampTzPlusMilliseconds(discovered_at,
+													 DISCOVERY_INTERVAL_MS));
+		if (units_wait_for_workers())
+			next = Min(next, TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														 ASSIGN_RETRY_MS));
 		MemoryContextReset(loop_context);
 		worker_slots_set_state("waiting");
 		pgstat_report_activity(STATE_IDLE, NULL);
-		if (!look_wanted)
+		if (!discovery_wanted)
 			worker_slots_wait(milliseconds_until(next));
 	}
 }

@@ -1,7 +1,6 @@
 /*
  * delivery_dispatcher.h
- *	  The worker that knows what is to be delivered in a database, and gives it to
- *	  handler workers.
+ *	  The worker that gives a database's units to handler workers.
  */
 #ifndef DDBSTREAMS_DELIVERY_DISPATCHER_H
 #define DDBSTREAMS_DELIVERY_DISPATCHER_H

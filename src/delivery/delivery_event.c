@@ -1,7 +1,9 @@
 /*
  * delivery_event.c
- *	  The documents that handlers are called with: events as Lambda gets them,
- *	  and records of failure.
+ *	  The documents that handlers are called with.
+ *
+ * These are events, as Lambda hands them to functions, and records of failure,
+ * as Lambda sends them to an on-failure destination.
  */
 #include "postgres.h"
 
@@ -16,7 +18,7 @@
 #include "mapping/mapping_function.h"
 #include "typed_json/typed_json_writer.h"
 
-/* A time in UTC, whole seconds */
+/* Returns a time in UTC as whole seconds, palloc'd. */
 static char *
 seconds_text(TimestampTz time)
 {
@@ -40,7 +42,6 @@ append_records(StringInfo buf, const DeliveryBatch *batch)
 	appendStringInfoChar(buf, ']');
 }
 
-/* Returns {"Records":[…]}, palloc'd. */
 char *
 delivery_event(const DeliveryBatch *batch)
 {
@@ -53,7 +54,6 @@ delivery_event(const DeliveryBatch *batch)
 	return buf.data;
 }
 
-/* Returns the event of a batch in the position's tumbling window, palloc'd. */
 char *
 delivery_event_of_window(const DeliveryBatch *batch, const MappingInfo *mapping,
 						 const ShardInfo *shard, const DeliveryPosition *position,
@@ -84,17 +84,13 @@ delivery_event_of_window(const DeliveryBatch *batch, const MappingInfo *mapping,
 }
 
 static char *
-new_uuid(void)
+new_uuid_text(void)
 {
 	return DatumGetCString(DirectFunctionCall1(uuid_out,
 											   DirectFunctionCall1(gen_random_uuid,
 																   (Datum) 0)));
 }
 
-/*
- * Returns Lambda's record of a batch that is given up, without the payload,
- * palloc'd.  The batch may be empty: the last call of a tumbling window.
- */
 char *
 delivery_event_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
 					   const ShardInfo *shard, const char *condition, int attempts,
@@ -104,7 +100,7 @@ delivery_event_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "{\"requestContext\":{\"requestId\":\"%s\",\"functionArn\":",
-					 new_uuid());
+					 new_uuid_text());
 	append_string(&buf, mapping_function_arn(mapping, mapping->function_name));
 	appendStringInfo(&buf, ",\"condition\":\"%s\",\"approximateInvokeCount\":%d}",
 					 condition, attempts);
@@ -133,13 +129,13 @@ delivery_event_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
 	return buf.data;
 }
 
-/* Returns a failure record with the records as its payload, palloc'd. */
 char *
 delivery_event_failure_with_payload(const char *failure, const DeliveryBatch *batch)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
+	/* The closing brace comes after the payload. */
 	appendBinaryStringInfo(&buf, failure, strlen(failure) - 1);
 	appendStringInfoString(&buf, ",\"payload\":{");
 	append_records(&buf, batch);

@@ -2,8 +2,11 @@
  * delivery_perform.c
  *	  The second transaction of a step: the call, and what its answer says.
  *
- * It runs with the role's own settings.  Nothing of ours is locked while the
- * handler runs.
+ * The handler runs with the settings of the mapping's role.  No row of
+ * ddbstreams' own tables is locked meanwhile; mapping_lock.c says which locks
+ * are taken when.  The position is written in the same transaction, so that
+ * the handler's effects in this database and the move of the checkpoint are
+ * committed together.
  */
 #include "postgres.h"
 
@@ -25,29 +28,38 @@
 #include "reading/stream_access.h"
 
 /*
- * Writes the position in the handler's transaction, which the role may have
- * wanted to be read-only, unless the mapping has been deleted meanwhile.
+ * Writes the position.  Raises an error if the mapping has been deleted
+ * meanwhile.
+ *
+ * The transaction may be read-only by the role's settings, or by what the
+ * handler has set; that does not hold for ddbstreams' own tables.
  */
 static void
 save_with_effects(DeliveryStep *step)
 {
 	bool save_read_only = XactReadOnly;
 
-	/* After an error the transaction's end restores it. */
+	/* After an error the end of the transaction restores it. */
 	XactReadOnly = false;
-	step->has_begun = false; /* what fails from here on is not the handler's */
+	/* An error from here on is not the handler's and costs no attempt. */
+	step->has_begun = false;
 	if (!mapping_lock_fence(step->mapping->mapping_no))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("event source mapping %s has been deleted, or is about to be",
 						mapping_uuid_text(step->mapping))));
 	delivery_step_save(step);
-	step->has_begun = true; /* a deferred constraint is */
+	/*
+	 * An error of a deferred constraint, at the commit, is the handler's
+	 * again.
+	 */
+	step->has_begun = true;
 	XactReadOnly = save_read_only;
 }
 
+/* Keeps the state of the tumbling window that the answer has. */
 static void
-keep_state(DeliveryStep *step, const DeliveryAnswer *answer)
+keep_window_state(DeliveryStep *step, const DeliveryAnswer *answer)
 {
 	DeliveryPosition *position = step->position;
 
@@ -73,8 +85,8 @@ apply_answer(DeliveryStep *step, const DeliveryAnswer *answer)
 	int				  done = step->batch.count;
 
 	if (answer->kind == ANSWER_SUCCESS || answer->first_failed > 0)
-		keep_state(step, answer);
-	delivery_step_result(step, DELIVERY_AGAIN, 0);
+		keep_window_state(step, answer);
+	delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 	position->in_call = false;
 	if (answer->kind == ANSWER_SUCCESS)
 	{
@@ -89,7 +101,7 @@ apply_answer(DeliveryStep *step, const DeliveryAnswer *answer)
 	}
 	else
 	{
-		/* What remains is a batch of its own. */
+		/* The rest, to the same end, is a batch of its own. */
 		done = answer->first_failed;
 		position->checkpoint = step->batch.numbers[done - 1];
 		position->attempts = 0;
@@ -101,7 +113,7 @@ apply_answer(DeliveryStep *step, const DeliveryAnswer *answer)
 		position->last_error_at = GetCurrentTimestamp();
 		delivery_position_note(position, "PROBLEM: Function call failed");
 		position->next_attempt_at = delivery_step_backoff(1);
-		delivery_step_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
+		delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
 	}
 	position->records_delivered += done;
 }
@@ -141,7 +153,7 @@ perform_call(DeliveryStep *step)
 		position->in_call = false;
 		delivery_position_pop(position);
 		delivery_position_note(position, "OK");
-		delivery_step_result(step, DELIVERY_AGAIN, 0);
+		delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 	}
 	else
 		apply_answer(step, &answer);
@@ -150,13 +162,13 @@ perform_call(DeliveryStep *step)
 static void
 perform_give_up(DeliveryStep *step)
 {
-	char *failure = delivery_step_failure(step);
+	char *failure = delivery_step_failure_record(step);
 	char *problem = delivery_failed_tell(step->mapping, failure, &step->batch);
 
 	if (problem != NULL)
 	{
 		ereport(LOG,
-				(errmsg("on_failure of event source mapping %s has failed",
+				(errmsg("ddbstreams could not deliver a failed batch to on_failure of event source mapping %s",
 						mapping_uuid_text(step->mapping)),
 				 errdetail("%s", problem)));
 		step->position->last_error = psprintf("on_failure: %s", problem);
@@ -164,13 +176,9 @@ perform_give_up(DeliveryStep *step)
 	}
 	XactReadOnly = false;
 	delivery_step_give_up(step, failure);
-	delivery_step_result(step, DELIVERY_AGAIN, 0);
+	delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 }
 
-/*
- * The second transaction of a step.  An error undoes it, and leaves it to be
- * aborted; at its commit too.
- */
 void
 delivery_perform(DeliveryStep *step)
 {

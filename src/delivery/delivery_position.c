@@ -2,10 +2,11 @@
  * delivery_position.c
  *	  Where a unit is: its row of ddbstreams_shards.mapping_shard.
  *
- * A row is written by the handler worker that runs its unit, and there is one at
- * most.  It is found by what it has read: a row is written only if its call_no
- * is still the one that was read, and each call raises it.  So whatever has
- * happened meanwhile, a step that has lost its row commits nothing.
+ * A row is written by the handler worker that runs its unit, and there is one
+ * at most.  It is found by what it has read: a row is written only if its
+ * call_no is still the one that was read, and each call raises it.  So
+ * whatever has happened meanwhile, a step that has lost its row commits
+ * nothing.
  *
  * The dispatcher makes the rows, divides a shard anew, and removes what is no
  * longer needed, while nobody runs the units.
@@ -294,8 +295,8 @@ fill_parameters(Parameters *p, const DeliveryPosition *position)
 StaticAssertDecl(PARAMETER(Anum_window_state) == 29, "UPDATE_TEXT counts parameters");
 
 /*
- * Writes a position that was read.  Returns false if the row is gone or about to
- * be, or is no longer the one that was read; then the transaction must not
+ * Writes a position that was read.  Returns false if the row is gone or about
+ * to be, or is no longer the one that was read; then the transaction must not
  * commit.
  */
 bool
@@ -355,9 +356,9 @@ delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
 }
 
 /*
- * Locks the rows of a shard of a mapping ($1 and $2); false if not all could be
- * locked at once, because the mapping is being deleted.  Between owner_sql_begin
- * and owner_sql_end.
+ * Locks the rows of a shard of a mapping ($1 and $2); false if not all could
+ * be locked at once, because the mapping is being deleted.  Between
+ * owner_sql_begin and owner_sql_end.
  */
 static bool
 lock_shard(Datum *values)
@@ -374,10 +375,10 @@ lock_shard(Datum *values)
 }
 
 /*
- * Divides a shard into another number of lanes, if all of its lanes have come to
- * the same checkpoint and none is in the middle of something; else tells them
- * where to stop: where the one that is farthest ahead has come to, or will be
- * when it is done with its present batch.  Nobody runs its units.
+ * Divides a shard into another number of lanes, if all of its lanes have come
+ * to the same checkpoint and none is in the middle of something; else tells
+ * them where to stop: where the one that is farthest ahead has come to, or
+ * will be when it is done with its present batch.  Nobody runs its units.
  *
  * So no record is lost or delivered twice, and none of a key is overtaken by a
  * later one in another lane.
@@ -496,7 +497,9 @@ delivery_position_note_problem(int64 mapping_no, const char *result,
 	owner_sql_end(&state);
 }
 
-/* --- changes in memory ------------------------------------------------------ */
+/*
+ * --- changes in memory ------------------------------------------------------
+ */
 
 /* The present batch is done with, up to its end. */
 void

@@ -2,10 +2,16 @@
  * delivery_prepare.c
  *	  The first transaction of a step: what is to be done with a unit.
  *
- * Reads the position and what is behind it.  A call is only prepared: counted,
- * and marked as begun.  All else is done here: a crash found, records lost to the
- * horizon or to their age, a batch given up, a checkpoint moved past records that
- * nobody wants, the end of a shard.
+ * It reads the position and the records behind it.  If a function is to be
+ * called, the call is only prepared: counted, and marked as begun.  Everything
+ * else is done here: a crash is found; records are lost to the horizon, or
+ * given up because of their age; a batch is given up without on_failure; the
+ * checkpoint moves past records that the mapping does not want; the shard
+ * ends.
+ *
+ * The present batch is the one whose end is on top of batch_ends.  It was
+ * begun by an earlier step and is delivered as it was.  If there is none, a
+ * new batch is read.
  */
 #include "postgres.h"
 
@@ -24,27 +30,27 @@
 #include "delivery/delivery_step.h"
 #include "filter/filter_set.h"
 #include "mapping/mapping_catalog.h"
+#include "mapping/mapping_params.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_log.h"
 
-/* Passed-over records are worth a checkpoint after so many, or so long */
+/* The checkpoint moves past records that were passed over after so many ... */
 #define PASSED_RECORDS 1000
-#define PASSED_MS	   1000
 
-/* The largest that a mapping can ask for */
-#define MAX_BATCH_SIZE 10000
+/* ... or after so long. */
+#define PASSED_MS 1000
 
-/* How often at most a batch is looked at that is filling, as Lambda polls */
+/* How often at most a batch that is filling is read again, as Lambda polls */
 #define FILLING_MS 250
 
 /*
- * Returns the mapping's filter, or NULL.  It is kept for the next batch, in which
- * the mapping is likely to be the same.
+ * Returns the mapping's filter, or NULL if it has none.  The filter is kept
+ * for the next step, whose mapping is likely to be the same.
  */
 static const FilterSet *
-mapping_filter(const MappingInfo *mapping)
+compiled_filter(const MappingInfo *mapping)
 {
 	static MemoryContext context = NULL;
 	static FilterSet	*filter = NULL;
@@ -69,25 +75,37 @@ mapping_filter(const MappingInfo *mapping)
 	return filter;
 }
 
-static void
-read_batch(DeliveryStep *step, int64 after, int64 last, int max_records, int64 window_usec)
+/* Returns a request for the unit's records with numbers in (after, last]. */
+static BatchRequest
+request_records(const DeliveryStep *step, int64 after, int64 last)
 {
 	BatchRequest request = {
 		.mapping = step->mapping,
 		.stream = step->stream,
 		.shard = step->shard,
-		.filter = mapping_filter(step->mapping),
+		.filter = compiled_filter(step->mapping),
 		.lane = step->position->lane,
 		.lanes = step->position->lanes,
 		.after = after,
-		.last = last,
-		.max_records = max_records,
-		.window_usec = window_usec};
+		.last = last};
 
+	return request;
+}
+
+static void
+read_batch(DeliveryStep *step, int64 after, int64 last, int max_records, int64 window_usec)
+{
+	BatchRequest request = request_records(step, after, last);
+
+	request.max_records = max_records;
+	request.window_usec = window_usec;
 	delivery_batch_read(&step->batch, &request, GetActiveSnapshot());
 }
 
-/* Reads the batch that is to be delivered as it was. */
+/*
+ * Reads the present batch.  Without one, at the last call of a tumbling
+ * window, the batch is empty.
+ */
 static void
 read_present_batch(DeliveryStep *step)
 {
@@ -103,13 +121,14 @@ read_present_batch(DeliveryStep *step)
 	{
 		read_batch(step, position->checkpoint,
 				   position->batch_ends[position->batch_count - 1],
-				   MAX_BATCH_SIZE, 0);
-		/* A new filter may let more through than fits. */
+				   MAPPING_MAX_BATCH_SIZE, 0);
+		/* A new filter may let more records through than fit in a batch. */
 		if (step->batch.end == BATCH_FULL)
 			delivery_position_push(position, step->batch.numbers[step->batch.count - 1]);
 	}
 }
 
+/* Counts a call and marks it as begun. */
 static void
 begin_call(DeliveryStep *step, StepKind kind)
 {
@@ -122,13 +141,14 @@ begin_call(DeliveryStep *step, StepKind kind)
 	if (kind != STEP_GIVE_UP)
 		position->attempts++;
 	delivery_step_save(step);
-	/* Not only in memory, where a crash would lose it */
+	/* With synchronous_commit = off a crash could lose the mark. */
 	ForceSyncCommit();
 }
 
 /*
- * A call has begun and not ended.  That counts, unless it was an orderly
- * shutdown that has ended it.  Returns whether it does.
+ * The position has the mark of a call that has not ended.  Counts it as a
+ * failure and returns true; unless the server has been shut down in good order
+ * since, which may have ended the call and costs no attempt.
  */
 static bool
 find_crash(DeliveryStep *step)
@@ -145,43 +165,36 @@ find_crash(DeliveryStep *step)
 	read_present_batch(step);
 	delivery_step_fail(step, FAILURE_CRASH, "the handler's process ended during the call");
 	ereport(LOG,
-			(errmsg("a call of %s for event source mapping %s has ended its process",
+			(errmsg("ddbstreams found that a call of %s for event source mapping %s has ended its process",
 					step->mapping->function_name, mapping_uuid_text(step->mapping)),
-			 errdetail("This was time %d for this batch; it is given up after %d.",
+			 errdetail("This was time %d for this batch, which is given up after time %d.",
 					   position->crashes, DELIVERY_MAX_CRASHES)));
 	return true;
 }
 
-/* Records that the mapping would have been given and that have expired */
+/* Counts the unit's records with numbers in (after, last]. */
 static int64
 count_records(DeliveryStep *step, int64 after, int64 last)
 {
 	DeliveryBatch batch;
-	BatchRequest  request = {
-		.mapping = step->mapping,
-		.stream = step->stream,
-		.shard = step->shard,
-		.filter = mapping_filter(step->mapping),
-		.lane = step->position->lane,
-		.lanes = step->position->lanes,
-		.after = after,
-		.last = last,
-		.max_records = INT_MAX,
-		.count_only = true};
+	BatchRequest  request = request_records(step, after, last);
 
+	request.max_records = INT_MAX;
+	request.count_only = true;
 	delivery_batch_read(&batch, &request, GetActiveSnapshot());
 	return batch.count;
 }
 
-/* Goes on at the horizon, if that has overtaken the position. */
+/* Moves the position to the horizon if that has overtaken it. */
 static void
-pass_horizon(DeliveryStep *step)
+catch_up_with_horizon(DeliveryStep *step)
 {
 	DeliveryPosition *position = step->position;
 	int64			  before = position->checkpoint;
 	int64			  horizon;
 	int64			  lost;
 
+	/* The horizon by age costs nothing, and is never below the exact one. */
 	if (horizon_of_shard_by_age(step->stream, step->shard) <= before + 1)
 		return;
 	horizon = horizon_of_shard(step->stream, step->shard, GetActiveSnapshot());
@@ -197,34 +210,39 @@ pass_horizon(DeliveryStep *step)
 	step->position_changed = true;
 	if (lost > 0)
 		ereport(WARNING,
-				(errmsg("event source mapping %s has lost " INT64_FORMAT " records of shard %s",
-						mapping_uuid_text(step->mapping), lost, step->shard->shard_id),
-				 errdetail("They were older than the stream's retention before %s was done with them.",
+				(errmsg("ddbstreams could not deliver " INT64_FORMAT " records of shard %s to event source mapping %s in time",
+						lost, step->shard->shard_id, mapping_uuid_text(step->mapping)),
+				 errdetail("They became older than the stream's retention before %s was done with them.",
 						   step->mapping->function_name)));
 }
 
-/* The shard, or the stream, has expired before its end was reached. */
+/*
+ * The shard, or the whole stream, has expired before the unit reached its end.
+ */
 static void
 lose_shard(DeliveryStep *step)
 {
 	step->position->finished = true;
 	delivery_step_save(step);
 	ereport(WARNING,
-			(errmsg("event source mapping %s has not reached the end of a shard that has expired",
+			(errmsg("ddbstreams could not deliver an expired shard to its end for event source mapping %s",
 					mapping_uuid_text(step->mapping)),
 			 errdetail("Shard number " INT64_FORMAT " was delivered up to %s.",
 					   step->position->shard_no,
 					   sequence_number_text(step->position->checkpoint))));
-	delivery_step_result(step, DELIVERY_CHANGED, 0);
+	delivery_step_set_result(step, DELIVERY_CHANGED, 0);
 }
 
-/* Finds what a unit is about; false if there is nothing to be done with it. */
+/*
+ * Loads what belongs to the step's unit.  Returns false if there is nothing to
+ * be done with it now; the step's result says why.
+ */
 static bool
-find_unit(DeliveryStep *step)
+load_unit(DeliveryStep *step)
 {
 	Snapshot snapshot = GetActiveSnapshot();
 
-	delivery_step_result(step, DELIVERY_CHANGED, 0);
+	delivery_step_set_result(step, DELIVERY_CHANGED, 0);
 	step->mapping = mapping_catalog_by_no(step->unit->mapping_no);
 	if (step->mapping == NULL || !mapping_is_active(step->mapping) ||
 		step->mapping->role_id != GetSessionUserId())
@@ -235,7 +253,7 @@ find_unit(DeliveryStep *step)
 	if (step->position->next_attempt_at > GetCurrentTimestamp())
 	{
 		step->outcome.suspect = step->position->crashes > 0;
-		delivery_step_result(step, DELIVERY_BLOCKED, step->position->next_attempt_at);
+		delivery_step_set_result(step, DELIVERY_BLOCKED, step->position->next_attempt_at);
 		return false;
 	}
 	step->stream = stream_catalog_by_id(step->mapping->stream_id, snapshot);
@@ -249,8 +267,9 @@ find_unit(DeliveryStep *step)
 }
 
 /*
- * Nothing but records that are passed over.  That is worth writing down only now
- * and then; until then it is remembered by the dispatcher.
+ * The batch has passed over records and has none.  The checkpoint moves past
+ * them only now and then; until then the dispatcher remembers them
+ * (DeliveryPassed).
  */
 static void
 pass_over(DeliveryStep *step)
@@ -258,8 +277,8 @@ pass_over(DeliveryStep *step)
 	DeliveryPosition *position = step->position;
 	DeliveryOutcome	 *outcome = &step->outcome;
 	TimestampTz		  now = GetCurrentTimestamp();
-	TimestampTz		  since = step->before->scanned_since;
-	int64			  filtered = step->before->scanned_filtered + step->batch.filtered;
+	TimestampTz		  since = step->passed_before->since;
+	int64			  filtered = step->passed_before->filtered + step->batch.filtered;
 	TimestampTz		  until;
 
 	if (since == 0)
@@ -272,34 +291,37 @@ pass_over(DeliveryStep *step)
 		step->position_changed = true;
 		return;
 	}
-	outcome->scanned_to = step->batch.through;
-	outcome->scanned_since = since;
-	outcome->scanned_filtered = filtered;
+	outcome->passed.through = step->batch.through;
+	outcome->passed.since = since;
+	outcome->passed.filtered = filtered;
 	if (outcome->result == DELIVERY_IDLE || outcome->wake_at > until)
-		delivery_step_result(step, DELIVERY_WAIT, until);
+		delivery_step_set_result(step, DELIVERY_WAIT, until);
 }
 
-/* There is nothing to deliver. */
+/*
+ * The batch has no records: moves the position past what was passed over.
+ * is_present: it is the present batch, and not a new one.
+ */
 static void
 prepare_nothing(DeliveryStep *step, bool is_present)
 {
 	DeliveryPosition *position = step->position;
 	DeliveryBatch	 *batch = &step->batch;
-	int64			  filtered = step->before->scanned_filtered + batch->filtered;
+	int64			  filtered = step->passed_before->filtered + batch->filtered;
 
 	if (is_present && (batch->end == BATCH_AT_LAST || batch->end == BATCH_AT_HEAP_END))
 	{
-		/* The filter has changed. */
+		/* A new filter, or the horizon, has left none of its records. */
 		delivery_position_pop(position);
 		step->position_changed = true;
-		delivery_step_result(step, DELIVERY_AGAIN, 0);
+		delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 	}
 	else if (batch->end == BATCH_PASSED_MANY || batch->end == BATCH_AT_LAST)
 	{
 		step->position_changed = batch->through > position->checkpoint;
 		position->checkpoint = batch->through;
 		position->records_filtered += filtered;
-		delivery_step_result(step, batch->end == BATCH_AT_LAST ? DELIVERY_CHANGED : DELIVERY_AGAIN, 0);
+		delivery_step_set_result(step, batch->end == BATCH_AT_LAST ? DELIVERY_CHANGED : DELIVERY_AGAIN, 0);
 	}
 	else if (batch->end == BATCH_AT_HEAP_END && !ShardIsOpen(step->shard))
 	{
@@ -307,41 +329,42 @@ prepare_nothing(DeliveryStep *step, bool is_present)
 		position->records_filtered += filtered;
 		position->finished = true;
 		step->position_changed = true;
-		delivery_step_result(step, DELIVERY_CHANGED, 0);
+		delivery_step_set_result(step, DELIVERY_CHANGED, 0);
 	}
 	else
 	{
 		if (position->window_end != 0)
-			delivery_step_result(step, DELIVERY_WAIT,
-								 position->window_end - (clock_now() - GetCurrentTimestamp()));
+			delivery_step_set_result(step, DELIVERY_WAIT,
+									 position->window_end - (clock_now() - GetCurrentTimestamp()));
 		else
-			delivery_step_result(step, DELIVERY_IDLE, 0);
+			delivery_step_set_result(step, DELIVERY_IDLE, 0);
 		if (batch->through > position->checkpoint)
 			pass_over(step);
 	}
 }
 
+/* Gives the present batch up, or prepares the call of on_failure. */
 static void
 prepare_give_up(DeliveryStep *step, bool may_call)
 {
 	DeliveryPosition *position = step->position;
 
 	read_present_batch(step);
-	delivery_step_result(step, DELIVERY_AGAIN, 0);
+	delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 	if (step->batch.count == 0 && position->batch_count > 0)
 		prepare_nothing(step, true);
 	else if (step->mapping->on_failure != NULL && may_call)
 		begin_call(step, STEP_GIVE_UP);
 	else
 	{
-		delivery_step_give_up(step, delivery_step_failure(step));
+		delivery_step_give_up(step, delivery_step_failure_record(step));
 		delivery_step_save(step);
 	}
 }
 
 /*
- * Records that are older than the mapping wants are given up by themselves, from
- * the front of the batch.  Returns whether there are any.
+ * If the batch begins with records that are older than the mapping wants,
+ * makes a batch of them, which the next step gives up, and returns true.
  */
 static bool
 give_up_old(DeliveryStep *step)
@@ -361,11 +384,13 @@ give_up_old(DeliveryStep *step)
 		delivery_position_push(position, step->batch.numbers[count - 1]);
 	position->giving_up = CONDITION_AGE;
 	delivery_step_save(step);
-	delivery_step_result(step, DELIVERY_AGAIN, 0);
+	delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 	return true;
 }
 
-/* Must the open tumbling window be closed before this batch is delivered? */
+/*
+ * Must the open tumbling window be closed before the new batch is delivered?
+ */
 static bool
 window_is_over(DeliveryStep *step, TimestampTz now)
 {
@@ -380,11 +405,12 @@ window_is_over(DeliveryStep *step, TimestampTz now)
 	if (batch->count > 0)
 		return NUMBER_TIME(batch->numbers[0]) >= position->window_end ||
 			   NUMBER_TIME(batch->numbers[0]) < position->window_start;
-	/* What is appended from now on has a number that is not before now. */
+	/* A record that is appended from now on has a number of now or later. */
 	return batch->end == BATCH_AT_HEAP_END &&
 		   (now >= position->window_end || !ShardIsOpen(step->shard));
 }
 
+/* Prepares the last call of a tumbling window, which has no records. */
 static void
 prepare_final(DeliveryStep *step)
 {
@@ -393,7 +419,7 @@ prepare_final(DeliveryStep *step)
 	begin_call(step, STEP_FINAL);
 }
 
-/* Returns when a batch that is not full is to be delivered; 0: now. */
+/* Returns until when the new batch may go on filling; 0: not at all. */
 static TimestampTz
 fills_until(DeliveryStep *step)
 {
@@ -412,6 +438,10 @@ fills_until(DeliveryStep *step)
 	return until > GetCurrentTimestamp() ? until : 0;
 }
 
+/*
+ * Opens the tumbling window of the batch's first record, if there is to be
+ * one.
+ */
 static void
 open_window(DeliveryStep *step)
 {
@@ -424,6 +454,7 @@ open_window(DeliveryStep *step)
 	position->window_end = position->window_start + usec;
 }
 
+/* Reads a batch, the present one or a new one, and prepares its call. */
 static void
 prepare_batch(DeliveryStep *step)
 {
@@ -435,7 +466,7 @@ prepare_batch(DeliveryStep *step)
 	if (is_present)
 		read_present_batch(step);
 	else
-		read_batch(step, Max(position->checkpoint, step->before->scanned_to),
+		read_batch(step, Max(position->checkpoint, step->passed_before->through),
 				   position->drain_to, step->mapping->batch_size,
 				   step->mapping->tumbling_window_usec);
 
@@ -454,7 +485,7 @@ prepare_batch(DeliveryStep *step)
 	until = is_present ? 0 : fills_until(step);
 	if (until != 0)
 	{
-		delivery_step_result(step, DELIVERY_WAIT, until);
+		delivery_step_set_result(step, DELIVERY_WAIT, until);
 		step->outcome.not_before =
 			Min(until, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), FILLING_MS));
 		return;
@@ -465,21 +496,17 @@ prepare_batch(DeliveryStep *step)
 		delivery_position_push(position, step->batch.end == BATCH_FULL ?
 											 step->batch.numbers[step->batch.count - 1] :
 											 step->batch.through);
-		position->records_filtered += step->before->scanned_filtered + step->batch.filtered;
+		position->records_filtered += step->passed_before->filtered + step->batch.filtered;
 	}
 	begin_call(step, STEP_CALL);
 }
 
-/*
- * The first transaction of a step: finds out what is to be done, and does it
- * unless that is a call.
- */
 void
 delivery_prepare(DeliveryStep *step)
 {
 	bool was_in_call;
 
-	if (!find_unit(step))
+	if (!load_unit(step))
 		return;
 	was_in_call = step->position->in_call;
 	if (was_in_call && step->position->giving_up == NULL && find_crash(step))
@@ -487,7 +514,7 @@ delivery_prepare(DeliveryStep *step)
 		delivery_step_save(step);
 		return;
 	}
-	pass_horizon(step);
+	catch_up_with_horizon(step);
 	if (step->position->giving_up != NULL)
 		prepare_give_up(step, !was_in_call);
 	else

@@ -2,9 +2,15 @@
  * delivery_queue.c
  *	  What the dispatcher knows of units, in its own memory.
  *
- * A unit is idle, waits for a time, is ready, or runs.  Ready units are served
- * in turn: one of each mapping that has any, and of a mapping's the one that has
- * been ready for longest.
+ * A unit is idle, waits for a time, is ready, or runs; README has a drawing of
+ * the states.  Ready units are served in turn: one of each mapping that has
+ * any, and among those of a mapping the one that has been ready for longest.
+ *
+ * Units and mappings are allocated in TopMemoryContext and live until a
+ * discovery removes them (delivery_discover.c).  If the dispatcher dies, its
+ * successor makes them again from the tables and from the mailbox
+ * (handler_mailbox.c); all that is lost is what a unit has passed over, and
+ * when it was to be woken.
  */
 #include "postgres.h"
 
@@ -25,7 +31,6 @@ typedef struct UnitEntry
 
 static HTAB *entries = NULL;
 
-/* Returns what is known of a mapping; it may be new. */
 QueuedMapping *
 delivery_queue_mapping(int64 mapping_no)
 {
@@ -67,7 +72,6 @@ delivery_queue_find(const DeliveryUnit *key)
 	return entry == NULL ? NULL : entry->unit;
 }
 
-/* Returns a unit, a new one if need be; that is ready. */
 QueuedUnit *
 delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key, Oid shard_table)
 {
@@ -88,7 +92,6 @@ delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key, Oid shard_ta
 	return unit;
 }
 
-/* Forgets a unit, which does not run. */
 void
 delivery_queue_remove(QueuedUnit *unit)
 {
@@ -100,7 +103,6 @@ delivery_queue_remove(QueuedUnit *unit)
 	pfree(unit);
 }
 
-/* Forgets a mapping that has no units. */
 void
 delivery_queue_remove_mapping(QueuedMapping *mapping)
 {
@@ -121,7 +123,6 @@ delivery_queue_make_ready(QueuedUnit *unit)
 	}
 }
 
-/* Something was appended. */
 void
 delivery_queue_touch(QueuedUnit *unit)
 {
@@ -129,6 +130,7 @@ delivery_queue_touch(QueuedUnit *unit)
 
 	if (unit->state == UNIT_WAITING)
 	{
+		/* The batch that has failed is delivered before the new record is. */
 		if (outcome->result == DELIVERY_BLOCKED)
 			return;
 		if (outcome->not_before > GetCurrentTimestamp())
@@ -140,7 +142,6 @@ delivery_queue_touch(QueuedUnit *unit)
 	delivery_queue_make_ready(unit);
 }
 
-/* A ready unit is given to a handler. */
 void
 delivery_queue_begin(QueuedUnit *unit)
 {
@@ -149,12 +150,11 @@ delivery_queue_begin(QueuedUnit *unit)
 	unit->state = UNIT_RUNNING;
 	unit->again = false;
 	unit->mapping->running++;
-	/* The next one is another mapping's. */
+	/* Other mappings are served before this one is again. */
 	dlist_delete(&unit->mapping->node);
 	dlist_push_tail(&delivery_queue_all_mappings, &unit->mapping->node);
 }
 
-/* A handler has ended its run. */
 void
 delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome)
 {
@@ -186,10 +186,6 @@ delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome)
 	}
 }
 
-/*
- * Makes those ready whose time has come.  Returns when the next one's will, or
- * DT_NOEND.
- */
 TimestampTz
 delivery_queue_run_timers(void)
 {

@@ -12,10 +12,10 @@
 
 typedef enum UnitState
 {
-	UNIT_IDLE,	  /* until something is appended */
-	UNIT_WAITING, /* until wake_at, or not before not_before */
-	UNIT_READY,	  /* for a handler */
-	UNIT_RUNNING
+	UNIT_IDLE,	  /* nothing to do until a record is appended to its shard */
+	UNIT_WAITING, /* nothing to do until outcome.wake_at */
+	UNIT_READY,	  /* waits for a handler worker */
+	UNIT_RUNNING  /* a handler worker has it */
 } UnitState;
 
 /* What the units of one mapping have in common */
@@ -23,41 +23,67 @@ typedef struct QueuedMapping
 {
 	int64	   mapping_no;
 	Oid		   role;
-	bool	   seen;	/* by the present look at the tables */
-	bool	   is_slow; /* a call has taken longer than a time slice */
-	int		   running; /* of its units */
-	dlist_head ready;	/* units, the one that is ready longest first */
-	dlist_node node;	/* in delivery_queue_all_mappings, the next one to be served first */
+	bool	   discovered; /* by the present discovery */
+	bool	   is_slow;	   /* a call has taken longer than a time slice */
+	int		   running;	   /* how many of its units run */
+	dlist_head ready;	   /* its ready units; the head has waited longest */
+	dlist_node node;	   /* in delivery_queue_all_mappings */
 } QueuedMapping;
 
 typedef struct QueuedUnit
 {
 	DeliveryUnit	key;
 	QueuedMapping  *mapping;
-	Oid				shard_table; /* InvalidOid: none to be watched */
-	bool			seen;
+	Oid				shard_table; /* InvalidOid: no shard is to be watched */
 	UnitState		state;
-	bool			again;	 /* was touched while it ran */
-	bool			held;	 /* not to run until the tables have been looked at */
-	DeliveryOutcome outcome; /* of the last run */
-	dlist_node		ready_node;
-	dlist_node		node; /* in delivery_queue_all_units */
+	bool			discovered; /* by the present discovery */
+	bool			again;		/* a record was appended while it ran */
+	bool			held;		/* not to run until the next discovery */
+	DeliveryOutcome outcome;	/* of the last run */
+	dlist_node		ready_node; /* in mapping->ready, if the state is READY */
+	dlist_node		node;		/* in delivery_queue_all_units */
 } QueuedUnit;
 
+/* Mappings; the head is to be served next. */
 extern dlist_head delivery_queue_all_mappings;
+
+/* Units, in no order */
 extern dlist_head delivery_queue_all_units;
 
+/* Returns the mapping of that number, a new one if it is not known yet. */
 extern QueuedMapping *delivery_queue_mapping(int64 mapping_no);
-extern QueuedUnit	 *delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key,
-										 Oid shard_table);
-extern QueuedUnit	 *delivery_queue_find(const DeliveryUnit *key);
-extern void			  delivery_queue_remove(QueuedUnit *unit);
-extern void			  delivery_queue_remove_mapping(QueuedMapping *mapping);
 
-extern void		   delivery_queue_make_ready(QueuedUnit *unit);
-extern void		   delivery_queue_touch(QueuedUnit *unit);
-extern void		   delivery_queue_begin(QueuedUnit *unit);
-extern void		   delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome);
+/* Returns the unit of that key, a new one, which is ready, if need be. */
+extern QueuedUnit *delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key,
+									  Oid shard_table);
+
+/* Returns the unit of that key, or NULL. */
+extern QueuedUnit *delivery_queue_find(const DeliveryUnit *key);
+
+/* Forgets a unit, which does not run. */
+extern void delivery_queue_remove(QueuedUnit *unit);
+
+/* Forgets a mapping that has no units. */
+extern void delivery_queue_remove_mapping(QueuedMapping *mapping);
+
+/* Makes a unit ready; one that runs becomes so at the end of its run. */
+extern void delivery_queue_make_ready(QueuedUnit *unit);
+
+/*
+ * A record was appended to the unit's shard: makes it ready if that matters.
+ */
+extern void delivery_queue_touch(QueuedUnit *unit);
+
+/* A ready unit is given to a handler worker. */
+extern void delivery_queue_begin(QueuedUnit *unit);
+
+/* The run of a unit has ended. */
+extern void delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome);
+
+/*
+ * Makes ready the units whose time has come.  Returns when the next one's time
+ * comes, or DT_NOEND.
+ */
 extern TimestampTz delivery_queue_run_timers(void);
 
 #endif /* DDBSTREAMS_DELIVERY_QUEUE_H */

@@ -2,11 +2,16 @@
  * delivery_redrive.c
  *	  Delivering failed batches again.
  *
- * redrive() marks batches; the dispatcher sees to it that a handler worker runs
- * the mapping's function for them, one after another and each once, as for any
- * batch: the call is marked before it is made, and its effects are committed
- * together with redriven_at.  What fails again stays a failed batch, with the
- * error, until redrive() is called again.
+ * redrive() marks failed batches (redrive_at).  The dispatcher then has a unit
+ * for the mapping's marked batches, and a handler worker calls the mapping's
+ * function for them, one after another and each once.  As with any batch, the
+ * call is marked before it is made, and its effects are committed together
+ * with its end (redriven_at).  A batch that fails again stays a failed batch,
+ * with the error, until redrive() is called for it again.
+ *
+ * Locks: redrive() locks the rows of failed_batch that it marks, and waits for
+ * them; a handler worker locks one row at a time, for an instant, after the
+ * fence of mapping_lock.c.
  */
 #include "postgres.h"
 
@@ -34,17 +39,17 @@
 
 PG_FUNCTION_INFO_V1(ddbstreams_redrive);
 
-typedef struct Redrive
+typedef struct RedriveStep
 {
 	MemoryContext context;
 	MappingInfo	 *mapping;
 	StreamInfo	 *stream;
 	pg_uuid_t	  id;
-	bool		  in_call; /* a call of it has begun and not ended */
+	bool		  in_call; /* a call of it has begun and has not ended */
 	Jsonb		 *records;
-	int			  count;
-	int64		 *numbers;
-} Redrive;
+	int			  count;   /* of records */
+	int64		 *numbers; /* of the records; -1 where there is none */
+} RedriveStep;
 
 /*
  * redrive(uuid uuid) returns int
@@ -88,7 +93,6 @@ ddbstreams_redrive(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32((int32) count);
 }
 
-/* Does a batch of the mapping wait to be delivered again? */
 bool
 delivery_redrive_is_wanted(int64 mapping_no)
 {
@@ -105,9 +109,9 @@ delivery_redrive_is_wanted(int64 mapping_no)
 	return found;
 }
 
-/* Finds the next batch; false if there is none. */
+/* Finds the next batch that waits; returns false if there is none. */
 static bool
-find_batch(Redrive *redrive)
+find_batch(RedriveStep *redrive)
 {
 	Oid			  type = INT8OID;
 	Datum		  value = Int64GetDatum(redrive->mapping->mapping_no);
@@ -136,9 +140,12 @@ find_batch(Redrive *redrive)
 	return found;
 }
 
-/* Runs a statement whose $1 is the batch; false if that does not wait any more. */
+/*
+ * Runs a statement whose $1 is the batch, $2 an error or null, and $3
+ * kept_from.  Returns false if the batch does not wait any more.
+ */
 static bool
-update_batch(const Redrive *redrive, const char *query, const char *error, int kept_from)
+update_batch(const RedriveStep *redrive, const char *query, const char *error, int kept_from)
 {
 	Oid		 types[3] = {UUIDOID, TEXTOID, INT4OID};
 	Datum	 values[3];
@@ -158,8 +165,13 @@ update_batch(const Redrive *redrive, const char *query, const char *error, int k
 	return count == 1;
 }
 
+/*
+ * Writes down that a batch has been delivered again, or that it has failed
+ * again with an error.  In the latter case the records before kept_from were
+ * delivered and are taken away.
+ */
 static bool
-end_batch(const Redrive *redrive, const char *error, int kept_from)
+end_batch(const RedriveStep *redrive, const char *error, int kept_from)
 {
 	return update_batch(redrive,
 						"UPDATE ddbstreams_shards.failed_batch SET redrive_at = NULL, in_call = false,"
@@ -171,9 +183,9 @@ end_batch(const Redrive *redrive, const char *error, int kept_from)
 						error, kept_from);
 }
 
-/* The numbers of the records, for the handler's answer; -1 where there is none */
+/* Reads the numbers of the records, which the handler's answer refers to. */
 static void
-read_numbers(Redrive *redrive)
+read_numbers(RedriveStep *redrive)
 {
 	JsonbContainer *array = &redrive->records->root;
 
@@ -197,7 +209,7 @@ read_numbers(Redrive *redrive)
 }
 
 static Jsonb *
-event_of(const Redrive *redrive)
+make_event(const RedriveStep *redrive)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue		 key = {.type = jbvString};
@@ -213,9 +225,9 @@ event_of(const Redrive *redrive)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
-/* The second transaction; see delivery_step.c */
+/* The second transaction; see delivery_perform.c. */
 static void
-perform(Redrive *redrive)
+perform_redrive(RedriveStep *redrive)
 {
 	Oid			   function;
 	DeliveryAnswer answer;
@@ -231,7 +243,7 @@ perform(Redrive *redrive)
 	stream_access_check(redrive->stream);
 	function = delivery_call_find(redrive->mapping->function_name, MAPPING_HANDLER);
 	read_numbers(redrive);
-	answer = delivery_answer_read(delivery_call(function, event_of(redrive)),
+	answer = delivery_answer_read(delivery_call(function, make_event(redrive)),
 								  redrive->mapping->report_batch_item_failures,
 								  redrive->numbers, redrive->count);
 	if (answer.kind == ANSWER_BATCH_FAILED)
@@ -256,9 +268,12 @@ perform(Redrive *redrive)
 	MemoryContextSwitchTo(redrive->context);
 }
 
-/* The first transaction: returns whether the handler is to be called. */
+/*
+ * The first transaction; see delivery_prepare.c.  Returns whether the handler
+ * is to be called.
+ */
 static bool
-prepare(Redrive *redrive, const DeliveryUnit *unit, DeliveryOutcome *outcome)
+prepare_redrive(RedriveStep *redrive, const DeliveryUnit *unit, DeliveryOutcome *outcome)
 {
 	outcome->result = DELIVERY_CHANGED;
 	redrive->mapping = mapping_catalog_by_no(unit->mapping_no);
@@ -283,12 +298,11 @@ prepare(Redrive *redrive, const DeliveryUnit *unit, DeliveryOutcome *outcome)
 	return true;
 }
 
-/* Delivers the next failed batch that is marked; see delivery_step. */
 DeliveryOutcome
 delivery_redrive_step(const DeliveryUnit *unit)
 {
 	static MemoryContext context = NULL;
-	Redrive				 redrive = {0};
+	RedriveStep			 redrive = {0};
 	DeliveryOutcome		 outcome = {0};
 	ErrorData *volatile error = NULL;
 	bool calls;
@@ -301,14 +315,14 @@ delivery_redrive_step(const DeliveryUnit *unit)
 
 	own_transaction_begin();
 	MemoryContextSwitchTo(context);
-	calls = prepare(&redrive, unit, &outcome);
+	calls = prepare_redrive(&redrive, unit, &outcome);
 	own_transaction_commit();
 	if (!calls)
 		return outcome;
 
 	PG_TRY();
 	{
-		perform(&redrive);
+		perform_redrive(&redrive);
 	}
 	PG_CATCH();
 	{
@@ -317,6 +331,7 @@ delivery_redrive_step(const DeliveryUnit *unit)
 		FlushErrorState();
 		delivery_call_end();
 		AbortCurrentTransaction();
+		MemoryContextSwitchTo(context);
 	}
 	PG_END_TRY();
 	if (error != NULL)
@@ -326,7 +341,7 @@ delivery_redrive_step(const DeliveryUnit *unit)
 		(void) end_batch(&redrive, delivery_call_error_text(error), 0);
 		own_transaction_commit();
 		ereport(LOG,
-				(errmsg("a failed batch of event source mapping %s has failed again: %s",
+				(errmsg("ddbstreams could not redeliver a failed batch of event source mapping %s: %s",
 						mapping_uuid_text(redrive.mapping), error->message)));
 	}
 	return outcome;

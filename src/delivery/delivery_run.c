@@ -3,9 +3,10 @@
  *	  Runs a step of delivery, with the transactions that it consists of.
  *
  * The first transaction reads a batch and counts the attempt
- * (delivery_prepare.c).  The second one calls the handler and moves the position
- * (delivery_perform.c).  If either fails, it is rolled back, and a third one
- * writes down what has failed (delivery_step.c decides what follows from that).
+ * (delivery_prepare.c).  The second one calls the handler and moves the
+ * position (delivery_perform.c).  If one of them fails, it is rolled back, and
+ * another one writes the failure down; delivery_step.c decides what follows
+ * from it.
  */
 #include "postgres.h"
 
@@ -22,10 +23,10 @@
 #include "delivery/delivery_step.h"
 #include "mapping/mapping.h"
 
-/* How long a step waits for the session that has locked its position */
-#define RETRY_MS 1000
+/* When to try again if another transaction has locked the position */
+#define LOCKED_RETRY_MS 1000
 
-/* Tells of an error in the log, but of a lasting one less and less often. */
+/* Reports an error in the log; a lasting one less and less often. */
 static void
 log_failure(DeliveryStep *step, const ErrorData *error)
 {
@@ -33,8 +34,8 @@ log_failure(DeliveryStep *step, const ErrorData *error)
 
 	if ((failures & (failures - 1)) == 0)
 		ereport(LOG,
-				(errmsg("%s for event source mapping %s has failed, time %d: %s",
-						step->mapping->function_name, mapping_uuid_text(step->mapping),
+				(errmsg("ddbstreams could not deliver a batch of event source mapping %s to %s, time %d: %s",
+						mapping_uuid_text(step->mapping), step->mapping->function_name,
 						failures, error->message),
 				 error->detail ? errdetail_internal("%s", error->detail) : 0,
 				 error->hint ? errhint("%s", error->hint) : 0,
@@ -48,7 +49,7 @@ record_failure(DeliveryStep *step, const ErrorData *error)
 	/* The next step gives the batch up without on_failure. */
 	if (step->kind == STEP_GIVE_UP)
 	{
-		delivery_step_result(step, DELIVERY_AGAIN, 0);
+		delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 		return;
 	}
 	own_transaction_begin();
@@ -56,13 +57,16 @@ record_failure(DeliveryStep *step, const ErrorData *error)
 	delivery_step_fail(step, step->has_begun ? FAILURE_ERROR : FAILURE_BEFORE,
 					   delivery_call_error_text(error));
 	if (!delivery_position_save(step->position))
-		delivery_step_result(step, DELIVERY_BLOCKED, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS));
+		delivery_step_set_result(step, DELIVERY_BLOCKED,
+								 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+															 LOCKED_RETRY_MS));
 	own_transaction_commit();
 }
 
 /*
- * The first transaction has failed, by what the records are or by what was done
- * to our tables: writes that down where the user will see it.
+ * A transaction of its own, after an error in the first one: what the records
+ * are has caused it, or what was done to ddbstreams' own tables.  Writes it
+ * down where the user will see it.
  */
 static void
 record_own_failure(DeliveryStep *step, const ErrorData *error)
@@ -72,7 +76,7 @@ record_own_failure(DeliveryStep *step, const ErrorData *error)
 	own_transaction_begin();
 	MemoryContextSwitchTo(step->context);
 	position = delivery_position_load(step->unit);
-	delivery_step_result(step, DELIVERY_CHANGED, 0);
+	delivery_step_set_result(step, DELIVERY_CHANGED, 0);
 	if (position != NULL)
 	{
 		step->position = position;
@@ -81,16 +85,21 @@ record_own_failure(DeliveryStep *step, const ErrorData *error)
 		position->last_error_at = GetCurrentTimestamp();
 		delivery_position_note(position, psprintf("PROBLEM: %s", position->last_error));
 		position->next_attempt_at = delivery_step_backoff(position->failures);
-		/* Who holds the row may yet change his mind. */
+		/*
+		 * If the row cannot be written, another transaction is about to delete
+		 * it.  It may still roll back; so the unit is tried again.
+		 */
 		(void) delivery_position_save(position);
-		delivery_step_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
+		delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
 	}
 	own_transaction_commit();
 	if (position != NULL && step->mapping != NULL)
 		log_failure(step, error);
 }
 
-/* The first transaction; returns NULL, or the error that has undone it. */
+/*
+ * Runs the first transaction; returns NULL, or the error that has undone it.
+ */
 static ErrorData *
 try_to_prepare(DeliveryStep *step)
 {
@@ -116,7 +125,9 @@ try_to_prepare(DeliveryStep *step)
 	return error;
 }
 
-/* Runs perform; returns NULL, or the error that has undone it. */
+/*
+ * Runs the second transaction; returns NULL, or the error that has undone it.
+ */
 static ErrorData *
 try_to_perform(DeliveryStep *step)
 {
@@ -139,17 +150,12 @@ try_to_perform(DeliveryStep *step)
 	return error;
 }
 
-/*
- * Does the next step of a unit, outside of a transaction.  before tells how the
- * last one has ended.  An error that gets out of here is not the handler's, and
- * leaves a transaction to be aborted.
- */
 DeliveryOutcome
-delivery_run(const DeliveryUnit *unit, const DeliveryOutcome *before)
+delivery_run(const DeliveryUnit *unit, const DeliveryPassed *passed_before)
 {
 	static MemoryContext context = NULL;
 	MemoryContext		 oldcontext;
-	DeliveryStep		 step = {.unit = unit, .before = before};
+	DeliveryStep		 step = {.unit = unit, .passed_before = passed_before};
 	ErrorData			*error;
 
 	if (context == NULL)

@@ -1,7 +1,10 @@
 /*
  * delivery_session.c
- *	  The session in which handlers run: what one leaves is taken away before the
- *	  next one.
+ *	  The session in which handlers run.
+ *
+ * A handler worker runs one handler after another in one session.  What one of
+ * them has left there must not reach the next one: settings, prepared
+ * statements, cursors, session-level locks, temporary tables.
  */
 #include "postgres.h"
 
@@ -25,9 +28,9 @@ reset_setting(const char *name)
 }
 
 /*
- * Does what DISCARD ALL does, outside of a transaction; LISTEN is refused in a
- * background worker.  Plans are kept unless
- * it is to be done thoroughly: the next batch is likely to need them again.
+ * Does what DISCARD ALL does, but for UNLISTEN: a background worker cannot
+ * LISTEN.  Plans are kept unless this is to be done thoroughly, because the
+ * next batch is likely to need them again.
  */
 void
 delivery_session_clean(bool thoroughly)

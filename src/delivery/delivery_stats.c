@@ -130,9 +130,9 @@ set_lag(Row *row, const StreamInfo *stream, const ShardInfo *shard, int64 checkp
 	set(row, OUT_LAG_SECONDS, Float8GetDatum(seconds));
 }
 
-/* The process that runs a unit, or 0 */
+/* Returns the pid of the worker that runs the position's unit, or 0. */
 static int
-worker_of(const DeliveryPosition *position, List *handlers)
+worker_of_position(const DeliveryPosition *position, List *handlers)
 {
 	ListCell *lc;
 
@@ -152,7 +152,7 @@ worker_of(const DeliveryPosition *position, List *handlers)
 }
 
 static const char *
-state_of(const MappingInfo *mapping, const DeliveryPosition *position, int worker)
+state_of_position(const MappingInfo *mapping, const DeliveryPosition *position, int worker)
 {
 	if (position->finished)
 		return "finished";
@@ -171,10 +171,10 @@ static void
 set_position(Row *row, const MappingInfo *mapping, const DeliveryPosition *position,
 			 List *handlers)
 {
-	int worker = worker_of(position, handlers);
+	int worker = worker_of_position(position, handlers);
 
 	set(row, OUT_LANE, Int32GetDatum(position->lane));
-	set_text(row, OUT_STATE, state_of(mapping, position, worker));
+	set_text(row, OUT_STATE, state_of_position(mapping, position, worker));
 	set(row, OUT_ATTEMPTS, Int32GetDatum(position->attempts));
 	set_time(row, OUT_NEXT_ATTEMPT_AT, position->next_attempt_at);
 	set_text(row, OUT_LAST_ERROR, position->last_error);

@@ -1,26 +1,28 @@
 /*
  * delivery_step.c
- *	  One batch: counted, called, its end written down.
+ *	  One batch: what the files share that deliver it, and what becomes of it.
  *
- * A step takes two transactions, or three.
+ * A step takes up to three transactions (delivery_run.c).
  *
- *	1. delivery_prepare reads the unit's position and the records behind it, and says
- *	   what is to be done.  If the handler is to be called, the attempt is counted
- *	   and the call marked as begun, durably: whoever finds that mark later knows
- *	   that the process which made the call, or the whole server, died of it.
- *	2. delivery_perform calls the handler and moves the checkpoint, with the role's own
- *	   settings.  Nothing of ours is locked while the handler runs.  The position
- *	   is written only if it is the one that was read (delivery_position.c), and
- *	   the mapping still exists.
- *	3. If that fails, at its commit too: the failure is written down, with what is
- *	   to become of the batch (delivery_step_fail).
+ *	1. delivery_prepare reads the unit's position and the records behind it,
+ *	   and finds out what is to be done.  If the handler is to be called, it
+ *	   counts the attempt and marks the call as begun, durably.  A worker that
+ *	   finds the mark later knows that the process which made the call has died
+ *	   of it, alone or with the whole server.
+ *	2. delivery_perform calls the handler and moves the checkpoint.  It writes
+ *	   the position only if that is still the one that was read
+ *	   (delivery_position.c), and if the mapping still exists.
+ *	3. If the second transaction fails, be it at its commit, the third one
+ *	   writes the failure down, with what is to become of the batch
+ *	   (delivery_step_fail).
  *
- * A batch that is to be delivered again is delivered as it was: its end is in the
- * position (batch_ends).  Bisecting puts the end of the first half upon it.
+ * A batch that is to be delivered again is delivered as it was: its end stands
+ * in the position (batch_ends).  Bisecting pushes the end of the first half on
+ * top of it.
  *
  * A batch is given up by a step of its own.  It goes to failed_batch and to
- * on_failure, whose call is marked as the handler's is; if that one ends its
- * process, the batch is given up without it.
+ * on_failure, whose call is marked as a handler's call is.  If on_failure ends
+ * its process, the batch is given up without it.
  */
 #include "postgres.h"
 
@@ -37,15 +39,13 @@
 #define FIRST_BACKOFF_MS 100
 #define MAX_BACKOFF_MS	 5000
 
-/* What there is to be done after this step; wake_at as result needs it */
 void
-delivery_step_result(DeliveryStep *step, DeliveryResult result, TimestampTz wake_at)
+delivery_step_set_result(DeliveryStep *step, DeliveryResult result, TimestampTz wake_at)
 {
 	step->outcome.result = result;
 	step->outcome.wake_at = wake_at;
 }
 
-/* Writes the position down; an error if it is no longer what was read. */
 void
 delivery_step_save(DeliveryStep *step)
 {
@@ -57,7 +57,6 @@ delivery_step_save(DeliveryStep *step)
 						mapping_uuid_text(step->mapping))));
 }
 
-/* When to try again after so many failures */
 TimestampTz
 delivery_step_backoff(int failures)
 {
@@ -67,10 +66,6 @@ delivery_step_backoff(int failures)
 									   Min(ms, MAX_BACKOFF_MS));
 }
 
-/*
- * The call of the present batch has failed: decides what becomes of it.  The
- * position is not saved.
- */
 void
 delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error)
 {
@@ -115,12 +110,11 @@ delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error)
 
 	step->outcome.suspect = position->crashes > 0;
 	if (position->next_attempt_at != 0)
-		delivery_step_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
+		delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
 	else
-		delivery_step_result(step, DELIVERY_AGAIN, 0);
+		delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 }
 
-/* Writes a batch down as failed, and goes on behind it. */
 void
 delivery_step_give_up(DeliveryStep *step, const char *failure)
 {
@@ -128,9 +122,9 @@ delivery_step_give_up(DeliveryStep *step, const char *failure)
 
 	delivery_failed_insert(step->mapping, step->shard, failure, &step->batch);
 	ereport(LOG,
-			(errmsg("event source mapping %s has given up a batch of %d records of shard %s",
-					mapping_uuid_text(step->mapping), step->batch.count,
-					step->shard->shard_id),
+			(errmsg("ddbstreams gave up a batch of %d records of shard %s for event source mapping %s",
+					step->batch.count, step->shard->shard_id,
+					mapping_uuid_text(step->mapping)),
 			 errdetail("%s", position->giving_up)));
 	position->batches_failed++;
 	position->in_call = false;
@@ -139,9 +133,8 @@ delivery_step_give_up(DeliveryStep *step, const char *failure)
 	delivery_position_pop(position);
 }
 
-/* Returns Lambda's record of the present batch's failure, palloc'd. */
 char *
-delivery_step_failure(const DeliveryStep *step)
+delivery_step_failure_record(const DeliveryStep *step)
 {
 	return delivery_event_failure(&step->batch, step->mapping, step->shard,
 								  step->position->giving_up, step->position->attempts,

@@ -14,46 +14,70 @@
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 
+/* The call that the first transaction has prepared for the second one */
 typedef enum StepKind
 {
-	STEP_NONE,
+	STEP_NONE,	 /* there is none */
 	STEP_CALL,	 /* the handler, with a batch */
 	STEP_FINAL,	 /* the handler, at the end of a tumbling window */
-	STEP_GIVE_UP /* on_failure */
+	STEP_GIVE_UP /* on_failure, with a batch that is given up */
 } StepKind;
 
-/* How a batch has failed */
+/* How a call has failed */
 typedef enum FailureKind
 {
 	FAILURE_BEFORE,	 /* the handler could not be called: costs no attempt */
 	FAILURE_ERROR,	 /* the handler has raised an error */
-	FAILURE_CRASH,	 /* its process has died */
-	FAILURE_REPORTED /* by batchItemFailures */
+	FAILURE_CRASH,	 /* the process that called it has died */
+	FAILURE_REPORTED /* the answer reports the first record as failed */
 } FailureKind;
 
+/*
+ * What the transactions of a step share.  Everything that it points to lives
+ * in context, which delivery_run resets with each step.
+ */
 typedef struct DeliveryStep
 {
-	MemoryContext		   context; /* of all of this */
-	const DeliveryUnit	  *unit;
-	const DeliveryOutcome *before;
-	DeliveryOutcome		   outcome;
-	StepKind			   kind;
-	MappingInfo			  *mapping;
-	StreamInfo			  *stream;
-	ShardInfo			  *shard;
-	DeliveryPosition	  *position;
-	bool				   position_changed; /* and not saved yet */
-	DeliveryBatch		   batch;
-	bool				   has_begun; /* in perform: the handler was called */
+	MemoryContext		  context;
+	const DeliveryUnit	 *unit;
+	const DeliveryPassed *passed_before; /* by the unit's last step */
+	DeliveryOutcome		  outcome;
+	StepKind			  kind;
+	MappingInfo			 *mapping;
+	StreamInfo			 *stream;
+	ShardInfo			 *shard;
+	DeliveryPosition	 *position;
+	bool				  position_changed; /* and has not been saved since */
+	DeliveryBatch		  batch;
+	bool				  has_begun; /* an error now is the handler's */
 } DeliveryStep;
 
-/* delivery_step.c */
-extern void		   delivery_step_result(DeliveryStep *step, DeliveryResult result,
-										TimestampTz wake_at);
-extern void		   delivery_step_save(DeliveryStep *step);
+/* Sets what is to be done with the unit after the step; wake_at may be 0. */
+extern void delivery_step_set_result(DeliveryStep *step, DeliveryResult result,
+									 TimestampTz wake_at);
+
+/*
+ * Writes the position.  Raises an error if its row is not the one that was
+ * read any more.
+ */
+extern void delivery_step_save(DeliveryStep *step);
+
+/* Returns when to try again after so many failures in a row. */
 extern TimestampTz delivery_step_backoff(int failures);
-extern void		   delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error);
-extern char		  *delivery_step_failure(const DeliveryStep *step);
-extern void		   delivery_step_give_up(DeliveryStep *step, const char *failure);
+
+/*
+ * Decides what becomes of the batch after its call has failed; README has the
+ * table.  Changes the position without saving it, and sets the step's result.
+ */
+extern void delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error);
+
+/* Returns Lambda's record of the present batch's failure, palloc'd. */
+extern char *delivery_step_failure_record(const DeliveryStep *step);
+
+/*
+ * Writes the present batch down as failed, with that record, and moves the
+ * position past it without saving it.
+ */
+extern void delivery_step_give_up(DeliveryStep *step, const char *failure);
 
 #endif /* DDBSTREAMS_DELIVERY_STEP_H */

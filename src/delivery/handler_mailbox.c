@@ -2,12 +2,18 @@
  * handler_mailbox.c
  *	  What dispatcher and handler workers tell each other, in shared memory.
  *
- * Each handler worker has an entry, which says what it is to run and how that
- * has ended.  The dispatcher of its database makes the entry, starts the worker,
- * and frees the entry when the worker is gone.  Both set the other's latch.
+ * Each handler worker has an entry, which says what unit it is to run and how
+ * the run has ended.  The dispatcher of its database makes the entry, starts
+ * the worker, and frees the entry when the worker's process has ended.  Each
+ * of the two sets the other's latch.
  *
- * A unit that is in an entry is run by nobody else.  A dispatcher that takes the
- * place of one that has died finds the entries, and goes on with them.
+ * Invariant: a unit is in one entry at most (in one that is not IDLE), and
+ * only that entry's worker runs it.  When a dispatcher has died, its successor
+ * finds the entries and goes on with them.
+ *
+ * All of it is protected by one LWLock, which is held for copies only, never
+ * while another lock is taken.  Two members are read or written without it:
+ * yields, and call_since by its own worker.
  */
 #include "postgres.h"
 
@@ -23,73 +29,70 @@
 typedef struct HandlerEntry
 {
 	HandlerInfo info;
-	PGPROC	   *dispatcher;
-	bool		yields; /* others wait for a worker */
+	PGPROC	   *dispatcher; /* to be woken */
+	bool		yields;		/* other units wait for a worker */
 } HandlerEntry;
 
-typedef struct HandlersShared
+typedef struct HandlerMailbox
 {
 	int			 tranche_id;
 	LWLock		 lock;
 	int			 count;
 	HandlerEntry entries[FLEXIBLE_ARRAY_MEMBER];
-} HandlersShared;
+} HandlerMailbox;
 
-static HandlersShared *shared = NULL;
+static HandlerMailbox *mailbox = NULL;
 static HandlerEntry	  *my_entry = NULL;
 
 Size
 handler_mailbox_shmem_size(void)
 {
-	return add_size(offsetof(HandlersShared, entries),
+	return add_size(offsetof(HandlerMailbox, entries),
 					mul_size(max_worker_processes, sizeof(HandlerEntry)));
 }
 
-/* Called in the postmaster, at its start and after a crash of a backend. */
 void
 handler_mailbox_shmem_init(void)
 {
 	bool found;
 
-	shared = ShmemInitStruct("ddbstreams handlers", handler_mailbox_shmem_size(),
-							 &found);
+	mailbox = ShmemInitStruct("ddbstreams handlers", handler_mailbox_shmem_size(),
+							  &found);
 	if (!found)
 	{
-		memset(shared, 0, handler_mailbox_shmem_size());
-		shared->tranche_id = LWLockNewTrancheId();
-		LWLockInitialize(&shared->lock, shared->tranche_id);
-		shared->count = max_worker_processes;
+		memset(mailbox, 0, handler_mailbox_shmem_size());
+		mailbox->tranche_id = LWLockNewTrancheId();
+		LWLockInitialize(&mailbox->lock, mailbox->tranche_id);
+		mailbox->count = max_worker_processes;
 	}
-	LWLockRegisterTranche(shared->tranche_id, "DdbstreamsHandlers");
+	LWLockRegisterTranche(mailbox->tranche_id, "DdbstreamsHandlers");
 }
 
 static void
-lock(void)
+lock_mailbox(void)
 {
-	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(&mailbox->lock, LW_EXCLUSIVE);
 }
 
 static void
-unlock(void)
+unlock_mailbox(void)
 {
-	LWLockRelease(&shared->lock);
+	LWLockRelease(&mailbox->lock);
 }
 
-/* The lock is held. */
+/* Sets an entry's state.  The caller holds the lock. */
 static void
-set_state(HandlerEntry *entry, HandlerState state)
+set_handler_state(HandlerEntry *entry, HandlerState state)
 {
 	entry->info.state = state;
 	entry->info.since = GetCurrentTimestamp();
 	entry->info.call_since = 0;
 }
 
-/* --- for the dispatcher ----------------------------------------------------- */
-
 /*
- * Starts a handler worker for a role in this database.  It can be given a unit
- * at once.
+ * --- for the dispatcher -----------------------------------------------------
  */
+
 WorkerStart
 handler_mailbox_start(Oid role, int *index)
 {
@@ -97,33 +100,33 @@ handler_mailbox_start(Oid role, int *index)
 	WorkerStart	  result;
 	WorkerId	  worker;
 
-	lock();
-	for (int i = 0; i < shared->count && entry == NULL; i++)
+	lock_mailbox();
+	for (int i = 0; i < mailbox->count && entry == NULL; i++)
 	{
-		if (shared->entries[i].info.state == HANDLER_FREE)
-			entry = &shared->entries[i];
+		if (mailbox->entries[i].info.state == HANDLER_FREE)
+			entry = &mailbox->entries[i];
 	}
 	if (entry != NULL)
 	{
 		memset(entry, 0, sizeof(HandlerEntry));
-		entry->info.index = *index = entry - shared->entries;
+		entry->info.index = *index = entry - mailbox->entries;
 		entry->info.database = MyDatabaseId;
 		entry->info.role = role;
 		entry->dispatcher = MyProc;
-		set_state(entry, HANDLER_IDLE);
+		set_handler_state(entry, HANDLER_IDLE);
 	}
-	unlock();
+	unlock_mailbox();
 	if (entry == NULL)
 		return WORKER_NO_SLOT;
 
 	result = worker_slots_start(WORKER_HANDLER, MyDatabaseId, role, index,
 								sizeof(*index), &worker);
-	lock();
+	lock_mailbox();
 	if (result == WORKER_STARTED)
 		entry->info.worker = worker;
 	else
 		entry->info.state = HANDLER_FREE;
-	unlock();
+	unlock_mailbox();
 	return result;
 }
 
@@ -131,132 +134,128 @@ void
 handler_mailbox_assign(int index, const DeliveryUnit *unit,
 					   const DeliveryOutcome *before)
 {
-	HandlerEntry *entry = &shared->entries[index];
+	HandlerEntry *entry = &mailbox->entries[index];
 
-	lock();
+	lock_mailbox();
 	Assert(entry->info.state == HANDLER_IDLE);
 	entry->info.unit = *unit;
 	entry->info.outcome = *before;
-	set_state(entry, HANDLER_ASSIGNED);
-	unlock();
+	set_handler_state(entry, HANDLER_ASSIGNED);
+	unlock_mailbox();
 	worker_slots_wake(entry->info.worker);
 }
 
-/* Returns the entries of a database's handlers, as palloc'd HandlerInfo. */
 List *
 handler_mailbox_list(Oid database)
 {
-	HandlerInfo *infos = palloc(shared->count * sizeof(HandlerInfo));
+	HandlerInfo *infos = palloc(mailbox->count * sizeof(HandlerInfo));
 	int			 count = 0;
 	List		*list = NIL;
 
-	LWLockAcquire(&shared->lock, LW_SHARED);
-	for (int i = 0; i < shared->count; i++)
+	LWLockAcquire(&mailbox->lock, LW_SHARED);
+	for (int i = 0; i < mailbox->count; i++)
 	{
-		HandlerInfo *info = &shared->entries[i].info;
+		HandlerInfo *info = &mailbox->entries[i].info;
 
 		if (info->state != HANDLER_FREE && info->database == database)
 			infos[count++] = *info;
 	}
-	unlock();
+	unlock_mailbox();
 	for (int i = 0; i < count; i++)
 		list = lappend(list, &infos[i]);
 	return list;
 }
 
-/* The outcome has been read. */
 void
 handler_mailbox_collect(int index)
 {
-	lock();
-	Assert(shared->entries[index].info.state == HANDLER_DONE);
-	set_state(&shared->entries[index], HANDLER_IDLE);
-	unlock();
+	lock_mailbox();
+	Assert(mailbox->entries[index].info.state == HANDLER_DONE);
+	set_handler_state(&mailbox->entries[index], HANDLER_IDLE);
+	unlock_mailbox();
 }
 
-/* The worker is gone. */
 void
 handler_mailbox_free(int index)
 {
-	lock();
-	shared->entries[index].info.state = HANDLER_FREE;
-	unlock();
+	lock_mailbox();
+	mailbox->entries[index].info.state = HANDLER_FREE;
+	unlock_mailbox();
 }
 
-/* This process is the dispatcher now. */
 void
 handler_mailbox_adopt(void)
 {
-	lock();
-	for (int i = 0; i < shared->count; i++)
+	lock_mailbox();
+	for (int i = 0; i < mailbox->count; i++)
 	{
-		HandlerEntry *entry = &shared->entries[i];
+		HandlerEntry *entry = &mailbox->entries[i];
 
 		if (entry->info.state != HANDLER_FREE &&
 			entry->info.database == MyDatabaseId)
 			entry->dispatcher = MyProc;
 	}
-	unlock();
+	unlock_mailbox();
 }
 
-/* Says whether units wait for a worker of this database. */
 void
 handler_mailbox_set_yield(bool yield)
 {
-	lock();
-	for (int i = 0; i < shared->count; i++)
+	lock_mailbox();
+	for (int i = 0; i < mailbox->count; i++)
 	{
-		HandlerEntry *entry = &shared->entries[i];
+		HandlerEntry *entry = &mailbox->entries[i];
 
 		if (entry->info.state != HANDLER_FREE &&
 			entry->info.database == MyDatabaseId)
 			entry->yields = yield;
 	}
-	unlock();
+	unlock_mailbox();
 }
 
-/* --- for a handler worker ---------------------------------------------------- */
+/*
+ * --- for a handler worker
+ * ----------------------------------------------------
+ */
 
 void
 handler_mailbox_attach(int index)
 {
-	my_entry = &shared->entries[index];
+	my_entry = &mailbox->entries[index];
 }
 
 void
 handler_mailbox_connected(void)
 {
-	lock();
+	lock_mailbox();
 	my_entry->info.connected = true;
-	unlock();
+	unlock_mailbox();
 }
 
-/* Takes the unit that is assigned; false if there is none. */
 bool
 handler_mailbox_take(DeliveryUnit *unit, DeliveryOutcome *before)
 {
 	bool taken;
 
-	lock();
+	lock_mailbox();
 	taken = my_entry->info.state == HANDLER_ASSIGNED;
 	if (taken)
 	{
 		*unit = my_entry->info.unit;
 		*before = my_entry->info.outcome;
-		set_state(my_entry, HANDLER_RUNNING);
+		set_handler_state(my_entry, HANDLER_RUNNING);
 	}
-	unlock();
+	unlock_mailbox();
 	return taken;
 }
 
 void
 handler_mailbox_begin_step(void)
 {
-	/* A torn read would only be taken for a slow call. */
+	/* Without the lock: a torn read would only be taken for a slow call. */
 	my_entry->info.call_since = GetCurrentTimestamp();
 }
 
-/* May the worker go on with its unit? */
 bool
 handler_mailbox_may_go_on(void)
 {
@@ -270,10 +269,10 @@ handler_mailbox_report(const DeliveryOutcome *outcome)
 {
 	PGPROC *dispatcher;
 
-	lock();
+	lock_mailbox();
 	my_entry->info.outcome = *outcome;
-	set_state(my_entry, HANDLER_DONE);
+	set_handler_state(my_entry, HANDLER_DONE);
 	dispatcher = my_entry->dispatcher;
-	unlock();
+	unlock_mailbox();
 	SetLatch(&dispatcher->procLatch);
 }

@@ -2,11 +2,12 @@
  * handler_worker.c
  *	  The worker that runs handlers.
  *
- * It is connected as the role that made the mappings that it serves, as if that
- * role had logged in: with the role's settings for this database, and with no
- * other user behind it.  It runs the unit that the dispatcher gives it, step by
- * step, until there is nothing more to do or others wait, and keeps its session
- * for the next one.
+ * It is connected as the role that made the mappings which it serves, as if
+ * that role had logged in: with the role's settings for this database, and
+ * with no other user behind it that a handler could become again by RESET ROLE
+ * or RESET SESSION AUTHORIZATION.  It runs the unit that the dispatcher gives
+ * it, step by step, until there is nothing more to do, or until its time slice
+ * has passed while other units wait.  It keeps its session for the next unit.
  */
 #include "postgres.h"
 
@@ -31,15 +32,17 @@
 #include "delivery/handler_worker.h"
 #include "worker/worker_slots.h"
 
-/* After an error of our own a unit is left alone for so long. */
+/*
+ * After an error that is not a handler's the unit is left alone for so long.
+ */
 #define ERROR_BACKOFF_MS 2000
 
-/* A session whose memory has grown beyond this is not used again. */
+/* A process whose memory has grown beyond this is not used again. */
 #define MAX_SESSION_BYTES ((Size) 256 * 1024 * 1024)
 
-/* Runs one step.  What goes wrong outside of the handler's call ends in the log. */
+/* Runs one step.  An error that is not the handler's goes to the log. */
 static DeliveryOutcome
-run_step(const DeliveryUnit *unit, const DeliveryOutcome *before)
+run_step(const DeliveryUnit *unit, const DeliveryPassed *passed_before)
 {
 	MemoryContext			 context = CurrentMemoryContext;
 	volatile DeliveryOutcome outcome = {0};
@@ -48,7 +51,7 @@ run_step(const DeliveryUnit *unit, const DeliveryOutcome *before)
 	PG_TRY();
 	{
 		outcome = unit->lane == REDRIVE_LANE ? delivery_redrive_step(unit) :
-											   delivery_run(unit, before);
+											   delivery_run(unit, passed_before);
 	}
 	PG_CATCH();
 	{
@@ -66,6 +69,7 @@ run_step(const DeliveryUnit *unit, const DeliveryOutcome *before)
 	return outcome;
 }
 
+/* Runs a unit, step by step, and reports how that has ended. */
 static void
 run_unit(const DeliveryUnit *unit, const DeliveryOutcome *before)
 {
@@ -74,7 +78,7 @@ run_unit(const DeliveryUnit *unit, const DeliveryOutcome *before)
 	do
 	{
 		worker_slots_check_interrupts();
-		outcome = run_step(unit, &outcome);
+		outcome = run_step(unit, &outcome.passed);
 		delivery_session_clean(false);
 		pgstat_report_stat(false);
 	} while (outcome.result == DELIVERY_AGAIN && handler_mailbox_may_go_on());
@@ -84,17 +88,18 @@ run_unit(const DeliveryUnit *unit, const DeliveryOutcome *before)
 }
 
 static bool
-has_grown(void)
+memory_has_grown(void)
 {
 	return MemoryContextMemAllocated(TopMemoryContext, true) > MAX_SESSION_BYTES;
 }
 
 /*
- * A batch takes some megabytes and gives them back.  Pages that go to the kernel
- * and come back each time cost a third of the time of a trivial handler.
+ * Keeps malloc from giving memory back to the kernel after each batch, which
+ * takes some megabytes: getting the pages again would cost a third of the time
+ * of a trivial handler.
  */
 static void
-keep_memory(void)
+keep_freed_memory(void)
 {
 #ifdef __GLIBC__
 	(void) mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
@@ -111,14 +116,14 @@ handler_worker_main(Datum main_arg)
 
 	worker_slots_attach(main_arg);
 	handler_mailbox_attach(*(const int *) worker_slots_extra());
-	/* What PL/Python prints is to be seen at once. */
+	/* What PL/Python prints shall reach the log at once. */
 	setenv("PYTHONUNBUFFERED", "1", 0);
 	BackgroundWorkerInitializeConnectionByOid(worker_slots_my_database(),
 											  worker_slots_my_role(),
 											  COMPAT_WORKER_AS_ANY_ROLE);
 	handler_mailbox_connected();
 	delivery_call_init();
-	keep_memory();
+	keep_freed_memory();
 
 	for (;;)
 	{
@@ -135,7 +140,7 @@ handler_worker_main(Datum main_arg)
 			delivery_session_clean(true);
 		last_mapping_no = unit.mapping_no;
 		run_unit(&unit, &before);
-		if (has_grown())
+		if (memory_has_grown())
 			proc_exit(0);
 	}
 }

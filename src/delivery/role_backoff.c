@@ -1,7 +1,11 @@
 /*
  * role_backoff.c
- *	  Roles whose handler workers end at their start: those that may not log in, or
- *	  not into this database, or have been dropped.
+ *	  Roles whose handler workers end before they are connected.
+ *
+ * These are roles that may not log in, or not into this database, or that have
+ * been dropped.  Their workers are started again more and more rarely, and
+ * their mappings show the reason.  The dispatcher keeps this in its own
+ * memory.
  */
 #include "postgres.h"
 
@@ -20,15 +24,17 @@
 #include "delivery/delivery_queue.h"
 #include "delivery/role_backoff.h"
 
-/* A worker is tried again after this, then more rarely. */
-#define RETRY_MS	 1000
-#define MAX_RETRY_MS 60000
+/*
+ * A worker is started again after this, which doubles each time, up to that.
+ */
+#define FIRST_RETRY_MS 1000
+#define MAX_RETRY_MS   60000
 
 typedef struct RoleProblem
 {
 	Oid			role;
-	int			failures;
-	TimestampTz next_start;
+	int			failures;	/* one after the other */
+	TimestampTz next_start; /* no worker is started before that */
 } RoleProblem;
 
 static List *problems = NIL; /* of RoleProblem *, in TopMemoryContext */
@@ -48,7 +54,10 @@ find_problem(Oid role)
 	return NULL;
 }
 
-/* Why a role's worker may have ended at its start; in a transaction */
+/*
+ * Returns why a worker of the role may have ended at its start, palloc'd.
+ * Needs a transaction.
+ */
 static char *
 reason_of(Oid role)
 {
@@ -70,7 +79,6 @@ reason_of(Oid role)
 	return reason;
 }
 
-/* Before that it is no use to start a worker for the role; 0: at once. */
 TimestampTz
 role_backoff_next_start(Oid role)
 {
@@ -79,10 +87,6 @@ role_backoff_next_start(Oid role)
 	return problem == NULL ? 0 : problem->next_start;
 }
 
-/*
- * A worker of the role has ended before it was connected: its mappings say why.
- * Outside of a transaction.
- */
 void
 role_backoff_note_problem(Oid role)
 {
@@ -101,7 +105,7 @@ role_backoff_note_problem(Oid role)
 		problems = lappend(problems, problem);
 		MemoryContextSwitchTo(oldcontext);
 	}
-	wait = (int64) RETRY_MS << Min(problem->failures, 6);
+	wait = (int64) FIRST_RETRY_MS << Min(problem->failures, 6);
 	problem->failures++;
 	problem->next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  Min(wait, MAX_RETRY_MS));
@@ -120,7 +124,6 @@ role_backoff_note_problem(Oid role)
 	own_transaction_commit();
 }
 
-/* One of its workers has connected. */
 void
 role_backoff_forget_problem(Oid role)
 {

@@ -1,6 +1,6 @@
 /*
  * role_backoff.h
- *	  Roles whose handler workers end at their start.
+ *	  Roles whose handler workers end before they are connected.
  */
 #ifndef DDBSTREAMS_ROLE_BACKOFF_H
 #define DDBSTREAMS_ROLE_BACKOFF_H
@@ -9,8 +9,19 @@
 
 #include "datatype/timestamp.h"
 
+/*
+ * Returns the time before which no worker should be started for the role; 0:
+ * one may be started at once.
+ */
 extern TimestampTz role_backoff_next_start(Oid role);
-extern void		   role_backoff_note_problem(Oid role);
-extern void		   role_backoff_forget_problem(Oid role);
+
+/*
+ * A worker of the role has ended before it was connected.  Its mappings show
+ * why.  Called by the dispatcher, outside of a transaction.
+ */
+extern void role_backoff_note_problem(Oid role);
+
+/* A worker of the role has connected. */
+extern void role_backoff_forget_problem(Oid role);
 
 #endif /* DDBSTREAMS_ROLE_BACKOFF_H */

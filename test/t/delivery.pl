@@ -2,12 +2,12 @@
 # reported item failures, record age, failed batches and redrive, tumbling
 # windows, filters, lanes, lineage, the horizon.
 #
-# To see it fail: save_with_effects before the call (delivery_step.c: effects
-# twice); do not push a half in fail (the good records are given up too); keep
-# the attempts in apply_answer when a part is done (the count does not start
-# afresh); answer success for unknown identifiers (delivery_answer.c); drop
-# parent_is_done (children first); divide without drain_to
-# (delivery_position_divide).
+# To see it fail: call save_with_effects before the handler (delivery_perform.c:
+# effects twice); do not push a half in delivery_step_fail (the good records are
+# given up too); keep the attempts in apply_answer when a part is done (the count
+# does not start afresh); answer success for unknown identifiers
+# (delivery_answer.c); drop parent_is_done (delivery_discover.c: children first);
+# divide without drain_to (delivery_divide.c).
 
 use strict;
 use warnings;
@@ -493,7 +493,7 @@ sql(q{ALTER SYSTEM SET ddbstreams.clock_offset = 7200; SELECT pg_reload_conf()})
 comes_to(stats($uuid, 'records_lost, lag_records, state'), '5|0|ready', 'they are counted as lost');
 sql(q{INSERT INTO late VALUES (6, 1)});
 comes_to(seen('late'), 'I6', 'it goes on at the horizon');
-is(() = slurp_file($node->logfile, $offset) =~ /has lost 5 records of shard/g, 1, 'a warning tells of it, once');
+is(() = slurp_file($node->logfile, $offset) =~ /could not deliver 5 records of shard/g, 1, 'a warning tells of it, once');
 sql(q{ALTER SYSTEM RESET ddbstreams.clock_offset; SELECT pg_reload_conf()});
 
 # --- deleting in mid-batch ------------------------------------------------------------------------------------------------
