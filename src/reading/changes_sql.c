@@ -1,10 +1,14 @@
 /*
  * changes_sql.c
- *	  changes(): the records of all shards as typed rows, in one stream.
+ *	  changes(): the records of all shards as typed rows, in one order.
  *
- * Shards are merged by sequence number, those of a parent before those of its
- * children.  It is for looking: while one looks, a record with a lower number
- * may still be on its way in another shard.
+ * The records of all shards are merged by sequence number, but those of a
+ * parent come before those of its children.  A heap has a cursor for each
+ * shard that is being read; when a shard is read to its end, cursors of its
+ * children take its place.
+ *
+ * This is for looking at what has happened and not for following it: a later
+ * call may show a record of another shard with a lower number.
  */
 #include "postgres.h"
 
@@ -33,7 +37,20 @@
 
 PG_FUNCTION_INFO_V1(ddbstreams_changes);
 
-/* One shard being read, standing at a record */
+/* The columns of the result */
+enum
+{
+	OUT_EVENT_NAME,
+	OUT_SEQUENCE_NUMBER,
+	OUT_SHARD_ID,
+	OUT_COMMITTED_AT,
+	OUT_TRANSACTION_ID,
+	OUT_OLD_IMAGE,
+	OUT_NEW_IMAGE,
+	OUT_COUNT
+};
+
+/* A shard that is being read, and its present record */
 typedef struct ShardCursor
 {
 	ShardNode	  *node;
@@ -48,8 +65,8 @@ typedef struct ChangesScan
 {
 	const StreamInfo *stream;
 	Snapshot		  snapshot;
-	int64			  first; /* numbers from here on that have not expired */
-	int64			  end;	 /* and below this one */
+	int64			  first; /* the lowest number that is wanted */
+	int64			  end;	 /* numbers from here on are not wanted */
 	ShardFamily		 *family;
 	binaryheap		 *cursors; /* the lowest number on top */
 } ChangesScan;
@@ -67,14 +84,14 @@ compare_cursors(Datum a, Datum b, void *arg)
 
 /* Reads a cursor's next record; false if there is none for this scan. */
 static bool
-advance(ChangesScan *scan, ShardCursor *cursor)
+advance_cursor(ChangesScan *scan, ShardCursor *cursor)
 {
 	return shard_reader_next(cursor->reader, &cursor->record) &&
 		   cursor->record.number < scan->end;
 }
 
 static void
-finish(ShardCursor *cursor)
+close_cursor(ShardCursor *cursor)
 {
 	record_decoder_close(cursor->decoder);
 	shard_reader_close(cursor->reader);
@@ -84,11 +101,12 @@ finish(ShardCursor *cursor)
 }
 
 /*
- * Begins to read a shard; returns false if it holds nothing for this scan.  One
- * that cannot is not opened: it may be old, and its table gone by now.
+ * Opens a cursor of a shard; returns false if the shard holds nothing for this
+ * scan.  If its numbers say so already, its table is not opened: an old
+ * shard's may have been dropped by now.
  */
 static bool
-start(ChangesScan *scan, ShardNode *node)
+open_cursor(ChangesScan *scan, ShardNode *node)
 {
 	const ShardInfo *shard = node->shard;
 	int64			 first = Max(scan->first, shard->starting_number);
@@ -105,9 +123,9 @@ start(ChangesScan *scan, ShardNode *node)
 		first = Max(first, horizon_of_shard(scan->stream, shard, scan->snapshot));
 	cursor->reader = shard_reader_open(shard, scan->snapshot, first - 1);
 	cursor->decoder = record_decoder_create(shard, scan->snapshot);
-	if (!advance(scan, cursor))
+	if (!advance_cursor(scan, cursor))
 	{
-		finish(cursor);
+		close_cursor(cursor);
 		return false;
 	}
 	binaryheap_add(scan->cursors, PointerGetDatum(cursor));
@@ -115,11 +133,11 @@ start(ChangesScan *scan, ShardNode *node)
 }
 
 /*
- * Begins to read a shard's children, NULL's being the roots, and where there is
- * nothing (more) to read the children of those.
+ * Opens cursors of a shard's children, or of the roots if parent is NULL.
+ * Where a child holds nothing for this scan, its own children take its place.
  */
 static void
-start_children(ChangesScan *scan, ShardNode *parent)
+open_children(ChangesScan *scan, ShardNode *parent)
 {
 	List *parents = list_make1(parent);
 
@@ -132,15 +150,16 @@ start_children(ChangesScan *scan, ShardNode *parent)
 			 child; child = child->next_sibling)
 		{
 			CHECK_FOR_INTERRUPTS();
-			if (!start(scan, child))
+			if (!open_cursor(scan, child))
 				parents = lappend(parents, child);
 		}
 	}
 }
 
+/* Begins a scan with the statement's snapshot; since and until may be NULL. */
 static void
-begin(ChangesScan *scan, const StreamInfo *stream, const TimestampTz *since,
-	  const TimestampTz *until)
+begin_scan(ChangesScan *scan, const StreamInfo *stream,
+		   const TimestampTz *since, const TimestampTz *until)
 {
 	scan->snapshot = GetActiveSnapshot();
 	scan->stream = stream;
@@ -156,12 +175,12 @@ begin(ChangesScan *scan, const StreamInfo *stream, const TimestampTz *since,
 												   scan->snapshot));
 	scan->cursors = binaryheap_allocate(Max(scan->family->count, 1),
 										compare_cursors, NULL);
-	start_children(scan, NULL);
+	open_children(scan, NULL);
 }
 
 /*
- * Finds the stream and the row type that are meant.  The row type's table names
- * the stream, unless there is an ARN.
+ * Finds the stream and the row type that the arguments name.  Without an ARN
+ * it is the latest stream of the row type's table.
  */
 static StreamInfo *
 find_stream(FunctionCallInfo fcinfo, Oid *row_type)
@@ -193,6 +212,7 @@ find_stream(FunctionCallInfo fcinfo, Oid *row_type)
 	return stream;
 }
 
+/* Fills the columns of the result with a cursor's present record. */
 static void
 fill_row(ImageConverter *converter, ShardCursor *cursor, Datum *values, bool *nulls)
 {
@@ -200,15 +220,20 @@ fill_row(ImageConverter *converter, ShardCursor *cursor, Datum *values, bool *nu
 	int64		   number = cursor->record.number;
 
 	record_decode(decoder, &cursor->record);
-	values[0] = CStringGetTextDatum(record_decode_event_name(decoder->event));
-	values[1] = CStringGetTextDatum(sequence_number_text(number));
-	values[2] = CStringGetTextDatum(cursor->node->shard->shard_id);
-	values[3] = TimestampTzGetDatum(NUMBER_TIME(number));
-	values[4] = UInt64GetDatum(decoder->transaction_id);
-	nulls[5] = !decoder->has_old;
-	values[5] = nulls[5] ? (Datum) 0 : image_convert(converter, decoder, &decoder->old);
-	nulls[6] = !decoder->has_new;
-	values[6] = nulls[6] ? (Datum) 0 : image_convert(converter, decoder, &decoder->new);
+	memset(nulls, false, OUT_COUNT * sizeof(bool));
+	values[OUT_EVENT_NAME] = CStringGetTextDatum(record_decode_event_name(decoder->event));
+	values[OUT_SEQUENCE_NUMBER] = CStringGetTextDatum(sequence_number_text(number));
+	values[OUT_SHARD_ID] = CStringGetTextDatum(cursor->node->shard->shard_id);
+	values[OUT_COMMITTED_AT] = TimestampTzGetDatum(NUMBER_TIME(number));
+	values[OUT_TRANSACTION_ID] = UInt64GetDatum(decoder->transaction_id);
+	nulls[OUT_OLD_IMAGE] = !decoder->has_old;
+	values[OUT_OLD_IMAGE] = decoder->has_old ?
+								image_convert(converter, decoder, &decoder->old) :
+								(Datum) 0;
+	nulls[OUT_NEW_IMAGE] = !decoder->has_new;
+	values[OUT_NEW_IMAGE] = decoder->has_new ?
+								image_convert(converter, decoder, &decoder->new) :
+								(Datum) 0;
 }
 
 /*
@@ -231,8 +256,8 @@ ddbstreams_changes(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	row_desc = lookup_rowtype_tupdesc_copy(row_type, -1);
 	converter = image_converter_create(row_desc, stream_catalog_table_owner(get_typ_typrelid(row_type)));
-	begin(&scan, stream, PG_ARGISNULL(1) ? NULL : &since,
-		  PG_ARGISNULL(2) ? NULL : &until);
+	begin_scan(&scan, stream, PG_ARGISNULL(1) ? NULL : &since,
+			   PG_ARGISNULL(2) ? NULL : &until);
 
 	row_context = AllocSetContextCreate(CurrentMemoryContext,
 										"ddbstreams changes row",
@@ -242,8 +267,8 @@ ddbstreams_changes(PG_FUNCTION_ARGS)
 		ShardCursor *cursor =
 			(ShardCursor *) DatumGetPointer(binaryheap_first(scan.cursors));
 		MemoryContext oldcontext = MemoryContextSwitchTo(row_context);
-		Datum		  values[7];
-		bool		  nulls[7] = {false};
+		Datum		  values[OUT_COUNT];
+		bool		  nulls[OUT_COUNT];
 
 		CHECK_FOR_INTERRUPTS();
 		fill_row(converter, cursor, values, nulls);
@@ -251,15 +276,15 @@ ddbstreams_changes(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(oldcontext);
 		MemoryContextReset(row_context);
 
-		if (advance(&scan, cursor))
+		if (advance_cursor(&scan, cursor))
 			binaryheap_replace_first(scan.cursors, PointerGetDatum(cursor));
 		else
 		{
 			ShardNode *node = cursor->node;
 
 			(void) binaryheap_remove_first(scan.cursors);
-			finish(cursor);
-			start_children(&scan, node);
+			close_cursor(cursor);
+			open_children(&scan, node);
 		}
 	}
 	return (Datum) 0;

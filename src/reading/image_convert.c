@@ -2,11 +2,15 @@
  * image_convert.c
  *	  From an image to a row of the type that the table has now.
  *
- * Columns are matched by attribute number.  A value whose type is the same
- * still is taken as it is; what was rendered at capture goes through the input
- * function of the present type; a changed type is converted by its assignment
- * cast.  The last two may fail, for one value and not for the page: the value
- * is null then, and a warning says so once for each column.
+ * Columns are matched by attribute number.  If the column still has the type
+ * that a value was stored with, the value is taken as it is.  A value that was
+ * rendered at capture goes through the input function of the present type.  If
+ * the type has changed, the value is converted by the assignment cast.
+ *
+ * The last two may fail.  Such a failure costs one value and not the page: the
+ * value is null, and a warning says so once for each column.  Casts, input
+ * functions and domain constraints are code of the table's owner, and they run
+ * as the owner, not as the role that reads.
  */
 #include "postgres.h"
 
@@ -30,33 +34,34 @@
 #include "shard/side_table.h"
 #include "typed_json/rendered_value.h"
 
-/* A row's values are not larger than this together: a datum has to hold them */
+/* The values of a row are cut to this together: one datum has to hold them. */
 #define ROW_SIZE_LIMIT ((Size) 480 * 1024 * 1024)
 
 typedef enum ConversionKind
 {
-	CONVERT_NOTHING, /* the column is gone now */
-	CONVERT_MISSING, /* the column was not there then */
+	CONVERT_NOTHING, /* the column was dropped since: null */
+	CONVERT_MISSING, /* the column is younger: its missing value */
 	CONVERT_AS_IS,
 	CONVERT_INPUT, /* by the input function, from text */
 	CONVERT_CAST,  /* by a cast function */
 	CONVERT_IMPOSSIBLE
 } ConversionKind;
 
+/* How the values of one column are converted */
 typedef struct ColumnConversion
 {
 	ConversionKind kind;
-	int			   source; /* the descriptor's column */
+	int			   source; /* index of the descriptor's column */
 	int16		   source_length;
 	bool		   is_rendered;
-	Oid			   source_output; /* of a raw value that is converted by text */
+	Oid			   source_output; /* of a raw value, to convert it by text */
 	FmgrInfo	   function;
 	Oid			   type_io_param;
 	int32		   typmod; /* of the base type */
 	int			   cast_arguments;
 	FmgrInfo	   length_function;	 /* fits a value to typmod */
 	int			   length_arguments; /* 0: nothing to fit */
-	Oid			   domain;			 /* whose constraints to check, or invalid */
+	Oid			   domain;			 /* its constraints are checked */
 	void		  *domain_cache;
 	bool		   has_warned;
 } ColumnConversion;
@@ -71,17 +76,13 @@ typedef struct ConversionPlan
 struct ImageConverter
 {
 	TupleDesc	  target;
-	Oid			  owner; /* whose functions casts and domains may call */
+	Oid			  owner; /* the role that casts and domains run as */
 	MemoryContext context;
 	List		 *plans; /* of ConversionPlan * */
 	Datum		 *values;
 	bool		 *nulls;
 };
 
-/*
- * Makes a converter in CurrentMemoryContext; target is a composite type's, owner
- * that of its table.
- */
 ImageConverter *
 image_converter_create(TupleDesc target, Oid owner)
 {
@@ -114,7 +115,9 @@ convert_by_text(ColumnConversion *conversion, Oid source_type, Oid target_type)
 	use_input_function(conversion, target_type);
 }
 
-/* Plans what an assignment does after the cast: length and domain. */
+/*
+ * Plans what an assignment does after the cast: fit to typmod, check domain.
+ */
 static void
 plan_constraints(ColumnConversion *conversion, const RowColumn *source,
 				 Form_pg_attribute target, Oid base_type)
@@ -143,6 +146,7 @@ plan_constraints(ColumnConversion *conversion, const RowColumn *source,
 		conversion->domain = target->atttypid;
 }
 
+/* Plans the conversion of a value that was stored raw. */
 static void
 plan_raw(ColumnConversion *conversion, const RowColumn *source,
 		 Form_pg_attribute target, Oid base_type)
@@ -208,6 +212,7 @@ plan_column(const RowDescriptor *descriptor, Form_pg_attribute target,
 	}
 }
 
+/* Returns the plan for images of a descriptor; makes it at the first one. */
 static ConversionPlan *
 get_plan(ImageConverter *converter, const RowDescriptor *descriptor)
 {
@@ -246,6 +251,7 @@ call_cast(FmgrInfo *function, int arguments, Datum value, int32 typmod)
 						 BoolGetDatum(false));
 }
 
+/* Converts a value, and checks it against the domain; raises errors. */
 static Datum
 call_conversion(ColumnConversion *conversion, Datum value,
 				MemoryContext context)
@@ -288,8 +294,9 @@ typedef struct ConversionCall
 } ConversionCall;
 
 /*
- * Casts and domains call what the table's owner has chosen, and must not depend
- * on the session.
+ * Calls call_conversion as the table's owner, which has chosen the casts and
+ * domains, and under fixed settings, so that the result does not depend on the
+ * session.
  */
 static void
 run_conversion(void *argument)
@@ -321,8 +328,8 @@ try_conversion(Oid owner, ColumnConversion *conversion, Datum *value,
 }
 
 static void
-warn(ImageConverter *converter, ColumnConversion *conversion, int column,
-	 const char *reason)
+warn_of_column(ImageConverter *converter, ColumnConversion *conversion, int column,
+			   const char *reason)
 {
 	Form_pg_attribute att = TupleDescAttr(converter->target, column);
 
@@ -335,6 +342,7 @@ warn(ImageConverter *converter, ColumnConversion *conversion, int column,
 					NameStr(att->attname), reason)));
 }
 
+/* Does a conversion call a function? */
 static bool
 needs_call(const ColumnConversion *conversion)
 {
@@ -373,7 +381,7 @@ convert_column(ImageConverter *converter, RecordDecoder *decoder,
 
 		if (*row_size + size > ROW_SIZE_LIMIT)
 		{
-			warn(converter, conversion, column, "is too large for a row");
+			warn_of_column(converter, conversion, column, "is too large for a row");
 			return (Datum) 0;
 		}
 		*row_size += size;
@@ -385,16 +393,15 @@ convert_column(ImageConverter *converter, RecordDecoder *decoder,
 		 !try_conversion(converter->owner, conversion, &value,
 						 converter->context)))
 	{
-		warn(converter, conversion, column,
-			 psprintf("cannot be converted to type %s",
-					  format_type_be(TupleDescAttr(converter->target, column)->atttypid)));
+		warn_of_column(converter, conversion, column,
+					   psprintf("cannot be converted to type %s",
+								format_type_be(TupleDescAttr(converter->target, column)->atttypid)));
 		return (Datum) 0;
 	}
 	*isnull = false;
 	return value;
 }
 
-/* Returns a row of the target type, palloc'd in CurrentMemoryContext. */
 Datum
 image_convert(ImageConverter *converter, RecordDecoder *decoder,
 			  const DecodedImage *image)

@@ -2,10 +2,10 @@
  * iterator.c
  *	  Shard iterators: a position in a shard, signed, for clients to keep.
  *
- * An iterator reads <stream ARN>|1|<base64>; the base64 part is a payload and
- * its HMAC-SHA-256 over ARN and payload, keyed by the installation's secret.
- * It holds a position, never an offset in a file, so that VACUUM FULL or a
- * standby make no difference.
+ * An iterator reads <stream ARN>|1|<base64>.  The base64 part encodes a
+ * payload and the HMAC-SHA-256 of ARN and payload, with the installation's
+ * secret as the key.  The payload holds a position in the shard, never an
+ * offset in a file: an iterator is good after VACUUM FULL and on a standby.
  */
 #include "postgres.h"
 
@@ -24,7 +24,7 @@
 #define ITERATOR_MAX_LENGTH 2048
 #define ITERATOR_SEPARATOR	"|1|"
 
-/* Numbers are in network byte order; there is no padding */
+/* Numbers are in network byte order; there is no padding. */
 typedef struct IteratorPayload
 {
 	uint64 issued; /* microseconds since 2000-01-01 */
@@ -38,12 +38,16 @@ typedef struct IteratorPayload
 #define PAYLOAD_LENGTH (offsetof(IteratorPayload, mac) + PG_SHA256_DIGEST_LENGTH)
 #define ENCODED_LENGTH (PAYLOAD_LENGTH / 3 * 4)
 
-/* Without padding, each payload has one encoding, and an altered one is found */
+/*
+ * Base64 with padding has bits that mean nothing: a text could be altered in
+ * them and still decode to the same payload.
+ */
 StaticAssertDecl(PAYLOAD_LENGTH % 3 == 0, "base64 of a payload has padding");
 
+/* Computes the MAC of an ARN and a payload. */
 static void
-sign(pg_hmac_ctx *hmac, bytea *secret, const char *arn, size_t arn_length,
-	 const IteratorPayload *payload, uint8 *mac)
+sign_payload(pg_hmac_ctx *hmac, bytea *secret, const char *arn, size_t arn_length,
+			 const IteratorPayload *payload, uint8 *mac)
 {
 	if (hmac == NULL ||
 		pg_hmac_init(hmac, (uint8 *) VARDATA_ANY(secret),
@@ -54,7 +58,6 @@ sign(pg_hmac_ctx *hmac, bytea *secret, const char *arn, size_t arn_length,
 		elog(ERROR, "could not sign a shard iterator");
 }
 
-/* Prepares a writer for the iterators of one shard. */
 void
 iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
 					 const ShardInfo *shard)
@@ -68,7 +71,6 @@ iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
 	writer->hmac = pg_hmac_create(PG_SHA256);
 }
 
-/* Frees what an error would leave to the resource owner. */
 void
 iterator_writer_end(IteratorWriter *writer)
 {
@@ -76,7 +78,6 @@ iterator_writer_end(IteratorWriter *writer)
 	writer->hmac = NULL;
 }
 
-/* Writes an iterator, issued now; the text is good until the next one. */
 const char *
 iterator_writer_write(IteratorWriter *writer, IteratorKind kind, int64 position)
 {
@@ -90,9 +91,9 @@ iterator_writer_write(IteratorWriter *writer, IteratorKind kind, int64 position)
 	payload.shard_no = pg_hton64((uint64) writer->shard_no);
 	payload.position = pg_hton64((uint64) position);
 	payload.kind = kind;
-	sign(writer->hmac, writer->secret, text->data,
-		 writer->prefix_length - strlen(ITERATOR_SEPARATOR), &payload,
-		 payload.mac);
+	sign_payload(writer->hmac, writer->secret, text->data,
+				 writer->prefix_length - strlen(ITERATOR_SEPARATOR), &payload,
+				 payload.mac);
 
 	text->len = writer->prefix_length;
 	enlargeStringInfo(text, room + 1);
@@ -114,7 +115,7 @@ invalid_iterator(void)
 			 errhint("Get one from ddbstreams.get_shard_iterator, and hand it in unchanged.")));
 }
 
-/* Finds the last separator: a table's name may have one, too. */
+/* Finds the last separator: the name of the table may contain one, too. */
 static const char *
 find_separator(const char *text)
 {
@@ -126,6 +127,7 @@ find_separator(const char *text)
 	return found;
 }
 
+/* Compares in a time that does not tell where two MACs differ. */
 static bool
 macs_are_equal(const uint8 *a, const uint8 *b)
 {
@@ -136,10 +138,6 @@ macs_are_equal(const uint8 *a, const uint8 *b)
 	return difference == 0;
 }
 
-/*
- * Reads an iterator: checks that it is ours and not too old, that its stream
- * and shard are there in the snapshot, and that the caller may read them.
- */
 ShardIterator *
 iterator_parse(const char *text, Snapshot snapshot)
 {
@@ -171,7 +169,7 @@ iterator_parse(const char *text, Snapshot snapshot)
 	memcpy(&payload, decoded, PAYLOAD_LENGTH);
 
 	hmac = pg_hmac_create(PG_SHA256);
-	sign(hmac, catalog_table_secret(), text, separator - text, &payload, mac);
+	sign_payload(hmac, catalog_table_secret(), text, separator - text, &payload, mac);
 	pg_hmac_free(hmac);
 	if (!macs_are_equal(mac, payload.mac))
 		invalid_iterator();

@@ -1,6 +1,9 @@
 /*
  * iterator.h
  *	  Shard iterators: a position in a shard, signed, for clients to keep.
+ *
+ * iterator.c writes and reads their text; iterator_position.c makes one of
+ * each of the types that a client can ask for.
  */
 #ifndef DDBSTREAMS_ITERATOR_H
 #define DDBSTREAMS_ITERATOR_H
@@ -18,7 +21,7 @@ typedef enum IteratorKind
 	ITERATOR_AFTER = 'a'	   /* behind position */
 } IteratorKind;
 
-/* An iterator that a client has handed in, found to be good */
+/* What an iterator that a client has handed in stands for */
 typedef struct ShardIterator
 {
 	StreamInfo	*stream;
@@ -27,21 +30,37 @@ typedef struct ShardIterator
 	int64		 position; /* of ITERATOR_AFTER */
 } ShardIterator;
 
-/* Makes the iterators of one shard, one after another; see iterator_writer_init */
+/* Writes iterators of one shard, one after another. */
 typedef struct IteratorWriter
 {
 	StringInfoData text; /* the part that all share, then the present one */
 	int			   prefix_length;
 	int64		   shard_no;
 	bytea		  *secret;
-	pg_hmac_ctx	  *hmac; /* made once: OpenSSL's look-ups cost more than the hash */
+	pg_hmac_ctx	  *hmac; /* kept: to make one costs more than the hash */
 } IteratorWriter;
 
-extern void			  iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
-										   const ShardInfo *shard);
-extern void			  iterator_writer_end(IteratorWriter *writer);
-extern const char	 *iterator_writer_write(IteratorWriter *writer, IteratorKind kind,
-											int64 position);
+/*
+ * Begins to write iterators of a shard.  What the writer allocates is palloc'd
+ * in the current memory context; iterator_writer_end frees the rest, which
+ * after an error is the resource owner's to free.
+ */
+extern void iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
+								 const ShardInfo *shard);
+extern void iterator_writer_end(IteratorWriter *writer);
+
+/*
+ * Writes an iterator that is issued now.  The text lies in the writer and is
+ * good until the next one is written.
+ */
+extern const char *iterator_writer_write(IteratorWriter *writer, IteratorKind kind,
+										 int64 position);
+
+/*
+ * Reads an iterator, palloc'd.  It is an error if it was not written here, is
+ * altered or too old, if the snapshot does not show its stream and shard, or
+ * if the current user may not read them.
+ */
 extern ShardIterator *iterator_parse(const char *text, Snapshot snapshot);
 
 #endif /* DDBSTREAMS_ITERATOR_H */

@@ -1,6 +1,10 @@
 /*
  * iterator_position.c
- *	  Where an iterator of each type starts.
+ *	  Where an iterator of each type starts to read.
+ *
+ * TRIM_HORIZON becomes a position when the iterator is used and not when it is
+ * made: an old iterator then starts at the horizon of that moment.  The other
+ * types become a position at once.
  */
 #include "postgres.h"
 
@@ -31,10 +35,6 @@ static const char *const type_names[] = {
 	[TYPE_AFTER_SEQUENCE_NUMBER] = "AFTER_SEQUENCE_NUMBER",
 	[TYPE_AT_TIMESTAMP] = "AT_TIMESTAMP"};
 
-/*
- * Returns the number behind which an iterator reads: its own, or where the
- * horizon is now.
- */
 int64
 iterator_position_resolve(const ShardIterator *iterator, Snapshot snapshot)
 {
@@ -92,7 +92,7 @@ check_arguments(IteratorType type, const char *sequence_number,
 }
 
 static void
-trimmed(int64 number)
+report_trimmed(int64 number)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TRIMMED_DATA_ACCESS),
@@ -103,8 +103,10 @@ trimmed(int64 number)
 }
 
 /*
- * Is a number higher than the last one of an open shard can be?  That may be
- * ahead of the clock, which may have been set back.
+ * Is a number higher than any that a shard has given?  In a closed shard no
+ * number is higher than the ending number.  An open shard may have given
+ * numbers up to the present time, and higher ones if the clock was set back;
+ * then the last number tells.
  */
 static bool
 is_past_end(const ShardInfo *shard, int64 number)
@@ -122,7 +124,7 @@ is_past_end(const ShardInfo *shard, int64 number)
 	return number > last;
 }
 
-/* Returns the position for reading at (or, if after, behind) a number. */
+/* Returns the position for reading from a number on, or behind it if after. */
 static int64
 position_of_number(const StreamInfo *stream, const ShardInfo *shard,
 				   const char *sequence_number, bool after, Snapshot snapshot)
@@ -131,7 +133,7 @@ position_of_number(const StreamInfo *stream, const ShardInfo *shard,
 
 	if (number < horizon_of_shard_by_age(stream, shard) &&
 		number < horizon_of_shard(stream, shard, snapshot))
-		trimmed(number);
+		report_trimmed(number);
 	if (number < shard->starting_number || is_past_end(shard, number))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -141,7 +143,10 @@ position_of_number(const StreamInfo *stream, const ShardInfo *shard,
 	return after ? number : number - 1;
 }
 
-/* Returns the position for reading what was written at a time and later. */
+/*
+ * Returns the position for reading what was written at a time and later, or -1
+ * for TRIM_HORIZON.
+ */
 static int64
 position_of_time(const StreamInfo *stream, const ShardInfo *shard, TimestampTz at)
 {
@@ -154,10 +159,6 @@ position_of_time(const StreamInfo *stream, const ShardInfo *shard, TimestampTz a
 	return Max(NUMBER_AT_TIME(at), shard->starting_number) - 1;
 }
 
-/*
- * Returns an iterator of one of the five types, palloc'd.  AT_TIMESTAMP with a
- * time before the horizon starts at the horizon.
- */
 const char *
 iterator_position_make(StreamInfo *stream, ShardInfo *shard, const char *type_name,
 					   const char *sequence_number, const TimestampTz *at,
@@ -166,7 +167,7 @@ iterator_position_make(StreamInfo *stream, ShardInfo *shard, const char *type_na
 	IteratorType   type = parse_type(type_name, allow_at_timestamp);
 	IteratorWriter writer;
 	const char	  *text;
-	int64		   position = -1;
+	int64		   position = -1; /* TRIM_HORIZON */
 
 	check_arguments(type, sequence_number, at);
 	switch (type)

@@ -1,6 +1,9 @@
 /*
  * record_json.c
- *	  A record as AWS writes it.
+ *	  A record as the JSON that AWS writes.
+ *
+ * This is the inner loop of reading, so there is no formatting: room for all
+ * is made at once, and the parts are copied into it.
  */
 #include "postgres.h"
 
@@ -11,8 +14,7 @@
 #include "reading/record_json.h"
 #include "registry/view_type.h"
 
-
-/* More than what a record has besides its keys, its images and the region */
+/* More than a record needs besides its keys, its images and the region */
 #define FRAME_LENGTH 512
 
 #define EPOCH_DIFFERENCE \
@@ -40,6 +42,7 @@ creation_time(int64 number)
 	return NUMBER_TIME(number) / USECS_PER_SEC + EPOCH_DIFFERENCE;
 }
 
+/* Writes the member "dynamodb"; the buffer has room for it. */
 static char *
 put_stream_record(char *out, const RecordPage *page)
 {
@@ -69,10 +72,6 @@ put_stream_record(char *out, const RecordPage *page)
 	return put_literal(out, "\"}");
 }
 
-/*
- * Appends the members of a page's present record, without the braces: a
- * mapping has one more to put in front.  Room for all is made at once.
- */
 void
 record_json_append_members(StringInfo buf, RecordPage *page)
 {
@@ -97,7 +96,6 @@ record_json_append_members(StringInfo buf, RecordPage *page)
 	buf->data[buf->len] = '\0';
 }
 
-/* Appends a page's present record. */
 void
 record_json_append(StringInfo buf, RecordPage *page)
 {

@@ -1,6 +1,6 @@
 /*
  * record_json.h
- *	  A record as AWS writes it.
+ *	  A record as the JSON that AWS writes.
  */
 #ifndef DDBSTREAMS_RECORD_JSON_H
 #define DDBSTREAMS_RECORD_JSON_H
@@ -10,7 +10,13 @@
 #include "lib/stringinfo.h"
 #include "reading/record_page.h"
 
+/* Appends a page's present record, an object as in GetRecords. */
 extern void record_json_append(StringInfo buf, RecordPage *page);
+
+/*
+ * Appends the members of that object without the braces, so that the caller
+ * can put others beside them.
+ */
 extern void record_json_append_members(StringInfo buf, RecordPage *page);
 
 #endif /* DDBSTREAMS_RECORD_JSON_H */

@@ -3,7 +3,8 @@
  *	  One page of GetRecords: the records after an iterator, as JSON texts.
  *
  * A page has at most PAGE_MAX_RECORDS records and PAGE_MAX_BYTES by the
- * item-size rules, but always one record if one may be read.
+ * item-size rules.  The first record is returned whatever its size: a page has
+ * one if there is one to read.
  */
 #include "postgres.h"
 
@@ -19,8 +20,8 @@
 #include "shard/reader_slots.h"
 
 /*
- * Opens the reader and what goes with it.  The reader's slot is taken before the
- * shard is opened.
+ * Opens the shard's reader, decoder and iterator writer.  The reader slot
+ * comes first: while a backend waits for one, it has opened nothing.
  */
 static void
 open_page(RecordPage *page, int64 position, bool waits_for_slot, Snapshot snapshot)
@@ -37,10 +38,6 @@ open_page(RecordPage *page, int64 position, bool waits_for_slot, Snapshot snapsh
 	initStringInfo(&page->new_image);
 }
 
-/*
- * Opens the page after an iterator.  The page's own things live in
- * CurrentMemoryContext; the snapshot stays the caller's.
- */
 void
 record_page_begin(RecordPage *page, const char *iterator, int max_records,
 				  Snapshot snapshot)
@@ -60,10 +57,6 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 	open_page(page, iterator_position_resolve(page->iterator, snapshot), false, snapshot);
 }
 
-/*
- * The same behind a position, for who may read the stream and has seen to it
- * that the position is not below the horizon.  Waits for its turn to read.
- */
 void
 record_page_begin_at(RecordPage *page, StreamInfo *stream, ShardInfo *shard,
 					 int64 position, int64 horizon, int max_records,
@@ -80,7 +73,6 @@ record_page_begin_at(RecordPage *page, StreamInfo *stream, ShardInfo *shard,
 	open_page(page, position, true, snapshot);
 }
 
-/* Writes the texts of the page's present record, which has been decoded. */
 void
 record_page_decode_texts(RecordPage *page)
 {
@@ -96,7 +88,11 @@ record_page_decode_texts(RecordPage *page)
 														   &page->new_image);
 }
 
-/* Raises an error if the present record has passed its retention. */
+/*
+ * Raises an error if the present record has passed its retention.  The page's
+ * horizon is that of age, which costs nothing; only a record below it makes it
+ * worth while to look for unresolved records, which keep the horizon back.
+ */
 static void
 check_horizon(RecordPage *page)
 {
@@ -113,10 +109,6 @@ check_horizon(RecordPage *page)
 				 errhint("Get a new iterator at TRIM_HORIZON.")));
 }
 
-/*
- * Reads the page's next record.  Returns false at the page's end; the present
- * record is then the one that did not fit, or nothing.
- */
 bool
 record_page_next(RecordPage *page)
 {
@@ -136,7 +128,7 @@ record_page_next(RecordPage *page)
 	record_page_decode_texts(page);
 	if (page->count > 0 && page->bytes + page->size_bytes > PAGE_MAX_BYTES)
 	{
-		/* It begins the next page. */
+		/* This record begins the next page. */
 		page->reader->position = position;
 		page->is_done = true;
 		return false;
@@ -146,11 +138,6 @@ record_page_next(RecordPage *page)
 	return true;
 }
 
-/*
- * Returns the iterator that stands behind the record read last, or NULL if the
- * shard is closed and no record comes after it.  It is good until the next
- * call.
- */
 const char *
 record_page_next_iterator(RecordPage *page)
 {
@@ -177,9 +164,8 @@ record_page_end(RecordPage *page)
 }
 
 /*
- * Writes a record's event id, EVENT_ID_LENGTH hexadecimal digits and no
- * terminator: a hash of the shard, which no other in the world is likely to
- * have, and the number.
+ * The id is a hash of the shard's id, database and number, which no other
+ * shard in the world is likely to have, followed by the record's number.
  */
 void
 record_page_event_id(const ShardInfo *shard, int64 number, char *out)
@@ -198,7 +184,6 @@ record_page_event_id(const ShardInfo *shard, int64 number, char *out)
 	}
 }
 
-/* Finds the region that a stream's ARN has; it is not terminated. */
 const char *
 record_page_region(const StreamInfo *stream, int *length)
 {

@@ -1,6 +1,11 @@
 /*
  * record_page.h
  *	  One page of GetRecords: the records after an iterator, as JSON texts.
+ *
+ *		record_page_begin(&page, …);
+ *		while (record_page_next(&page))
+ *			... page.record, page.keys ...
+ *		record_page_end(&page);
  */
 #ifndef DDBSTREAMS_RECORD_PAGE_H
 #define DDBSTREAMS_RECORD_PAGE_H
@@ -31,28 +36,62 @@ typedef struct RecordPage
 	int64		   horizon; /* numbers below are out of reach */
 	bool		   is_done;
 
-	/* The present record: its texts are good until the next one */
+	/* The present record; the texts are good until the next one. */
 	ShardRecord	   record;
 	StringInfoData keys;
 	StringInfoData old_image; /* of length 0 if there is none */
-	StringInfoData new_image;
+	StringInfoData new_image; /* likewise */
 	int64		   size_bytes;
 } RecordPage;
 
-extern void		   record_page_begin(RecordPage *page, const char *iterator,
-									 int max_records, Snapshot snapshot);
-extern void		   record_page_begin_at(RecordPage *page, StreamInfo *stream,
-										ShardInfo *shard, int64 position,
-										int64 horizon, int max_records,
-										Snapshot snapshot);
-extern bool		   record_page_next(RecordPage *page);
-extern void		   record_page_decode_texts(RecordPage *page);
-extern const char *record_page_next_iterator(RecordPage *page);
-extern void		   record_page_end(RecordPage *page);
+/*
+ * Begins the page after an iterator, for the current user; it is an error if
+ * the iterator or max_records is bad, or if the shard has too many readers.
+ * What the page needs is palloc'd in the current memory context.  It takes a
+ * reader slot of the shard (reader_slots.c) and an AccessShareLock on the
+ * shard's table; both are released by record_page_end or by an error.  The
+ * snapshot is to be registered or active until then.
+ */
+extern void record_page_begin(RecordPage *page, const char *iterator,
+							  int max_records, Snapshot snapshot);
 
-/* 32 hexadecimal digits, unique over all streams */
+/*
+ * The same behind a position of a shard.  The caller has checked the right to
+ * read the stream, and that the position is not below the horizon.  If all
+ * reader slots are taken, it waits for one.
+ */
+extern void record_page_begin_at(RecordPage *page, StreamInfo *stream,
+								 ShardInfo *shard, int64 position,
+								 int64 horizon, int max_records,
+								 Snapshot snapshot);
+
+/*
+ * Reads the next record into the page and decodes it.  Returns false at the
+ * page's end: it has max_records records, the next one would not fit, or none
+ * can be read now.  It is an error if the record has passed its retention.
+ */
+extern bool record_page_next(RecordPage *page);
+
+/* Writes the texts of the present record anew, after record_decode. */
+extern void record_page_decode_texts(RecordPage *page);
+
+/*
+ * Returns the iterator that stands behind the record that was read last, or
+ * NULL if the shard is closed and no record comes after it.  The text is good
+ * until the next call.
+ */
+extern const char *record_page_next_iterator(RecordPage *page);
+
+extern void record_page_end(RecordPage *page);
+
+/*
+ * Writes a record's event id to out: EVENT_ID_LENGTH hexadecimal digits
+ * without a terminator, unique over all streams.
+ */
 #define EVENT_ID_LENGTH 32
-extern void		   record_page_event_id(const ShardInfo *shard, int64 number, char *out);
+extern void record_page_event_id(const ShardInfo *shard, int64 number, char *out);
+
+/* Returns the region in a stream's ARN; it is not terminated. */
 extern const char *record_page_region(const StreamInfo *stream, int *length);
 
 #endif /* DDBSTREAMS_RECORD_PAGE_H */

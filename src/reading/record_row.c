@@ -39,7 +39,6 @@ text_of(StringInfo buf)
 	return PointerGetDatum(cstring_to_text_with_len(buf->data, buf->len));
 }
 
-/* Prepares the rows of a page, in CurrentMemoryContext. */
 void
 record_row_begin(RecordRow *row, const RecordPage *page)
 {
@@ -53,7 +52,6 @@ record_row_begin(RecordRow *row, const RecordPage *page)
 	row->view_type = CStringGetTextDatum(view_type_name(stream->view_type));
 }
 
-/* Fills RECORD_ROW_COLUMNS values with the page's present record. */
 void
 record_row_fill(const RecordRow *row, RecordPage *page, Datum *values, bool *nulls)
 {

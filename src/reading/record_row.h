@@ -20,7 +20,13 @@ typedef struct RecordRow
 	Datum view_type;
 } RecordRow;
 
+/* Prepares for the rows of a page, in the current memory context. */
 extern void record_row_begin(RecordRow *row, const RecordPage *page);
+
+/*
+ * Fills RECORD_ROW_COLUMNS values and nulls with the page's present record.
+ * They are palloc'd in the current memory context.
+ */
 extern void record_row_fill(const RecordRow *row, RecordPage *page,
 							Datum *values, bool *nulls);
 

@@ -59,7 +59,8 @@ ddbstreams_get_shard_iterator(PG_FUNCTION_ARGS)
 /*
  * next_shard_iterator(shard_iterator text) returns text
  *
- * The same position, issued now; null at the end of a closed shard.
+ * Returns the same position in an iterator that is issued now, or null if it
+ * is at the end of a closed shard.
  */
 Datum
 ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)

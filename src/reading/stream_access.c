@@ -1,10 +1,11 @@
 /*
  * stream_access.c
- *	  Finding a stream or shard that a caller names, and whether he may read it.
+ *	  Finding a stream or shard that a caller names; the right to read it.
  *
- * Reading a stream needs SELECT on its table; of a dropped table, having owned
- * it.  Where row-level security would hide rows from the reader, reading is
- * refused altogether: records do not know of policies.
+ * Reading a stream takes SELECT on its table.  The stream of a dropped table
+ * may be read by the role that owned the table.  Where row-level security
+ * would hide rows from the current user, reading is refused altogether:
+ * policies cannot be applied to records.
  */
 #include "postgres.h"
 
@@ -22,7 +23,6 @@
 
 #define ARN_PREFIX "arn:aws:dynamodb:"
 
-/* Is the table that the stream was made on still there? */
 bool
 stream_access_table_exists(const StreamInfo *stream)
 {
@@ -30,10 +30,6 @@ stream_access_table_exists(const StreamInfo *stream)
 		   SearchSysCacheExists1(RELOID, ObjectIdGetDatum(stream->table_oid));
 }
 
-/*
- * Is the stream enabled?  A table that this transaction has dropped has its
- * stream disabled when the transaction commits; it looks so at once.
- */
 bool
 stream_access_is_enabled(const StreamInfo *stream)
 {
@@ -46,7 +42,6 @@ is_hidden_by_rls(const StreamInfo *stream)
 	return check_enable_rls(stream->table_oid, InvalidOid, true) == RLS_ENABLED;
 }
 
-/* SELECT on the table, or having owned it; and no row-level security */
 bool
 stream_access_may_read(const StreamInfo *stream)
 {
@@ -56,7 +51,6 @@ stream_access_may_read(const StreamInfo *stream)
 		   !is_hidden_by_rls(stream);
 }
 
-/* Raises an error unless the current user may read the stream. */
 void
 stream_access_check(const StreamInfo *stream)
 {
@@ -79,7 +73,6 @@ stream_access_check(const StreamInfo *stream)
 			 errhint("Read it as a role that bypasses row-level security.")));
 }
 
-/* Can a text be the ARN of a stream? */
 bool
 stream_access_is_arn(const char *arn)
 {
@@ -87,7 +80,6 @@ stream_access_is_arn(const char *arn)
 		   strstr(arn, ":table/") != NULL && strstr(arn, "/stream/") != NULL;
 }
 
-/* Raises an error if a text cannot be the ARN of a stream. */
 void
 stream_access_check_arn(const char *arn)
 {
@@ -100,10 +92,6 @@ stream_access_check_arn(const char *arn)
 				 errhint("ddbstreams.list_streams() shows the ARNs.")));
 }
 
-/*
- * Returns the stream of an ARN, if there is one in the snapshot that has not
- * expired; else an error.
- */
 StreamInfo *
 stream_access_find(const char *arn, Snapshot snapshot)
 {
@@ -118,7 +106,6 @@ stream_access_find(const char *arn, Snapshot snapshot)
 	return stream;
 }
 
-/* The same, if the current user may read it; else an error. */
 StreamInfo *
 stream_access_by_arn(const char *arn, Snapshot snapshot)
 {
@@ -137,7 +124,6 @@ shard_not_found(void)
 			 errhint("ddbstreams.describe_stream shows the shards.")));
 }
 
-/* Returns a shard of a stream by its id; an error if there is none. */
 ShardInfo *
 stream_access_shard(const StreamInfo *stream, const char *shard_id,
 					Snapshot snapshot)
@@ -160,10 +146,6 @@ stream_access_shard_by_no(const StreamInfo *stream, int64 shard_no,
 	return shard;
 }
 
-/*
- * Returns the name that AWS's members give a table, palloc'd; if it is not
- * there, NULL or an error.
- */
 char *
 stream_access_table_name(Oid table_oid, bool missing_ok)
 {
@@ -182,7 +164,6 @@ stream_access_table_name(Oid table_oid, bool missing_ok)
 	return psprintf("%s.%s", schema, name);
 }
 
-/* Returns the latest stream of a table that has not expired, or NULL. */
 StreamInfo *
 stream_access_latest(Oid table_oid, Snapshot snapshot)
 {

@@ -1,12 +1,14 @@
 /*
  * wait_sql.c
- *	  wait_for_records: sleeping until there is something to read.
+ *	  wait_for_records(): sleeps until there is something to read.
  *
- * A waiter registers with the shard's slot, looks with a new snapshot, and only
- * then sleeps; a committing transaction makes its commit visible, and only then
- * looks for waiters.  So no wake-up is missed, and a commit pays next to nothing
- * while nobody waits.  On a standby there are no commits to wake anybody: there
- * it is the progress of replay that is watched.
+ * A waiting backend registers with the shard's slot, then looks with a new
+ * snapshot, and sleeps only if it has found nothing.  A committing backend
+ * makes its commit visible and then looks for waiting ones.  So no wake-up is
+ * missed, and a commit costs next to nothing while no backend waits.
+ *
+ * On a standby no backend commits, and so none wakes another: there the
+ * waiting backend watches the progress of replay.
  */
 #include "postgres.h"
 
@@ -37,7 +39,7 @@ PG_FUNCTION_INFO_V1(ddbstreams_wait_for_records);
 
 #define MAX_WAIT USECS_PER_DAY
 
-/* How often a standby looks whether replay has gone on, in milliseconds */
+/* How often a backend on a standby looks at the replay, in milliseconds */
 #define REPLAY_INTERVAL 5
 
 /* Is there a record after the iterator now, or has the shard ended? */
@@ -62,6 +64,7 @@ has_record(const ShardIterator *iterator)
 	return found;
 }
 
+/* Returns the argument timeout in microseconds; an error if it is bad. */
 static int64
 check_timeout(const Interval *timeout)
 {
@@ -74,7 +77,10 @@ check_timeout(const Interval *timeout)
 	return usec;
 }
 
-/* Sleeps until something may have changed, or the time is over. */
+/*
+ * Sleeps until something may have changed, or the time is over.  "replayed" is
+ * where the replay was before the caller looked for records.
+ */
 static void
 sleep_for_change(Oid shard_table, XLogRecPtr replayed, int64 remaining_ms)
 {
@@ -99,8 +105,8 @@ sleep_for_change(Oid shard_table, XLogRecPtr replayed, int64 remaining_ms)
 /*
  * wait_for_records(shard_iterator text, timeout interval) returns boolean
  *
- * Needs new snapshots as time goes by, so it is refused where the transaction
- * has one for good.
+ * It takes new snapshots as time goes by, so it is refused in a transaction
+ * that keeps its first one.
  */
 Datum
 ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
@@ -137,7 +143,7 @@ ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
 
 		if (remaining <= 0)
 			break;
-		/* Before the look: what is replayed after it must end the sleep. */
+		/* What is replayed after has_record has looked must end the sleep. */
 		replayed = GetXLogReplayRecPtr(NULL);
 		if (!RecoveryInProgress())
 			ConditionVariablePrepareToSleep(shard_log_waiters(shard_table));
