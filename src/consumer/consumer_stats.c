@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -28,12 +27,9 @@
 #include "registry/row.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
-#include "shard/shard_reader.h"
+#include "shard/shard_lag.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_consumer_stats);
-
-/* The lag is counted up to so many records, and estimated beyond them. */
-#define LAG_COUNTED 10000
 
 /* The columns of the result */
 #define STATS_COLUMNS(COLUMN)                               \
@@ -50,41 +46,6 @@ PG_FUNCTION_INFO_V1(ddbstreams_list_consumer_stats);
 	COLUMN(stats, last_error_at, TIMESTAMPTZOID, ROW_FIXED) \
 	COLUMN(stats, worker_pid, INT4OID, ROW_FIXED)
 ROW_TABLE(stats, STATS_COLUMNS);
-
-/*
- * Returns the number of records behind the checkpoint; *first is the number of
- * the first of them, or 0.
- */
-static int64
-count_lag(const ConsumerView *view, const ConsumerShard *shard, int64 *first)
-{
-	Relation	 rel = consumer_view_open_table(shard);
-	ShardReader *reader;
-	ShardRecord	 record;
-	BlockNumber	 first_block;
-	int64		 count = 0;
-
-	*first = 0;
-	if (rel == NULL)
-		return 0;
-	reader = shard_reader_open(shard->info, view->snapshot, shard->lease->checkpoint);
-	first_block = reader->block;
-	while (count < LAG_COUNTED && shard_reader_next(reader, &record))
-	{
-		if (count++ == 0)
-			*first = record.number;
-	}
-	if (count == LAG_COUNTED)
-	{
-		double per_page = (double) count / (reader->block - first_block);
-
-		count += reader->count - reader->next;
-		count += (int64) (per_page * (reader->block_count - reader->block));
-	}
-	shard_reader_close(reader);
-	relation_close(rel, AccessShareLock);
-	return count;
-}
 
 /* Returns the state of a lease; README has what they mean. */
 static const char *
@@ -111,20 +72,19 @@ put_shard(ReturnSetInfo *rsinfo, const ConsumerView *view,
 {
 	const ConsumerLease *lease = shard->lease;
 	TableRow			 row;
-	int64				 first = 0;
-	int64				 lag = 0;
+	ShardLag			 lag = {0, 0};
 
 	if (lease->kind != CHECKPOINT_SHARD_END)
-		lag = count_lag(view, shard, &first);
+		lag = shard_lag_behind(view->stream, shard->info, lease->checkpoint,
+							   view->snapshot);
 	row_init(&row, &stats_table);
 	row_set_text(&row, Anum_stats_consumer_name, view->consumer->consumer_name);
 	row_set_text(&row, Anum_stats_stream_arn, view->consumer->stream_arn);
 	row_set_text(&row, Anum_stats_shard_id, shard->info->shard_id);
 	row_set_text(&row, Anum_stats_state, state_name(view, shard));
 	row_set_text(&row, Anum_stats_lease_owner, lease->owner);
-	row_set_int64(&row, Anum_stats_lag_records, lag);
-	row_set_float8(&row, Anum_stats_lag_seconds,
-				   first == 0 ? 0 : Max(0, (view->now - NUMBER_TIME(first)) / (double) USECS_PER_SEC));
+	row_set_int64(&row, Anum_stats_lag_records, lag.records);
+	row_set_float8(&row, Anum_stats_lag_seconds, lag.seconds);
 	row_set_int32(&row, Anum_stats_attempts, lease->attempts);
 	row_set_int64(&row, Anum_stats_lost_records, lost_records);
 	row_set_text(&row, Anum_stats_last_error, lease->last_error);

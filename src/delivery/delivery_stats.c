@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -14,21 +13,16 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
 #include "base/sequence_number.h"
 #include "delivery/delivery_position.h"
 #include "delivery/handler_mailbox.h"
 #include "mapping/mapping_catalog.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
-#include "shard/horizon.h"
-#include "shard/shard_reader.h"
+#include "shard/shard_lag.h"
 #include "worker/worker_slots.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_mapping_stats);
-
-/* Beyond so many records the lag is estimated. */
-#define LAG_COUNTED 10000
 
 enum
 {
@@ -82,52 +76,13 @@ set_time(Row *row, int column, TimestampTz time)
 		set(row, column, TimestampTzGetDatum(time));
 }
 
-/* Counts the records behind a checkpoint; the first one's number, or 0. */
-static int64
-count_lag(const StreamInfo *stream, const ShardInfo *shard, int64 checkpoint,
-		  int64 *first)
-{
-	Snapshot	 snapshot = GetActiveSnapshot();
-	Relation	 rel = try_relation_open(shard->shard_table, AccessShareLock);
-	ShardReader *reader;
-	ShardRecord	 record;
-	BlockNumber	 first_block;
-	int64		 count = 0;
-
-	*first = 0;
-	if (rel == NULL)
-		return 0;
-	checkpoint = Max(checkpoint, horizon_of_shard_by_age(stream, shard) - 1);
-	reader = shard_reader_open(shard, snapshot, checkpoint);
-	first_block = reader->block;
-	while (count < LAG_COUNTED && shard_reader_next(reader, &record))
-	{
-		if (count++ == 0)
-			*first = record.number;
-	}
-	if (count == LAG_COUNTED)
-	{
-		double per_page = (double) count / (reader->block - first_block);
-
-		count += reader->count - reader->next;
-		count += (int64) (per_page * (reader->block_count - reader->block));
-	}
-	shard_reader_close(reader);
-	relation_close(rel, AccessShareLock);
-	return count;
-}
-
 static void
 set_lag(Row *row, const StreamInfo *stream, const ShardInfo *shard, int64 checkpoint)
 {
-	int64  first;
-	int64  count = count_lag(stream, shard, checkpoint, &first);
-	double seconds = 0;
+	ShardLag lag = shard_lag_behind(stream, shard, checkpoint, GetActiveSnapshot());
 
-	if (first != 0)
-		seconds = Max(0, clock_now() - NUMBER_TIME(first)) / (double) USECS_PER_SEC;
-	set(row, OUT_LAG_RECORDS, Int64GetDatum(count));
-	set(row, OUT_LAG_SECONDS, Float8GetDatum(seconds));
+	set(row, OUT_LAG_RECORDS, Int64GetDatum(lag.records));
+	set(row, OUT_LAG_SECONDS, Float8GetDatum(lag.seconds));
 }
 
 /* Returns the pid of the worker that runs the position's unit, or 0. */

@@ -268,6 +268,13 @@ select poll('slow', 'w', 2);
 set ddbstreams.clock_offset = '50min';
 insert into orders select i, 0 from generate_series(11, 13) as i;
 set ddbstreams.clock_offset = '65min';
+-- what nobody can read any more is no lag, of a mapping neither
+select * from stats('slow');
+create function handler(jsonb) returns void language sql as '';
+select ddbstreams.create_event_source_mapping('handler', :'arn', 'TRIM_HORIZON', enabled => false) as mapping \gset
+select lag_records, lag_seconds > 0 as late from ddbstreams.mapping_stats where mapping = :'mapping';
+select ddbstreams.delete_event_source_mapping(:'mapping');
+drop function handler;
 \set VERBOSITY terse
 select poll('slow', 'w', 2);
 -- it is told once
