@@ -100,6 +100,8 @@ missing_packages()
 	/usr/bin/perl -MIPC::Run -e 1 2>/dev/null || say libipc-run-perl
 	[ -x /usr/bin/python3 ] || say python3
 	/usr/bin/python3 -c 'import psycopg2' 2>/dev/null || say python3-psycopg2
+	/usr/bin/python3 -c 'import psycopg' 2>/dev/null || say python3-psycopg
+	command -v node >/dev/null || say nodejs
 }
 
 # Install what is missing, as root or through sudo.
@@ -134,6 +136,27 @@ install_packages()
 	rm -f "$log"
 	mapfile -t packages < <(missing_packages "$@" | tr ' ' '\n')
 	[ ${#packages[@]} -eq 0 ] || die "still missing: ${packages[*]}"
+}
+
+# Unpack Debian's client of PostgreSQL for Node into $tmp/node, for NODE_PATH. It
+# is not installed: apt would refuse it beside a Node that is not Debian's.
+unpack_node_client()
+{
+	local -a packages=(node-pg node-split2 node-xtend) as_root=()
+	local package
+
+	[ "$(id -u)" -eq 0 ] || as_root=(sudo)
+	mkdir "$tmp/node"
+	cd "$tmp/node"
+	if ! apt-get -q download "${packages[@]}" >download.log 2>&1; then
+		"${as_root[@]}" flock /run/lock/ddbstreams-apt apt-get -q update >/dev/null &&
+			apt-get -q download "${packages[@]}" >download.log 2>&1 ||
+			{ cat download.log >&2; die "could not download ${packages[*]}"; }
+	fi
+	for package in ./*.deb; do
+		dpkg-deb -x "$package" .
+	done
+	cd "$tmp"
 }
 
 # --- running things ---------------------------------------------------------
