@@ -1,6 +1,6 @@
--- Makes the picture of a lineage that README.md shows, of real output:
+-- Makes the picture of a lineage that docs/shards.md shows, of real output:
 --
---   psql -X -q -A -t -f test/pictures/lineage.sql | dot -Tsvg -o test/pictures/lineage.svg
+--   psql -X -q -A -t -f docs/pictures/lineage.sql | dot -Tsvg -o docs/pictures/lineage.svg
 --
 -- A stream of 30 hours in some seconds: the clock is set.  It rolled over after
 -- 4 hours, a shard was split when the load grew, and the first shards have
