@@ -28,6 +28,7 @@
 #include "aws/aws_response.h"
 #include "aws/aws_table.h"
 #include "aws/aws_table_name.h"
+#include "base/relation_size.h"
 #include "base/settings.h"
 #include "reading/stream_access.h"
 #include "registry/stream_catalog.h"
@@ -79,20 +80,6 @@ estimated_rows(Oid relid)
 		ReleaseSysCache(tuple);
 	}
 	return rows > 0 ? (int64) rows : 0;
-}
-
-/* As pg_table_size(), but a relation that has just gone counts as empty. */
-static int64
-size_in_bytes(Oid relid)
-{
-	LOCAL_FCINFO(fcinfo, 1);
-	Datum size;
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = ObjectIdGetDatum(relid);
-	fcinfo->args[0].isnull = false;
-	size = pg_table_size(fcinfo);
-	return fcinfo->isnull ? 0 : DatumGetInt64(size);
 }
 
 static const char *
@@ -162,7 +149,7 @@ append_sizes(StringInfo response, Relation rel)
 	foreach (lc, stored_relations(rel))
 	{
 		rows += estimated_rows(lfirst_oid(lc));
-		bytes += size_in_bytes(lfirst_oid(lc));
+		bytes += relation_size(pg_table_size, lfirst_oid(lc));
 	}
 	aws_response_integer(response, "ItemCount", rows);
 	aws_response_integer(response, "TableSizeBytes", bytes);

@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/relation_size.h"
 #include "lineage/shard_stats.h"
 #include "reading/stream_access.h"
 #include "shard/horizon.h"
@@ -103,20 +104,6 @@ first_number(const ShardInfo *shard, Snapshot snapshot, int64 position)
 	return number;
 }
 
-/* Returns what a table takes on disk, with its indexes and TOAST table. */
-static int64
-disk_size(Oid relid)
-{
-	LOCAL_FCINFO(fcinfo, 1);
-	Datum size;
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = ObjectIdGetDatum(relid);
-	fcinfo->args[0].isnull = false;
-	size = pg_total_relation_size(fcinfo);
-	return fcinfo->isnull ? 0 : DatumGetInt64(size);
-}
-
 /*
  * Fills stats in.  Returns false if the shard has been dropped meanwhile.
  * newest is found by the hint that readers at LATEST leave, or by one walk.
@@ -146,7 +133,8 @@ shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
 											   &stats->is_estimate);
 		stats->rate = shard_stats_rate(shard, snapshot);
 	}
-	stats->bytes = disk_size(shard->shard_table) + disk_size(shard->side_table);
+	stats->bytes = relation_size(pg_total_relation_size, shard->shard_table) +
+				   relation_size(pg_total_relation_size, shard->side_table);
 	relation_close(rel, AccessShareLock);
 	return true;
 }
