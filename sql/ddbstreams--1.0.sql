@@ -14,6 +14,31 @@ CREATE SCHEMA ddbstreams_shards;
 COMMENT ON SCHEMA ddbstreams_shards IS 'shards and catalogue tables of ddbstreams; read streams by the functions of schema ddbstreams';
 
 ---------------------------------------------------------------------------
+-- Own tables (own_tables.c, own_table_guard.c)
+--
+-- Nobody writes to a table of this schema but ddbstreams, and nobody reads there
+-- what the public functions would not show: triggers, row-level security.  What
+-- C code writes by heap functions has no replica identity.  What it writes by
+-- SQL has all columns for one and no primary key, so that tools which copy and
+-- swap a table by logical decoding, which sees none of these tables, refuse
+-- before they begin.
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams_shards.refuse_change() RETURNS trigger
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_refuse_change';
+COMMENT ON FUNCTION ddbstreams_shards.refuse_change() IS
+'refuses changes of the tables of this schema that are not ddbstreams'' own';
+REVOKE ALL ON FUNCTION ddbstreams_shards.refuse_change() FROM PUBLIC;
+
+CREATE FUNCTION ddbstreams_shards.protect_table(table_name regclass) RETURNS void
+	LANGUAGE C VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'ddbstreams_protect_table';
+COMMENT ON FUNCTION ddbstreams_shards.protect_table(regclass) IS
+'protects a table of this schema; called by the extension''s scripts alone';
+REVOKE ALL ON FUNCTION ddbstreams_shards.protect_table(regclass) FROM PUBLIC;
+
+---------------------------------------------------------------------------
 -- Catalogue tables (stream_catalog.c)
 --
 -- Rows are only inserted, by C code alone and unseen by logical decoding
@@ -151,8 +176,8 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 --						Enabling or Updating
 -- acknowledged_version	the version that the dispatcher works by
 CREATE TABLE ddbstreams_shards.mapping (
-	uuid uuid PRIMARY KEY,
-	mapping_no int8 NOT NULL UNIQUE,
+	uuid uuid NOT NULL,
+	mapping_no int8 NOT NULL,
 	stream_id int8 NOT NULL,
 	event_source_arn text COLLATE "C" NOT NULL,
 	function_name text COLLATE "C" NOT NULL,
@@ -174,10 +199,14 @@ CREATE TABLE ddbstreams_shards.mapping (
 	last_modified timestamptz NOT NULL,
 	version int8 NOT NULL DEFAULT 1,
 	change text NOT NULL DEFAULT 'Creating',
-	acknowledged_version int8 NOT NULL DEFAULT 0,
-	UNIQUE (event_source_arn, function_name)
+	acknowledged_version int8 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
+CREATE UNIQUE INDEX mapping_pkey ON ddbstreams_shards.mapping (uuid);
+CREATE UNIQUE INDEX mapping_mapping_no_key ON ddbstreams_shards.mapping (mapping_no);
+CREATE UNIQUE INDEX mapping_event_source_arn_function_name_key
+	ON ddbstreams_shards.mapping (event_source_arn, function_name);
+ALTER TABLE ddbstreams_shards.mapping REPLICA IDENTITY FULL;
 
 -- Where a mapping is in a shard, or in a lane of it: with a parallelization
 -- factor the records of a shard are divided among lanes by their keys.  A shard
@@ -237,10 +266,11 @@ CREATE TABLE ddbstreams_shards.mapping_shard (
 	last_result text,
 	last_result_at timestamptz,
 	last_error text,
-	last_error_at timestamptz,
-	PRIMARY KEY (mapping_no, shard_no, lane)
+	last_error_at timestamptz
 ) WITH (fillfactor = 30);
 COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source mappings; see view ddbstreams.mapping_stats';
+CREATE UNIQUE INDEX mapping_shard_pkey ON ddbstreams_shards.mapping_shard (mapping_no, shard_no, lane);
+ALTER TABLE ddbstreams_shards.mapping_shard REPLICA IDENTITY FULL;
 
 -- Batches that were given up (delivery_failed.c).
 --
@@ -256,7 +286,7 @@ COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source m
 -- in_call				as in mapping_shard
 -- last_error			why the last redrive has failed
 CREATE TABLE ddbstreams_shards.failed_batch (
-	id uuid PRIMARY KEY,
+	id uuid NOT NULL,
 	mapping_no int8 NOT NULL,
 	mapping uuid NOT NULL,
 	role_id oid NOT NULL,
@@ -271,6 +301,8 @@ CREATE TABLE ddbstreams_shards.failed_batch (
 	last_error text
 ) WITH (fillfactor = 90);
 COMMENT ON TABLE ddbstreams_shards.failed_batch IS 'batches that event source mappings have given up; see view ddbstreams.failed_batches';
+CREATE UNIQUE INDEX failed_batch_pkey ON ddbstreams_shards.failed_batch (id);
+ALTER TABLE ddbstreams_shards.failed_batch REPLICA IDENTITY FULL;
 CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping_no, failed_at) WHERE redrive_at IS NOT NULL;
 
 ---------------------------------------------------------------------------
@@ -291,8 +323,8 @@ CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping
 -- lost_records			lost to the retention in shards whose lease is gone
 -- untold_records		how many of them no poll has warned about
 CREATE TABLE ddbstreams_shards.consumer (
-	consumer_no int8 PRIMARY KEY,
-	consumer_name text COLLATE "C" NOT NULL UNIQUE,
+	consumer_no int8 NOT NULL,
+	consumer_name text COLLATE "C" NOT NULL,
 	stream_id int8 NOT NULL,
 	stream_arn text COLLATE "C" NOT NULL,
 	role_id oid NOT NULL,
@@ -303,6 +335,9 @@ CREATE TABLE ddbstreams_shards.consumer (
 	untold_records int8 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ddbstreams_shards.consumer IS 'consumer groups; see ddbstreams.consumer_stats';
+CREATE UNIQUE INDEX consumer_pkey ON ddbstreams_shards.consumer (consumer_no);
+CREATE UNIQUE INDEX consumer_consumer_name_key ON ddbstreams_shards.consumer (consumer_name);
+ALTER TABLE ddbstreams_shards.consumer REPLICA IDENTITY FULL;
 
 -- consumer_no, shard_no	whose lease of which shard
 -- lease_owner			worker id, null when the lease is free
@@ -335,22 +370,24 @@ CREATE TABLE ddbstreams_shards.consumer_lease (
 	lost_told int8 NOT NULL,
 	last_error text,
 	last_error_at timestamptz,
-	worker_pid int4,
-	PRIMARY KEY (consumer_no, shard_no)
+	worker_pid int4
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ddbstreams_shards.consumer_lease IS 'leases of consumer groups; see ddbstreams.leases()';
+CREATE UNIQUE INDEX consumer_lease_pkey ON ddbstreams_shards.consumer_lease (consumer_no, shard_no);
+ALTER TABLE ddbstreams_shards.consumer_lease REPLICA IDENTITY FULL;
 
 -- consumer_no, worker_id	a worker that has polled, maybe without a lease
 -- expires_at			when it is taken for dead
 CREATE TABLE ddbstreams_shards.consumer_worker (
 	consumer_no int8 NOT NULL,
 	worker_id text COLLATE "C" NOT NULL,
-	expires_at timestamptz NOT NULL,
-	PRIMARY KEY (consumer_no, worker_id)
+	expires_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ddbstreams_shards.consumer_worker IS 'workers of consumer groups';
+CREATE UNIQUE INDEX consumer_worker_pkey ON ddbstreams_shards.consumer_worker (consumer_no, worker_id);
+ALTER TABLE ddbstreams_shards.consumer_worker REPLICA IDENTITY FULL;
 
-SELECT ddbstreams_shards.hide_from_decoding(name)
+SELECT ddbstreams_shards.hide_from_decoding(name), ddbstreams_shards.protect_table(name)
 FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping',
 	'mapping_shard', 'failed_batch', 'consumer', 'consumer_lease', 'consumer_worker']) AS own (table_name),
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
@@ -409,13 +446,6 @@ triggers.
 Errors:
 39P01: the function is not called by a trigger that enable_stream has made.
 55000: the table has the trigger but no enabled stream.';
-
-CREATE FUNCTION ddbstreams_shards.refuse_change() RETURNS trigger
-	LANGUAGE C VOLATILE
-	AS 'MODULE_PATHNAME', 'ddbstreams_refuse_change';
-COMMENT ON FUNCTION ddbstreams_shards.refuse_change() IS
-'refuses changes of shards by SQL';
-REVOKE ALL ON FUNCTION ddbstreams_shards.refuse_change() FROM PUBLIC;
 
 ---------------------------------------------------------------------------
 -- Streams on tables (stream_sql.c, lineage.c)

@@ -22,6 +22,7 @@
 #include "utils/rel.h"
 
 #include "module/ddl_hooks.h"
+#include "module/own_table_guard.h"
 #include "module/worker_guard.h"
 #include "shard/shard_log.h"
 #include "stream/stream_guard.h"
@@ -38,6 +39,7 @@ note_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 
 	if (IsBinaryUpgrade || !IsNormalProcessingMode() || !IsTransactionState())
 		return;
+	own_table_guard_object_access(access, class_id, object_id);
 	worker_guard_object_access(access, class_id, object_id);
 	stream_guard_object_access(access, class_id, object_id, sub_id);
 }
@@ -125,6 +127,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	bool copies = is_full_vacuum_or_cluster(pstmt->utilityStmt);
 	bool alters = IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade;
 
+	own_table_guard_before(pstmt->utilityStmt);
 	worker_guard_before(pstmt->utilityStmt);
 	if (alters)
 		stream_guard_before_alter((AlterTableStmt *) pstmt->utilityStmt);

@@ -25,6 +25,7 @@
 #include "capture/change_buffer.h"
 #include "module/worker_guard.h"
 #include "module/xact_callbacks.h"
+#include "registry/own_tables.h"
 #include "shard/shard_wake.h"
 #include "stream/stream_guard.h"
 
@@ -50,6 +51,7 @@ xact_callback(XactEvent event, void *arg)
 				worker_guard_forget();
 			stream_guard_forget();
 			append_end_transaction();
+			own_tables_end_transaction();
 			shard_wake_readers();
 			break;
 		default:
@@ -66,6 +68,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 		change_buffer_cut(subid);
 		stream_guard_cut(subid);
 		worker_guard_cut(subid);
+		own_tables_cut();
 	}
 }
 

@@ -24,23 +24,35 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "commands/sequence.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
+#include "base/relcache_callbacks.h"
 #include "registry/catalog_table.h"
 #include "registry/heap_write.h"
+#include "registry/own_tables.h"
 
 static const char *const table_names[] = {
 	[CATALOG_STREAM] = "stream",
 	[CATALOG_SHARD] = "shard",
 	[CATALOG_ROW_DESCRIPTOR] = "row_descriptor",
 	[CATALOG_SECRET] = "secret"};
+
+/* The tables that were found to be the extension's */
+static Oid members[lengthof(table_names)];
 
 static void
 raise_not_installed(void)
@@ -52,6 +64,40 @@ raise_not_installed(void)
 			 errhint("Run CREATE EXTENSION %s.", DDBSTREAMS_EXTENSION)));
 }
 
+/* Relcache callback: only marks. */
+static void
+forget_member(Oid relid)
+{
+	for (Size i = 0; i < lengthof(members); i++)
+	{
+		if (!OidIsValid(relid) || members[i] == relid)
+			members[i] = InvalidOid;
+	}
+}
+
+/*
+ * Is a table the extension's?  Anybody who may create schemas could make one of
+ * that name in a database without the extension.
+ */
+static bool
+is_member(CatalogTable table, Oid relid)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		relcache_callbacks_add(forget_member);
+		registered = true;
+	}
+	if (members[table] != relid)
+	{
+		if (!own_tables_contain(relid))
+			return false;
+		members[table] = relid;
+	}
+	return true;
+}
+
 Oid
 catalog_table_oid(CatalogTable table, bool missing_ok)
 {
@@ -60,9 +106,25 @@ catalog_table_oid(CatalogTable table, bool missing_ok)
 
 	if (OidIsValid(schema))
 		relid = get_relname_relid(table_names[table], schema);
+	if (OidIsValid(relid) && !is_member(table, relid))
+		relid = InvalidOid;
 	if (!OidIsValid(relid) && !missing_ok)
 		raise_not_installed();
 	return relid;
+}
+
+Oid
+catalog_table_owner(void)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID,
+									  ObjectIdGetDatum(catalog_table_oid(CATALOG_STREAM, false)));
+	Oid		  owner;
+
+	if (!HeapTupleIsValid(tuple))
+		raise_not_installed();
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
 }
 
 /* Opens a table for reading; it may be gone by the time it is locked. */
@@ -190,16 +252,101 @@ catalog_table_delete(const VersionedTable *versioned, int64 id)
 	table_close(rel, NoLock);
 }
 
+/*
+ * Returns the highest number in the first column of an index, whose first column
+ * is one of type bigint, or 0.  Rows of transactions that run count.
+ */
+static int64
+highest_number(Oid schema, const char *table_name, const char *index_name)
+{
+	Oid			  table = get_relname_relid(table_name, schema);
+	Oid			  index = get_relname_relid(index_name, schema);
+	Relation	  rel;
+	Relation	  index_rel;
+	SnapshotData  dirty;
+	IndexScanDesc scan;
+	int64		  number = 0;
+
+	if (!OidIsValid(table) || !OidIsValid(index))
+		raise_not_installed();
+	InitDirtySnapshot(dirty);
+	rel = table_open(table, AccessShareLock);
+	index_rel = index_open(index, AccessShareLock);
+	scan = index_beginscan(rel, index_rel, &dirty, 0, 0);
+	index_rescan(scan, NULL, 0, NULL, 0);
+	if (index_getnext_tid(scan, BackwardScanDirection) != NULL)
+	{
+		TupleTableSlot *slot = table_slot_create(rel, NULL);
+		bool			found = index_fetch_heap(scan, slot);
+		bool			isnull;
+
+		while (!found && index_getnext_tid(scan, BackwardScanDirection) != NULL)
+			found = index_fetch_heap(scan, slot);
+		if (found)
+			number = DatumGetInt64(slot_getattr(slot,
+												index_rel->rd_index->indkey.values[0],
+												&isnull));
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	index_endscan(scan);
+	index_close(index_rel, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return number;
+}
+
+/* Returns the highest number that is in use. */
+static int64
+highest_id(Oid schema)
+{
+	int64 highest = highest_number(schema, "stream", "stream_pkey");
+
+	highest = Max(highest, highest_number(schema, "shard", "shard_pkey"));
+	highest = Max(highest, highest_number(schema, "mapping",
+										  "mapping_mapping_no_key"));
+	return Max(highest, highest_number(schema, "consumer", "consumer_pkey"));
+}
+
+/*
+ * Sets the sequence forward to a number, as its owner, whoever the caller is.
+ * The lock makes other sessions that find it set back wait until the number that
+ * is drawn next can be seen in a table.
+ */
+static void
+advance_sequence(Oid sequence, int64 number)
+{
+	Oid save_userid;
+	int save_sec_context;
+
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(catalog_table_owner(),
+						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence),
+							   Int64GetDatum(number));
+	SetUserIdAndSecContext(save_userid, save_sec_context);
+}
+
+/*
+ * A subscription to all sequences of a server, pg_restore, or a role that may
+ * write all data can set the sequence back.
+ */
 int64
 catalog_table_next_id(void)
 {
-	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
-	Oid sequence = get_relname_relid("id_seq", schema);
+	Oid	  schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
+	Oid	  sequence = get_relname_relid("id_seq", schema);
+	int64 id;
 
 	if (!OidIsValid(sequence))
 		elog(ERROR, "sequence \"id_seq\" of extension \"%s\" is missing",
 			 DDBSTREAMS_EXTENSION);
-	return nextval_internal(sequence, false);
+	id = nextval_internal(sequence, false);
+	if (id <= highest_id(schema))
+	{
+		LockDatabaseObject(RelationRelationId, sequence, 0, ExclusiveLock);
+		advance_sequence(sequence, highest_id(schema));
+		id = nextval_internal(sequence, false);
+	}
+	return id;
 }
 
 bytea *

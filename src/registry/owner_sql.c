@@ -24,12 +24,15 @@
  */
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "registry/catalog_table.h"
+#include "registry/own_tables.h"
 #include "registry/owner_sql.h"
 #include "registry/row.h"
 #include "registry/stream_catalog.h"
@@ -50,12 +53,14 @@ typedef struct PlanEntry
 	SPIPlanPtr plan; /* NULL if preparing has failed */
 } PlanEntry;
 
+PG_FUNCTION_INFO_V1(ddbstreams_run_own_sql);
+
 static HTAB *plans = NULL;
 
 void
 owner_sql_begin(OwnerSql *state)
 {
-	Oid owner = stream_catalog_table_owner(catalog_table_oid(CATALOG_STREAM, false));
+	Oid owner = catalog_table_owner();
 
 	GetUserIdAndSecContext(&state->save_userid, &state->save_sec_context);
 	SetUserIdAndSecContext(owner,
@@ -113,8 +118,10 @@ prepare_plan(PlanEntry *entry, const char *sql, int nargs, const Oid *types)
 static uint64
 execute_plan(SPIPlanPtr plan, Datum *values, const char *nulls)
 {
+	int previous = own_tables_begin_write();
 	int result = SPI_execute_plan(plan, values, nulls, false, 0);
 
+	own_tables_end_write(previous);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 	return SPI_processed;
@@ -202,4 +209,32 @@ owner_sql_list(const char *statement, const TableRow *row, OwnerSqlMaker make)
 	MemoryContextSwitchTo(oldcontext);
 	owner_sql_end(&state);
 	return result;
+}
+
+/*
+ * run_own_sql(statement text) returns void
+ *
+ * For tests, which declare it themselves: runs a statement that may write to the
+ * tables of ddbstreams, to bring about what time or a crash would.
+ */
+Datum
+ddbstreams_run_own_sql(PG_FUNCTION_ARGS)
+{
+	char	*statement = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	OwnerSql state;
+	int		 previous;
+	int		 result;
+
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to write to tables of ddbstreams")));
+	owner_sql_begin(&state);
+	previous = own_tables_begin_write();
+	result = SPI_execute(statement, false, 0);
+	own_tables_end_write(previous);
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	owner_sql_end(&state);
+	PG_RETURN_VOID();
 }

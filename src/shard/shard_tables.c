@@ -6,8 +6,8 @@
  * for large values.  They are made without SQL, so that whatever the caller has
  * set (default privileges, table access method, tablespace, TOAST compression,
  * event triggers) makes no difference: heap tables with plain storage, owned by
- * the owner of the extension, of which they are members.  A trigger refuses
- * changes by SQL, to superusers too.
+ * the owner of the extension, of which they are members.  They are protected as
+ * all own tables are (own_tables.c).
  */
 #include "postgres.h"
 
@@ -22,15 +22,12 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_opclass.h"
-#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "catalog/toasting.h"
 #include "commands/extension.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "nodes/makefuncs.h"
-#include "parser/parse_func.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -39,37 +36,11 @@
 
 #include "base/clock.h"
 #include "registry/catalog_table.h"
+#include "registry/own_tables.h"
 #include "shard/record.h"
 #include "shard/shard_reader.h"
 #include "shard/shard_tables.h"
 #include "shard/shard_wake.h"
-
-#define GUARD_TRIGGER  "ddbstreams_append_only"
-#define GUARD_FUNCTION "refuse_change"
-
-PG_FUNCTION_INFO_V1(ddbstreams_refuse_change);
-
-/*
- * refuse_change() returns trigger
- *
- * Fires before any INSERT, UPDATE, DELETE and TRUNCATE of a shard by SQL.
- */
-Datum
-ddbstreams_refuse_change(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigdata = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by a trigger",
-						GUARD_FUNCTION)));
-	ereport(ERROR,
-			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg("shard table \"%s\" cannot be changed by SQL",
-					RelationGetRelationName(trigdata->tg_relation)),
-			 errdetail("Its records are appended by capture, and dropped with the table when they expire.")));
-}
 
 static void
 make_extension_member(Oid relid)
@@ -117,24 +88,6 @@ create_table(const char *name, Oid owner, TupleDesc desc, Datum reloptions)
 	CommandCounterIncrement();
 	make_extension_member(relid);
 	return relid;
-}
-
-static void
-create_guard(Oid relid)
-{
-	List		   *name = list_make2(makeString(DDBSTREAMS_SHARD_SCHEMA),
-									  makeString(GUARD_FUNCTION));
-	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
-
-	stmt->trigname = GUARD_TRIGGER;
-	stmt->row = false;
-	stmt->timing = TRIGGER_TYPE_BEFORE;
-	stmt->events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
-				   TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE;
-	CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid, InvalidOid,
-						  LookupFuncName(name, 0, NULL, false), InvalidOid, NULL,
-						  false, false, TRIGGER_FIRES_ALWAYS);
-	CommandCounterIncrement();
 }
 
 static Oid
@@ -215,7 +168,7 @@ ShardInfo *
 shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 {
 	ShardInfo *shard = palloc0(sizeof(ShardInfo));
-	Oid		   owner = stream_catalog_table_owner(catalog_table_oid(CATALOG_STREAM, false));
+	Oid		   owner = catalog_table_owner();
 	Oid		   save_userid;
 	int		   save_sec_context;
 
@@ -229,9 +182,9 @@ shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	shard->shard_table = create_log_table(shard->shard_no, owner);
-	create_guard(shard->shard_table);
+	own_tables_protect(shard->shard_table);
 	shard->side_table = create_side_table(shard->shard_no, owner);
-	create_guard(shard->side_table);
+	own_tables_protect(shard->side_table);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 	return shard;
 }

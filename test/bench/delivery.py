@@ -171,6 +171,8 @@ def throughput(shards):
     session = connect('throughput')
     run(session, '''
         create extension if not exists ddbstreams;
+        create or replace function own_sql(statement text) returns void
+            language c strict as 'ddbstreams', 'ddbstreams_run_own_sql';
         drop table if exists hot, total;
         create table hot (id bigserial primary key, v int, name text, at timestamptz default now());
         create unlogged table total (n bigint)''')
@@ -188,7 +190,7 @@ def throughput(shards):
         seconds = time.perf_counter() - begun
         run(session, 'select ddbstreams.delete_event_source_mapping(uuid) from ddbstreams.list_event_source_mappings()')
         time.sleep(0.2)
-        run(session, 'delete from ddbstreams_shards.mapping_shard')
+        run(session, "select own_sql('delete from ddbstreams_shards.mapping_shard')")
         print('%-32s %2d shard%s  %9d records/s' %
               (name, shards, 's' if shards > 1 else ' ', RECORDS / seconds), flush=True)
 

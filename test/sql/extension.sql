@@ -149,6 +149,11 @@ language sql immutable as $$
            '\m\d{21}\M', 'NUMBER', 'g')
 $$;
 
+-- Runs a statement that may write to the tables of ddbstreams.
+create function test.own_sql(statement text) returns void
+language c strict as 'ddbstreams', 'ddbstreams_run_own_sql';
+revoke all on function test.own_sql(text) from public;
+
 -- Runs a command that ought to fail; returns the SQLSTATE and the message, and
 -- the hint if there is one.
 create function test.fails(command text) returns text

@@ -216,7 +216,7 @@ select 'pg_class', oid, relname from pg_class where relname like 'ddbstreams%' o
 union all
 select 'pg_namespace', oid, nspname from pg_namespace where nspname like 'ddbstreams%'
 union all
-select 'pg_proc', oid, proname from pg_proc where probin like '%ddbstreams%'
+select 'pg_proc', oid, proname from pg_proc where probin like '%ddbstreams%' and pronamespace <> 'test'::regnamespace
 union all
 select 'pg_type', oid, typname from pg_type where typnamespace not in (select oid from pg_namespace);
 select count(*) from pg_depend where refclassid = 'pg_extension'::regclass and refobjid not in (select oid from pg_extension);

@@ -499,7 +499,7 @@ select ddbstreams.delete_event_source_mapping(:'uuid');
 set role regress_map_owner;
 select ddbstreams.create_event_source_mapping('handler', :'arn', 'TRIM_HORIZON') as uuid \gset
 reset role;
-update ddbstreams_shards.mapping set database_id = 1 where uuid = :'uuid';
+select test.own_sql(format('update ddbstreams_shards.mapping set database_id = 1 where uuid = %L', :'uuid'));
 set role regress_map_owner;
 select state, enabled from ddbstreams.list_event_source_mappings() where uuid = :'uuid';
 select ddbstreams.update_event_source_mapping(:'uuid', batch_size => 10);

@@ -41,6 +41,10 @@ sub create_helpers
 	$node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION IF NOT EXISTS ddbstreams;
 
+-- A statement that may write to the tables of ddbstreams
+CREATE FUNCTION own_sql(statement text) RETURNS void
+	LANGUAGE c STRICT AS 'ddbstreams', 'ddbstreams_run_own_sql';
+
 -- All that can be read now of a table's latest stream, page by page.
 CREATE FUNCTION follow(table_name regclass, page int DEFAULT 1000)
 	RETURNS TABLE (shard int, at bigint, number text, event text, id text, new json, old json)

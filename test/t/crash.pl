@@ -99,8 +99,8 @@ ok($lost, 'a tail was lost');
 sql(q{
 	CREATE TABLE ahead (id int PRIMARY KEY);
 	SELECT ddbstreams.enable_stream('ahead', shard_count => 1);
-	UPDATE ddbstreams_shards.shard SET starting_number = starting_number + 86400 * 1000000::bigint * 2048
-	WHERE shard_table = (SELECT shards('ahead'));
+	SELECT own_sql(format('UPDATE ddbstreams_shards.shard SET starting_number = starting_number + 86400 * 1000000::bigint * 2048
+		WHERE shard_table = %s', (SELECT shards('ahead')::oid)));
 	DELETE FROM ahead});
 $node->restart;
 sql(join(';', map { "INSERT INTO ahead VALUES ($_)" } 1 .. 3));

@@ -227,7 +227,7 @@ like($err, qr/The resource you requested does not exist/, 'redrive of an unknown
 
 # --- retries and on_failure ------------------------------------------------------------
 
-sql(q{DELETE FROM ddbstreams_shards.failed_batch});
+sql(q{SELECT own_sql('DELETE FROM ddbstreams_shards.failed_batch')});
 make_table('giving', 1);
 sql(q{UPDATE giving_mood SET poison = 3});
 sql(q{
@@ -265,7 +265,7 @@ sql(q{ALTER SYSTEM RESET ddbstreams.clock_offset; SELECT pg_reload_conf()});
 
 # --- ReportBatchItemFailures --------------------------------------------------------------
 
-sql(q{DELETE FROM ddbstreams_shards.failed_batch});
+sql(q{SELECT own_sql('DELETE FROM ddbstreams_shards.failed_batch')});
 make_table('report', 1);
 sql(q{UPDATE report_mood SET poison = 6, raise = false});
 sql(q{INSERT INTO report SELECT i, 1 FROM generate_series(1, 6) i});
@@ -315,7 +315,7 @@ my @answers = (
 make_table('answers', 1);
 $uuid = make_mapping('answers', q{maximum_retry_attempts => 1, function_response_types => '{ReportBatchItemFailures}'});
 my $v = 0;
-sql(q{DELETE FROM ddbstreams_shards.failed_batch; INSERT INTO answers VALUES (1, 0)});
+sql(q{SELECT own_sql('DELETE FROM ddbstreams_shards.failed_batch'); INSERT INTO answers VALUES (1, 0)});
 comes_to(seen('answers'), 'I1', 'table of answers');
 foreach (@answers)
 {
@@ -323,7 +323,7 @@ foreach (@answers)
 	my $literal = $answer eq 'NULL' ? 'NULL' : "'$answer'";
 
 	$v++;
-	sql(qq{DELETE FROM ddbstreams_shards.failed_batch; SELECT setval('answers_calls', 1, false);
+	sql(qq{SELECT own_sql('DELETE FROM ddbstreams_shards.failed_batch'); SELECT setval('answers_calls', 1, false);
 		UPDATE answers_mood SET answer = $literal; UPDATE answers SET v = $v});
 	comes_to(qq{SELECT CASE WHEN EXISTS (SELECT FROM answers_seen WHERE v = $v) THEN 'success'
 			WHEN EXISTS (SELECT FROM ddbstreams.failed_batches) THEN 'failure' END,
@@ -333,7 +333,7 @@ foreach (@answers)
 sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', function_response_types => '{}');
 	UPDATE answers_mood SET answer = '{"batchItemFailures": [{"itemIdentifier": ""}]}'; UPDATE answers SET v = 1000});
 comes_to(q{SELECT count(*) FROM answers_seen WHERE v = 1000}, '1', 'ignored unless it was asked for');
-sql(q{DELETE FROM ddbstreams_shards.failed_batch;
+sql(q{SELECT own_sql('DELETE FROM ddbstreams_shards.failed_batch');
 	UPDATE answers_mood SET answer = to_jsonb(repeat('x', 7000000)); UPDATE answers SET v = 1001});
 comes_to(stats($uuid, 'last_error, state'), 'the answer is larger than 6 MB|ready', 'a huge answer is a failure');
 sql(q{CREATE OR REPLACE FUNCTION answers_handler(event jsonb) RETURNS jsonb LANGUAGE sql AS

@@ -89,6 +89,8 @@ sub create_database
 	sql("CREATE DATABASE $name");
 	sql(q{
 		CREATE EXTENSION ddbstreams;
+		CREATE FUNCTION own_sql(statement text) RETURNS void
+			LANGUAGE c STRICT AS 'ddbstreams', 'ddbstreams_run_own_sql';
 		CREATE TABLE switch ();
 		CREATE FUNCTION busy() RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
 			IF EXISTS (SELECT FROM public.switch) AND (SELECT backend_type FROM pg_stat_activity
@@ -97,7 +99,7 @@ sub create_database
 			END IF;
 			RETURN true;
 		END $$;
-		CREATE INDEX ON ddbstreams_shards.mapping (last_modified) WHERE busy()}, $name);
+		SELECT own_sql('CREATE INDEX ON ddbstreams_shards.mapping (last_modified) WHERE public.busy()')}, $name);
 	return;
 }
 
@@ -213,7 +215,7 @@ log_is_clean('nothing of this is an error');
 
 # --- errors, and workers that die -------------------------------------------
 
-sql(q{ALTER TABLE ddbstreams_shards.mapping RENAME TO elsewhere}, 'two');
+sql(q{SELECT own_sql('ALTER TABLE ddbstreams_shards.mapping RENAME TO elsewhere')}, 'two');
 comes(maintenance('two', q{last_error ~ '^look for mappings: relation "ddbstreams_shards.mapping" does not exist'}),
 	't', 'a task fails');
 my $last_run = sql(maintenance('two', 'last_run'));
@@ -221,7 +223,7 @@ comes(maintenance('two', "last_run > timestamptz '$last_run' + interval '1 secon
 is(() = slurp_file($node->logfile) =~ /WARNING: .*could not look for mappings: relation "ddbstreams_shards.mapping" does not exist/g, 1,
 	'... and is logged once');
 runs('one', '... nobody else does');
-sql(q{ALTER TABLE ddbstreams_shards.elsewhere RENAME TO mapping}, 'two');
+sql(q{SELECT own_sql('ALTER TABLE ddbstreams_shards.elsewhere RENAME TO mapping')}, 'two');
 runs('two', 'it does not fail for ever');
 
 my $busy = make_busy('one');
@@ -487,7 +489,7 @@ comes(maintenance('postgres', 'state'), 'waiting for a worker slot', '... and sa
 $node->append_conf('postgresql.conf', 'max_worker_processes = 8');
 $node->restart;
 sql('GRANT pg_monitor TO maker');
-sql(q{ALTER TABLE ddbstreams_shards.mapping RENAME TO elsewhere}, 'three');
+sql(q{SELECT own_sql('ALTER TABLE ddbstreams_shards.mapping RENAME TO elsewhere')}, 'three');
 comes(maintenance('three', 'last_error IS NOT NULL'), 't', 'a task fails');
 sub seen
 {

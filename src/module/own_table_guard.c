@@ -1,0 +1,266 @@
+/*
+ * own_table_guard.c
+ *	  DDL on the extension's own tables, most of which is refused.
+ *
+ * own_tables.c says why nobody else may write to the tables of schema
+ * ddbstreams_shards.  A superuser, or the extension's owner, could do it by DDL:
+ * by a column of another type, a trigger that copies rows while a tool swaps the
+ * table (pg_repack), a disabled guard, a child table whose rows are read with
+ * its parent's, or an index that appending would not fill.  All of it is refused
+ * before it does harm.  What is allowed is what an administrator needs and what
+ * changes no row: VACUUM, CLUSTER, REINDEX, storage parameters, another
+ * tablespace, statistics, privileges and comments.
+ *
+ * Commands of the extension's own scripts, of pg_upgrade, and of ddbstreams
+ * itself are not looked at.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "module/own_table_guard.h"
+#include "registry/own_tables.h"
+
+static void
+refuse(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("table \"%s\" of ddbstreams cannot be altered", name),
+			 errdetail("Only ddbstreams itself changes the tables of schema \"%s\".",
+					   DDBSTREAMS_SHARD_SCHEMA),
+			 errhint("Storage parameters, the tablespace, statistics targets, privileges and comments can be changed.")));
+}
+
+/* Refuses if a name is that of an own table, or of an index of one. */
+static void
+refuse_if_own(RangeVar *name)
+{
+	Oid relid;
+
+	if (name == NULL ||
+		(name->schemaname != NULL &&
+		 strcmp(name->schemaname, DDBSTREAMS_SHARD_SCHEMA) != 0))
+		return;
+	relid = RangeVarGetRelid(name, NoLock, true);
+	if (!OidIsValid(relid))
+		return;
+	if (get_rel_relkind(relid) == RELKIND_INDEX)
+		relid = IndexGetRelation(relid, true);
+	if (OidIsValid(relid) && own_tables_contain(relid))
+		refuse(get_rel_name(relid));
+}
+
+static void
+refuse_if_own_schema(const char *name)
+{
+	if (name != NULL && strcmp(name, DDBSTREAMS_SHARD_SCHEMA) == 0 &&
+		OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("schema \"%s\" cannot be altered", name),
+				 errdetail("It belongs to extension \"%s\".", DDBSTREAMS_EXTENSION)));
+}
+
+static bool
+is_harmless(AlterTableType type)
+{
+	switch (type)
+	{
+		case AT_SetRelOptions:
+		case AT_ResetRelOptions:
+		case AT_SetTableSpace:
+		case AT_SetStatistics:
+		case AT_ClusterOn:
+		case AT_DropCluster:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* An own table may be what is altered, or what becomes another one's partition. */
+static void
+before_alter_table(AlterTableStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach (lc, stmt->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, lc);
+
+		if (!is_harmless(command->subtype))
+			refuse_if_own(stmt->relation);
+		if (command->subtype == AT_AttachPartition)
+			refuse_if_own(castNode(PartitionCmd, command->def)->name);
+		else if (command->subtype == AT_AddInherit)
+			refuse_if_own(castNode(RangeVar, command->def));
+	}
+}
+
+/*
+ * DROP of something that belongs to a table: the list has the table's name with
+ * the object's behind it.  DROP INDEX names the index itself.
+ */
+static void
+before_drop(DropStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach (lc, stmt->objects)
+	{
+		switch (stmt->removeType)
+		{
+			case OBJECT_INDEX:
+				refuse_if_own(makeRangeVarFromNameList(lfirst_node(List, lc)));
+				break;
+			case OBJECT_TRIGGER:
+			case OBJECT_RULE:
+			case OBJECT_POLICY:
+				refuse_if_own(makeRangeVarFromNameList(
+					list_copy_head(lfirst_node(List, lc),
+								   list_length(lfirst_node(List, lc)) - 1)));
+				break;
+			default:
+				return;
+		}
+	}
+}
+
+static void
+before_create_table(CreateStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach (lc, stmt->inhRelations)
+		refuse_if_own(lfirst_node(RangeVar, lc));
+}
+
+/* ALTER EXTENSION … DROP would leave a table that nothing protects any more. */
+static void
+before_alter_extension(AlterExtensionContentsStmt *stmt)
+{
+	if (stmt->action >= 0 || strcmp(stmt->extname, DDBSTREAMS_EXTENSION) != 0)
+		return;
+	if (stmt->objtype == OBJECT_TABLE || stmt->objtype == OBJECT_SEQUENCE)
+		refuse_if_own(makeRangeVarFromNameList(castNode(List, stmt->object)));
+	else if (stmt->objtype == OBJECT_SCHEMA)
+		refuse_if_own_schema(strVal(stmt->object));
+}
+
+/* Commands that nobody but PostgreSQL, pg_upgrade or ddbstreams has given */
+static bool
+is_trusted(void)
+{
+	return IsBinaryUpgrade || !IsTransactionState() || own_tables_may_write() ||
+		   (creating_extension &&
+			CurrentExtensionObject == get_extension_oid(DDBSTREAMS_EXTENSION, true));
+}
+
+void
+own_table_guard_before(Node *command)
+{
+	if (is_trusted())
+		return;
+	switch (nodeTag(command))
+	{
+		case T_AlterTableStmt:
+			before_alter_table((AlterTableStmt *) command);
+			break;
+		case T_RenameStmt:
+			if (((RenameStmt *) command)->renameType == OBJECT_SCHEMA)
+				refuse_if_own_schema(((RenameStmt *) command)->subname);
+			else
+				refuse_if_own(((RenameStmt *) command)->relation);
+			break;
+		case T_AlterObjectSchemaStmt:
+			refuse_if_own(((AlterObjectSchemaStmt *) command)->relation);
+			break;
+		case T_AlterSeqStmt:
+			refuse_if_own(((AlterSeqStmt *) command)->sequence);
+			break;
+		case T_IndexStmt:
+			refuse_if_own(((IndexStmt *) command)->relation);
+			break;
+		case T_RuleStmt:
+			refuse_if_own(((RuleStmt *) command)->relation);
+			break;
+		case T_CreatePolicyStmt:
+			refuse_if_own(((CreatePolicyStmt *) command)->table);
+			break;
+		case T_AlterPolicyStmt:
+			refuse_if_own(((AlterPolicyStmt *) command)->table);
+			break;
+		case T_CreateTrigStmt:
+			refuse_if_own(((CreateTrigStmt *) command)->relation);
+			break;
+		case T_CreateStmt:
+			before_create_table((CreateStmt *) command);
+			break;
+		case T_DropStmt:
+			before_drop((DropStmt *) command);
+			break;
+		case T_AlterExtensionContentsStmt:
+			before_alter_extension((AlterExtensionContentsStmt *) command);
+			break;
+		default:
+			break;
+	}
+}
+
+/* The table of a trigger that has just been made, unless it is a guard */
+static Oid
+table_of_foreign_trigger(Oid trigger)
+{
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			table = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(rel, TriggerOidIndexId, true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		char		   *function = get_func_name(form->tgfoid);
+
+		if (function == NULL || strcmp(function, OWN_TABLES_GUARD_FUNCTION) != 0 ||
+			get_func_namespace(form->tgfoid) != get_rel_namespace(form->tgrelid))
+			table = form->tgrelid;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return table;
+}
+
+void
+own_table_guard_object_access(ObjectAccessType access, Oid class_id,
+							  Oid object_id)
+{
+	Oid table;
+
+	if (access != OAT_POST_CREATE || class_id != TriggerRelationId || is_trusted())
+		return;
+	table = table_of_foreign_trigger(object_id);
+	if (OidIsValid(table) && own_tables_contain(table))
+		refuse(get_rel_name(table));
+}
