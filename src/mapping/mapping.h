@@ -8,7 +8,6 @@
 #include "base/ddbstreams.h"
 
 #include "datatype/timestamp.h"
-#include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -49,9 +48,6 @@ typedef struct MappingInfo
 
 /* Returns the mapping's uuid as text, palloc'd. */
 extern char *mapping_uuid_text(const MappingInfo *mapping);
-
-/* Returns the value of column function_response_types, palloc'd. */
-extern ArrayType *mapping_response_types(const MappingInfo *mapping);
 
 /*
  * Tells whether the mapping delivers in this database: the user has enabled

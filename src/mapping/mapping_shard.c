@@ -16,26 +16,41 @@
 
 #include "mapping/mapping_shard.h"
 #include "registry/owner_sql.h"
+#include "registry/row.h"
 #include "registry/shard_catalog.h"
 #include "shard/shard_reader.h"
 
-static void
-insert_position(const MappingInfo *mapping, const ShardInfo *shard, int lane,
-				int lanes, int64 checkpoint, bool finished)
-{
-	Datum values[6];
-	Oid	  types[6] = {INT8OID, INT8OID, INT2OID, INT8OID, BOOLOID, INT2OID};
+/* The columns that a position begins with; the others have defaults. */
+#define START_COLUMNS(COLUMN)                     \
+	COLUMN(start, mapping_no, INT8OID, ROW_FIXED) \
+	COLUMN(start, shard_no, INT8OID, ROW_FIXED)   \
+	COLUMN(start, lane, INT2OID, ROW_FIXED)       \
+	COLUMN(start, lanes, INT2OID, ROW_FIXED)      \
+	COLUMN(start, checkpoint, INT8OID, ROW_FIXED) \
+	COLUMN(start, finished, BOOLOID, ROW_FIXED)
+ROW_TABLE(start, START_COLUMNS);
 
-	values[0] = Int64GetDatum(mapping->mapping_no);
-	values[1] = Int64GetDatum(shard->shard_no);
-	values[2] = Int16GetDatum(lane);
-	values[3] = Int64GetDatum(checkpoint);
-	values[4] = BoolGetDatum(finished);
-	values[5] = Int16GetDatum(lanes);
-	owner_sql("INSERT INTO ddbstreams_shards.mapping_shard"
-			  " (mapping_no, shard_no, lane, checkpoint, finished, lanes)"
-			  " VALUES ($1, $2, $3, $4, $5, $6)",
-			  6, types, values, NULL);
+/* Makes the positions of a shard's lanes; between owner_sql_begin and _end. */
+static void
+insert_positions(const MappingInfo *mapping, const ShardInfo *shard,
+				 int64 checkpoint, bool finished)
+{
+	int		 lanes = mapping_shard_lanes(mapping);
+	TableRow row;
+
+	row_init(&row, &start_table);
+	row_set_int64(&row, Anum_start_mapping_no, mapping->mapping_no);
+	row_set_int64(&row, Anum_start_shard_no, shard->shard_no);
+	row_set_int16(&row, Anum_start_lanes, lanes);
+	row_set_int64(&row, Anum_start_checkpoint, checkpoint);
+	row_set_bool(&row, Anum_start_finished, finished);
+	for (int lane = 0; lane < lanes; lane++)
+	{
+		row_set_int16(&row, Anum_start_lane, lane);
+		(void) owner_sql_run("INSERT INTO ddbstreams_shards.mapping_shard ($(columns))"
+							 " VALUES ($(values))",
+							 &row);
+	}
 }
 
 int
@@ -59,9 +74,7 @@ mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
 		int64	   checkpoint = finished ? shard->ending_number :
 										   shard_reader_latest(shard, snapshot);
 
-		for (int lane = 0; lane < mapping_shard_lanes(mapping); lane++)
-			insert_position(mapping, shard, lane, mapping_shard_lanes(mapping),
-							checkpoint, finished);
+		insert_positions(mapping, shard, checkpoint, finished);
 	}
 	owner_sql_end(&state);
 }

@@ -9,7 +9,6 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -19,6 +18,7 @@
 #include "mapping/mapping_function.h"
 #include "mapping/mapping_params.h"
 #include "mapping/mapping_state.h"
+#include "registry/row.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_create_event_source_mapping);
 PG_FUNCTION_INFO_V1(ddbstreams_update_event_source_mapping);
@@ -214,6 +214,64 @@ ddbstreams_delete_event_source_mapping(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* The columns of list_event_source_mappings */
+#define LISTED_COLUMNS(COLUMN)                                         \
+	COLUMN(listed, uuid, UUIDOID, ROW_FIXED)                           \
+	COLUMN(listed, function_name, TEXTOID, ROW_FIXED)                  \
+	COLUMN(listed, event_source_arn, TEXTOID, ROW_FIXED)               \
+	COLUMN(listed, starting_position, TEXTOID, ROW_FIXED)              \
+	COLUMN(listed, state, TEXTOID, ROW_FIXED)                          \
+	COLUMN(listed, last_processing_result, TEXTOID, ROW_FIXED)         \
+	COLUMN(listed, batch_size, INT4OID, ROW_FIXED)                     \
+	COLUMN(listed, maximum_batching_window, INTERVALOID, ROW_FIXED)    \
+	COLUMN(listed, parallelization_factor, INT4OID, ROW_FIXED)         \
+	COLUMN(listed, maximum_record_age, INTERVALOID, ROW_FIXED)         \
+	COLUMN(listed, maximum_retry_attempts, INT4OID, ROW_FIXED)         \
+	COLUMN(listed, bisect_batch_on_function_error, BOOLOID, ROW_FIXED) \
+	COLUMN(listed, on_failure, TEXTOID, ROW_FIXED)                     \
+	COLUMN(listed, tumbling_window, INTERVALOID, ROW_FIXED)            \
+	COLUMN(listed, function_response_types, TEXTARRAYOID, ROW_FIXED)   \
+	COLUMN(listed, filter_criteria, JSONBOID, ROW_FIXED)               \
+	COLUMN(listed, enabled, BOOLOID, ROW_FIXED)
+ROW_TABLE(listed, LISTED_COLUMNS);
+
+/* Fills a row of the list, which points into the mapping. */
+static void
+fill_listed_row(TableRow *row, const MappingInfo *mapping)
+{
+	char *response_type = MAPPING_REPORT_BATCH_ITEM_FAILURES;
+
+	row_init(row, &listed_table);
+	row_set_uuid(row, Anum_listed_uuid, &mapping->uuid);
+	row_set_text(row, Anum_listed_function_name, mapping->function_name);
+	row_set_text(row, Anum_listed_event_source_arn, mapping->event_source_arn);
+	row_set_text(row, Anum_listed_starting_position,
+				 mapping->starting_position);
+	row_set_text(row, Anum_listed_state, mapping_state(mapping));
+	row_set_text(row, Anum_listed_last_processing_result,
+				 mapping_state_processing_result(mapping));
+	row_set_int32(row, Anum_listed_batch_size, mapping->batch_size);
+	row_set_usec(row, Anum_listed_maximum_batching_window,
+				 mapping->maximum_batching_window_usec);
+	row_set_int32(row, Anum_listed_parallelization_factor,
+				  mapping->parallelization_factor);
+	if (mapping->maximum_record_age_usec >= 0)
+		row_set_usec(row, Anum_listed_maximum_record_age,
+					 mapping->maximum_record_age_usec);
+	row_set_int32(row, Anum_listed_maximum_retry_attempts,
+				  mapping->maximum_retry_attempts);
+	row_set_bool(row, Anum_listed_bisect_batch_on_function_error,
+				 mapping->bisect_batch_on_function_error);
+	row_set_text(row, Anum_listed_on_failure, mapping->on_failure);
+	if (mapping->tumbling_window_usec > 0)
+		row_set_usec(row, Anum_listed_tumbling_window,
+					 mapping->tumbling_window_usec);
+	row_set_texts(row, Anum_listed_function_response_types, &response_type,
+				  mapping->report_batch_item_failures ? 1 : 0);
+	row_set_jsonb(row, Anum_listed_filter_criteria, mapping->filter_criteria);
+	row_set_bool(row, Anum_listed_enabled, mapping_is_active(mapping));
+}
+
 /*
  * list_event_source_mappings(event_source_arn text, function_name regproc)
  * returns setof record
@@ -243,32 +301,11 @@ ddbstreams_list_event_source_mappings(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	foreach (lc, mapping_change_list_mine(arn, function_name))
 	{
-		MappingInfo *mapping = lfirst(lc);
-		Datum		 values[17];
-		bool		 nulls[17] = {false};
+		TableRow row;
 
-		values[0] = UUIDPGetDatum(&mapping->uuid);
-		values[1] = CStringGetTextDatum(mapping->function_name);
-		values[2] = CStringGetTextDatum(mapping->event_source_arn);
-		values[3] = CStringGetTextDatum(mapping->starting_position);
-		values[4] = CStringGetTextDatum(mapping_state(mapping));
-		values[5] = CStringGetTextDatum(mapping_state_processing_result(mapping));
-		values[6] = Int32GetDatum(mapping->batch_size);
-		values[7] = IntervalPGetDatum(clock_usec_interval(mapping->maximum_batching_window_usec));
-		values[8] = Int32GetDatum(mapping->parallelization_factor);
-		nulls[9] = mapping->maximum_record_age_usec < 0;
-		values[9] = IntervalPGetDatum(clock_usec_interval(mapping->maximum_record_age_usec));
-		values[10] = Int32GetDatum(mapping->maximum_retry_attempts);
-		values[11] = BoolGetDatum(mapping->bisect_batch_on_function_error);
-		nulls[12] = mapping->on_failure == NULL;
-		values[12] = nulls[12] ? (Datum) 0 : CStringGetTextDatum(mapping->on_failure);
-		nulls[13] = mapping->tumbling_window_usec == 0;
-		values[13] = IntervalPGetDatum(clock_usec_interval(mapping->tumbling_window_usec));
-		values[14] = PointerGetDatum(mapping_response_types(mapping));
-		nulls[15] = mapping->filter_criteria == NULL;
-		values[15] = PointerGetDatum(mapping->filter_criteria);
-		values[16] = BoolGetDatum(mapping_is_active(mapping));
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		fill_listed_row(&row, lfirst(lc));
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
+							 row.nulls);
 	}
 	return (Datum) 0;
 }
