@@ -1,7 +1,11 @@
 /*
  * aws.c
- *	  aws(): the operations of DynamoDB Streams and Lambda by AWS's names, with AWS's
- *	  requests, responses and errors.
+ *	  aws(): DynamoDB's, DynamoDB Streams' and Lambda's operations by name.
+ *
+ * Requests, responses and errors have the members and texts that AWS's have.
+ * An operation reads the members of its request (aws_request.c), checks them
+ * all at once (aws_request_check), and appends the members of its response to
+ * a buffer (aws_response.c).
  */
 #include "postgres.h"
 
@@ -20,12 +24,12 @@ PG_FUNCTION_INFO_V1(ddbstreams_aws);
 #define TABLES_TARGET	"DynamoDB_20120810."
 #define MAPPINGS_TARGET "" /* Lambda's operations have paths instead */
 
-/* An operation reads its request and appends the members of its response. */
+/* Reads a request and appends the members of its response, without braces. */
 typedef void (*AwsOperation)(AwsRequest *request, StringInfo response);
 
-static const struct OperationRow
+static const struct AwsOperationEntry
 {
-	const char	*target; /* may stand before the name */
+	const char	*target; /* a prefix that a request may put before the name */
 	const char	*name;
 	AwsOperation run;
 } operations[] = {
@@ -92,7 +96,7 @@ ddbstreams_aws(PG_FUNCTION_ARGS)
 	run = find_operation(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	request = aws_request_parse(PG_GETARG_TEXT_PP(1));
 
-	/* With room for its header in front, the buffer becomes the result. */
+	/* The buffer becomes the result: it begins with room for the header. */
 	initStringInfo(&response);
 	appendStringInfoSpaces(&response, VARHDRSZ);
 	appendStringInfoChar(&response, '{');

@@ -2,13 +2,14 @@
  * aws_mapping.c
  *	  The operations of aws() on event source mappings: Lambda's.
  *
- * A function's ARN reads arn:aws:lambda:<region>:<account>:function:<name>, with
- * the region and the account of the event source, and the name as of tables:
- * with its schema in front unless that is public.  Where a request names a
- * function it may be by such an ARN, or by a name, which is found like a regproc.
+ * A function's ARN reads arn:aws:lambda:<region>:<account>:function:<name>.
+ * Region and account are those of the event source; the name has its schema
+ * and a dot in front unless the schema is public, as names of tables do.  A
+ * request may name a function by such an ARN, or by a name as a regproc reads.
  *
- * Parameters of other event sources are refused, and so are those that promise
- * what is not done here.  Tags are ignored: no operation here shows them.
+ * Parameters of other kinds of event sources are refused, and so are
+ * parameters for what ddbstreams does not do.  Tags are ignored: no operation
+ * shows them.
  */
 #include "postgres.h"
 
@@ -34,7 +35,9 @@
 #define LATEST_VERSION ":$LATEST"
 #define UUID_LENGTH	   36
 
-/* What Lambda has for other event sources, and what is not done here */
+/*
+ * Parameters for other kinds of event sources, and what ddbstreams does not do
+ */
 static const char *const unsupported[] = {
 	"AmazonManagedKafkaEventSourceConfig", "DocumentDBEventSourceConfig",
 	"KMSKeyArn", "LoggingConfig", "MetricsConfig", "ProvisionedPollerConfig",
@@ -68,7 +71,7 @@ uuid_member(AwsRequest *request)
 							  UUID_LENGTH);
 }
 
-/* What is not a uuid names no mapping. */
+/* Reads a uuid; a text of another form is the uuid of no mapping. */
 static pg_uuid_t *
 parse_uuid(const char *text)
 {
@@ -83,7 +86,7 @@ parse_uuid(const char *text)
 	return DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
 }
 
-/* Returns the name of a function that a member names, by its ARN or so. */
+/* Returns the name of the function that a member names or gives the ARN of. */
 static char *
 function_name(const char *member)
 {
@@ -117,8 +120,8 @@ find_function(const char *member)
 }
 
 /*
- * Sets the parameters that need no look-up.  On a mapping that is not used, this
- * is the check of the request.
+ * Sets the parameters that need no look-up.  check_params calls it with a
+ * mapping that it throws away, only to find what is wrong with the request.
  */
 static void
 set_values(AwsRequest *request, MappingInfo *mapping)
@@ -204,7 +207,7 @@ destination_member(AwsRequest *request)
 	return destination;
 }
 
-/* Raises an error for a request whose parameters are wrong in themselves. */
+/* Raises an error if the parameters of a request are wrong in themselves. */
 static void
 check_params(AwsRequest *request)
 {
@@ -216,6 +219,7 @@ check_params(AwsRequest *request)
 	refuse_unsupported(request);
 }
 
+/* Sets all parameters that a request has. */
 static void
 set_params(AwsRequest *request, MappingInfo *mapping)
 {
@@ -242,7 +246,7 @@ append_destination(StringInfo response, const MappingInfo *mapping)
 	appendStringInfoString(response, "}}");
 }
 
-/* Appends the members of a mapping, whose state is told by the caller. */
+/* Appends the members of a mapping; the caller knows its state. */
 static void
 append_members(StringInfo response, const MappingInfo *mapping,
 			   const char *state)
@@ -373,7 +377,7 @@ find_mappings(const char *arn, const char *function)
 	return mappings;
 }
 
-/* A marker is the number of the last mapping of the page before. */
+/* Reads a marker: the number of the last mapping of the page before. */
 static int64
 parse_marker(const char *marker)
 {
@@ -385,7 +389,7 @@ parse_marker(const char *marker)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("Invalid Marker"),
-					 errhint("A marker is the NextMarker of an answer before.")));
+					 errhint("A marker is the NextMarker of an earlier answer.")));
 		number = number * 10 + (*c - '0');
 	}
 	return number;

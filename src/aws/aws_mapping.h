@@ -1,6 +1,8 @@
 /*
  * aws_mapping.h
  *	  The operations of aws() on event source mappings: Lambda's.
+ *
+ * Each is an AwsOperation (aws.c).
  */
 #ifndef DDBSTREAMS_AWS_MAPPING_H
 #define DDBSTREAMS_AWS_MAPPING_H

@@ -2,9 +2,9 @@
  * aws_request.c
  *	  Reading the members of a request to aws(), under AWS's constraints.
  *
- * As AWS does: a member that is null counts as absent, unknown members are
- * ignored, lengths are counted in characters, a value of the wrong type is
- * refused before any constraint is looked at, and one message names all
+ * The rules are AWS's: a member that is null counts as absent, unknown members
+ * are ignored, lengths are counted in characters, a value of the wrong type is
+ * an error before any constraint is looked at, and one message names all
  * constraints that are violated.
  */
 #include "postgres.h"
@@ -20,7 +20,10 @@
 /* A message shows at most this many bytes of a value. */
 #define SHOWN_LENGTH 1100
 
-/* What jsonb cannot hold, like \u0000 or 1e999999, is the caller's fault. */
+/*
+ * jsonb refuses some valid JSON, such as \u0000 or 1e999999: for a request
+ * that is an invalid parameter, too.
+ */
 static void
 parse_error_callback(void *arg)
 {
@@ -28,7 +31,6 @@ parse_error_callback(void *arg)
 		errcode(ERRCODE_INVALID_PARAMETER_VALUE);
 }
 
-/* Reads a request, which must be an object. */
 AwsRequest *
 aws_request_parse(text *json)
 {
@@ -77,9 +79,10 @@ member_path(AwsRequest *request, const char *name)
 					pg_ascii_tolower((unsigned char) name[0]), name + 1);
 }
 
+/* Remembers that the value of a member, NULL if absent, violates a rule. */
 static void
-violate(AwsRequest *request, const char *name, const char *value,
-		const char *rule)
+note_violation(AwsRequest *request, const char *name, const char *value,
+			   const char *rule)
 {
 	StringInfo text = &request->violations->text;
 
@@ -97,14 +100,14 @@ violate(AwsRequest *request, const char *name, const char *value,
 					 member_path(request, name), rule);
 }
 
+/* Notes that a member is absent, which is a violation if it is required. */
 static void
-require(AwsRequest *request, const char *name, AwsPresence presence)
+note_absence(AwsRequest *request, const char *name, AwsPresence presence)
 {
 	if (presence == AWS_REQUIRED)
-		violate(request, name, NULL, "not be null");
+		note_violation(request, name, NULL, "not be null");
 }
 
-/* Raises the violations that were found, if any. */
 void
 aws_request_check(AwsRequest *request)
 {
@@ -118,6 +121,7 @@ aws_request_check(AwsRequest *request)
 						request->violations->text.data)));
 }
 
+/* Returns AWS's name for the JSON type of a value. */
 static const char *
 type_name(const JsonbValue *value)
 {
@@ -137,8 +141,8 @@ type_name(const JsonbValue *value)
 }
 
 static void
-wrong_type(AwsRequest *request, const char *name, const JsonbValue *value,
-		   const char *wanted, const char *wanted_json)
+report_wrong_type(AwsRequest *request, const char *name, const JsonbValue *value,
+				  const char *wanted, const char *wanted_json)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -147,7 +151,6 @@ wrong_type(AwsRequest *request, const char *name, const JsonbValue *value,
 					 wanted_json)));
 }
 
-/* Is the member there, and not null? */
 bool
 aws_request_has(AwsRequest *request, const char *name)
 {
@@ -164,15 +167,14 @@ string_member(AwsRequest *request, const char *name, AwsPresence presence)
 
 	if (find_member(request, name, &value) == NULL)
 	{
-		require(request, name, presence);
+		note_absence(request, name, presence);
 		return NULL;
 	}
 	if (value.type != jbvString)
-		wrong_type(request, name, &value, "String", "a JSON string");
+		report_wrong_type(request, name, &value, "String", "a JSON string");
 	return pnstrdup(value.val.string.val, value.val.string.len);
 }
 
-/* Returns a string of that many characters, or NULL if it is absent. */
 char *
 aws_request_string(AwsRequest *request, const char *name,
 				   AwsPresence presence, int min_length, int max_length)
@@ -184,17 +186,16 @@ aws_request_string(AwsRequest *request, const char *name,
 		return NULL;
 	length = pg_mbstrlen(string);
 	if (length < min_length)
-		violate(request, name, string,
-				psprintf("have length greater than or equal to %d",
-						 min_length));
+		note_violation(request, name, string,
+					   psprintf("have length greater than or equal to %d",
+								min_length));
 	if (length > max_length)
-		violate(request, name, string,
-				psprintf("have length less than or equal to %d",
-						 max_length));
+		note_violation(request, name, string,
+					   psprintf("have length less than or equal to %d",
+								max_length));
 	return string;
 }
 
-/* Returns a string that is one of the values, or NULL if it is absent. */
 char *
 aws_request_enum(AwsRequest *request, const char *name, AwsPresence presence,
 				 const char *const *values, int count)
@@ -213,10 +214,11 @@ aws_request_enum(AwsRequest *request, const char *name, AwsPresence presence,
 		appendStringInfo(&rule, "%s%s", i == 0 ? "" : ", ", values[i]);
 	}
 	appendStringInfoChar(&rule, ']');
-	violate(request, name, string, rule.data);
+	note_violation(request, name, string, rule.data);
 	return string;
 }
 
+/* Compares a numeric with an int, as qsort's functions do. */
 static int
 compare_with(Datum number, int bound)
 {
@@ -225,7 +227,6 @@ compare_with(Datum number, int bound)
 	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, number, other));
 }
 
-/* Returns an integer from min to max, or the default if it is absent. */
 int
 aws_request_integer(AwsRequest *request, const char *name, int default_value,
 					int min, int max)
@@ -237,16 +238,16 @@ aws_request_integer(AwsRequest *request, const char *name, int default_value,
 	if (find_member(request, name, &value) == NULL)
 		return default_value;
 	if (value.type != jbvNumeric)
-		wrong_type(request, name, &value, "Integer", "a JSON number");
+		report_wrong_type(request, name, &value, "Integer", "a JSON number");
 
-	/* 10.0 and 1e1 are integers, too */
+	/* 10.0 and 1e1 are integers, too. */
 	number = DirectFunctionCall2(numeric_trunc,
 								 NumericGetDatum(value.val.numeric),
 								 Int32GetDatum(0));
 	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, number,
 										  NumericGetDatum(value.val.numeric))))
-		wrong_type(request, name, &value, "Integer",
-				   "a number without a fraction");
+		report_wrong_type(request, name, &value, "Integer",
+						  "a number without a fraction");
 
 	if (compare_with(number, min) < 0)
 		rule = psprintf("have value greater than or equal to %d", min);
@@ -254,8 +255,8 @@ aws_request_integer(AwsRequest *request, const char *name, int default_value,
 		rule = psprintf("have value less than or equal to %d", max);
 	else
 		return DatumGetInt32(DirectFunctionCall1(numeric_int4, number));
-	violate(request, name,
-			DatumGetCString(DirectFunctionCall1(numeric_out, number)), rule);
+	note_violation(request, name,
+				   DatumGetCString(DirectFunctionCall1(numeric_out, number)), rule);
 	return default_value;
 }
 
@@ -267,18 +268,14 @@ aws_request_boolean(AwsRequest *request, const char *name,
 
 	if (find_member(request, name, &value) == NULL)
 	{
-		require(request, name, presence);
+		note_absence(request, name, presence);
 		return default_value;
 	}
 	if (value.type != jbvBool)
-		wrong_type(request, name, &value, "Boolean", "true or false");
+		report_wrong_type(request, name, &value, "Boolean", "true or false");
 	return value.val.boolean;
 }
 
-/*
- * Returns an object in a request, to be read as the request is, or NULL if it
- * is absent.
- */
 AwsRequest *
 aws_request_object(AwsRequest *request, const char *name, AwsPresence presence)
 {
@@ -287,12 +284,12 @@ aws_request_object(AwsRequest *request, const char *name, AwsPresence presence)
 
 	if (find_member(request, name, &value) == NULL)
 	{
-		require(request, name, presence);
+		note_absence(request, name, presence);
 		return NULL;
 	}
 	if (value.type != jbvBinary ||
 		!JsonContainerIsObject(value.val.binary.data))
-		wrong_type(request, name, &value, "Object", "a JSON object");
+		report_wrong_type(request, name, &value, "Object", "a JSON object");
 	object = palloc(sizeof(AwsRequest));
 	object->members = value.val.binary.data;
 	object->path = psprintf("%s.", member_path(request, name));
@@ -300,7 +297,6 @@ aws_request_object(AwsRequest *request, const char *name, AwsPresence presence)
 	return object;
 }
 
-/* Returns an object in a request as it is, or NULL if it is absent. */
 Jsonb *
 aws_request_jsonb(AwsRequest *request, const char *name)
 {
@@ -310,14 +306,10 @@ aws_request_jsonb(AwsRequest *request, const char *name)
 		return NULL;
 	if (value.type != jbvBinary ||
 		!JsonContainerIsObject(value.val.binary.data))
-		wrong_type(request, name, &value, "Object", "a JSON object");
+		report_wrong_type(request, name, &value, "Object", "a JSON object");
 	return JsonbValueToJsonb(&value);
 }
 
-/*
- * Returns the strings of a list, palloc'd, and their number, or NULL if it is
- * absent.
- */
 char **
 aws_request_strings(AwsRequest *request, const char *name, int *count)
 {
@@ -328,7 +320,7 @@ aws_request_strings(AwsRequest *request, const char *name, int *count)
 	if (find_member(request, name, &value) == NULL)
 		return NULL;
 	if (value.type != jbvBinary || !JsonContainerIsArray(value.val.binary.data))
-		wrong_type(request, name, &value, "List", "a JSON array");
+		report_wrong_type(request, name, &value, "List", "a JSON array");
 	*count = JsonContainerSize(value.val.binary.data);
 	strings = palloc(Max(*count, 1) * sizeof(char *));
 	for (int i = 0; i < *count; i++)
@@ -338,7 +330,7 @@ aws_request_strings(AwsRequest *request, const char *name, int *count)
 		if (elem->type == jbvNull)
 			error_null_argument(member_path(request, name));
 		if (elem->type != jbvString)
-			wrong_type(request, name, elem, "String", "an array of JSON strings");
+			report_wrong_type(request, name, elem, "String", "an array of JSON strings");
 		strings[i] = pnstrdup(elem->val.string.val, elem->val.string.len);
 	}
 	return strings;

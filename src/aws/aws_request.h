@@ -16,7 +16,7 @@ typedef enum AwsPresence
 	AWS_REQUIRED
 } AwsPresence;
 
-/* The constraints that a request has been found to violate so far */
+/* The constraints that a request violates, as far as it has been read */
 typedef struct AwsViolations
 {
 	int			   count;
@@ -31,29 +31,53 @@ typedef struct AwsRequest
 	AwsViolations  *violations; /* shared by a request and its objects */
 } AwsRequest;
 
+/* Reads the text of a request; it is an error if it is no JSON object. */
 extern AwsRequest *aws_request_parse(text *json);
 
 /*
- * A member of the wrong JSON type is an error at once; a violated constraint
- * is remembered, and the result may then be of no use.  After the last member
- * aws_request_check raises what was remembered.
+ * The next functions read one member each.  A member of the wrong JSON type is
+ * an error at once.  A violated constraint is remembered, and what is returned
+ * may then be of no use: after the last member, aws_request_check raises an
+ * error that tells of all of them.  Results are palloc'd.
  */
-extern bool		   aws_request_has(AwsRequest *request, const char *name);
-extern char		  *aws_request_string(AwsRequest *request, const char *name,
-									  AwsPresence presence, int min_length,
-									  int max_length);
-extern char		  *aws_request_enum(AwsRequest *request, const char *name,
-									AwsPresence		   presence,
-									const char *const *values, int count);
-extern int		   aws_request_integer(AwsRequest *request, const char *name,
-									   int default_value, int min, int max);
-extern bool		   aws_request_boolean(AwsRequest *request, const char *name,
-									   AwsPresence presence, bool default_value);
+
+/* Is the member there, and not null? */
+extern bool aws_request_has(AwsRequest *request, const char *name);
+
+/*
+ * Returns a string of min_length to max_length characters, or NULL if it is
+ * absent.
+ */
+extern char *aws_request_string(AwsRequest *request, const char *name,
+								AwsPresence presence, int min_length,
+								int max_length);
+
+/* Returns a string that is one of these values, or NULL if it is absent. */
+extern char *aws_request_enum(AwsRequest *request, const char *name,
+							  AwsPresence		 presence,
+							  const char *const *values, int count);
+
+/* Returns an integer from min to max, or the default if it is absent. */
+extern int	aws_request_integer(AwsRequest *request, const char *name,
+								int default_value, int min, int max);
+extern bool aws_request_boolean(AwsRequest *request, const char *name,
+								AwsPresence presence, bool default_value);
+
+/*
+ * Returns an object in a request, or NULL if it is absent.  Its members are
+ * read as those of the request are.
+ */
 extern AwsRequest *aws_request_object(AwsRequest *request, const char *name,
 									  AwsPresence presence);
-extern Jsonb	  *aws_request_jsonb(AwsRequest *request, const char *name);
-extern char		 **aws_request_strings(AwsRequest *request, const char *name,
-									   int *count);
-extern void		   aws_request_check(AwsRequest *request);
+
+/* Returns an object as it is, or NULL if it is absent. */
+extern Jsonb *aws_request_jsonb(AwsRequest *request, const char *name);
+
+/* Returns a list of strings and their count, or NULL if it is absent. */
+extern char **aws_request_strings(AwsRequest *request, const char *name,
+								  int *count);
+
+/* Raises an error that tells of all violated constraints, if there are any. */
+extern void aws_request_check(AwsRequest *request);
 
 #endif /* DDBSTREAMS_AWS_REQUEST_H */

@@ -8,9 +8,12 @@
 
 #include "aws/aws_response.h"
 
-/* What ends in a bracket has no member yet: a string ends in its quote. */
+/*
+ * Puts a comma if something stands before.  A buffer that ends in an opening
+ * bracket has no member yet; a string that ends in one ends in its quote.
+ */
 static void
-separate(StringInfo buf)
+put_comma(StringInfo buf)
 {
 	char last = buf->data[buf->len - 1];
 
@@ -18,33 +21,30 @@ separate(StringInfo buf)
 		appendStringInfoChar(buf, ',');
 }
 
-/* Begins a member; its value is up to the caller. */
 void
 aws_response_name(StringInfo buf, const char *name)
 {
-	separate(buf);
+	put_comma(buf);
 	appendStringInfo(buf, "\"%s\":", name);
 }
 
-/* Begins an object or an array, the next of an array if name is NULL. */
 void
 aws_response_open(StringInfo buf, const char *name, char bracket)
 {
 	if (name != NULL)
 		aws_response_name(buf, name);
 	else
-		separate(buf);
+		put_comma(buf);
 	appendStringInfoChar(buf, bracket);
 }
 
-/* Adds a string, the next of an array if name is NULL. */
 void
 aws_response_string(StringInfo buf, const char *name, const char *value)
 {
 	if (name != NULL)
 		aws_response_name(buf, name);
 	else
-		separate(buf);
+		put_comma(buf);
 	escape_json(buf, value);
 }
 
@@ -62,7 +62,6 @@ aws_response_boolean(StringInfo buf, const char *name, bool value)
 	appendStringInfoString(buf, value ? "true" : "false");
 }
 
-/* A time in seconds since 1970, with milliseconds as its fraction */
 void
 aws_response_time(StringInfo buf, const char *name, TimestampTz time)
 {
@@ -100,7 +99,7 @@ append_key_columns(StringInfo buf, const AwsKey *key, bool of_partition_key,
 	}
 }
 
-/* The partition key's columns come first, as AWS has them. */
+/* The partition key's columns come first, as in AWS's answers. */
 void
 aws_response_key_schema(StringInfo buf, const AwsKey *key)
 {

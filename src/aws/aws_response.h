@@ -11,14 +11,28 @@
 #include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 
-/* Each puts a comma in front, unless the buffer ends in { or [. */
+/*
+ * Each appends to the response, with a comma in front unless the buffer ends
+ * in an opening bracket.
+ */
+
+/* Begins a member: its name; the caller appends the value. */
 extern void aws_response_name(StringInfo buf, const char *name);
+
+/*
+ * Begins an object or array with its opening bracket; without a name it is the
+ * next element of an array.  The caller appends the closing bracket.
+ */
 extern void aws_response_open(StringInfo buf, const char *name, char bracket);
+
+/* Adds a string; without a name it is the next element of an array. */
 extern void aws_response_string(StringInfo buf, const char *name,
 								const char *value);
 extern void aws_response_integer(StringInfo buf, const char *name,
 								 int64 value);
 extern void aws_response_boolean(StringInfo buf, const char *name, bool value);
+
+/* Adds a time in seconds since 1970, with milliseconds as its fraction. */
 extern void aws_response_time(StringInfo buf, const char *name,
 							  TimestampTz time);
 
@@ -32,6 +46,7 @@ typedef struct AwsKey
 	AttrNumber *partition_attnums;
 } AwsKey;
 
+/* Adds KeySchema: the partition key's columns are HASH, the others RANGE. */
 extern void aws_response_key_schema(StringInfo buf, const AwsKey *key);
 
 #endif /* DDBSTREAMS_AWS_RESPONSE_H */

@@ -2,8 +2,8 @@
  * aws_stream.c
  *	  The operations of aws() on streams.
  *
- * All of them read with the statement's snapshot, so that what a request shows
- * of streams, shards and records is of one moment.
+ * All of them read with the statement's snapshot, so that the streams, shards
+ * and records in one answer are those of one moment.
  */
 #include "postgres.h"
 
@@ -52,8 +52,9 @@ arn_label(const char *arn)
 }
 
 /*
- * The order of ListStreams: by label, which is the time of creation.  It is in
- * the ARN, so that a page can follow one whose last stream has gone.
+ * The order of ListStreams: by label, which is the time of creation.  The
+ * label is part of the ARN, so the next page can be found even if the last
+ * stream of the page before has gone.
  */
 static int
 compare_arns(const char *a, const char *b)
@@ -70,7 +71,10 @@ compare_streams(const ListCell *a, const ListCell *b)
 						((const StreamInfo *) lfirst(b))->arn);
 }
 
-/* Is the stream one of that table?  A table that is gone has only its name. */
+/*
+ * Is the stream one of that table?  The stream of a dropped table is compared
+ * by the table's name.
+ */
 static bool
 is_of_table(const StreamInfo *stream, Oid table_oid, const char *table_name)
 {
@@ -124,7 +128,7 @@ aws_stream_list(AwsRequest *request, StringInfo response)
 
 	aws_request_check(request);
 	if (start != NULL)
-		(void) arn_label(start); /* it is well-formed */
+		stream_access_check_arn(start);
 
 	aws_response_open(response, "Streams", '[');
 	foreach (lc, readable_streams(table_name))
@@ -151,7 +155,7 @@ aws_stream_list(AwsRequest *request, StringInfo response)
 		aws_response_string(response, "LastEvaluatedStreamArn", last->arn);
 }
 
-/* The name that a column has now, or if it is gone, the one it had. */
+/* Returns the name of a key's column, its last one if the column is gone. */
 static char *
 column_name(const StreamInfo *stream, int i)
 {
@@ -199,8 +203,9 @@ append_shard(StringInfo response, const ShardInfo *shard)
 }
 
 /*
- * Appends one page of a stream's shards, in the order of their ids: those
- * after the id start, and only the children of parent, each if not NULL.
+ * Appends one page of a stream's shards, in the order of their ids: the shards
+ * after the id start, unless it is NULL, and only the children of parent,
+ * unless it is NULL.
  */
 static void
 append_shards(StringInfo response, const StreamInfo *stream, const char *start,

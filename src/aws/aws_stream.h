@@ -1,6 +1,8 @@
 /*
  * aws_stream.h
  *	  The operations of aws() on streams.
+ *
+ * Each is an AwsOperation (aws.c).
  */
 #ifndef DDBSTREAMS_AWS_STREAM_H
 #define DDBSTREAMS_AWS_STREAM_H

@@ -2,8 +2,9 @@
  * aws_table.c
  *	  The operations of aws() on tables.
  *
- * A table is a table with a primary key, or a partitioned one; a partition is
- * not.  What PostgreSQL does not know is left out of its description.
+ * A table for these operations is a table with a primary key that is not a
+ * partition; a partitioned table is one.  Members for what PostgreSQL does not
+ * have are left out of its description.
  */
 #include "postgres.h"
 
@@ -42,7 +43,7 @@
 static const char *const view_types[] = {
 	"NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY"};
 
-/* What else UpdateTable changes in DynamoDB */
+/* What else UpdateTable can change in DynamoDB */
 static const char *const other_changes[] = {
 	"AttributeDefinitions", "BillingMode", "DeletionProtectionEnabled",
 	"GlobalSecondaryIndexUpdates", "GlobalTableSettingsReplicationMode",
@@ -50,7 +51,9 @@ static const char *const other_changes[] = {
 	"OnDemandThroughput", "ProvisionedThroughput", "ReplicaUpdates",
 	"SSESpecification", "TableClass", "WarmThroughput"};
 
-/* The stored relations of a table: itself, or its partitions */
+/*
+ * Returns the relations that hold a table's rows: itself, or its partitions.
+ */
 static List *
 stored_relations(Relation rel)
 {
@@ -67,7 +70,7 @@ stored_relations(Relation rel)
 	return stored;
 }
 
-/* The planner's estimate of a relation's rows; -1, unknown, counts as none. */
+/* Returns the planner's estimate of a relation's rows, or 0 if it has none. */
 static int64
 estimated_rows(Oid relid)
 {
@@ -120,7 +123,7 @@ append_attribute_definitions(StringInfo response, Relation rel,
 	appendStringInfoChar(response, ']');
 }
 
-/* While no stream says otherwise, all of the key is partition key. */
+/* Without an enabled stream, the whole key counts as partition key. */
 static void
 append_key_schema(StringInfo response, const TableKey *key,
 				  const StreamInfo *enabled)
@@ -173,6 +176,9 @@ append_stream(StringInfo response, const StreamInfo *latest, bool is_enabled)
 	}
 }
 
+/*
+ * Returns the primary key of a table; an error if it is no table with a key.
+ */
 static TableKey *
 table_key(Relation rel)
 {
@@ -195,8 +201,8 @@ table_key(Relation rel)
 }
 
 /*
- * Appends the description of a table as seen by the snapshot, or as it is now
- * if that is NULL.
+ * Appends the description of a table, with the stream that the snapshot shows,
+ * or the present one if that is NULL.
  */
 static void
 append_table(StringInfo response, const char *member, Relation rel,
@@ -240,7 +246,7 @@ aws_table_describe(AwsRequest *request, StringInfo response)
 	relation_close(rel, AccessShareLock);
 }
 
-/* Is this a table, with a key as is known, that ListTables shows? */
+/* Is this a table that ListTables shows?  It has a valid primary key. */
 static bool
 is_listed(Oid table_oid, Oid own_schema, Oid shard_schema)
 {
@@ -321,7 +327,7 @@ aws_table_list(AwsRequest *request, StringInfo response)
 	{
 		const char *name = lfirst(lc);
 
-		/* A name with a dot may be that of two tables: it means the first. */
+		/* Two tables may have the same name with a dot: it is listed once. */
 		if (last != NULL && strcmp(name, last) <= 0)
 			continue;
 		if (count == limit)
@@ -346,7 +352,7 @@ invalid_values(const char *message)
 			 errmsg(INVALID_VALUES "%s", message)));
 }
 
-/* Raises an error if anything but the stream is to be changed. */
+/* Raises an error if the request is to change anything but the stream. */
 static void
 refuse_other_changes(AwsRequest *request)
 {
@@ -404,7 +410,7 @@ aws_table_update(AwsRequest *request, StringInfo response)
 	else
 		stream_disable(table_oid);
 
-	/* A new snapshot sees what this statement has done. */
+	/* The statement's snapshot does not show what it has just done. */
 	rel = relation_open(table_oid, AccessShareLock);
 	append_table(response, "TableDescription", rel, NULL);
 	relation_close(rel, AccessShareLock);

@@ -1,6 +1,8 @@
 /*
  * aws_table.h
  *	  The operations of aws() on tables.
+ *
+ * Each is an AwsOperation (aws.c).
  */
 #ifndef DDBSTREAMS_AWS_TABLE_H
 #define DDBSTREAMS_AWS_TABLE_H

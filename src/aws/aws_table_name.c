@@ -1,10 +1,11 @@
 /*
  * aws_table_name.c
- *	  Finding the table that a member of AWS's names.
+ *	  Finding the table that a member of a request names.
  *
- * The name is taken as it is, without case folding: first as that of a table
- * of schema public, then split at its first dot.  The search path plays no
- * part, so that a name means the same to everybody.
+ * The name is taken as it is, without case folding.  It is first looked for in
+ * schema public; if it is not there, the part before its first dot is taken
+ * for a schema.  The search path plays no part, so that a name means the same
+ * in every session.
  */
 #include "postgres.h"
 
@@ -18,7 +19,6 @@
 
 #define DEFAULT_SCHEMA "public"
 
-/* Reads a member that names a table. */
 char *
 aws_table_name_member(AwsRequest *request, const char *name,
 					  AwsPresence presence)
@@ -39,7 +39,6 @@ find_in_schema(const char *schema, const char *relname)
 	return get_relname_relid(relname, schema_oid);
 }
 
-/* Returns the relation of that name, of whatever kind, or InvalidOid. */
 Oid
 aws_table_name_find(const char *table_name)
 {
@@ -52,10 +51,6 @@ aws_table_name_find(const char *table_name)
 	return table_oid;
 }
 
-/*
- * Could table_name mean the table that full_name, as in an ARN, stands for?
- * For tables that are no more.
- */
 bool
 aws_table_name_is_of(const char *table_name, const char *full_name)
 {
@@ -66,10 +61,6 @@ aws_table_name_is_of(const char *table_name, const char *full_name)
 			strcmp(table_name + strlen(prefix), full_name) == 0);
 }
 
-/*
- * Returns the relation of that name, of whatever kind, or InvalidOid; an error
- * if the current user may not SELECT from it.
- */
 Oid
 aws_table_name_readable(const char *table_name)
 {
