@@ -14,8 +14,10 @@
 # looked" by commit timestamp misses such rows for good. A change stream needs
 # numbers of its own, given at this server's commit.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
-start_postgresql track_commit_timestamp=on
+settings=(track_commit_timestamp=on)
+start_postgresql
 sql <<'END'
 create table t (id int primary key);
 create publication p for table t;

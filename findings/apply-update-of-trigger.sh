@@ -13,6 +13,7 @@
 # A stream on a subscriber's table must not be made by column-specific triggers,
 # and must compare the rows to leave out what did not change.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 sql <<'END'

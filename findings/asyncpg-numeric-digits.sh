@@ -13,6 +13,7 @@
 # that makes this text from a value that asyncpg read misses the key for every
 # ten-thousandth row.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 python_packages asyncpg==0.32.0

@@ -16,6 +16,7 @@
 # by an endpoint URL. What only redirects the region's host name, or answers for
 # it in a test, is bypassed. A region of its own, like ddblocal, keeps the host.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 python_packages boto3==1.44.8 botocore==1.44.8
 cat >"$scratch/run.py" <<'END'

@@ -13,6 +13,7 @@
 # A change stream that is to read the same in every session has to fix these
 # settings itself, at the moment of output or before.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 sql <<'END'

@@ -15,6 +15,7 @@
 # more records after somebody else adds a trigger. A change stream must compare
 # the rows themselves.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 sql <<'END'

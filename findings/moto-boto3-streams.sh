@@ -14,6 +14,7 @@
 # error that says nothing about hosts. It is one more reason to test against a
 # real stream.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 python_packages 'moto[dynamodb]==5.2.5' boto3==1.44.8 botocore==1.44.8
 cat >"$scratch/run.py" <<'END'

@@ -15,6 +15,7 @@
 # id alone, or rely on a MODIFY for a write that changed nothing, and then misses
 # it in a real stream.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 python_packages 'moto[dynamodb]==5.2.5' boto3==1.44.8 botocore==1.44.8
 export AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=s AWS_DEFAULT_REGION=us-east-1 AWS_ACCOUNT_ID_ENDPOINT_MODE=disabled

@@ -13,6 +13,7 @@
 # application that sets IntervalStyle so as to compare its rows with the images
 # must not do so on the connection that node-postgres uses.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 npm_packages pg@8.23.1

@@ -14,6 +14,7 @@
 # consumer that compares an image with the row as node-postgres reads it finds
 # them different, though nothing was lost in the stream.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 npm_packages pg@8.23.1

@@ -17,6 +17,7 @@
 # it reads later. A change stream should give its values as json or text, which
 # the driver does not touch.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 mkdir "$scratch/java"

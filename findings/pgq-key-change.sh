@@ -12,6 +12,7 @@
 # DynamoDB has no change of a key. A change stream in its form must turn one
 # into REMOVE and INSERT, and must never fail the writer for it.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 debian_packages postgresql-15-pgq3
 start_debian

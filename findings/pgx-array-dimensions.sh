@@ -12,6 +12,7 @@
 # compares them with a row read this way sees a change of shape in the stream
 # and none in the table.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 mkdir "$scratch/go"

@@ -13,6 +13,7 @@
 # JSON that client libraries refuse or read as another value. Only what DynamoDB
 # writes as strings, numbers among them, gets through.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 debian_packages postgresql-plperl-15
 start_debian

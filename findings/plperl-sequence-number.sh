@@ -15,6 +15,7 @@
 # A handler that is right line by line, and merely sorts its failures, thus has
 # its successes delivered again.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 debian_packages postgresql-plperl-15
 start_debian

@@ -12,6 +12,7 @@
 # rebuilds from the image is right, and the row that postgres.js reads is not;
 # who compares the two looks for the fault in the wrong place.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 npm_packages postgres@3.4.9

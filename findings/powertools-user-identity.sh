@@ -15,6 +15,7 @@
 # cannot be read by handlers that use these parsers. They have to extend the
 # schema, or jobs have to write the identity of the expiry service only.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 python_packages aws-lambda-powertools==3.37.0 pydantic==2.14.4
 npm_packages @aws-lambda-powertools/parser@2.35.0 zod@4.6.7 @aws-sdk/util-dynamodb@3.996.9

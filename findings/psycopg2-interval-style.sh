@@ -13,6 +13,7 @@
 # A change stream must render intervals in a style of its own. One that used the
 # session's would be read right or wrong depending on the writer.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 python_packages psycopg2-binary==2.9.13 psycopg==3.3.9 psycopg-binary==3.3.9

@@ -15,6 +15,7 @@
 # images shows. It has to compare values, unpacked and with missing ones filled
 # in.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
 sql <<'END'

@@ -12,9 +12,11 @@
 # The setting can come from ALTER DATABASE or ALTER ROLE, years before somebody
 # connects a consumer. A change stream has to encode the bytes themselves.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 debian_packages postgresql-15-wal2json
-start_debian output_plugin_libraries=wal2json
+settings=(output_plugin_libraries=wal2json)
+start_debian
 sql <<'END'
 select from pg_create_logical_replication_slot('s', 'wal2json');
 create table t (id int primary key, b bytea);

@@ -11,9 +11,11 @@
 # DynamoDB's typed JSON has no such numbers either. A change stream in its form
 # writes {"S":"NaN"}: another tag, but nothing is lost.
 
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 debian_packages postgresql-15-wal2json
-start_debian output_plugin_libraries=wal2json
+settings=(output_plugin_libraries=wal2json)
+start_debian
 sql <<'END'
 select from pg_create_logical_replication_slot('s', 'wal2json');
 create table t (id int primary key, n numeric, f float8, at timestamptz);
