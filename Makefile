@@ -5,6 +5,7 @@
 #                           that has shared_preload_libraries = 'ddbstreams'
 #   make prove              TAP tests; they start servers of their own
 #   make format             lay out src/ with clang-format 23 (PyPI has it)
+#   make reference          make docs/reference.md from the COMMENTs
 #
 # test/check does all of it in private servers.
 
@@ -66,13 +67,16 @@ PG_CONFIG = pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# Other extensions have a README.md, too.
+docmoduledir := $(docmoduledir)/$(EXTENSION)
+
 $(OBJS): $(OWN_HEADERS)
 
 # PGXS makes no folders for objects.  A rule for them would find those of the
 # sources by VPATH, and make none.
 $(shell mkdir -p $(sort $(dir $(OBJS))))
 
-.PHONY: prove format
+.PHONY: prove format reference
 prove: PROVE_TESTS = test/t/*.pl
 prove: PG_PROVE_FLAGS += -I $(srcdir)/test/t
 prove:
@@ -82,3 +86,6 @@ prove:
 
 format:
 	clang-format -i $(SOURCES) $(OWN_HEADERS)
+
+reference:
+	PG_CONFIG=$(PG_CONFIG) $(HERE)/test/make-reference
