@@ -141,17 +141,14 @@ slot_of(Oid shard_table)
 	return &shared->slots[shard_slot_number(shard_table)].slot;
 }
 
-/*
- * Returns the highest number on a page, or 0 if there is no record.  Whether
- * the record is committed does not matter: its place is taken.
- */
-static int64
-highest_number(Relation shard, BlockNumber block)
+bool
+shard_log_page_numbers(Relation shard, BlockNumber block, int64 *lowest,
+					   int64 *highest)
 {
 	Buffer		 buffer = ReadBuffer(shard, block);
+	bool		 found = false;
 	Page		 page;
 	OffsetNumber last;
-	int64		 highest = 0;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	page = BufferGetPage(buffer);
@@ -159,16 +156,17 @@ highest_number(Relation shard, BlockNumber block)
 	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
 	{
 		ItemId item = PageGetItemId(page, offset);
+		int64  number;
 
-		if (ItemIdIsNormal(item))
-		{
-			int64 number = RECORD_DATA(PageGetItem(page, item))->number;
-
-			highest = Max(highest, number);
-		}
+		if (!ItemIdIsNormal(item))
+			continue;
+		number = RECORD_DATA(PageGetItem(page, item))->number;
+		*lowest = found ? Min(*lowest, number) : number;
+		*highest = found ? Max(*highest, number) : number;
+		found = true;
 	}
 	UnlockReleaseBuffer(buffer);
-	return highest;
+	return found;
 }
 
 /*
@@ -179,13 +177,13 @@ int64
 shard_log_last_number(Relation shard)
 {
 	BlockNumber block = RelationGetNumberOfBlocks(shard);
+	int64		lowest;
+	int64		highest;
 
 	while (block > 0)
 	{
-		int64 number = highest_number(shard, --block);
-
-		if (number > 0)
-			return number;
+		if (shard_log_page_numbers(shard, --block, &lowest, &highest))
+			return highest;
 	}
 	return 0;
 }

@@ -13,7 +13,6 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
-
 /* A batch under one acquisition of the append lock */
 #define SHARD_LOG_BATCH_RECORDS 512
 #define SHARD_LOG_BATCH_BYTES	(64 * 1024)
@@ -36,8 +35,16 @@ typedef struct LatestHint
 extern Size shard_log_shmem_size(void);
 extern void shard_log_shmem_init(void);
 
-extern void	 shard_log_append(Relation shard, int64 starting_number,
-							  HeapTuple *tuples, int count);
+extern void shard_log_append(Relation shard, int64 starting_number,
+							 HeapTuple *tuples, int count);
+
+/*
+ * Finds the lowest and the highest number on a page of a shard, of records
+ * committed or not.  Returns false if there is no record on it.
+ */
+extern bool shard_log_page_numbers(Relation shard, BlockNumber block,
+								   int64 *lowest, int64 *highest);
+
 extern int64 shard_log_last_number(Relation shard);
 extern int64 shard_log_now(void);
 extern bool	 shard_log_was_shut_down_since(TimestampTz time);

@@ -36,40 +36,6 @@
 #include "shard/shard_log.h"
 #include "shard/shard_reader.h"
 
-/* What a page says about where it stands */
-typedef enum PageNumbers
-{
-	PAGE_EMPTY,
-	PAGE_HAS_RECORDS
-} PageNumbers;
-
-static PageNumbers
-first_number(Relation rel, BlockNumber block, int64 *number)
-{
-	Buffer		 buffer = ReadBuffer(rel, block);
-	PageNumbers	 result = PAGE_EMPTY;
-	Page		 page;
-	OffsetNumber last;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
-	last = PageIsNew(page) ? 0 : PageGetMaxOffsetNumber(page);
-	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
-	{
-		ItemId item = PageGetItemId(page, offset);
-		int64  found;
-
-		if (!ItemIdIsNormal(item))
-			continue;
-		found = RECORD_DATA(PageGetItem(page, item))->number;
-		if (result == PAGE_EMPTY || found < *number)
-			*number = found;
-		result = PAGE_HAS_RECORDS;
-	}
-	UnlockReleaseBuffer(buffer);
-	return result;
-}
-
 /*
  * Returns the page to begin at: the last one whose first record's number is not
  * above the position, or the first page.
@@ -84,16 +50,17 @@ seek_block(Relation rel, BlockNumber block_count, int64 position)
 	{
 		BlockNumber middle = low + (high - low) / 2;
 		BlockNumber probe = middle;
-		int64		number = 0;
+		int64		lowest = 0;
+		int64		highest;
 
 		CHECK_FOR_INTERRUPTS();
 		/* A vacuum may have emptied pages: probe those behind it. */
 		while (probe < high &&
-			   first_number(rel, probe, &number) == PAGE_EMPTY)
+			   !shard_log_page_numbers(rel, probe, &lowest, &highest))
 			probe++;
 		if (probe == high)
 			high = middle; /* nothing from here to high */
-		else if (number <= position)
+		else if (lowest <= position)
 			low = probe;
 		else
 			high = middle;
@@ -444,16 +411,17 @@ begins_at(const ShardInfo *shard, int64 number)
 {
 	Relation	rel = open_shard_table(shard);
 	BlockNumber block_count = RelationGetNumberOfBlocks(rel);
-	int64		first = PG_INT64_MAX;
+	int64		lowest = PG_INT64_MAX;
+	int64		highest;
 
 	for (BlockNumber block = 0; block < block_count; block++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (first_number(rel, block, &first) == PAGE_HAS_RECORDS)
+		if (shard_log_page_numbers(rel, block, &lowest, &highest))
 			break;
 	}
 	relation_close(rel, AccessShareLock);
-	return first >= number;
+	return lowest >= number;
 }
 
 /*
