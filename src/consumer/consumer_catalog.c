@@ -12,8 +12,8 @@
  *
  * An INSERT waits for another transaction that has inserted the same key.  So
  * that polls do not wait there either, they insert rows under locks of the
- * lock manager that are tried and not waited for: WORKER_LOCK_CLASS for the
- * row of a worker, LEASES_LOCK_CLASS for the leases of a consumer.
+ * lock manager that are tried and not waited for: LOCK_CLASS_CONSUMER_WORKER for the
+ * row of a worker, LOCK_CLASS_CONSUMER_LEASES for the leases of a consumer.
  */
 #include "postgres.h"
 
@@ -24,18 +24,11 @@
 #include "utils/acl.h"
 #include "utils/timestamp.h"
 
+#include "base/lock_class.h"
 #include "consumer/consumer_catalog.h"
 #include "registry/owner_sql.h"
 #include "registry/row.h"
 #include "shard/shard_wake.h"
-
-/*
- * Fourth fields of advisory lock tags, beside READER_SLOT_CLASS
- * (reader_slots.c).  Consumers whose numbers agree in the low 32 bits share a
- * tag: the transaction that does not get it leaves the work to a later poll.
- */
-#define WORKER_LOCK_CLASS 58
-#define LEASES_LOCK_CLASS 59
 
 /* The columns of the three tables; the install script explains them. */
 #define CONSUMER_COLUMNS(COLUMN)                             \
@@ -468,7 +461,7 @@ consumer_catalog_register_worker(int64 consumer_no, const char *worker_id,
 
 	if (!try_advisory_lock(consumer_no,
 						   hash_bytes((const unsigned char *) worker_id, strlen(worker_id)),
-						   WORKER_LOCK_CLASS))
+						   LOCK_CLASS_CONSUMER_WORKER))
 		return false;
 	worker_row(&row, consumer_no);
 	row_set_text(&row, Anum_worker_worker_id, worker_id);
@@ -495,7 +488,7 @@ consumer_catalog_register_worker(int64 consumer_no, const char *worker_id,
 bool
 consumer_catalog_may_create_leases(int64 consumer_no)
 {
-	return try_advisory_lock(consumer_no, 0, LEASES_LOCK_CLASS);
+	return try_advisory_lock(consumer_no, 0, LOCK_CLASS_CONSUMER_LEASES);
 }
 
 /*

@@ -13,10 +13,9 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 
+#include "base/lock_class.h"
 #include "base/settings.h"
 #include "shard/reader_slots.h"
-
-#define READER_SLOT_CLASS 57
 
 /*
  * Takes a reader's slot of a shard.  Returns false if there is no limit, and
@@ -33,7 +32,7 @@ reader_slots_take(Oid shard_table, bool wait, LOCKTAG *slot)
 	for (int i = 0; i < count; i++)
 	{
 		SET_LOCKTAG_ADVISORY(*slot, MyDatabaseId, shard_table, i,
-							 READER_SLOT_CLASS);
+							 LOCK_CLASS_READER_SLOT);
 		if (LockAcquire(slot, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
 			return true;
 	}
@@ -45,7 +44,7 @@ reader_slots_take(Oid shard_table, bool wait, LOCKTAG *slot)
 				 errhint("Try again, or use event source mappings, consumers or changes(), which wait for their turn.")));
 
 	SET_LOCKTAG_ADVISORY(*slot, MyDatabaseId, shard_table, MyProcPid % count,
-						 READER_SLOT_CLASS);
+						 LOCK_CLASS_READER_SLOT);
 	(void) LockAcquire(slot, ExclusiveLock, false, false);
 	return true;
 }
