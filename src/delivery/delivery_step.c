@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/backoff.h"
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_failed.h"
 #include "delivery/delivery_step.h"
@@ -60,10 +61,7 @@ delivery_step_save(DeliveryStep *step)
 TimestampTz
 delivery_step_backoff(int failures)
 {
-	int64 ms = (int64) FIRST_BACKOFF_MS << Min(Max(failures, 1) - 1, 10);
-
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									   Min(ms, MAX_BACKOFF_MS));
+	return backoff_until(failures, FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
 }
 
 void

@@ -19,6 +19,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "base/backoff.h"
 #include "base/own_transaction.h"
 #include "delivery/delivery_position.h"
 #include "delivery/delivery_queue.h"
@@ -93,7 +94,6 @@ role_backoff_note_problem(Oid role)
 	RoleProblem	 *problem = find_problem(role);
 	MemoryContext context = CurrentMemoryContext;
 	char		 *reason;
-	int64		  wait;
 	dlist_iter	  iter;
 
 	if (problem == NULL)
@@ -105,10 +105,9 @@ role_backoff_note_problem(Oid role)
 		problems = lappend(problems, problem);
 		MemoryContextSwitchTo(oldcontext);
 	}
-	wait = (int64) FIRST_RETRY_MS << Min(problem->failures, 6);
 	problem->failures++;
-	problem->next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													  Min(wait, MAX_RETRY_MS));
+	problem->next_start = backoff_until(problem->failures, FIRST_RETRY_MS,
+										MAX_RETRY_MS);
 
 	own_transaction_begin();
 	MemoryContextSwitchTo(context);

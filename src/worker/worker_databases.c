@@ -28,12 +28,14 @@
 #include "storage/latch.h"
 #include "utils/timestamp.h"
 
+#include "base/backoff.h"
 #include "base/settings.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_shared.h"
 
 /* After failures in a row, the next start waits for 1 s, 2 s, 4 s ... this. */
-#define MAX_BACKOFF_MS 60000
+#define FIRST_BACKOFF_MS 1000
+#define MAX_BACKOFF_MS	 60000
 
 /*
  * A dispatcher that has run for longer than this has not failed at its start.
@@ -117,12 +119,6 @@ worker_databases_worker_started(WorkerType type, Oid database, WorkerId id)
 	job->lacks_slot = false;
 }
 
-static long
-backoff_ms(int failures)
-{
-	return failures > 6 ? MAX_BACKOFF_MS : Min(MAX_BACKOFF_MS, 500L << failures);
-}
-
 void
 worker_databases_worker_ended(const WorkerInfo *info, bool failed)
 {
@@ -147,8 +143,8 @@ worker_databases_worker_ended(const WorkerInfo *info, bool failed)
 			now - job->started_at > SOUND_RUN_MS * INT64CONST(1000))
 			job->failures = 0;
 		job->failures++;
-		job->next_start = TimestampTzPlusMilliseconds(now,
-													  backoff_ms(job->failures));
+		job->next_start = backoff_until(job->failures, FIRST_BACKOFF_MS,
+										MAX_BACKOFF_MS);
 	}
 }
 
