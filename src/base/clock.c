@@ -24,6 +24,16 @@ clock_now(void)
 }
 
 /*
+ * Returns what the server's clock shows when clock_now returns time: for waits,
+ * which go by the server's clock.
+ */
+TimestampTz
+clock_server_time(TimestampTz time)
+{
+	return time - setting_clock_offset * USECS_PER_SEC;
+}
+
+/*
  * Returns the length of an interval in microseconds, the same in every time
  * zone: a day has 24 hours, a month 30 days, a year 365.25 days.
  */

@@ -10,10 +10,10 @@
 #include "datatype/timestamp.h"
 
 extern TimestampTz clock_now(void);
+extern TimestampTz clock_server_time(TimestampTz time);
 
 extern int64	 clock_interval_usec(const Interval *interval);
 extern Interval *clock_usec_interval(int64 usec);
 extern char		*clock_label(TimestampTz time);
-
 
 #endif /* DDBSTREAMS_CLOCK_H */

@@ -329,14 +329,13 @@ watch_leases(ConsumerPoll *poll, const ConsumerView *view)
 }
 
 /*
- * Is there something to do for the worker?  If not, *next_look (by the real
+ * Is there something to do for the worker?  If not, *next_look (by the server's
  * clock) is brought forward to when there may be.
  */
 static bool
 has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_look)
 {
 	TimestampTz	 now = GetCurrentTimestamp();
-	TimestampTz	 clock_offset = view->now - now; /* of clock_now() */
 	bool		 may_try = now >= poll->retry_at;
 	bool		 wants = false;
 	LeaseBalance balance;
@@ -367,14 +366,14 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_l
 			else if (consumer_view_has_work(view, shard))
 				return true;
 			if (!poll->has_locked)
-				*next_look = Min(*next_look, renewal - clock_offset);
+				*next_look = Min(*next_look, clock_server_time(renewal));
 		}
 		else if (consumer_lease_may_take(view, &balance, shard))
 			wants = true;
 		else if (balance.mine < balance.share)
 		{
 			if (shard->lease->expires_at > view->now)
-				*next_look = Min(*next_look, shard->lease->expires_at - clock_offset + 1);
+				*next_look = Min(*next_look, clock_server_time(shard->lease->expires_at) + 1);
 		}
 	}
 	if (wants && !may_try)

@@ -335,7 +335,7 @@ prepare_nothing(DeliveryStep *step, bool is_present)
 	{
 		if (position->window_end != 0)
 			delivery_step_set_result(step, DELIVERY_WAIT,
-									 position->window_end - (clock_now() - GetCurrentTimestamp()));
+									 clock_server_time(position->window_end));
 		else
 			delivery_step_set_result(step, DELIVERY_IDLE, 0);
 		if (batch->through > position->checkpoint)
@@ -434,7 +434,7 @@ fills_until(DeliveryStep *step)
 			step->mapping->maximum_batching_window_usec;
 	if (step->position->window_end != 0)
 		until = Min(until, step->position->window_end);
-	until -= clock_now() - GetCurrentTimestamp();
+	until = clock_server_time(until);
 	return until > GetCurrentTimestamp() ? until : 0;
 }
 
