@@ -17,7 +17,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/extension.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -93,8 +92,7 @@ extension_exists(void)
 	bool exists;
 
 	own_transaction_begin();
-	exists = OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)) &&
-			 OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
+	exists = catalog_table_is_installed();
 	own_transaction_commit();
 	return exists;
 }

@@ -36,6 +36,7 @@
 #include "utils/syscache.h"
 
 #include "module/worker_guard.h"
+#include "registry/catalog_table.h"
 #include "stream/stream_triggers.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
@@ -275,12 +276,6 @@ worker_guard_before(Node *command)
 }
 
 static bool
-extension_exists(void)
-{
-	return OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true));
-}
-
-static bool
 extension_is_known(void)
 {
 	return worker_databases_presence(MyDatabaseId) == EXTENSION_PRESENT;
@@ -289,7 +284,7 @@ extension_is_known(void)
 void
 worker_guard_after_prepared(void)
 {
-	if (IsTransactionState() && extension_exists() != extension_is_known())
+	if (IsTransactionState() && catalog_table_is_installed() != extension_is_known())
 		extensions_changed = true;
 }
 
@@ -303,7 +298,7 @@ void
 worker_guard_pre_commit(void)
 {
 	if (extensions_changed)
-		extension_is_present = extension_exists();
+		extension_is_present = catalog_table_is_installed();
 }
 
 void

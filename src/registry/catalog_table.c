@@ -28,6 +28,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "commands/extension.h"
 #include "commands/sequence.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -125,6 +126,13 @@ catalog_table_owner(void)
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	return owner;
+}
+
+bool
+catalog_table_is_installed(void)
+{
+	return OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)) &&
+		   OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
 }
 
 /* Opens a table for reading; it may be gone by the time it is locked. */

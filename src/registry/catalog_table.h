@@ -39,6 +39,9 @@ extern Oid catalog_table_oid(CatalogTable table, bool missing_ok);
 /* Returns the owner of ddbstreams' tables: who has created the extension. */
 extern Oid catalog_table_owner(void);
 
+/* Is the extension in this database, with its tables? */
+extern bool catalog_table_is_installed(void);
+
 /*
  * Reads the rows that one index of a table finds, in their highest versions,
  * and returns a list of what from_row makes of them, in the order of their ids,
