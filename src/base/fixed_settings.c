@@ -4,7 +4,8 @@
  *
  * A record reads the same in every session, so output functions run under ISO
  * dates, UTC, ISO 8601 intervals, hex bytea, shortest exact floats,
- * search_path pg_catalog and C money.
+ * search_path pg_catalog and C money.  Input functions, which changes() calls,
+ * read array_nulls and xmloption as well.
  *
  * There are two ways to get there.  The output functions of built-in types
  * other than money and reg* look at no more than six C variables; setting
@@ -76,6 +77,8 @@ fixed_settings_begin(void)
 		{"bytea_output", "hex"},
 		{"lc_monetary", "C"},
 		{"quote_all_identifiers", "off"},
+		{"array_nulls", "on"},
+		{"xmloption", "content"},
 		{"search_path", "pg_catalog"},
 	};
 	int nest_level = NewGUCNestLevel();

@@ -8,9 +8,14 @@
  * the type has changed, the value is converted by the assignment cast.
  *
  * The last two may fail.  Such a failure costs one value and not the page: the
- * value is null, and a warning says so once for each column.  Casts, input
- * functions and domain constraints are code of the table's owner, and they run
- * as the owner, not as the role that reads.
+ * value is null, and a warning says so once for each column.
+ *
+ * Casts, input functions and domain constraints may be anybody's code, and the
+ * caller names the row type, hence the code.  So it never runs as a role that
+ * the caller could not become anyway.  A caller that may become the table's
+ * owner (a superuser is one) has it run as the owner, to whom the code belongs
+ * in general, and who can then do no more than before.  Otherwise it runs as the
+ * caller, as it would in a query of the caller's.
  */
 #include "postgres.h"
 
@@ -22,6 +27,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -76,7 +82,7 @@ typedef struct ConversionPlan
 struct ImageConverter
 {
 	TupleDesc	  target;
-	Oid			  owner; /* the role that casts and domains run as */
+	Oid			  role; /* casts and domains run as this role */
 	MemoryContext context;
 	List		 *plans; /* of ConversionPlan * */
 	Datum		 *values;
@@ -89,7 +95,7 @@ image_converter_create(TupleDesc target, Oid owner)
 	ImageConverter *converter = palloc0(sizeof(ImageConverter));
 
 	converter->target = target;
-	converter->owner = owner;
+	converter->role = compat_may_set_role(GetUserId(), owner) ? owner : GetUserId();
 	converter->context = CurrentMemoryContext;
 	converter->values = palloc(target->natts * sizeof(Datum));
 	converter->nulls = palloc(target->natts * sizeof(bool));
@@ -287,16 +293,15 @@ call_conversion(ColumnConversion *conversion, Datum value,
 
 typedef struct ConversionCall
 {
-	Oid				  owner;
+	Oid				  role;
 	ColumnConversion *conversion;
 	Datum			  value;
 	MemoryContext	  context;
 } ConversionCall;
 
 /*
- * Calls call_conversion as the table's owner, which has chosen the casts and
- * domains, and under fixed settings, so that the result does not depend on the
- * session.
+ * Calls call_conversion as the converter's role, and under fixed settings, so
+ * that the result does not depend on the session.
  */
 static void
 run_conversion(void *argument)
@@ -307,7 +312,7 @@ run_conversion(void *argument)
 	int				guc_level = fixed_settings_begin();
 
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(call->owner,
+	SetUserIdAndSecContext(call->role,
 						   save_sec_context | SECURITY_RESTRICTED_OPERATION);
 	call->value = call_conversion(call->conversion, call->value, call->context);
 	fixed_settings_end(guc_level);
@@ -316,10 +321,10 @@ run_conversion(void *argument)
 
 /* Converts a value; returns false if that fails. */
 static bool
-try_conversion(Oid owner, ColumnConversion *conversion, Datum *value,
+try_conversion(Oid role, ColumnConversion *conversion, Datum *value,
 			   MemoryContext context)
 {
-	ConversionCall call = {owner, conversion, *value, context};
+	ConversionCall call = {role, conversion, *value, context};
 
 	if (!guarded_call(run_conversion, &call, NULL))
 		return false;
@@ -390,7 +395,7 @@ convert_column(ImageConverter *converter, RecordDecoder *decoder,
 
 	if (conversion->kind == CONVERT_IMPOSSIBLE ||
 		(needs_call(conversion) &&
-		 !try_conversion(converter->owner, conversion, &value,
+		 !try_conversion(converter->role, conversion, &value,
 						 converter->context)))
 	{
 		warn_of_column(converter, conversion, column,

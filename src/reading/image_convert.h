@@ -13,8 +13,9 @@ typedef struct ImageConverter ImageConverter;
 
 /*
  * Makes a converter in the current memory context.  target is the descriptor
- * of the composite type that rows are to have, owner the owner of its table:
- * casts and domain constraints run as that role.
+ * of the composite type that rows are to have, owner the owner of its table.
+ * Casts and domain constraints run as the owner if the current role may become
+ * it, else as the current role.
  */
 extern ImageConverter *image_converter_create(TupleDesc target, Oid owner);
 

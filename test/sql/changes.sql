@@ -270,6 +270,118 @@ select command, test.fails(command) from unnest(array[
     'select ddbstreams.changes(1, stream_arn => ''x'')'
 ]) as command;
 
+--
+-- The same rows under every setting that in- and output functions read
+--
+
+create domain label as text;
+create type weekday as enum ('mon', 'tue');
+create table settings (id int primary key, ws label[], ms changes.weekday[], x xml, d date, tz timestamptz, i interval, f float8, b bytea, m money, c regclass);
+select ddbstreams.enable_stream('settings', shard_count => 1) as settings_arn \gset
+insert into settings values (1, '{a,NULL}', '{mon,NULL}', 'a<b/>', '2026-02-03', '2026-02-03 04:05:06+00', '1 year -2 days 03:04:05.6', 0.1::float8 + 0.2,
+                             '\x00ff', '1234.5', 'pg_class');
+-- converted when they are read: by casts and by input functions
+alter table settings alter d type text, alter f type text, alter b type text, alter i type text;
+create table expected as select new_image from ddbstreams.changes(null::settings);
+select new_image from expected;
+create table got (like expected);
+create procedure under(name text, value text) language plpgsql as $$
+declare
+    same bool;
+begin
+    perform set_config(name, value, true);
+    delete from changes.got;
+    insert into changes.got select new_image from ddbstreams.changes(null::changes.settings);
+    commit;
+    select got.new_image::text = expected.new_image::text into same from changes.got, changes.expected;
+    if same is distinct from true then
+        raise notice 'not the same under % = %', name, value;
+    end if;
+end $$;
+call under('array_nulls', 'off');
+call under('xmloption', 'document');
+call under('quote_all_identifiers', 'on');
+call under('search_path', 'changes');
+call under('datestyle', 'German, DMY');
+call under('intervalstyle', 'sql_standard');
+call under('timezone', 'Asia/Tokyo');
+call under('extra_float_digits', '-15');
+call under('bytea_output', 'escape');
+call under('lc_monetary', 'C');
+
+--
+-- Casts and domains never run as a role that the caller could not become
+--
+
+create role regress_changes_dev;
+create role regress_changes_other;
+create role regress_changes_member in role regress_changes_other;
+grant all on schema changes to public;
+create table ran_as (role name, caller text);
+grant all on ran_as to public;
+set role regress_changes_dev;
+create domain email as text check (value <> '');
+create table mine (id int primary key, mail text);
+select ddbstreams.enable_stream('mine', shard_count => 1) as mine_arn \gset
+insert into mine values (1, 'x@y');
+create function tell(text) returns boolean language plpgsql as $$
+begin
+    insert into changes.ran_as values (current_user, current_setting('changes.caller'));
+    return true;
+end $$;
+reset role;
+-- a superuser's table with a column of that domain, and another role's; by a composite type, too
+create table users (id int primary key, mail email);
+set role regress_changes_other;
+create table others (id int primary key, mail email);
+set role regress_changes_dev;
+alter domain email add constraint c check (changes.tell(value));
+set role regress_changes_other;
+create type wrapped as (mail email);
+create table wraps (id int primary key, mail wrapped);
+set role regress_changes_dev;
+create table composite (id int primary key, mail wrapped);
+select ddbstreams.enable_stream('composite', shard_count => 1) as composite_arn \gset
+set changes.caller = 'writer';
+insert into composite values (1, row('x@y'));
+set changes.caller = 'dev';
+select new_image from ddbstreams.changes(null::users, stream_arn => :'mine_arn');
+select new_image from ddbstreams.changes(null::others, stream_arn => :'mine_arn');
+select new_image from ddbstreams.changes(null::wraps, stream_arn => :'composite_arn');
+-- a cast of dev's
+create type dev_type as (mail text);
+create function to_dev_type(text) returns dev_type language plpgsql as $$
+begin
+    perform changes.tell($1);
+    return row($1)::changes.dev_type;
+end $$;
+create cast (text as dev_type) with function to_dev_type(text) as assignment;
+reset role;
+create table casts (id int primary key, mail dev_type);
+set role regress_changes_dev;
+select new_image from ddbstreams.changes(null::casts, stream_arn => :'mine_arn');
+reset role;
+-- the owner's code runs as the owner for a superuser and for a member, as the caller for a mere reader
+set role regress_changes_dev;
+alter table mine alter mail type email;
+grant select on mine to public;
+reset role;
+set changes.caller = 'superuser';
+select new_image from ddbstreams.changes(null::mine);
+set role regress_changes_other;
+set changes.caller = 'other';
+select new_image from ddbstreams.changes(null::mine);
+reset role;
+grant regress_changes_dev to regress_changes_member;
+set role regress_changes_member;
+set changes.caller = 'member';
+select new_image from ddbstreams.changes(null::mine);
+reset role;
+select distinct caller, role from ran_as order by 1, 2;
+
 \set VERBOSITY terse
 set client_min_messages = warning;
 drop schema changes cascade;
+drop role regress_changes_member;
+drop role regress_changes_other;
+drop role regress_changes_dev;
