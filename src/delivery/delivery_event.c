@@ -16,7 +16,7 @@
 #include "delivery/delivery_event.h"
 #include "mapping/mapping.h"
 #include "mapping/mapping_function.h"
-#include "typed_json/typed_json_writer.h"
+#include "typed_json/json_writer.h"
 
 /* Returns a time in UTC as whole seconds, palloc'd. */
 static char *
@@ -31,7 +31,7 @@ seconds_text(TimestampTz time)
 static void
 append_string(StringInfo buf, const char *text)
 {
-	typed_json_append_string(buf, text, strlen(text));
+	json_writer_append_string(buf, text, strlen(text));
 }
 
 static void

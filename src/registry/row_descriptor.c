@@ -102,7 +102,7 @@ finish_column(RowColumn *column)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	typed_json_append_string(&buf, column->name, strlen(column->name));
+	json_writer_append_string(&buf, column->name, strlen(column->name));
 	appendStringInfoChar(&buf, ':');
 	column->name_length = strlen(column->name);
 	column->json_name = pnstrdup(buf.data, buf.len);

@@ -206,7 +206,7 @@ append_value(RecordDecoder *decoder, const RowColumn *column, StringInfo buf,
 		/* What cannot fit need not be fetched. */
 		if (VARATT_IS_EXTERNAL(DatumGetPointer(value)) &&
 			buf->len + side_table_reference_raw_size(value) > limit)
-			return typed_json_append_marker(buf, psprintf("value of %zu bytes is too large to be shown",
+			return json_writer_append_marker(buf, psprintf("value of %zu bytes is too large to be shown",
 														  side_table_reference_raw_size(value) - VARHDRSZ));
 		value = record_decoder_value(decoder, value);
 	}
@@ -224,7 +224,7 @@ append_column(RecordDecoder *decoder, const DecodedImage *image, int i,
 
 	appendBinaryStringInfo(buf, column->json_name, column->json_name_length);
 	if (image->nulls[i])
-		return column->name_length + typed_json_append_null(buf);
+		return column->name_length + json_writer_append_null(buf);
 	return column->name_length +
 		   append_value(decoder, column, buf, image->values[i], attlen, limit);
 }

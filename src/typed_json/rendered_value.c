@@ -1,19 +1,18 @@
 /*
  * rendered_value.c
- *		Values rendered at capture, which need no catalogue later.
+ *	  Values rendered at capture, which need no catalogue later.
  *
  * An enum label, the columns of a composite type or a type itself may be gone
- * or mean something else when a record is read, so values of all types that
- * are not raw (see typed_json_is_raw) are stored as what they read as when
- * they were captured.  The varlena holds
+ * or mean something else when a record is read.  So values of all types that
+ * are not raw (typed_json_is_raw) are turned into text and typed JSON when
+ * they are captured.  The first byte of the varlena says what follows:
  *
  *	 RENDERED_TEXT		the text output; the typed JSON is {"S":text}
  *	 RENDERED_JSON		item size (8 bytes), length of the typed JSON (4),
  *						typed JSON, text output
  *	 RENDERED_MARKER	the reason why the value could not be rendered
  *
- * behind one byte that says which.  It may be stored with a short header, so
- * nothing in it is aligned.
+ * The varlena may be stored with a short header, so nothing in it is aligned.
  */
 #include "postgres.h"
 
@@ -30,9 +29,9 @@
 #include "utils/typcache.h"
 
 #include "base/fixed_settings.h"
+#include "typed_json/json_container.h"
 #include "typed_json/rendered_value.h"
 #include "typed_json/typed_json.h"
-#include "typed_json/typed_json_container.h"
 
 #define RENDERED_TEXT	'T'
 #define RENDERED_JSON	'J'
@@ -41,20 +40,21 @@
 #define JSON_HEADER_SIZE (1 + sizeof(int64) + sizeof(uint32))
 
 /*
- * A value whose typed JSON is larger than this is not rendered: its text,
- * which is up to twice as large, and both together could pass the limit of
- * allocations, and the write that is captured would fail.
+ * A value with a larger typed JSON than this is not rendered but becomes a
+ * marker.  The text may be twice as large; together they could be too large to
+ * be allocated, and then the statement that is captured would fail.
  */
 #define MAX_JSON_LENGTH (MaxAllocSize / 4)
 
-/* What the text output of a type depends on. */
+/* What the text output of a type depends on */
 typedef enum OutputNeeds
 {
 	OUTPUT_NEEDS_NOTHING,
-	OUTPUT_NEEDS_FORMATS, /* see fixed_settings_set_formats */
-	OUTPUT_NEEDS_SETTINGS /* see fixed_settings_begin */
+	OUTPUT_NEEDS_FORMATS, /* fixed_settings_set_formats: cheap */
+	OUTPUT_NEEDS_SETTINGS /* fixed_settings_begin: all settings */
 } OutputNeeds;
 
+/* How values of a type are rendered */
 typedef enum TypeKind
 {
 	KIND_RAW,
@@ -64,8 +64,9 @@ typedef enum TypeKind
 	KIND_TEXT
 } TypeKind;
 
-static int64 write_value(TypedJsonWriter *writer, Oid type, Datum value);
+static int64 write_any_value(JsonWriter *writer, Oid type, Datum value);
 
+/* Returns the type cache's entry of a type, of a domain's base type. */
 static TypeCacheEntry *
 base_type(Oid type)
 {
@@ -77,7 +78,7 @@ base_type(Oid type)
 }
 
 static bool
-is_array(const TypeCacheEntry *entry)
+is_array_type(const TypeCacheEntry *entry)
 {
 	return entry->typlen == -1 && OidIsValid(entry->typelem) &&
 		   entry->typsubscript == F_ARRAY_SUBSCRIPT_HANDLER;
@@ -92,11 +93,15 @@ type_kind(const TypeCacheEntry *entry)
 		return KIND_ENUM;
 	if (entry->typtype == TYPTYPE_COMPOSITE || entry->type_id == RECORDOID)
 		return KIND_COMPOSITE;
-	if (is_array(entry))
+	if (is_array_type(entry))
 		return KIND_ARRAY;
 	return KIND_TEXT;
 }
 
+/*
+ * Returns what the output of a type depends on.  All but a list of built-in
+ * types need all settings: an extension's output function may read any.
+ */
 static OutputNeeds
 output_needs(Oid type)
 {
@@ -166,9 +171,9 @@ output_needs(Oid type)
 	}
 }
 
-/* A value as functions take it that look at its bytes. */
+/* Returns a value as functions take it that look at its bytes. */
 static Datum
-unpack(const TypeCacheEntry *entry, Datum value)
+unpack_value(const TypeCacheEntry *entry, Datum value)
 {
 	if (entry->typlen == -1)
 		return PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
@@ -206,14 +211,14 @@ enum_label(HeapTuple tuple)
 }
 
 static int64
-write_composite(TypedJsonWriter *writer, Datum value)
+write_composite(JsonWriter *writer, Datum value)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
 	TupleDesc		desc;
 	HeapTupleData	tuple;
 	Datum		   *values;
 	bool		   *nulls;
-	int64			size = TYPED_JSON_CONTAINER_SIZE;
+	int64			size = JSON_CONTAINER_SIZE;
 	bool			first = true;
 
 	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
@@ -226,7 +231,7 @@ write_composite(TypedJsonWriter *writer, Datum value)
 	nulls = palloc(desc->natts * sizeof(bool));
 	heap_deform_tuple(&tuple, desc, values, nulls);
 
-	typed_json_put_literal(writer, "{\"M\":{");
+	json_writer_put_literal(writer, "{\"M\":{");
 	for (int i = 0; i < desc->natts && writer->failure == NULL; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
@@ -236,41 +241,41 @@ write_composite(TypedJsonWriter *writer, Datum value)
 		if (attribute->attisdropped)
 			continue;
 		if (!first)
-			typed_json_put_literal(writer, ",");
+			json_writer_put_literal(writer, ",");
 		first = false;
-		typed_json_put_string(writer, name, strlen(name));
-		typed_json_put_literal(writer, ":");
-		size += TYPED_JSON_ELEMENT_SIZE +
-				typed_json_utf8_length(name, strlen(name));
+		json_writer_put_string(writer, name, strlen(name));
+		json_writer_put_literal(writer, ":");
+		size += JSON_ELEMENT_SIZE +
+				json_writer_utf8_length(name, strlen(name));
 		if (nulls[i])
-			size += typed_json_write_null(writer);
+			size += json_writer_write_null(writer);
 		else
-			size += write_value(writer, attribute->atttypid, values[i]);
+			size += write_any_value(writer, attribute->atttypid, values[i]);
 	}
-	typed_json_put_literal(writer, "}}");
+	json_writer_put_literal(writer, "}}");
 
 	ReleaseTupleDesc(desc);
 	return size;
 }
 
 static int64
-write_array(TypedJsonWriter *writer, Datum value)
+write_any_array(JsonWriter *writer, Datum value)
 {
 	ArrayType	   *array = DatumGetArrayTypeP(value);
 	TypeCacheEntry *element = lookup_type_cache(ARR_ELEMTYPE(array), 0);
 
-	return typed_json_write_array(writer, array, element->typlen,
-								  element->typbyval, element->typalign,
-								  write_value);
+	return json_container_write_array(writer, array, element->typlen,
+									  element->typbyval, element->typalign,
+									  write_any_value);
 }
 
 /*
  * Writes the attribute value of a non-null value of any type, under the
- * settings that output_needs asked for.  Leaves garbage in the current memory
+ * settings that output_needs asks for.  Leaves garbage in the current memory
  * context.
  */
 static int64
-write_value(TypedJsonWriter *writer, Oid type, Datum value)
+write_any_value(JsonWriter *writer, Oid type, Datum value)
 {
 	TypeCacheEntry *entry = base_type(type);
 	const char	   *text;
@@ -283,23 +288,23 @@ write_value(TypedJsonWriter *writer, Oid type, Datum value)
 	{
 		case KIND_RAW:
 			size = typed_json_write(writer, entry->type_id,
-									unpack(entry, value));
+									unpack_value(entry, value));
 			break;
 		case KIND_ENUM:
 			tuple = enum_tuple(value);
 			text = enum_label(tuple);
-			size = typed_json_write_text(writer, text, strlen(text));
+			size = json_writer_write_text(writer, text, strlen(text));
 			ReleaseSysCache(tuple);
 			break;
 		case KIND_COMPOSITE:
 			size = write_composite(writer, value);
 			break;
 		case KIND_ARRAY:
-			size = write_array(writer, value);
+			size = write_any_array(writer, value);
 			break;
 		case KIND_TEXT:
 			text = output_text(entry->type_id, value);
-			size = typed_json_write_text(writer, text, strlen(text));
+			size = json_writer_write_text(writer, text, strlen(text));
 			break;
 	}
 	return size;
@@ -344,27 +349,28 @@ make_json(MemoryContext context, int64 size, const StringInfoData *json,
 	return (struct varlena *) result;
 }
 
-/* Renders a value into context, under the settings that it needs. */
+/* Renders a value in a memory context; its settings have been set. */
 static struct varlena *
-render(const TypeCacheEntry *entry, Datum value, MemoryContext context)
+render_value(const TypeCacheEntry *entry, Datum value, MemoryContext context)
 {
-	TypedJsonWriter writer;
-	StringInfoData	json;
-	int64			size;
+	JsonWriter	   writer;
+	StringInfoData json;
+	int64		   size;
 
 	if (type_kind(entry) == KIND_TEXT)
 		return make_text(context, RENDERED_TEXT,
 						 output_text(entry->type_id, value));
 
 	initStringInfo(&json);
-	typed_json_start(&writer, &json, MAX_JSON_LENGTH);
-	size = write_value(&writer, entry->type_id, value);
+	json_writer_start(&writer, &json, MAX_JSON_LENGTH);
+	size = write_any_value(&writer, entry->type_id, value);
 	if (writer.failure != NULL)
 		return make_text(context, RENDERED_MARKER, writer.failure);
 	return make_json(context, size, &json,
 					 output_text(entry->type_id, value));
 }
 
+/* The same under fixed formats alone, without fixed_settings_begin */
 static struct varlena *
 render_with_formats(const TypeCacheEntry *entry, Datum value,
 					MemoryContext context)
@@ -375,7 +381,7 @@ render_with_formats(const TypeCacheEntry *entry, Datum value,
 	fixed_settings_set_formats(&saved);
 	PG_TRY();
 	{
-		result = render(entry, value, context);
+		result = render_value(entry, value, context);
 	}
 	PG_FINALLY();
 	{
@@ -385,11 +391,6 @@ render_with_formats(const TypeCacheEntry *entry, Datum value,
 	return result;
 }
 
-/*
- * Renders a non-null value of any type, domains and RECORD included.  Returns
- * an uncompressed varlena with a four-byte header in the current memory
- * context.  Fails only if the type's output function does.
- */
 struct varlena *
 rendered_value_make(Oid type, Datum value)
 {
@@ -412,13 +413,13 @@ rendered_value_make(Oid type, Datum value)
 	temporary = AllocSetContextCreate(context, "rendered value",
 									  ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(temporary);
-	value = unpack(entry, value);
+	value = unpack_value(entry, value);
 
 	if (needs == OUTPUT_NEEDS_SETTINGS)
 	{
 		int nest_level = fixed_settings_begin();
 
-		result = render(entry, value, context);
+		result = render_value(entry, value, context);
 		fixed_settings_end(nest_level);
 	}
 	else
@@ -429,32 +430,26 @@ rendered_value_make(Oid type, Datum value)
 	return result;
 }
 
-/* What stands for a value that there is not, palloc'd as a rendered one. */
 struct varlena *
 rendered_value_make_marker(const char *reason)
 {
 	return make_text(CurrentMemoryContext, RENDERED_MARKER, reason);
 }
 
-/*
- * Appends the typed JSON of a rendered value, which may be a short or
- * compressed varlena, and returns its size by the item-size rules.  If
- * buf->len would grow beyond limit, a marker is appended instead.
- */
 int64
 rendered_value_append_json(StringInfo buf, Datum rendered, Size limit)
 {
 	struct varlena *varlena = PG_DETOAST_DATUM_PACKED(rendered);
 	const char	   *data = VARDATA_ANY(varlena);
 	Size			length = VARSIZE_ANY_EXHDR(varlena);
-	TypedJsonWriter writer;
+	JsonWriter		writer;
 	int				start = buf->len;
 	uint32			json_length;
 	int64			size = 0;
 
-	typed_json_start(&writer, buf, limit);
+	json_writer_start(&writer, buf, limit);
 	if (length >= 1 && data[0] == RENDERED_TEXT)
-		size = typed_json_write_text(&writer, data + 1, length - 1);
+		size = json_writer_write_text(&writer, data + 1, length - 1);
 	else if (length >= 1 && data[0] == RENDERED_MARKER)
 		writer.failure = pnstrdup(data + 1, length - 1);
 	else if (length >= JSON_HEADER_SIZE && data[0] == RENDERED_JSON)
@@ -462,23 +457,19 @@ rendered_value_append_json(StringInfo buf, Datum rendered, Size limit)
 		memcpy(&size, data + 1, sizeof(size));
 		memcpy(&json_length, data + 1 + sizeof(size), sizeof(json_length));
 		if (json_length <= length - JSON_HEADER_SIZE)
-			typed_json_put(&writer, data + JSON_HEADER_SIZE, json_length);
+			json_writer_put(&writer, data + JSON_HEADER_SIZE, json_length);
 		else
 			writer.failure = "malformed rendered value";
 	}
 	else
 		writer.failure = "malformed rendered value";
-	size = typed_json_finish(&writer, start, size);
+	size = json_writer_finish(&writer, start, size);
 
 	if (varlena != (struct varlena *) DatumGetPointer(rendered))
 		pfree(varlena);
 	return size;
 }
 
-/*
- * The text output of a rendered value, palloc'd.  NULL if the value could not
- * be rendered.
- */
 char *
 rendered_value_text(Datum rendered)
 {

@@ -1,14 +1,14 @@
 /*
  * typed_json.c
- *		PostgreSQL values as DynamoDB typed JSON: types of a stable format.
+ *	  PostgreSQL values as DynamoDB typed JSON: types of a stable format.
  *
- * Types with a stable format are written from their binary form alone: without
- * the catalogues, which may say something else by now, and without any
- * setting, so that a record reads the same in every session.  Hence few output
- * functions are called here.
+ * Values of these types are written from their binary form alone: without the
+ * catalogues, which may have changed since the value was captured, and without
+ * any setting, so that a record reads the same in every session.  So few of
+ * the types' output functions are called here.
  *
- * Nothing here raises an error for a value.  What does not fit or cannot be
- * written becomes a marker, an S attribute value "<ddbstreams: reason>".
+ * Nothing here raises an error for a value.  A value that does not fit or
+ * cannot be written becomes a marker: {"S":"<ddbstreams: reason>"}.
  */
 #include "postgres.h"
 
@@ -27,12 +27,13 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "typed_json/aligned_varlena.h"
+#include "typed_json/json_container.h"
 #include "typed_json/typed_json.h"
-#include "typed_json/typed_json_container.h"
 
 /*
- * How elements of a raw type are stored in an array, which the catalogue is
- * not asked for.  False if the type is not a raw scalar one.
+ * Tells how elements of a raw scalar type are stored in an array, without
+ * asking the catalogue.  Returns false if the type is none.
  */
 static bool
 raw_storage(Oid type, int16 *typlen, bool *typbyval, char *typalign)
@@ -85,7 +86,7 @@ raw_storage(Oid type, int16 *typlen, bool *typbyval, char *typalign)
 #undef STORAGE
 }
 
-/* The element type of an array type over a raw scalar type, or InvalidOid. */
+/* Returns the element type of an array of raw scalars, or InvalidOid. */
 static Oid
 raw_element_type(Oid type)
 {
@@ -148,10 +149,6 @@ raw_element_type(Oid type)
 	}
 }
 
-/*
- * Whether values of this type, never a domain, have a stable format and need
- * no catalogue to be written.
- */
 bool
 typed_json_is_raw(Oid base_type)
 {
@@ -163,16 +160,18 @@ typed_json_is_raw(Oid base_type)
 		   OidIsValid(raw_element_type(base_type));
 }
 
-/* Bytes of a varlena in place, or palloc'd if compressed. */
+/*
+ * Returns an uncompressed varlena: in place, or palloc'd if the value is
+ * compressed; NULL if it is too large in any case.
+ */
 static struct varlena *
-unpack_varlena(TypedJsonWriter *writer, Datum value)
+unpack_varlena(JsonWriter *writer, Datum value)
 {
 	struct varlena *varlena = (struct varlena *) DatumGetPointer(value);
 
 	if (likely(!VARATT_IS_EXTENDED(varlena) || VARATT_IS_SHORT(varlena)))
 		return varlena;
 
-	/* Do not decompress what is too large in any case. */
 	if (toast_raw_datum_size(value) - VARHDRSZ > writer->limit)
 	{
 		writer->failure = "value too large";
@@ -182,34 +181,34 @@ unpack_varlena(TypedJsonWriter *writer, Datum value)
 }
 
 static int64
-write_varlena_text(TypedJsonWriter *writer, Datum value)
+write_varlena_text(JsonWriter *writer, Datum value)
 {
 	struct varlena *varlena = unpack_varlena(writer, value);
 	int64			size;
 
 	if (varlena == NULL)
 		return 0;
-	size = typed_json_write_text(writer, VARDATA_ANY(varlena),
-								 VARSIZE_ANY_EXHDR(varlena));
-	typed_json_release(value, varlena, NULL);
+	size = json_writer_write_text(writer, VARDATA_ANY(varlena),
+								  VARSIZE_ANY_EXHDR(varlena));
+	aligned_varlena_release(value, varlena, NULL);
 	return size;
 }
 
-/* As since 16: a byte that is no character of its own is written \ooo. */
+/* Writes a "char" as 16 and later do: a byte above 127 is written \ooo. */
 static int64
-write_char(TypedJsonWriter *writer, unsigned char c)
+write_char(JsonWriter *writer, unsigned char c)
 {
 	char octal[] = {'\\', '0' + (c >> 6), '0' + ((c >> 3) & 7),
 					'0' + (c & 7)};
 	char plain = (char) c;
 
 	if (IS_HIGHBIT_SET(c))
-		return typed_json_write_text(writer, octal, sizeof(octal));
-	return typed_json_write_text(writer, &plain, c == '\0' ? 0 : 1);
+		return json_writer_write_text(writer, octal, sizeof(octal));
+	return json_writer_write_text(writer, &plain, c == '\0' ? 0 : 1);
 }
 
 static int64
-write_bytea(TypedJsonWriter *writer, Datum value)
+write_bytea(JsonWriter *writer, Datum value)
 {
 	struct varlena *varlena = unpack_varlena(writer, value);
 	Size			length;
@@ -219,15 +218,11 @@ write_bytea(TypedJsonWriter *writer, Datum value)
 		return 0;
 	length = VARSIZE_ANY_EXHDR(varlena);
 	encoded = (length + 2) / 3 * 4;
-	typed_json_put_literal(writer, "{\"B\":\"");
-	if (typed_json_reserve(writer, encoded))
+	json_writer_put_literal(writer, "{\"B\":\"");
+	if (json_writer_reserve(writer, encoded))
 	{
-#if PG_VERSION_NUM >= 180000
-		const uint8 *bytes = (const uint8 *) VARDATA_ANY(varlena);
-#else
-		const char *bytes = VARDATA_ANY(varlena);
-#endif
-		int written;
+		const void *bytes = VARDATA_ANY(varlena);
+		int			written;
 
 		written = pg_b64_encode(bytes, (int) length,
 								writer->buf->data + writer->buf->len,
@@ -235,72 +230,69 @@ write_bytea(TypedJsonWriter *writer, Datum value)
 		Assert(written == (int) encoded);
 		writer->buf->len += written;
 	}
-	typed_json_put_literal(writer, "\"}");
-	typed_json_release(value, varlena, NULL);
+	json_writer_put_literal(writer, "\"}");
+	aligned_varlena_release(value, varlena, NULL);
 	return length;
 }
 
-/*
- * Numbers
- */
+/* --- numbers ------------------------------------------------------------- */
 
 static int64
-write_integer(TypedJsonWriter *writer, int64 value)
+write_integer(JsonWriter *writer, int64 value)
 {
 	char digits[MAXINT8LEN + 1];
 
-	return typed_json_write_number(writer, digits, pg_lltoa(value, digits));
+	return json_writer_write_number(writer, digits, pg_lltoa(value, digits));
 }
 
 static int64
-write_not_a_number(TypedJsonWriter *writer, double value)
+write_not_a_number(JsonWriter *writer, double value)
 {
 	const char *name = isnan(value) ? "NaN" :
 					   value > 0	? "Infinity" :
 									  "-Infinity";
 
-	return typed_json_write_text(writer, name, strlen(name));
+	return json_writer_write_text(writer, name, strlen(name));
 }
 
 static int64
-write_float4(TypedJsonWriter *writer, float4 value)
+write_float4(JsonWriter *writer, float4 value)
 {
 	char digits[FLOAT_SHORTEST_DECIMAL_LEN];
 
 	if (!isfinite(value))
 		return write_not_a_number(writer, value);
-	return typed_json_write_number(writer, digits,
-								   float_to_shortest_decimal_bufn(value,
-																  digits));
+	return json_writer_write_number(writer, digits,
+									float_to_shortest_decimal_bufn(value,
+																   digits));
 }
 
 static int64
-write_float8(TypedJsonWriter *writer, float8 value)
+write_float8(JsonWriter *writer, float8 value)
 {
 	char digits[DOUBLE_SHORTEST_DECIMAL_LEN];
 
 	if (!isfinite(value))
 		return write_not_a_number(writer, value);
-	return typed_json_write_number(writer, digits,
-								   double_to_shortest_decimal_bufn(value,
-																   digits));
+	return json_writer_write_number(writer, digits,
+									double_to_shortest_decimal_bufn(value,
+																	digits));
 }
 
-/*
- * Dates and times
- */
+/* --- dates and times ----------------------------------------------------- */
 
+/* Writes a text that has nothing to escape. */
 static int64
-write_plain_cstring(TypedJsonWriter *writer, const char *text)
+write_plain_cstring(JsonWriter *writer, const char *text)
 {
 	Size length = strlen(text);
 
-	typed_json_put_plain(writer, 'S', text, length);
+	json_writer_put_plain(writer, 'S', text, length);
 	return length;
 }
 
 static int64
-write_date(TypedJsonWriter *writer, DateADT date)
+write_date(JsonWriter *writer, DateADT date)
 {
 	char		 text[MAXDATELEN + 1];
 	struct pg_tm tm;
@@ -317,7 +309,7 @@ write_date(TypedJsonWriter *writer, DateADT date)
 }
 
 static int64
-write_time(TypedJsonWriter *writer, TimeADT time)
+write_time(JsonWriter *writer, TimeADT time)
 {
 	char		 text[MAXDATELEN + 1];
 	struct pg_tm tm;
@@ -329,7 +321,7 @@ write_time(TypedJsonWriter *writer, TimeADT time)
 }
 
 static int64
-write_timetz(TypedJsonWriter *writer, TimeTzADT *time)
+write_timetz(JsonWriter *writer, TimeTzADT *time)
 {
 	char		 text[MAXDATELEN + 1];
 	struct pg_tm tm;
@@ -341,9 +333,9 @@ write_timetz(TypedJsonWriter *writer, TimeTzADT *time)
 	return write_plain_cstring(writer, text);
 }
 
-/* A timestamp, or in UTC a timestamptz. */
+/* Writes a timestamp, or a timestamptz in UTC. */
 static int64
-write_timestamp(TypedJsonWriter *writer, Timestamp timestamp, bool with_tz)
+write_timestamp(JsonWriter *writer, Timestamp timestamp, bool with_tz)
 {
 	char		 text[MAXDATELEN + 1];
 	struct pg_tm tm;
@@ -365,7 +357,7 @@ write_timestamp(TypedJsonWriter *writer, Timestamp timestamp, bool with_tz)
 }
 
 static int64
-write_interval(TypedJsonWriter *writer, Interval *interval)
+write_interval(JsonWriter *writer, Interval *interval)
 {
 	char		  text[MAXDATELEN + 1];
 	struct pg_itm itm;
@@ -381,9 +373,7 @@ write_interval(TypedJsonWriter *writer, Interval *interval)
 	return write_plain_cstring(writer, text);
 }
 
-/*
- * Other built-in types
- */
+/* --- other built-in types ------------------------------------------------ */
 
 /* Writes length bytes as hexadecimal digits into out; returns its end. */
 static inline char *
@@ -393,7 +383,7 @@ put_hex(char *out, const unsigned char *bytes, int length)
 }
 
 static int64
-write_uuid(TypedJsonWriter *writer, const pg_uuid_t *uuid)
+write_uuid(JsonWriter *writer, const pg_uuid_t *uuid)
 {
 	static const int	 groups[] = {4, 2, 2, 2, 6};
 	const unsigned char *bytes = uuid->data;
@@ -407,13 +397,13 @@ write_uuid(TypedJsonWriter *writer, const pg_uuid_t *uuid)
 		out = put_hex(out, bytes, groups[i]);
 		bytes += groups[i];
 	}
-	typed_json_put_plain(writer, 'S', text, out - text);
+	json_writer_put_plain(writer, 'S', text, out - text);
 	return out - text;
 }
 
-/* macaddr and macaddr8 are structs of 6 and 8 bytes. */
+/* Writes a macaddr or macaddr8, a struct of 6 or 8 bytes. */
 static int64
-write_macaddr(TypedJsonWriter *writer, const unsigned char *bytes, int length)
+write_macaddr(JsonWriter *writer, const unsigned char *bytes, int length)
 {
 	char  text[3 * sizeof(macaddr8)];
 	char *out = text;
@@ -424,16 +414,16 @@ write_macaddr(TypedJsonWriter *writer, const unsigned char *bytes, int length)
 			*out++ = ':';
 		out = put_hex(out, bytes + i, 1);
 	}
-	typed_json_put_plain(writer, 'S', text, out - text);
+	json_writer_put_plain(writer, 'S', text, out - text);
 	return out - text;
 }
 
 static int64
-write_network(TypedJsonWriter *writer, Datum value, bool is_cidr)
+write_network(JsonWriter *writer, Datum value, bool is_cidr)
 {
 	char		   text[sizeof("xxxx:xxxx:xxxx:xxxx:xxxx:xxxx:255.255.255.255/128")];
 	AlignedVarlena space;
-	inet		  *network = (inet *) typed_json_align(value, &space);
+	inet		  *network = (inet *) aligned_varlena_make(value, &space);
 	int64		   size = 0;
 
 	if (pg_inet_net_ntop(ip_family(network), ip_addr(network),
@@ -450,40 +440,40 @@ write_network(TypedJsonWriter *writer, Datum value, bool is_cidr)
 				 ip_bits(network));
 	}
 	size = write_plain_cstring(writer, text);
-	typed_json_release(value, (struct varlena *) network, &space);
+	aligned_varlena_release(value, (struct varlena *) network, &space);
 	return size;
 }
 
 static int64
-write_json(TypedJsonWriter *writer, Datum value)
+write_json(JsonWriter *writer, Datum value)
 {
 	struct varlena *varlena = unpack_varlena(writer, value);
 	int64			size;
 
 	if (varlena == NULL)
 		return 0;
-	size = typed_json_write_json(writer, VARDATA_ANY(varlena),
-								 VARSIZE_ANY_EXHDR(varlena));
-	typed_json_release(value, varlena, NULL);
+	size = json_container_write_json(writer, VARDATA_ANY(varlena),
+									 VARSIZE_ANY_EXHDR(varlena));
+	aligned_varlena_release(value, varlena, NULL);
 	return size;
 }
 
 static int64
-write_jsonb(TypedJsonWriter *writer, Datum value)
+write_jsonb(JsonWriter *writer, Datum value)
 {
 	AlignedVarlena	space;
-	struct varlena *varlena = typed_json_align(value, &space);
-	int64			size = typed_json_write_jsonb(writer, varlena);
+	struct varlena *varlena = aligned_varlena_make(value, &space);
+	int64			size = json_container_write_jsonb(writer, varlena);
 
-	typed_json_release(value, varlena, &space);
+	aligned_varlena_release(value, varlena, &space);
 	return size;
 }
 
 static int64
-write_array(TypedJsonWriter *writer, Oid element_type, Datum value)
+write_array(JsonWriter *writer, Oid element_type, Datum value)
 {
 	AlignedVarlena	space;
-	struct varlena *varlena = typed_json_align(value, &space);
+	struct varlena *varlena = aligned_varlena_make(value, &space);
 	ArrayType	   *array = (ArrayType *) varlena;
 	int16			typlen;
 	bool			typbyval;
@@ -494,22 +484,21 @@ write_array(TypedJsonWriter *writer, Oid element_type, Datum value)
 		!raw_storage(element_type, &typlen, &typbyval, &typalign))
 		writer->failure = "malformed array";
 	else
-		size = typed_json_write_array(writer, array, typlen, typbyval,
-									  typalign, typed_json_write);
-	typed_json_release(value, varlena, &space);
+		size = json_container_write_array(writer, array, typlen, typbyval,
+										  typalign, typed_json_write);
+	aligned_varlena_release(value, varlena, &space);
 	return size;
 }
 
-/* Writes the attribute value of a non-null value of a raw type. */
 int64
-typed_json_write(TypedJsonWriter *writer, Oid type, Datum value)
+typed_json_write(JsonWriter *writer, Oid type, Datum value)
 {
 	Oid element_type;
 
 	switch (type)
 	{
 		case BOOLOID:
-			return typed_json_write_bool(writer, DatumGetBool(value));
+			return json_writer_write_bool(writer, DatumGetBool(value));
 		case INT2OID:
 			return write_integer(writer, DatumGetInt16(value));
 		case INT4OID:
@@ -517,7 +506,7 @@ typed_json_write(TypedJsonWriter *writer, Oid type, Datum value)
 		case INT8OID:
 			return write_integer(writer, DatumGetInt64(value));
 		case NUMERICOID:
-			return typed_json_write_numeric(writer, value);
+			return json_writer_write_numeric(writer, value);
 		case FLOAT4OID:
 			return write_float4(writer, DatumGetFloat4(value));
 		case FLOAT8OID:
@@ -529,10 +518,10 @@ typed_json_write(TypedJsonWriter *writer, Oid type, Datum value)
 		case CHAROID:
 			return write_char(writer, (unsigned char) DatumGetChar(value));
 		case NAMEOID:
-			return typed_json_write_text(writer,
-										 NameStr(*DatumGetName(value)),
-										 strnlen(NameStr(*DatumGetName(value)),
-												 NAMEDATALEN));
+			return json_writer_write_text(writer,
+										  NameStr(*DatumGetName(value)),
+										  strnlen(NameStr(*DatumGetName(value)),
+												  NAMEDATALEN));
 		case BYTEAOID:
 			return write_bytea(writer, value);
 		case DATEOID:
@@ -573,21 +562,14 @@ typed_json_write(TypedJsonWriter *writer, Oid type, Datum value)
 	}
 }
 
-/*
- * Appends the attribute value of a non-null value of a raw type, for example
- * {"N":"1.50"}, and returns its size by the item-size rules.  The value may be
- * a short or compressed varlena, but not an external one.  If buf->len would
- * grow beyond limit or the value cannot be written, a marker is appended
- * instead, which may pass the limit.
- */
 int64
 typed_json_append(StringInfo buf, Oid base_type, Datum value, Size limit)
 {
-	TypedJsonWriter writer;
-	int				start = buf->len;
-	int64			size;
+	JsonWriter writer;
+	int		   start = buf->len;
+	int64	   size;
 
-	typed_json_start(&writer, buf, limit);
+	json_writer_start(&writer, buf, limit);
 	size = typed_json_write(&writer, base_type, value);
-	return typed_json_finish(&writer, start, size);
+	return json_writer_finish(&writer, start, size);
 }

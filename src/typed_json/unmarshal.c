@@ -1,6 +1,10 @@
 /*
  * unmarshal.c
- *		unmarshal(): typed JSON to plain JSON.
+ *	  unmarshal(): typed JSON to plain JSON.
+ *
+ * The argument is an image, whose members are attribute values, or a single
+ * attribute value.  The text is read token by token (json_scan.c); strings and
+ * numbers are copied as they stand there.
  */
 #include "postgres.h"
 
@@ -10,14 +14,16 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "typed_json/typed_json_container.h"
+#include "base/errors.h"
+#include "typed_json/json_scan.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_unmarshal);
 
-/* Bytes of the image that an error message shows. */
+/* Bytes of the image that an error message shows */
 #define EXCERPT_LENGTH 64
 
-typedef enum Tag
+/* The type tags of attribute values */
+typedef enum AttributeTag
 {
 	TAG_NONE,
 	TAG_STRING,
@@ -30,20 +36,29 @@ typedef enum Tag
 	TAG_STRING_SET,
 	TAG_NUMBER_SET,
 	TAG_BINARY_SET
-} Tag;
+} AttributeTag;
 
 static void append_value(StringInfo out, JsonScan *scan);
 
-/* What an attribute value is whose only key is the string at hand. */
-static Tag
+/* Returns the type tag that the string at hand is, or TAG_NONE. */
+static AttributeTag
 tag_at_hand(const JsonScan *scan)
 {
 	static const struct
 	{
-		const char *name;
-		Tag			tag;
+		const char	*name;
+		AttributeTag tag;
 	} tags[] = {
-		{"S", TAG_STRING}, {"N", TAG_NUMBER}, {"B", TAG_BINARY}, {"BOOL", TAG_BOOL}, {"NULL", TAG_NULL}, {"M", TAG_MAP}, {"L", TAG_LIST}, {"SS", TAG_STRING_SET}, {"NS", TAG_NUMBER_SET}, {"BS", TAG_BINARY_SET}};
+		{"S", TAG_STRING},
+		{"N", TAG_NUMBER},
+		{"B", TAG_BINARY},
+		{"BOOL", TAG_BOOL},
+		{"NULL", TAG_NULL},
+		{"M", TAG_MAP},
+		{"L", TAG_LIST},
+		{"SS", TAG_STRING_SET},
+		{"NS", TAG_NUMBER_SET},
+		{"BS", TAG_BINARY_SET}};
 
 	if (scan->token != JSON_SCAN_STRING)
 		return TAG_NONE;
@@ -56,9 +71,9 @@ tag_at_hand(const JsonScan *scan)
 	return TAG_NONE;
 }
 
-/* Whether a value that begins with this token can be that of the tag. */
+/* Can the value of an attribute of this tag begin with this token? */
 static bool
-tag_allows(Tag tag, JsonScanToken token)
+tag_allows(AttributeTag tag, JsonScanToken token)
 {
 	switch (tag)
 	{
@@ -83,9 +98,9 @@ tag_allows(Tag tag, JsonScanToken token)
 	return false;
 }
 
-/* Raises an error about what begins with the token at hand. */
+/* Raises an error that shows the text from the token at hand on. */
 static void
-malformed(const JsonScan *scan, const char *expected)
+report_malformed(const JsonScan *scan, const char *expected)
 {
 	int rest = (int) (scan->end - scan->start);
 
@@ -104,19 +119,19 @@ static void
 expect(const JsonScan *scan, JsonScanToken token, const char *expected)
 {
 	if (scan->token != token)
-		malformed(scan, expected);
+		report_malformed(scan, expected);
 }
 
 static void
 append_number(StringInfo out, const JsonScan *scan)
 {
 	if (!IsValidJsonNumber(scan->start + 1, (int) scan->length - 2))
-		malformed(scan, "a number");
+		report_malformed(scan, "a number");
 	appendBinaryStringInfo(out, scan->start + 1, (int) scan->length - 2);
 }
 
 static void
-append_list(StringInfo out, JsonScan *scan, Tag tag)
+append_list(StringInfo out, JsonScan *scan, AttributeTag tag)
 {
 	bool first = true;
 
@@ -175,12 +190,12 @@ append_map(StringInfo out, JsonScan *scan)
 	appendStringInfoChar(out, '}');
 }
 
-/* Appends what the attribute value at hand holds, and stops at its end. */
+/* Appends what the attribute value at hand holds; its end is at hand then. */
 static void
 append_value(StringInfo out, JsonScan *scan)
 {
-	JsonScan object = *scan;
-	Tag		 tag;
+	JsonScan	 object = *scan;
+	AttributeTag tag;
 
 	check_stack_depth();
 
@@ -189,7 +204,7 @@ append_value(StringInfo out, JsonScan *scan)
 	tag = tag_at_hand(scan);
 	if (tag == TAG_NONE || json_scan_next(scan) != JSON_SCAN_COLON ||
 		!tag_allows(tag, json_scan_next(scan)))
-		malformed(&object, "an attribute value");
+		report_malformed(&object, "an attribute value");
 
 	switch (tag)
 	{
@@ -215,21 +230,22 @@ append_value(StringInfo out, JsonScan *scan)
 }
 
 /*
- * Whether the object at hand is an attribute value rather than an image: its
- * only member is named by a type tag and has the JSON type of that tag.
+ * Is the object at hand an attribute value, and not an image?  An attribute
+ * value has one member, which is named by a type tag and has the JSON type of
+ * that tag.
  *
- * An image of a single column "M" has that form as well.  What tells them
- * apart is further down, where an object has another form: it is an attribute
- * value itself or the content of a map, and so is every second one above it.
+ * An image of a single column "M" has that form, too.  The objects inside are
+ * contents of maps and attribute values by turns; the first one that can only
+ * be one of the two tells what the outermost one is.
  */
 static bool
 is_attribute_value(JsonScan scan)
 {
-	JsonScan inner = scan;
-	Tag		 tag;
-	int		 level = 0;				/* of inner; the object at hand is 1 */
-	int		 branch = PG_INT32_MAX; /* outermost with several members */
-	int		 depth = 0;
+	JsonScan	 inner = scan;
+	AttributeTag tag;
+	int			 level = 0;				/* of inner; the object at hand is 1 */
+	int			 branch = PG_INT32_MAX; /* outermost with several members */
+	int			 depth = 0;
 
 	do
 	{
@@ -264,11 +280,7 @@ is_attribute_value(JsonScan scan)
 	return (tag != TAG_NONE) == (level % 2 == 1);
 }
 
-/*
- * unmarshal(image json) returns json
- *
- * Takes an image or a single attribute value.
- */
+/* unmarshal(image json) returns json */
 Datum
 ddbstreams_unmarshal(PG_FUNCTION_ARGS)
 {
@@ -277,10 +289,7 @@ ddbstreams_unmarshal(PG_FUNCTION_ARGS)
 	JsonScan	   scan;
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("1 validation error detected: Value null at 'image' failed to satisfy constraint: Member must not be null")));
-
+		error_null_argument("image");
 	image = PG_GETARG_TEXT_PP(0);
 	initStringInfo(&out);
 	json_scan_start(&scan, VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image));

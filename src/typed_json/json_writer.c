@@ -1,0 +1,314 @@
+/*
+ * json_writer.c
+ *	  Writing typed JSON: what all types are made of.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+
+#include "typed_json/aligned_varlena.h"
+#include "typed_json/json_writer.h"
+
+/* A marker is appended behind the limit; so much room is kept for it. */
+#define LIMIT_SLACK 1024
+
+/*
+ * Tests on eight bytes at a time: is any of them zero, below c, equal to c?
+ * ANY_BELOW is right for c <= 0x80.
+ */
+#define BYTES(c)		(UINT64CONST(0x0101010101010101) * (c))
+#define ANY_ZERO(w)		(((w) - BYTES(1)) & ~(w) & BYTES(0x80))
+#define ANY_BELOW(w, c) (((w) - BYTES(c)) & ~(w) & BYTES(0x80))
+#define ANY_EQUAL(w, c) ANY_ZERO((w) ^ BYTES(c))
+
+#define NEEDS_ESCAPE(c) \
+	((unsigned char) (c) < 0x20 || (c) == '"' || (c) == '\\')
+
+void
+json_writer_start(JsonWriter *writer, StringInfo buf, Size limit)
+{
+	writer->buf = buf;
+	writer->limit = Min(limit, MaxAllocSize - LIMIT_SLACK);
+	writer->failure = NULL;
+}
+
+int64
+json_writer_finish(JsonWriter *writer, int start, int64 size)
+{
+	if (unlikely(writer->failure != NULL))
+	{
+		writer->buf->len = start;
+		return json_writer_append_marker(writer->buf, writer->failure);
+	}
+	writer->buf->data[writer->buf->len] = '\0';
+	return size;
+}
+
+bool
+json_writer_reserve_slow(JsonWriter *writer, Size length)
+{
+	if (writer->failure != NULL)
+		return false;
+	if (length > writer->limit ||
+		(Size) writer->buf->len > writer->limit - length)
+	{
+		writer->failure = "value too large";
+		return false;
+	}
+	enlargeStringInfo(writer->buf, (int) length);
+	return true;
+}
+
+/* Returns how many bytes of a text come before the first one to escape. */
+static Size
+plain_length(const char *text, Size length)
+{
+	Size i = 0;
+
+	while (i + sizeof(uint64) <= length)
+	{
+		uint64 word;
+
+		memcpy(&word, text + i, sizeof(word));
+		if (ANY_BELOW(word, 0x20) | ANY_EQUAL(word, '"') |
+			ANY_EQUAL(word, '\\'))
+			break;
+		i += sizeof(uint64);
+	}
+	while (i < length && !NEEDS_ESCAPE(text[i]))
+		i++;
+	return i;
+}
+
+static void
+put_escape(JsonWriter *writer, char c)
+{
+	switch (c)
+	{
+		case '"':
+			json_writer_put_literal(writer, "\\\"");
+			break;
+		case '\\':
+			json_writer_put_literal(writer, "\\\\");
+			break;
+		case '\b':
+			json_writer_put_literal(writer, "\\b");
+			break;
+		case '\f':
+			json_writer_put_literal(writer, "\\f");
+			break;
+		case '\n':
+			json_writer_put_literal(writer, "\\n");
+			break;
+		case '\r':
+			json_writer_put_literal(writer, "\\r");
+			break;
+		case '\t':
+			json_writer_put_literal(writer, "\\t");
+			break;
+		default:
+		{
+			static const char digits[] = "0123456789abcdef";
+			char			  escape[] = {'\\', 'u', '0', '0',
+										  digits[(unsigned char) c >> 4], digits[c & 0xF]};
+
+			json_writer_put(writer, escape, sizeof(escape));
+		}
+	}
+}
+
+void
+json_writer_put_string(JsonWriter *writer, const char *text, Size length)
+{
+	json_writer_put_literal(writer, "\"");
+	while (writer->failure == NULL)
+	{
+		Size plain = plain_length(text, length);
+
+		json_writer_put(writer, text, plain);
+		if (plain == length)
+			break;
+		put_escape(writer, text[plain]);
+		text += plain + 1;
+		length -= plain + 1;
+	}
+	json_writer_put_literal(writer, "\"");
+}
+
+void
+json_writer_put_plain(JsonWriter *writer, char tag, const char *text,
+					  Size length)
+{
+	/* {"T":"..."} */
+	if (json_writer_reserve(writer, length + 8))
+	{
+		char *out = writer->buf->data + writer->buf->len;
+
+		memcpy(out, "{\"S\":\"", 6);
+		out[2] = tag;
+		memcpy(out + 6, text, length);
+		memcpy(out + 6 + length, "\"}", 2);
+		writer->buf->len += (int) length + 8;
+	}
+}
+
+int64
+json_writer_utf8_length(const char *text, Size length)
+{
+	int			encoding = GetDatabaseEncoding();
+	const char *end = text + length;
+	int64		result = 0;
+	Oid			conversion;
+
+	if (likely(encoding == PG_UTF8) || encoding == PG_SQL_ASCII)
+		return length;
+	for (; text < end && !IS_HIGHBIT_SET(*text); text++)
+		result++;
+	if (text == end || !IsTransactionState())
+		return result + (end - text);
+	conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	if (!OidIsValid(conversion))
+		return result + (end - text);
+
+	while (text < end)
+	{
+		unsigned char utf8[512 * MAX_CONVERSION_GROWTH + 1];
+		int			  chunk = pg_mbcliplen(text, (int) (end - text), 500);
+		int			  converted;
+
+		CHECK_FOR_INTERRUPTS();
+		converted = pg_do_encoding_conversion_buf(conversion, encoding,
+												  PG_UTF8,
+												  (unsigned char *) text,
+												  chunk, utf8, sizeof(utf8),
+												  true);
+		if (converted > 0)
+			result += strlen((char *) utf8);
+		else
+		{
+			converted = Max(pg_mbcliplen(text, (int) (end - text),
+										 pg_mblen(text)),
+							1);
+			result += converted;
+		}
+		text += converted;
+	}
+	return result;
+}
+
+int64
+json_writer_write_text(JsonWriter *writer, const char *text, Size length)
+{
+	if (plain_length(text, length) == length)
+		json_writer_put_plain(writer, 'S', text, length);
+	else
+	{
+		json_writer_put_literal(writer, "{\"S\":");
+		json_writer_put_string(writer, text, length);
+		json_writer_put_literal(writer, "}");
+	}
+	return json_writer_utf8_length(text, length);
+}
+
+/*
+ * By the item-size rules a number takes one byte, one more if it is negative,
+ * and one for each two digits, leading and trailing zeros not counted.
+ */
+int64
+json_writer_write_number(JsonWriter *writer, const char *digits,
+						 Size length)
+{
+	int64 significant = 0;
+	int64 seen = 0;
+
+	json_writer_put_plain(writer, 'N', digits, length);
+
+	for (Size i = 0; i < length; i++)
+	{
+		char c = digits[i];
+
+		if (c >= '0' && c <= '9')
+		{
+			if (seen > 0 || c != '0')
+				seen++;
+			if (c != '0')
+				significant = seen;
+		}
+		else if (c == 'e' || c == 'E')
+			break;
+	}
+	if (significant == 0)
+		return 1;
+	return (significant + 1) / 2 + 1 + (digits[0] == '-' ? 1 : 0);
+}
+
+int64
+json_writer_write_bool(JsonWriter *writer, bool value)
+{
+	if (value)
+		json_writer_put_literal(writer, "{\"BOOL\":true}");
+	else
+		json_writer_put_literal(writer, "{\"BOOL\":false}");
+	return 1;
+}
+
+int64
+json_writer_write_null(JsonWriter *writer)
+{
+	json_writer_put_literal(writer, "{\"NULL\":true}");
+	return 1;
+}
+
+int64
+json_writer_append_null(StringInfo buf)
+{
+	appendBinaryStringInfo(buf, "{\"NULL\":true}", 13);
+	return 1;
+}
+
+int64
+json_writer_append_marker(StringInfo buf, const char *reason)
+{
+	appendStringInfo(buf, "{\"S\":\"<ddbstreams: %s>\"}", reason);
+	return strlen("<ddbstreams: >") + strlen(reason);
+}
+
+void
+json_writer_append_string(StringInfo buf, const char *text, Size length)
+{
+	JsonWriter writer;
+
+	json_writer_start(&writer, buf, MaxAllocSize);
+	writer.limit = SIZE_MAX; /* enlargeStringInfo raises the error */
+	json_writer_put_string(&writer, text, length);
+	buf->data[buf->len] = '\0';
+}
+
+int64
+json_writer_write_numeric(JsonWriter *writer, Datum value)
+{
+	AlignedVarlena	space;
+	struct varlena *varlena = aligned_varlena_make(value, &space);
+	char		   *text;
+	Size			length;
+	int64			size;
+
+	text = DatumGetCString(DirectFunctionCall1(numeric_out,
+											   PointerGetDatum(varlena)));
+	length = strlen(text);
+
+	/* Only NaN and the infinities end in a letter. */
+	if (text[length - 1] >= '0' && text[length - 1] <= '9')
+		size = json_writer_write_number(writer, text, length);
+	else
+		size = json_writer_write_text(writer, text, length);
+	pfree(text);
+	aligned_varlena_release(value, varlena, &space);
+	return size;
+}
