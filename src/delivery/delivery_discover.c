@@ -9,7 +9,7 @@
  * here when the shard has expired.
  *
  * The number of a mapping's lanes may change.  Then all lanes of a shard stop
- * at the same record before the shard is divided anew (delivery_divide.c).
+ * at the same record before the shard is divided anew (delivery_lanes.c).
  * Its units are held, that is, not given to handlers, until none of them runs;
  * only then are the rows written.
  *
@@ -26,6 +26,7 @@
 
 #include "base/own_transaction.h"
 #include "delivery/delivery_discover.h"
+#include "delivery/delivery_lanes.h"
 #include "delivery/delivery_position.h"
 #include "delivery/delivery_queue.h"
 #include "delivery/delivery_redrive.h"
@@ -155,8 +156,8 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping, const StreamInf
 	if (found.count == 0)
 	{
 		if (!parent_is_done(shard, shards, positions) ||
-			!delivery_position_begin(no, shard->shard_no, lanes,
-									 first_checkpoint(mapping, stream, shard)))
+			!delivery_lanes_begin(no, shard->shard_no, lanes,
+								  first_checkpoint(mapping, stream, shard)))
 			return;
 		found.count = lanes;
 	}
@@ -168,7 +169,7 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping, const StreamInf
 		moves = !held;
 		if (divides && !held)
 		{
-			DivideResult result = delivery_position_divide(no, shard->shard_no, lanes);
+			DivideResult result = delivery_lanes_divide(no, shard->shard_no, lanes);
 
 			divided = result == DIVIDE_DONE;
 			if (divided)
@@ -176,7 +177,7 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping, const StreamInf
 			moves = result != DIVIDE_WAITS;
 		}
 		else if (!held)
-			delivery_position_undrain(no, shard->shard_no);
+			delivery_lanes_cancel_divide(no, shard->shard_no);
 	}
 
 	for (int lane = 0; lane < found.count; lane++)
@@ -209,7 +210,7 @@ discover_expired(QueuedMapping *known, List *shards, List *positions)
 		if (shard_is_listed(shards, position->shard_no))
 			continue;
 		if (position->finished)
-			delivery_position_forget(known->mapping_no, position->shard_no);
+			delivery_lanes_forget(known->mapping_no, position->shard_no);
 		else
 			(void) discover_unit(known, position->shard_no, position->lane, InvalidOid);
 	}

@@ -90,8 +90,8 @@ apply_answer(DeliveryStep *step, const DeliveryAnswer *answer)
 	position->in_call = false;
 	if (answer->kind == ANSWER_SUCCESS)
 	{
-		delivery_position_pop(position);
-		delivery_position_note(position, "OK");
+		delivery_position_end_batch(position);
+		delivery_position_set_result(position, "OK");
 		position->batches_delivered++;
 	}
 	else if (answer->first_failed == 0)
@@ -111,7 +111,7 @@ apply_answer(DeliveryStep *step, const DeliveryAnswer *answer)
 			psprintf("the handler reported record %s as failed",
 					 sequence_number_text(step->batch.numbers[done]));
 		position->last_error_at = GetCurrentTimestamp();
-		delivery_position_note(position, "PROBLEM: Function call failed");
+		delivery_position_set_result(position, "PROBLEM: Function call failed");
 		position->next_attempt_at = delivery_step_backoff(1);
 		delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
 	}
@@ -151,8 +151,8 @@ perform_call(DeliveryStep *step)
 	{
 		delivery_position_close_window(position);
 		position->in_call = false;
-		delivery_position_pop(position);
-		delivery_position_note(position, "OK");
+		delivery_position_end_batch(position);
+		delivery_position_set_result(position, "OK");
 		delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 	}
 	else

@@ -11,10 +11,15 @@
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
-/* Bisecting halves at most this often; batches have at most 10,000 records */
-#define MAX_BATCH_ENDS 64
+/*
+ * More than bisecting can leave of a batch, which has at most 10,000 records
+ */
+#define DELIVERY_MAX_BATCH_ENDS 64
 
-/* See the install script for what the columns mean; times of 0 are null */
+/*
+ * The columns; the install script says what they mean, and README how they
+ * work together.  A time of 0 and a pointer that is NULL stand for null.
+ */
 typedef struct DeliveryPosition
 {
 	int64		mapping_no;
@@ -22,7 +27,7 @@ typedef struct DeliveryPosition
 	int			lane;
 	int			lanes;
 	int64		checkpoint;
-	int64		drain_to; /* PG_INT64_MAX: none */
+	int64		drain_to; /* PG_INT64_MAX: null */
 	bool		finished;
 	int64		call_no;
 	bool		in_call;
@@ -31,13 +36,13 @@ typedef struct DeliveryPosition
 	int			crashes;
 	int			failures;
 	TimestampTz next_attempt_at;
-	int			batch_count;
-	int64		batch_ends[MAX_BATCH_ENDS];
-	char	   *giving_up; /* or NULL */
+	int			batch_count; /* of batch_ends */
+	int64		batch_ends[DELIVERY_MAX_BATCH_ENDS];
+	char	   *giving_up;
 	bool		unhandled;
 	TimestampTz window_start;
 	TimestampTz window_end;
-	Jsonb	   *window_state; /* or NULL */
+	Jsonb	   *window_state;
 	bool		window_early;
 	int64		records_delivered;
 	int64		records_filtered;
@@ -49,35 +54,51 @@ typedef struct DeliveryPosition
 	char	   *last_error;
 	TimestampTz last_error_at;
 
-	int64 stored_call_no; /* of the row that was read or written last */
-	bool  state_changed;  /* of window_state, which is large */
+	int64 stored_call_no; /* call_no of the row when it was read or written */
+	bool  state_changed;  /* window_state is to be written; it may be large */
 } DeliveryPosition;
 
+/* Returns a unit's position, palloc'd, or NULL if there is none. */
 extern DeliveryPosition *delivery_position_load(const DeliveryUnit *unit);
-extern bool				 delivery_position_save(DeliveryPosition *position);
-extern List				*delivery_position_list(int64 mapping_no);
 
-extern bool delivery_position_begin(int64 mapping_no, int64 shard_no, int lanes,
-									int64 checkpoint);
-/* What delivery_position_divide has done */
-typedef enum DivideResult
-{
-	DIVIDE_DONE,
-	DIVIDE_DRAINS, /* the lanes have been told where to stop */
-	DIVIDE_WAITS   /* they have not come there yet */
-} DivideResult;
+/*
+ * Returns the positions of a mapping, as DeliveryPosition *, palloc'd, ordered
+ * by shard and lane, without their window_state.
+ */
+extern List *delivery_position_list(int64 mapping_no);
 
-extern DivideResult delivery_position_divide(int64 mapping_no, int64 shard_no,
-											 int lanes);
-extern void			delivery_position_undrain(int64 mapping_no, int64 shard_no);
-extern void			delivery_position_forget(int64 mapping_no, int64 shard_no);
-extern void			delivery_position_note_problem(int64 mapping_no, const char *result,
-												   const char *error);
+/*
+ * Writes a position that was read.  Returns false if its row is not the one
+ * that was read any more, or if another transaction has locked it, because it
+ * is about to delete it; then the caller's transaction must not commit.  Never
+ * waits.
+ */
+extern bool delivery_position_save(DeliveryPosition *position);
 
-/* In memory */
-extern void delivery_position_pop(DeliveryPosition *position);
-extern void delivery_position_push(DeliveryPosition *position, int64 end);
+/*
+ * Writes down what keeps all of a mapping's units from running, except where a
+ * handler worker is writing.
+ */
+extern void delivery_position_note_problem(int64 mapping_no, const char *result,
+										   const char *error);
+
+/*
+ * The following change a position in memory alone.
+ */
+
+/*
+ * The present batch is done with, delivered or not: moves the checkpoint to
+ * its end and forgets its failures.
+ */
+extern void delivery_position_end_batch(DeliveryPosition *position);
+
+/* The batch that ends here becomes the present one. */
+extern void delivery_position_push_end(DeliveryPosition *position, int64 end);
+
+/* Closes the tumbling window that is open. */
 extern void delivery_position_close_window(DeliveryPosition *position);
-extern void delivery_position_note(DeliveryPosition *position, const char *result);
+
+/* Sets how the last call has ended, worded as a last_processing_result. */
+extern void delivery_position_set_result(DeliveryPosition *position, const char *result);
 
 #endif /* DDBSTREAMS_DELIVERY_POSITION_H */

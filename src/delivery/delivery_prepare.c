@@ -124,7 +124,7 @@ read_present_batch(DeliveryStep *step)
 				   MAPPING_MAX_BATCH_SIZE, 0);
 		/* A new filter may let more records through than fit in a batch. */
 		if (step->batch.end == BATCH_FULL)
-			delivery_position_push(position, step->batch.numbers[step->batch.count - 1]);
+			delivery_position_push_end(position, step->batch.numbers[step->batch.count - 1]);
 	}
 }
 
@@ -204,7 +204,7 @@ catch_up_with_horizon(DeliveryStep *step)
 	lost = count_records(step, before, horizon - 1);
 	while (position->batch_count > 0 &&
 		   position->batch_ends[position->batch_count - 1] < horizon)
-		delivery_position_pop(position);
+		delivery_position_end_batch(position);
 	position->checkpoint = horizon - 1;
 	position->records_lost += lost;
 	step->position_changed = true;
@@ -312,7 +312,7 @@ prepare_nothing(DeliveryStep *step, bool is_present)
 	if (is_present && (batch->end == BATCH_AT_LAST || batch->end == BATCH_AT_HEAP_END))
 	{
 		/* A new filter, or the horizon, has left none of its records. */
-		delivery_position_pop(position);
+		delivery_position_end_batch(position);
 		step->position_changed = true;
 		delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 	}
@@ -381,7 +381,7 @@ give_up_old(DeliveryStep *step)
 	if (count == 0)
 		return false;
 	if (position->batch_count == 0 || count < step->batch.count)
-		delivery_position_push(position, step->batch.numbers[count - 1]);
+		delivery_position_push_end(position, step->batch.numbers[count - 1]);
 	position->giving_up = CONDITION_AGE;
 	delivery_step_save(step);
 	delivery_step_set_result(step, DELIVERY_AGAIN, 0);
@@ -493,9 +493,9 @@ prepare_batch(DeliveryStep *step)
 	if (!is_present)
 	{
 		open_window(step);
-		delivery_position_push(position, step->batch.end == BATCH_FULL ?
-											 step->batch.numbers[step->batch.count - 1] :
-											 step->batch.through);
+		delivery_position_push_end(position, step->batch.end == BATCH_FULL ?
+												 step->batch.numbers[step->batch.count - 1] :
+												 step->batch.through);
 		position->records_filtered += step->passed_before->filtered + step->batch.filtered;
 	}
 	begin_call(step, STEP_CALL);

@@ -83,7 +83,7 @@ record_own_failure(DeliveryStep *step, const ErrorData *error)
 		position->failures++;
 		position->last_error = delivery_call_error_text(error);
 		position->last_error_at = GetCurrentTimestamp();
-		delivery_position_note(position, psprintf("PROBLEM: %s", position->last_error));
+		delivery_position_set_result(position, psprintf("PROBLEM: %s", position->last_error));
 		position->next_attempt_at = delivery_step_backoff(position->failures);
 		/*
 		 * If the row cannot be written, another transaction is about to delete

@@ -77,9 +77,9 @@ delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error)
 	position->last_error = unconstify(char *, error);
 	position->last_error_at = GetCurrentTimestamp();
 	if (kind == FAILURE_BEFORE)
-		delivery_position_note(position, psprintf("PROBLEM: %s", error));
+		delivery_position_set_result(position, psprintf("PROBLEM: %s", error));
 	else
-		delivery_position_note(position, "PROBLEM: Function call failed");
+		delivery_position_set_result(position, "PROBLEM: Function call failed");
 
 	if (kind == FAILURE_BEFORE)
 		position->attempts--;
@@ -97,7 +97,7 @@ delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error)
 		position->next_attempt_at = delivery_step_backoff(position->failures);
 	else if (mapping->bisect_batch_on_function_error && step->batch.count > 1)
 	{
-		delivery_position_push(position, step->batch.numbers[(step->batch.count - 1) / 2]);
+		delivery_position_push_end(position, step->batch.numbers[(step->batch.count - 1) / 2]);
 		position->attempts = 0;
 	}
 	else if (mapping->maximum_retry_attempts >= 0 &&
@@ -128,7 +128,7 @@ delivery_step_give_up(DeliveryStep *step, const char *failure)
 	position->in_call = false;
 	if (position->batch_count == 0)
 		delivery_position_close_window(position);
-	delivery_position_pop(position);
+	delivery_position_end_batch(position);
 }
 
 char *

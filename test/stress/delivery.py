@@ -13,7 +13,7 @@ At the end each copy must equal the table, no record may have come out of turn
 
 Seen to fail when the checkpoint is saved in a transaction of its own
 (delivery_perform.c), when delivery_position_save does not look at call_no, when
-delivery_divide_shard does not wait, and when parent_is_done says true.
+delivery_lanes_divide does not wait, and when parent_is_done says true.
 """
 
 import os

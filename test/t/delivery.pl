@@ -7,7 +7,7 @@
 # given up too); keep the attempts in apply_answer when a part is done (the count
 # does not start afresh); answer success for unknown identifiers
 # (delivery_answer.c); drop parent_is_done (delivery_discover.c: children first);
-# divide without drain_to (delivery_divide.c).
+# divide without drain_to (delivery_lanes.c).
 
 use strict;
 use warnings;
