@@ -1,6 +1,11 @@
 /*
  * clock.c
- *	  What time it is, times and numbers as texts, intervals as microseconds.
+ *	  The time of records, and lengths of time.
+ *
+ * There are two clocks.  Records are numbered, and expire, by clock_now; tests
+ * move it by ddbstreams.clock_offset.  Waits and the lifetimes of iterators go
+ * by the server's own clock, GetCurrentTimestamp.  Both may go back at any
+ * time; numbers do not.
  */
 #include "postgres.h"
 
@@ -11,32 +16,18 @@
 #include "base/clock.h"
 #include "base/settings.h"
 
-/*
- * Returns the time by which records are numbered and expire, streams and shards
- * are made and closed: the clock, which tests may set by a setting.  It may go
- * back at any time; numbers do not.  Waits and iterators' lifetimes go by the
- * clock itself.
- */
 TimestampTz
 clock_now(void)
 {
 	return GetCurrentTimestamp() + setting_clock_offset * USECS_PER_SEC;
 }
 
-/*
- * Returns what the server's clock shows when clock_now returns time: for waits,
- * which go by the server's clock.
- */
 TimestampTz
 clock_server_time(TimestampTz time)
 {
 	return time - setting_clock_offset * USECS_PER_SEC;
 }
 
-/*
- * Returns the length of an interval in microseconds, the same in every time
- * zone: a day has 24 hours, a month 30 days, a year 365.25 days.
- */
 int64
 clock_interval_usec(const Interval *interval)
 {
@@ -53,7 +44,6 @@ clock_interval_usec(const Interval *interval)
 	return (int64) usec;
 }
 
-/* Returns an interval of that length, in hours and below, palloc'd. */
 Interval *
 clock_usec_interval(int64 usec)
 {
@@ -63,7 +53,6 @@ clock_usec_interval(int64 usec)
 	return interval;
 }
 
-/* A time as in a stream's label: UTC, ISO 8601 with milliseconds, no zone. */
 char *
 clock_label(TimestampTz time)
 {

@@ -40,7 +40,7 @@
 	pg_extension_ownercheck(extension, roleid)
 #endif
 
-/* So did it with the checks of privileges. */
+/* 16 did the same with the checks of privileges. */
 #if PG_VERSION_NUM >= 160000
 #define compat_namespace_aclcheck(schema, roleid, mode) \
 	object_aclcheck(NamespaceRelationId, schema, roleid, mode)
@@ -107,7 +107,10 @@
 #define compat_generation_expression(rel, attnum) ((Node *) NULL)
 #endif
 
-/* 16 added an argument to makeIndexInfo (summarizing), 18 another (overlaps). */
+/*
+ * makeIndexInfo got one more argument in 16 (summarizing), and in 18
+ * (overlaps).
+ */
 #if PG_VERSION_NUM >= 180000
 #define COMPAT_INDEX_INFO_TAIL , false, false
 #elif PG_VERSION_NUM >= 160000
@@ -148,13 +151,13 @@
 	make_range(typcache, lower, upper, false)
 #endif
 
-/* 15.4 marks so, in datconnlimit, databases whose dropping was interrupted. */
+/* 15.4 gives a database whose dropping was interrupted this datconnlimit. */
 #define COMPAT_DATCONNLIMIT_INVALID (-2)
 
 /*
- * 17 replaced backend ids by process numbers.  Is a lock held by a transaction
- * that is no longer its session's, being prepared?  One prepared before the
- * server's start has no session.
+ * 17 replaced backend ids by process numbers.  Does a prepared transaction
+ * hold a lock, that is, one which is no longer its session's?  A transaction
+ * that was prepared before the server's start has no session.
  */
 #if PG_VERSION_NUM >= 170000
 #define compat_vxid_is_prepared(holder)                \

@@ -1,6 +1,6 @@
 /*
  * ddbstreams.h
- *	  What every part of ddbstreams shares: vocabulary, settings, errors.
+ *	  What every part of ddbstreams shares: words, names, errors, numbers.
  *
  * stream		the change log of one table from one enable_stream to its
  *				disabling, named by its ARN

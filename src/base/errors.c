@@ -7,7 +7,6 @@
 #include "base/ddbstreams.h"
 #include "base/errors.h"
 
-/* A null where no default is null */
 void
 error_null_argument(const char *member)
 {
@@ -17,7 +16,6 @@ error_null_argument(const char *member)
 					member)));
 }
 
-/* A value that breaks one of AWS's rules, such as "have length less than …" */
 void
 error_constraint(const char *value, const char *member, const char *rule)
 {

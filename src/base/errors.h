@@ -7,8 +7,15 @@
 
 #include "base/ddbstreams.h"
 
-/* Null arguments are errors, with AWS's text. */
+/*
+ * Raises the error for a null where no default is null; member is AWS's name.
+ */
 extern void error_null_argument(const char *member) pg_attribute_noreturn();
+
+/*
+ * Raises the error for a value that breaks one of AWS's rules; rule follows
+ * the word "must", as in "have length less than or equal to 40".
+ */
 extern void error_constraint(const char *value, const char *member,
 							 const char *rule) pg_attribute_noreturn();
 

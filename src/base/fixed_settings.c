@@ -1,6 +1,6 @@
 /*
  * fixed_settings.c
- *		Settings under which values are turned into text.
+ *	  Settings under which values are turned into text.
  *
  * A record reads the same in every session, so output functions run under ISO
  * dates, UTC, ISO 8601 intervals, hex bytea, shortest exact floats,
@@ -8,24 +8,20 @@
  * read array_nulls and xmloption as well.
  *
  * There are two ways to get there.  The output functions of built-in types
- * other than money and reg* look at no more than six C variables; setting
- * these costs next to nothing, which matters on the writers' path.  Everything
- * else, above all a type of another extension, gets real settings in a nest
- * level of their own.
+ * other than money and reg* depend on no more than six C variables.  Setting
+ * these costs next to nothing, which matters where writers wait.  For all
+ * other types, above all those of other extensions, the settings themselves
+ * are changed, in a nest level of their own.
  */
 #include "postgres.h"
 
-#include "base/fixed_settings.h"
 #include "miscadmin.h"
 #include "utils/bytea.h"
 #include "utils/float.h"
 #include "utils/guc.h"
 
-/*
- * Sets the variables that built-in output functions look at.  The caller must
- * restore them in PG_FINALLY, and must not run anything in between that may
- * change settings.
- */
+#include "base/fixed_settings.h"
+
 void
 fixed_settings_set_formats(FixedSettings *saved)
 {
@@ -34,7 +30,7 @@ fixed_settings_set_formats(FixedSettings *saved)
 	if (utc == NULL)
 		utc = pg_tzset("UTC");
 	if (utc == NULL)
-		utc = pg_tzset("GMT"); /* known without any time zone file */
+		utc = pg_tzset("GMT"); /* which needs no time zone file */
 
 	saved->date_style = DateStyle;
 	saved->date_order = DateOrder;
@@ -62,10 +58,6 @@ fixed_settings_restore_formats(const FixedSettings *saved)
 	session_timezone = saved->timezone;
 }
 
-/*
- * Makes all fixed settings effective, until fixed_settings_end with the nest
- * level returned here, or the end of the (sub)transaction by an error.
- */
 int
 fixed_settings_begin(void)
 {

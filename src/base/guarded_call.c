@@ -2,8 +2,8 @@
  * guarded_call.c
  *	  Calls that may fail without failing the statement.
  *
- * For what depends on a value or on a user's definition, and must not make a
- * whole page unreadable or a row unwritable.  The call is made in a
+ * They are for what depends on a value or on a user's definition, and must not
+ * make a whole page unreadable or a row unwritable.  The call is made in a
  * subtransaction: nothing else undoes an error safely.
  */
 #include "postgres.h"
@@ -41,12 +41,6 @@ guarded_call_error(GuardedFunction function, void *argument)
 	return error;
 }
 
-/*
- * Calls a function in CurrentMemoryContext.  Returns false if it fails, and
- * sets sqlstate, which may be NULL; settings and user are as before then.  What
- * has nothing to do with the call is an error still: cancellation, shutdown,
- * lack of memory or disk.
- */
 bool
 guarded_call(GuardedFunction function, void *argument, int *sqlstate)
 {

@@ -16,6 +16,12 @@ typedef void (*GuardedFunction)(void *argument);
  */
 extern ErrorData *guarded_call_error(GuardedFunction function, void *argument);
 
+/*
+ * Does the same, but returns whether the call has succeeded; if not, *sqlstate
+ * says why, unless sqlstate is NULL.  An error that has nothing to do with
+ * what was called is raised again: cancellation, shutdown, lack of memory or
+ * disk.
+ */
 extern bool guarded_call(GuardedFunction function, void *argument, int *sqlstate);
 
 #endif /* DDBSTREAMS_GUARDED_CALL_H */

@@ -7,10 +7,10 @@
  * ddbstreams has in that field, so that no user can take one of these locks.
  * They show in pg_locks as advisory locks with this objsubid.
  *
- * class							second and third field		taken by
- * LOCK_CLASS_READER_SLOT			shard's table, slot			reader_slots.c
- * LOCK_CLASS_CONSUMER_WORKER		consumer, hash of worker	consumer_catalog.c
- * LOCK_CLASS_CONSUMER_LEASES		consumer, 0					consumer_catalog.c
+ * class						second field, third field	file
+ * LOCK_CLASS_READER_SLOT		shard's table, slot			reader_slots.c
+ * LOCK_CLASS_CONSUMER_WORKER	consumer, hash of worker	consumer_catalog.c
+ * LOCK_CLASS_CONSUMER_LEASES	consumer, 0					consumer_catalog.c
  */
 #ifndef DDBSTREAMS_LOCK_CLASS_H
 #define DDBSTREAMS_LOCK_CLASS_H

@@ -2,9 +2,9 @@
  * relation_size.c
  *	  The size of a relation on disk.
  *
- * PostgreSQL's functions are called with call information made by hand: they return
- * null for a relation that is gone, which DirectFunctionCall1 takes for an
- * error.
+ * PostgreSQL's functions are called with call information made by hand: they
+ * return null for a relation that is gone, which DirectFunctionCall1 takes for
+ * an error.
  */
 #include "postgres.h"
 

@@ -9,7 +9,8 @@
 
 /*
  * Called when what is known of a relation may be out of date, or, with
- * InvalidOid, of any relation.  It may be called at any time: it must only mark.
+ * InvalidOid, of any relation.  It may be called at any time: it must only
+ * mark.
  */
 typedef void (*RelcacheCallback)(Oid relid);
 

@@ -1,17 +1,14 @@
 /*
  * sequence_number.c
- *	  Sequence numbers as texts.
+ *	  Sequence numbers as texts, as clients see them.
  */
 #include "postgres.h"
 
-#include "pgtime.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "base/errors.h"
 #include "base/sequence_number.h"
 
-/* Returns a number as clients see it, palloc'd. */
 char *
 sequence_number_text(int64 number)
 {
@@ -22,7 +19,6 @@ sequence_number_text(int64 number)
 	return text;
 }
 
-/* Writes a number's NUMBER_DIGITS digits, and no terminator. */
 void
 sequence_number_write(int64 number, char *out)
 {
@@ -33,10 +29,6 @@ sequence_number_write(int64 number, char *out)
 	memcpy(out + NUMBER_DIGITS - length, digits, length);
 }
 
-/*
- * Reads a number that a client has handed in: 21 to 40 decimal digits.  What is
- * larger than any number can be becomes the largest.
- */
 int64
 sequence_number_parse(const char *text)
 {

@@ -25,7 +25,7 @@ int	  setting_rollover_interval = 4 * 3600;
 int	  setting_split_above = 0;
 int	  setting_clock_offset = 0;
 
-/* A region is a part of ARNs: letters, digits and hyphens, as AWS's are. */
+/* A region is a part of ARNs and looks like AWS's. */
 static bool
 check_region(char **value, void **extra, GucSource source)
 {
@@ -51,7 +51,6 @@ check_account_id(char **value, void **extra, GucSource source)
 	return true;
 }
 
-/* Called once, when the library is loaded. */
 void
 settings_define(void)
 {

@@ -20,6 +20,7 @@ extern int	 setting_maintenance_interval; /* ms */
 extern int	 setting_max_workers;
 extern int	 setting_handler_timeout; /* ms */
 
+/* Defines the settings; called once, when the library is loaded. */
 extern void settings_define(void);
 
 #endif /* DDBSTREAMS_SETTINGS_H */
