@@ -4,19 +4,19 @@
  *
  * Streams, shards, row descriptors and the secret are rows of tables in schema
  * ddbstreams_shards.  Capture, append and DDL need them where no SQL can run,
- * and the rows must not depend on the caller's rights and settings.  So they are
- * read by systable scans and written by heap_write.c.
+ * and the rows must not depend on the caller's rights and settings.  So they
+ * are read by systable scans and written by heap_write.c.
  *
  * A scan takes the snapshot that the caller names, or a fresh catalogue
- * snapshot for NULL.  Capture, append and DDL pass NULL: in REPEATABLE READ the
- * transaction's own snapshot would show them closed shards as open.  Readers
- * pass their statement's snapshot, so that what they see of streams, shards and
- * records is of one moment.
+ * snapshot for NULL.  Capture, append and DDL pass NULL: in REPEATABLE READ
+ * the transaction's own snapshot would show them closed shards as open.
+ * Readers pass their statement's snapshot, so that what they see of streams,
+ * shards and records is of one moment.
  *
- * Rows of streams and shards are inserted, never updated: a stream or shard that
- * changes gets a new row with a higher version, and of the versions that a
- * snapshot shows the highest counts.  All of them go when the stream or shard
- * expires.
+ * Rows of streams and shards are inserted, never updated: a stream or shard
+ * that changes gets a new row with a higher version, and of the versions that
+ * a snapshot shows the highest counts.  All of them go when the stream or
+ * shard expires.
  */
 #include "postgres.h"
 
@@ -77,8 +77,8 @@ forget_member(Oid relid)
 }
 
 /*
- * Is a table the extension's?  Anybody who may create schemas could make one of
- * that name in a database without the extension.
+ * Is a table the extension's?  Anybody who may create schemas could make one
+ * of that name in a database without the extension.
  */
 static bool
 is_member(CatalogTable table, Oid relid)
@@ -149,8 +149,8 @@ open_to_read(CatalogTable table)
 
 /*
  * Returns the OID of a table's index, whose name is the table's with a suffix.
- * It is invalid while DROP EXTENSION is at work, which may drop the index before
- * the table.
+ * It is invalid while DROP EXTENSION is at work, which may drop the index
+ * before the table.
  */
 static Oid
 index_oid(CatalogTable table, const char *suffix)
@@ -261,8 +261,8 @@ catalog_table_delete(const VersionedTable *versioned, int64 id)
 }
 
 /*
- * Returns the highest number in the first column of an index, whose first column
- * is one of type bigint, or 0.  Rows of transactions that run count.
+ * Returns the highest number in the first column of an index, whose first
+ * column is one of type bigint, or 0.  Rows of transactions that run count.
  */
 static int64
 highest_number(Oid schema, const char *table_name, const char *index_name)
@@ -315,9 +315,10 @@ highest_id(Oid schema)
 }
 
 /*
- * Sets the sequence forward to a number, as its owner, whoever the caller is.
- * The lock makes other sessions that find it set back wait until the number that
- * is drawn next can be seen in a table.
+ * Sets the sequence forward to a number, as its owner: the caller may have no
+ * right to.
+ * The lock makes other sessions that find it set back wait until the number
+ * that is drawn next can be seen in a table.
  */
 static void
 advance_sequence(Oid sequence, int64 number)

@@ -31,12 +31,12 @@ typedef struct VersionedTable
 } VersionedTable;
 
 /*
- * Returns the OID of a table in this database.  If it is not there, because the
- * extension is not: an error, or InvalidOid if missing_ok.
+ * Returns the OID of a table in this database.  If it is not there, because
+ * the extension is not: an error, or InvalidOid if missing_ok.
  */
 extern Oid catalog_table_oid(CatalogTable table, bool missing_ok);
 
-/* Returns the owner of ddbstreams' tables: who has created the extension. */
+/* Returns the owner of ddbstreams' tables: the role that made the extension. */
 extern Oid catalog_table_owner(void);
 
 /* Is the extension in this database, with its tables? */
@@ -44,10 +44,10 @@ extern bool catalog_table_is_installed(void);
 
 /*
  * Reads the rows that one index of a table finds, in their highest versions,
- * and returns a list of what from_row makes of them, in the order of their ids,
- * in the current memory context.  index_suffix is the index's name without the
- * table's; NULL reads the whole table.  A snapshot of NULL is a fresh catalogue
- * snapshot.
+ * and returns a list of what from_row makes of them, in the order of their
+ * ids, in the current memory context.  index_suffix is the index's name
+ * without the table's; NULL reads the whole table.  A snapshot of NULL is a
+ * fresh catalogue snapshot.
  */
 extern List *catalog_table_read(const VersionedTable *versioned,
 								const char *index_suffix, int nkeys,

@@ -2,16 +2,17 @@
  * decoding.c
  *	  Keeping ddbstreams' own tables out of logical decoding.
  *
- * A subscriber of a publication FOR ALL TABLES knows nothing of ddbstreams; the
- * first decoded row of one of its tables would stop the subscription.  Shards
+ * The subscriber of a publication FOR ALL TABLES has no tables of ddbstreams;
+ * the first decoded row of one of them would stop the subscription.  Records
  * and catalogue rows are inserted without what decoding needs (heap_write.c).
- * An UPDATE or DELETE has no such flag.  But decoding passes over the temporary
- * heaps of table rewrites, which it knows by pg_class.relrewrite; nothing else
- * reads that column.  So tables whose rows are updated or deleted are marked by
- * it as rewrites of themselves, their TOAST tables too.
+ * For an UPDATE or DELETE there is no such flag.  But decoding passes over the
+ * temporary heaps of table rewrites, which it knows by pg_class.relrewrite,
+ * and nothing else reads that column.  So tables whose rows are updated or
+ * deleted are marked as rewrites of themselves, and their TOAST tables too.
  *
- * pg_upgrade makes the tables anew and loses the mark, VACUUM FULL does a TOAST
- * table; the maintenance worker sets it again (so do those who are about to write, if they come first).
+ * pg_upgrade makes the tables anew and loses the mark; VACUUM FULL makes a
+ * TOAST table anew and loses its mark.  The maintenance worker sets it again,
+ * or heap_write_delete does if it comes first.
  */
 #include "postgres.h"
 
@@ -38,7 +39,6 @@ class_form(HeapTuple tuple)
 	return (Form_pg_class) GETSTRUCT(tuple);
 }
 
-/* Is a table, which exists, marked? */
 bool
 decoding_is_hidden(Oid relid)
 {
@@ -52,7 +52,6 @@ decoding_is_hidden(Oid relid)
 	return hidden;
 }
 
-/* Marks a table and its TOAST table. */
 void
 decoding_hide(Oid relid)
 {
@@ -72,7 +71,7 @@ decoding_hide(Oid relid)
 		decoding_hide(toast);
 }
 
-/* Is a name one that shard_tables.c gives? */
+/* Is this the name of a shard or of a side table (shard_tables.c)? */
 static bool
 is_shard_name(const char *name)
 {
@@ -83,17 +82,13 @@ is_shard_name(const char *name)
 		   number[1] != '\0' && strspn(number + 1, "0123456789") == strlen(number + 1);
 }
 
-/*
- * Marks those of ddbstreams' own tables that are not marked, all but shards.
- * Returns false if some are locked just now.
- */
 bool
 decoding_hide_all(void)
 {
 	Oid			schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
 	Relation	rel = table_open(RelationRelationId, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	List	   *lost = NIL;
+	List	   *unmarked = NIL;
 	HeapTuple	tuple;
 	bool		all = true;
 	ListCell   *lc;
@@ -107,12 +102,12 @@ decoding_hide_all(void)
 			(!OidIsValid(form->relrewrite) ||
 			 (OidIsValid(form->reltoastrelid) &&
 			  !decoding_is_hidden(form->reltoastrelid))))
-			lost = lappend_oid(lost, form->oid);
+			unmarked = lappend_oid(unmarked, form->oid);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 
-	foreach (lc, lost)
+	foreach (lc, unmarked)
 	{
 		/* VACUUM changes the same row, under this lock. */
 		if (!ConditionalLockRelationOid(lfirst_oid(lc), ShareUpdateExclusiveLock))
@@ -123,7 +118,9 @@ decoding_hide_all(void)
 	return all;
 }
 
-/* hide_from_decoding(table_name regclass) returns void */
+/*
+ * hide_from_decoding(table_name regclass) returns void
+ */
 Datum
 ddbstreams_hide_from_decoding(PG_FUNCTION_ARGS)
 {

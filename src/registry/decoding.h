@@ -7,8 +7,17 @@
 
 #include "base/ddbstreams.h"
 
-extern void decoding_hide(Oid relid);
+/* Does logical decoding pass over a table, which exists? */
 extern bool decoding_is_hidden(Oid relid);
+
+/* Hides a table, which exists, and its TOAST table from logical decoding. */
+extern void decoding_hide(Oid relid);
+
+/*
+ * Hides those of ddbstreams' own tables that are not hidden, except shards,
+ * into which records are inserted alone.  Takes each table's lock without
+ * waiting, and returns false if one of them could not be had.
+ */
 extern bool decoding_hide_all(void);
 
 #endif /* DDBSTREAMS_DECODING_H */

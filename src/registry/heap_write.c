@@ -2,11 +2,10 @@
  * heap_write.c
  *	  Writing rows of ddbstreams' own tables, unseen by logical decoding.
  *
- * A subscriber of a publication FOR ALL TABLES knows nothing of ddbstreams;
- * the first decoded row of one of its tables would stop the subscription.  So
- * rows are inserted with HEAP_INSERT_NO_LOGICAL (their TOAST chunks and all).
- * A delete has no such flag: it needs the table's mark (decoding.c), and is for
- * the rows of what has expired alone.
+ * Rows are inserted with HEAP_INSERT_NO_LOGICAL, and so are their TOAST
+ * chunks; decoding.c says why.  There is no such flag for a delete: it needs
+ * the table's mark (decoding.c), and only the rows of what has expired are
+ * deleted.
  *
  * The executor is not used: these writes must not depend on privileges, rules,
  * row-level security or triggers, and must work at pre-commit.
@@ -27,8 +26,8 @@
 #include "registry/heap_write.h"
 
 /*
- * Enters a row that was inserted at tid in all indexes of rel.  The indexes are
- * plain ones: no expressions, predicates or exclusion constraints.
+ * Enters a row that was inserted at tid in all indexes of rel.  The indexes
+ * are plain ones: no expressions, predicates or exclusion constraints.
  */
 static void
 insert_index_entries(Relation rel, HeapTuple tuple)
@@ -63,10 +62,6 @@ insert_index_entries(Relation rel, HeapTuple tuple)
 	list_free(indexes);
 }
 
-/*
- * Inserts a row.  rel is open with RowExclusiveLock; a snapshot is active (the
- * row may be toasted).  The row is visible to later commands only.
- */
 void
 heap_write_insert(Relation rel, Datum *values, bool *nulls)
 {
@@ -78,10 +73,6 @@ heap_write_insert(Relation rel, Datum *values, bool *nulls)
 	heap_freetuple(tuple);
 }
 
-/*
- * Deletes the rows that one index finds, as they are now.  rel is open with
- * RowExclusiveLock; the caller has seen to it that nobody else deletes them.
- */
 void
 heap_write_delete(Relation rel, Oid index, int nkeys, ScanKey keys)
 {

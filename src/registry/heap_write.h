@@ -5,13 +5,23 @@
 #ifndef DDBSTREAMS_HEAP_WRITE_H
 #define DDBSTREAMS_HEAP_WRITE_H
 
-#include "postgres.h"
+#include "base/ddbstreams.h"
 
 #include "access/htup.h"
 #include "access/skey.h"
 #include "utils/rel.h"
 
+/*
+ * Inserts a row.  rel is open with RowExclusiveLock; a snapshot is active, for
+ * the row may be toasted.  Later commands see the row, this one does not.
+ */
 extern void heap_write_insert(Relation rel, Datum *values, bool *nulls);
+
+/*
+ * Deletes the rows that one index finds, or all rows if index is invalid, as
+ * they are now.  rel is open with RowExclusiveLock; the caller holds a lock
+ * under which no other backend deletes these rows.
+ */
 extern void heap_write_delete(Relation rel, Oid index, int nkeys, ScanKey keys);
 
 #endif /* DDBSTREAMS_HEAP_WRITE_H */

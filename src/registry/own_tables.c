@@ -13,9 +13,9 @@
  * one that ddbstreams runs (owner_sql.c), which is known by a variable and not
  * by the role.  Heap functions (heap_write.c, shard_log.c) fire no triggers.
  *
- * Reading is for those alone to whom the public functions show something.
+ * Nobody reads here what the public functions would not show.
  * Row-level security without a policy keeps roles out that may read all
- * tables (pg_read_all_data); the owner, as whom owner_sql.c reads, is exempt.
+ * tables (pg_read_all_data); the owner, as which owner_sql.c reads, is exempt.
  *
  * What DDL could do to these tables is refused by module/own_table_guard.c.
  */

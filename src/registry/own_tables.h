@@ -11,9 +11,9 @@
 #define OWN_TABLES_GUARD_FUNCTION "refuse_change"
 
 /*
- * Is a relation one of the extension's own tables in this database?  It is if it
- * lies in schema ddbstreams_shards and is a member of the installed extension;
- * neither proves anything alone.
+ * Is a relation one of the extension's own tables in this database?  It is if
+ * it lies in schema ddbstreams_shards and is a member of the installed
+ * extension; neither proves anything alone.
  */
 extern bool own_tables_contain(Oid relid);
 
@@ -25,8 +25,8 @@ extern bool own_tables_contain(Oid relid);
 extern void own_tables_protect(Oid relid);
 
 /*
- * From begin to end, the statement that is run may write to own tables.  It must
- * be one that ddbstreams has written, and must not run anybody's code but
+ * From begin to end, the statement that is run may write to own tables.  It
+ * must be one that ddbstreams has written, and must not run anybody's code but
  * PostgreSQL's.  begin returns what end wants.  After an error, the end of the
  * transaction or subtransaction takes the permission away.
  */
@@ -34,7 +34,9 @@ extern int	own_tables_begin_write(void);
 extern void own_tables_end_write(int previous);
 extern bool own_tables_may_write(void);
 
-/* For xact_callbacks.c: a transaction has ended, a subtransaction is aborted. */
+/*
+ * For xact_callbacks.c: a transaction has ended, a subtransaction is aborted.
+ */
 extern void own_tables_end_transaction(void);
 extern void own_tables_cut(void);
 

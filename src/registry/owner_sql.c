@@ -1,11 +1,12 @@
 /*
  * owner_sql.c
- *	  SQL on ddbstreams' own tables, whoever calls.
+ *	  SQL on ddbstreams' own tables, run as their owner.
  *
- * Positions of mappings and consumers, unlike streams and shards, are kept in
- * plain tables that are read and updated by SQL.  It runs as the owner of the
- * extension and with search_path = pg_catalog, whatever the caller's rights and
- * settings are; names of our own are written with their schema.
+ * Mappings, consumers and their positions, unlike streams and shards, are rows
+ * of plain tables that are read and updated by SQL.  It runs as the owner of
+ * the extension and with search_path = pg_catalog, whatever the caller's
+ * rights and settings are; names of ddbstreams' own are written with their
+ * schema.
  *
  *		owner_sql_begin(&state);
  *		count = owner_sql_run("SELECT … WHERE shard_no = $shard_no", &row);
@@ -15,12 +16,16 @@
  * row.h says how a statement names the columns of its row.  owner_sql_execute
  * and owner_sql_list do all of this for one statement.
  *
- * What SPI allocates is gone after owner_sql_end; copy with SPI_palloc or in a
- * context of the caller's.  After an error the abort of the (sub)transaction
- * undoes owner_sql_begin.
+ * What SPI allocates is gone after owner_sql_end; what is to stay is copied
+ * with SPI_palloc, or in a memory context of the caller's.  After an error the
+ * abort of the transaction or subtransaction undoes owner_sql_begin.
  *
- * A statement is a literal: its plan is kept for the session under its address.
- * It runs with a new snapshot where the isolation level allows.
+ * A statement is a literal: its plan is kept for the session under its
+ * address.  It runs with a new snapshot where the isolation level allows.
+ *
+ * A role could only misuse these rights if it could choose what runs here.  So
+ * a statement never holds text from a caller, only parameters, and calls no
+ * functions but those of pg_catalog.  (run_own_sql is for superusers.)
  */
 #include "postgres.h"
 
@@ -38,8 +43,8 @@
 #include "registry/stream_catalog.h"
 
 /*
- * What a plan is found by: the addresses of the statement, a literal, and of
- * the list of columns that it was written out for, or NULL
+ * A plan is found by the addresses of its statement, a literal, and of the
+ * list of columns that the statement was written out for, or NULL.
  */
 typedef struct PlanKey
 {
@@ -127,10 +132,6 @@ execute_plan(SPIPlanPtr plan, Datum *values, const char *nulls)
 	return SPI_processed;
 }
 
-/*
- * Runs a statement with numbered parameters and returns the number of rows;
- * they are in SPI_tuptable.  nulls is as for SPI_execute_plan, and may be NULL.
- */
 uint64
 owner_sql(const char *query, int nargs, const Oid *types, Datum *values,
 		  const char *nulls)
@@ -142,10 +143,6 @@ owner_sql(const char *query, int nargs, const Oid *types, Datum *values,
 	return execute_plan(entry->plan, values, nulls);
 }
 
-/*
- * Runs a statement that names columns of a row (row.h) and returns the number
- * of rows; they are in SPI_tuptable.
- */
 uint64
 owner_sql_run(const char *statement, const TableRow *row)
 {
@@ -169,7 +166,6 @@ owner_sql_run(const char *statement, const TableRow *row)
 						nulls);
 }
 
-/* Runs one statement that names columns; returns the number of rows. */
 uint64
 owner_sql_execute(const char *statement, const TableRow *row)
 {
@@ -182,10 +178,6 @@ owner_sql_execute(const char *statement, const TableRow *row)
 	return count;
 }
 
-/*
- * Runs one statement that returns the columns of the row's table, in their
- * order, and makes a list of what it returns, in the current memory context.
- */
 List *
 owner_sql_list(const char *statement, const TableRow *row, OwnerSqlMaker make)
 {
@@ -214,8 +206,8 @@ owner_sql_list(const char *statement, const TableRow *row, OwnerSqlMaker make)
 /*
  * run_own_sql(statement text) returns void
  *
- * For tests, which declare it themselves: runs a statement that may write to the
- * tables of ddbstreams, to bring about what time or a crash would.
+ * For tests, which declare it themselves: runs a statement that may write to
+ * the tables of ddbstreams, to bring about what time or a crash would.
  */
 Datum
 ddbstreams_run_own_sql(PG_FUNCTION_ARGS)

@@ -3,9 +3,9 @@
  *	  One row of a table, with nulls: from a tuple, to a statement, to a view.
  *
  * row.h tells how it is used.  A column's number in its list is its position
- * among the values and its number as a parameter of statements: every statement
- * of a table is prepared with all columns of the list as parameters, used or
- * not, and so no parameter is counted by hand.
+ * among the values and its number as a parameter of statements: every
+ * statement of a table is prepared with all columns of the list as parameters,
+ * used or not, and so no parameter is counted by hand.
  */
 #include "postgres.h"
 

@@ -149,8 +149,8 @@ extern void row_set_texts(TableRow *row, int anum, char **values, int count);
 
 /*
  * Each returns the value of one column, palloc'd in the current memory context
- * if it is a pointer.  A null is NULL, 0 or false; row_usec returns if_null for
- * it, and an array that is null has no elements.
+ * if it is a pointer.  A null is NULL, 0 or false; row_usec returns if_null
+ * for it, and an array that is null has no elements.
  */
 extern bool		   row_is_null(const TableRow *row, int anum);
 extern bool		   row_bool(const TableRow *row, int anum);

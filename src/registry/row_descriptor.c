@@ -2,15 +2,21 @@
  * row_descriptor.c
  *	  What is needed to read an image without today's catalogues.
  *
- * A relation's columns (each partition has its own descriptor) are written down
- * once: names, types, how their values lie in an image, which are the key.  The
- * descriptor's number is a hash of its content; an image names the number.
+ * A descriptor says of each column of a relation its name and type, how its
+ * values lie in an image, and whether it is part of the key.  Each partition
+ * has a descriptor of its own.  A descriptor's number is a hash of its
+ * content, and an image names the number.
  *
- * The row is written with the append, by the top-level transaction, whenever a
- * fresh catalogue snapshot does not show it.  Two transactions may both write
- * it: duplicates are harmless, and nobody waits for anybody.  (Written from the
- * trigger it would vanish with a savepoint and leave records that nobody can
- * read.)
+ * A transaction that appends records writes the descriptors that these need
+ * and that a fresh catalogue snapshot does not show.  Two transactions may
+ * both write one: two equal rows do no harm, and neither transaction waits for
+ * the other.  The trigger must not write them: a descriptor would be undone by
+ * a rollback to a savepoint, and records that other changes of the transaction
+ * make would name it all the same.
+ *
+ * A session keeps the descriptors that it has read until the table's relcache
+ * entry is invalidated: all of them are deleted when there is no stream any
+ * more (expiry.c), or with the extension.
  */
 #include "postgres.h"
 
@@ -39,7 +45,7 @@
 #define Anum_row_descriptor_id		1
 #define Anum_row_descriptor_content 2
 
-/* Descriptors that were decoded in this session, by id */
+/* A descriptor that this session has read from the table and decoded */
 typedef struct DecodedEntry
 {
 	int64		   id;
@@ -48,19 +54,19 @@ typedef struct DecodedEntry
 
 static HTAB			*decoded = NULL;
 static MemoryContext decoded_context = NULL;
-static Oid			 decoded_table = InvalidOid; /* whose rows they are */
+static Oid			 decoded_table = InvalidOid; /* from which they were read */
 static bool			 decoded_stale = false;
 static uint64		 decoded_generation = 0; /* tells one such cache from the next */
 
 #define MAX_DECODED 1000
 
-/* Descriptors of changes that this transaction has captured */
+/* A descriptor that a change needs which this transaction has captured */
 typedef struct UsedDescriptor
 {
 	struct UsedDescriptor *next;
 	int64				   id;
 	bytea				  *content;
-	bool				   stored; /* by this transaction */
+	bool				   stored; /* in the table, by this transaction */
 } UsedDescriptor;
 
 static UsedDescriptor *used_descriptors = NULL;
@@ -84,7 +90,9 @@ put_column(StringInfo buf, Form_pg_attribute att, AttrNumber root_attnum,
 		form = COLUMN_RENDERED;
 
 	pq_sendbyte(buf, form);
-	/* not pq_sendstring, which would convert it to the client's encoding */
+	/*
+	 * Not by pq_sendstring, which would convert it to the client's encoding.
+	 */
 	appendBinaryStringInfo(buf, name, strlen(name) + 1);
 	pq_sendint32(buf, form == COLUMN_RAW ? type : InvalidOid);
 	pq_sendint32(buf, form == COLUMN_RAW ? typmod : -1);
@@ -169,7 +177,10 @@ parse_content(int64 id, bytea *content)
 	return descriptor;
 }
 
-/* The number that a column has in the root of a partition, which has it too. */
+/*
+ * Returns the number of a partition's column in the root, which has a column
+ * of the same name.
+ */
 static AttrNumber
 number_in_root(Relation rel, Oid root, Form_pg_attribute att)
 {
@@ -180,11 +191,6 @@ number_in_root(Relation rel, Oid root, Form_pg_attribute att)
 	return get_attnum(root, NameStr(att->attname));
 }
 
-/*
- * Describes a relation, a partition of root or root itself, as it is now.
- * key_attnums are the relation's own.  The result is palloc'd in
- * CurrentMemoryContext.
- */
 RowDescriptor *
 row_descriptor_build(Relation rel, Oid root, int key_count,
 					 const AttrNumber *key_attnums)
@@ -254,7 +260,10 @@ stored_content(int64 id)
 	return content;
 }
 
-/* Relcache callback: the table is gone or another one has taken its place. */
+/*
+ * Relcache callback: descriptors are deleted, or the table is gone and another
+ * one may have taken its place.
+ */
 static void
 invalidate_decoded(Oid relid)
 {
@@ -263,7 +272,7 @@ invalidate_decoded(Oid relid)
 }
 
 static void
-prepare_cache(void)
+prepare_decoded(void)
 {
 	static bool registered = false;
 	HASHCTL		ctl;
@@ -297,7 +306,7 @@ prepare_cache(void)
 	}
 }
 
-/* Keeps a descriptor that was read from the table, and so is committed. */
+/* Decodes and keeps a descriptor that was read from the table. */
 static RowDescriptor *
 remember_decoded(int64 id, bytea *content)
 {
@@ -312,17 +321,13 @@ remember_decoded(int64 id, bytea *content)
 	return descriptor;
 }
 
-/*
- * Returns the descriptor of that number, or raises an error.  The result is
- * good until row_descriptor_is_stale.
- */
 const RowDescriptor *
 row_descriptor_get(int64 id)
 {
 	DecodedEntry *entry;
 	bytea		 *content;
 
-	prepare_cache();
+	prepare_decoded();
 	entry = hash_search(decoded, &id, HASH_FIND, NULL);
 	if (entry != NULL)
 		return entry->descriptor;
@@ -335,14 +340,12 @@ row_descriptor_get(int64 id)
 	return remember_decoded(id, content);
 }
 
-/* Tells what was returned before the cache was emptied from what came later. */
 uint64
 row_descriptor_generation(void)
 {
 	return decoded_generation;
 }
 
-/* Is what row_descriptor_get returned in a generation not to be used any more? */
 bool
 row_descriptor_is_stale(uint64 generation)
 {
@@ -350,11 +353,6 @@ row_descriptor_is_stale(uint64 generation)
 		   hash_get_num_entries(decoded) >= MAX_DECODED;
 }
 
-/*
- * Notes that this transaction's changes need a descriptor, which lives as long
- * as the transaction.  Noting it for a change that is rolled back later does no
- * harm.
- */
 void
 row_descriptor_use(const RowDescriptor *descriptor)
 {
@@ -381,7 +379,6 @@ is_known_stored(const UsedDescriptor *used)
 			hash_search(decoded, &used->id, HASH_FIND, NULL) != NULL);
 }
 
-/* Is it known that row_descriptor_store_used has nothing to do? */
 bool
 row_descriptor_all_stored(void)
 {
@@ -393,10 +390,6 @@ row_descriptor_all_stored(void)
 	return true;
 }
 
-/*
- * Stores the descriptors that this transaction's changes need and that are not
- * there.  A descriptor that this session has read from the table stays there.
- */
 void
 row_descriptor_store_used(void)
 {
@@ -407,7 +400,7 @@ row_descriptor_store_used(void)
 		bool	 nulls[2] = {false, false};
 		bytea	*content;
 
-		prepare_cache();
+		prepare_decoded();
 		if (is_known_stored(used))
 			continue;
 		content = stored_content(used->id);
@@ -431,7 +424,6 @@ row_descriptor_store_used(void)
 	}
 }
 
-/* At the end of the transaction; the memory goes with its context. */
 void
 row_descriptor_forget_used(void)
 {

@@ -45,15 +45,40 @@ typedef struct RowDescriptor
 	RowColumn	columns[FLEXIBLE_ARRAY_MEMBER];
 } RowDescriptor;
 
-extern RowDescriptor	   *row_descriptor_build(Relation rel, Oid root, int key_count,
-												 const AttrNumber *key_attnums);
+/*
+ * Describes a relation, which is root or a partition of it, as it is now.
+ * key_attnums are the relation's own.  The result is palloc'd in
+ * CurrentMemoryContext.
+ */
+extern RowDescriptor *row_descriptor_build(Relation rel, Oid root, int key_count,
+										   const AttrNumber *key_attnums);
+
+/*
+ * Returns the descriptor that has this number, or raises an error.  The
+ * session keeps it until row_descriptor_is_stale is true of the generation
+ * that row_descriptor_generation has returned with it.
+ */
 extern const RowDescriptor *row_descriptor_get(int64 id);
 extern uint64				row_descriptor_generation(void);
 extern bool					row_descriptor_is_stale(uint64 generation);
 
+/*
+ * Notes that this transaction's changes need a descriptor, which lives as long
+ * as the transaction.  If the change is rolled back later, the note does no
+ * harm.
+ */
 extern void row_descriptor_use(const RowDescriptor *descriptor);
+
+/* Is it known that row_descriptor_store_used has nothing to do? */
 extern bool row_descriptor_all_stored(void);
+
+/*
+ * Stores the descriptors that this transaction's changes need and that are not
+ * in the table yet.
+ */
 extern void row_descriptor_store_used(void);
+
+/* The transaction ends: forgets what its changes need. */
 extern void row_descriptor_forget_used(void);
 
 #endif /* DDBSTREAMS_ROW_DESCRIPTOR_H */

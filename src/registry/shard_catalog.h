@@ -57,9 +57,9 @@ extern void shard_catalog_insert(const ShardInfo *shard);
 
 /*
  * Writes what a shard is from now on, as a version above the one that was read
- * with it, under the stream's lock.  Every backend forgets what it knows of the
- * stream's open shards: it will have heard of it when it next gets a lock on the
- * shard's table.
+ * with it, under the stream's lock.  Every backend forgets what it knows of
+ * the stream's open shards: it will have heard of it when it next gets a lock
+ * on the shard's table.
  */
 extern void shard_catalog_replace(ShardInfo *shard);
 

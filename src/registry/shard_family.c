@@ -1,9 +1,9 @@
 /*
  * shard_family.c
- *	  Which shards of a stream follow which.
+ *	  Which shard of a stream follows which.
  *
- * A shard names its parent by its id.  The parent may have expired: then the
- * child is a root among those that are there.
+ * A shard names its parent by its id.  If the parent has expired, the child is
+ * a root among the shards that are there.
  */
 #include "postgres.h"
 
@@ -40,10 +40,6 @@ nodes_by_id(ShardFamily *family)
 	return by_id;
 }
 
-/*
- * Relates the shards of a stream, a list in the order of their ids, which is
- * that of siblings, too.  The result lives in CurrentMemoryContext.
- */
 ShardFamily *
 shard_family(List *shards)
 {

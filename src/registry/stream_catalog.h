@@ -68,15 +68,15 @@ extern StreamInfo *stream_catalog_by_id(int64 stream_id, Snapshot snapshot);
 extern StreamInfo *stream_catalog_capturing(Oid relid, Oid *root);
 
 /*
- * Takes the lock under which a stream and its shards are changed, until the end
- * of the transaction, and returns the stream as it is now, or NULL if it is
- * gone.  Readers and writers of records do not take this lock.
+ * Takes the lock under which a stream and its shards are changed, until the
+ * end of the transaction, and returns the stream as it is now, or NULL if it
+ * is gone.  Readers and writers of records do not take this lock.
  */
 extern StreamInfo *stream_catalog_lock(int64 stream_id);
 
 /*
- * Does the same without waiting.  Returns NULL also if another transaction holds
- * the lock.
+ * Does the same without waiting.  Returns NULL also if another transaction
+ * holds the lock.
  */
 extern StreamInfo *stream_catalog_try_lock(int64 stream_id);
 
@@ -84,8 +84,8 @@ extern StreamInfo *stream_catalog_try_lock(int64 stream_id);
 extern void stream_catalog_insert(const StreamInfo *stream);
 
 /*
- * Writes what a stream is from now on, as a version above the one that was read
- * with it, under the stream's lock.
+ * Writes what a stream is from now on, as a version above the one that was
+ * read with it, under the stream's lock.
  */
 extern void stream_catalog_replace(StreamInfo *stream);
 

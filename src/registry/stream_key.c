@@ -1,6 +1,11 @@
 /*
  * stream_key.c
- *	  The key of a table: which columns, and how it is hashed.
+ *	  The key of a table: which columns it has, and how they are hashed.
+ *
+ * A record goes to the shard that takes the hash of its partition key.  Equal
+ * keys must hash alike as long as the stream is enabled.  So the stream keeps
+ * the names of the hash functions that its key had when it was enabled, and
+ * DDL that would change them is refused (stream_guard.c).
  */
 #include "postgres.h"
 
@@ -34,7 +39,6 @@ key_from_index(Relation rel, Form_pg_index index)
 	return key;
 }
 
-/* Returns a table's primary key as it is now, palloc'd, or NULL. */
 TableKey *
 stream_key_of(Relation rel)
 {
@@ -59,10 +63,6 @@ stream_key_of(Relation rel)
 	return key;
 }
 
-/*
- * Finds the function that hashes values of a type, as hash partitioning does;
- * false if the type has no hash operator class with one.
- */
 bool
 stream_key_hash_function(Oid type, FmgrInfo *finfo, MemoryContext context)
 {
@@ -75,11 +75,6 @@ stream_key_hash_function(Oid type, FmgrInfo *finfo, MemoryContext context)
 	return true;
 }
 
-/*
- * Returns the names of the functions that hash some columns, with their
- * collations, palloc'd; two keys with the same names hash alike.  An error if a
- * column cannot be hashed.
- */
 char *
 stream_key_hash_functions(Relation rel, int count, const AttrNumber *attnums)
 {
@@ -108,10 +103,6 @@ stream_key_hash_functions(Relation rel, int count, const AttrNumber *attnums)
 	return names.data;
 }
 
-/*
- * Returns the columns of a partition_key as a list of char *; an error for an
- * array that names nothing.
- */
 List *
 stream_key_names(ArrayType *partition_key)
 {
