@@ -299,3 +299,16 @@ stream_definition_exists(Oid relid)
 	table_close(pg_trigger, AccessShareLock);
 	return exists;
 }
+
+bool
+stream_definition_is_new(Oid relid)
+{
+	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	bool	  is_new = false;
+	HeapTuple tuple;
+
+	if (stream_definition_find_trigger(pg_trigger, relid, &tuple))
+		is_new = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(tuple->t_data));
+	table_close(pg_trigger, AccessShareLock);
+	return is_new;
+}

@@ -21,4 +21,7 @@ extern bool	  stream_definition_find_trigger(Relation pg_trigger, Oid relid,
 extern bytea *stream_definition_arguments(Relation pg_trigger, HeapTuple tuple);
 extern bool	  stream_definition_exists(Oid relid);
 
+/* Was the row trigger of a relation made by this transaction? */
+extern bool stream_definition_is_new(Oid relid);
+
 #endif /* DDBSTREAMS_STREAM_DEFINITION_H */

@@ -115,9 +115,26 @@ note_dropped(Oid relid)
 	ReleaseSysCache(tuple);
 }
 
+/*
+ * A definition that stands in a trigger's arguments is acted upon with the rights
+ * of a session that has them (stream_restore.c), which may be a later one.  So
+ * nobody but the table's owner may make such a trigger; the right TRIGGER, which
+ * an owner grants to others, is not enough.
+ */
+static void
+check_maker(Form_pg_trigger trigger)
+{
+	if (strcmp(NameStr(trigger->tgname), DDBSTREAMS_ROW_TRIGGER) == 0 &&
+		!compat_owns_relation(trigger->tgrelid, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of table \"%s\" to create trigger \"%s\"",
+						get_rel_name(trigger->tgrelid), DDBSTREAMS_ROW_TRIGGER)));
+}
+
 /* The table of a trigger of ours, which may be just being made. */
 static void
-note_trigger(Oid trigger)
+note_trigger(Oid trigger, bool is_new)
 {
 	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -130,6 +147,8 @@ note_trigger(Oid trigger)
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
+		if (is_new)
+			check_maker((Form_pg_trigger) GETSTRUCT(tuple));
 		/* One of ours may just have got another name. */
 		note_altered(((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid);
 	}
@@ -166,7 +185,7 @@ stream_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 	else if (class_id == TriggerRelationId &&
 			 (access == OAT_POST_CREATE || access == OAT_POST_ALTER ||
 			  access == OAT_DROP))
-		note_trigger(object_id);
+		note_trigger(object_id, access == OAT_POST_CREATE);
 	else if (class_id == ConstraintRelationId && access == OAT_DROP)
 		note_dropped_constraint(object_id);
 }
@@ -319,11 +338,25 @@ may_enable_defined(Relation rel)
 	if (rel->rd_rel->relispartition || state == TRIGGER_IS_MISSING ||
 		state == TRIGGER_IS_FOREIGN || !stream_definition_exists(relid))
 		return false;
-	if (stream_key_of(rel) != NULL)
+	if (stream_key_of(rel) == NULL)
+	{
+		ereport(in_restore() ? DEBUG1 : WARNING,
+				(errmsg("the stream that trigger \"%s\" defines waits for table \"%s\" to have a primary key",
+						DDBSTREAMS_ROW_TRIGGER, RelationGetRelationName(rel))));
+		return false;
+	}
+
+	/*
+	 * The definition may have been made long ago, by a former owner.  A restore
+	 * acts upon what it finds; whoever adds a key by hand may not know of it.
+	 */
+	if (in_restore() || stream_definition_is_new(relid))
 		return true;
-	ereport(in_restore() ? DEBUG1 : WARNING,
-			(errmsg("the stream that trigger \"%s\" defines waits for table \"%s\" to have a primary key",
-					DDBSTREAMS_ROW_TRIGGER, RelationGetRelationName(rel))));
+	ereport(WARNING,
+			(errmsg("the stream that trigger \"%s\" of table \"%s\" defines is not enabled",
+					DDBSTREAMS_ROW_TRIGGER, RelationGetRelationName(rel)),
+			 errdetail("The trigger was made before the table had a primary key."),
+			 errhint("Drop the trigger and call ddbstreams.enable_stream.")));
 	return false;
 }
 

@@ -187,6 +187,34 @@ reset role;
 select count(*) from ddbstreams.list_streams() where stream_arn = :'arn';
 select count(*) from ddbstreams.get_records(:'iterator');
 
+--
+-- The right TRIGGER is not enough to define a stream on somebody else's table
+--
+
+set role regress_priv_owner;
+create table keyless (id int not null, v text);
+create table keyed (id int primary key, v text);
+grant trigger, select, insert on keyless, keyed to regress_priv_reader;
+create function handler(event jsonb) returns void language sql as 'select null::void';
+set role regress_priv_reader;
+select test.fails(format('create trigger ddbstreams_capture after insert or update or delete on %s for each row execute function ddbstreams.capture(%s)', t, a))
+from unnest(array['keyless', 'keyed']) t, unnest(array['', '''shard_count=3''', '''mapping={"role": "regress_priv_owner", "function_name": "privileges.handler", "starting_position": "LATEST"}''']) a;
+-- other triggers are
+create trigger other after insert on keyless for each row execute function suppress_redundant_updates_trigger();
+set role regress_priv_owner;
+alter table keyless add primary key (id);
+select count(*) from ddbstreams.list_streams('keyless');
+-- a definition that was there before the key is left alone
+create table waits (id int not null);
+create trigger ddbstreams_capture after insert or update or delete on waits for each row execute function ddbstreams.capture('shard_count=3');
+alter table waits add primary key (id);
+select count(*) from ddbstreams.list_streams('waits');
+-- one that the owner makes now counts
+create table defined (id int primary key);
+create trigger ddbstreams_capture after insert or update or delete on defined for each row execute function ddbstreams.capture('shard_count=3');
+select count(*) from ddbstreams.describe_stream(ddbstreams.latest_stream_arn('defined'));
+reset role;
+
 \set VERBOSITY terse
 drop schema privileges cascade;
 drop owned by regress_priv_owner, regress_priv_reader, regress_priv_other, regress_priv_member, regress_priv_new;

@@ -311,10 +311,19 @@ $node->safe_psql('r', "DROP TRIGGER ddbstreams_capture ON w; ALTER TABLE w DROP 
 ($status, $out, $err) = $node->psql('r', "$create('shard_count=2', 'retention=2 hours')");
 is($status, 0, 'a definition may come before the key');
 like($err, qr/WARNING:.*waits for table "w" to have a primary key/, '... and says so');
-is($node->safe_psql('r', q{INSERT INTO w VALUES (1); ALTER TABLE w ADD PRIMARY KEY (id); INSERT INTO w VALUES (2);
+($status, $out, $err) = $node->psql('r', 'ALTER TABLE w ADD PRIMARY KEY (id)');
+is($status, 0, 'the key may come by hand');
+like($err, qr/WARNING:.*the stream that trigger "ddbstreams_capture" of table "w" defines is not enabled/,
+	'... which enables nothing, for the definition may be of another owner');
+is($node->safe_psql('r', q{SELECT count(*) FROM ddbstreams.list_streams('w') WHERE stream_status = 'ENABLED'}), '0', '... indeed');
+$node->safe_psql('r', 'ALTER TABLE w DROP CONSTRAINT w_pkey');
+is($node->safe_psql('r', q{INSERT INTO w VALUES (1);
+	SET check_function_bodies = off; DO $$ BEGIN PERFORM set_config('search_path', '', false); END $$;
+	ALTER TABLE public.w ADD PRIMARY KEY (id);
+	RESET search_path; RESET check_function_bodies; INSERT INTO w VALUES (2);
 	SELECT new_image FROM ddbstreams.changes(NULL::w);
 	SELECT stream_view_type, retention, (SELECT count(*) FROM ddbstreams.describe_stream(stream_arn)) FROM ddbstreams.list_streams('w') WHERE stream_status = 'ENABLED'}),
-	"(2)\nNEW_AND_OLD_IMAGES|02:00:00|2", '... and counts from the key on');
+	"(2)\nNEW_AND_OLD_IMAGES|02:00:00|2", 'in a restore it counts from the key on');
 
 foreach my $bad ([ 'shard_count=0', qr/shard_count must be between 1 and 1024/ ], [ 'shard_count=many', qr/invalid input syntax/ ],
 	[ 'stream_view_type=ALL', qr/enum value set/ ], [ 'partition_key={v}', qr/not a column of the table's primary key/ ],
@@ -336,7 +345,7 @@ foreach my $bad ([ 'shard_count=0', qr/shard_count must be between 1 and 1024/ ]
 }
 $node->safe_psql('r', 'DROP TABLE w; CREATE TABLE w (id int PRIMARY KEY); GRANT TRIGGER ON w TO other');
 ($status, $out, $err) = $node->psql('r', "SET ROLE other; $create('shard_count=2')");
-like($err, qr/must be owner of table w/, 'who may make triggers on a table may not enable its stream');
+like($err, qr/must be owner of table "w" to create trigger/, 'a role that may make triggers on a table may not enable its stream');
 
 
 # A mapping becomes nobody's who has not had a hand in it.
