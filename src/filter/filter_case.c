@@ -1,11 +1,10 @@
 /*
  * filter_case.c
- *	  Upper and lower case of characters, whatever the locale.
+ *	  Upper and lower case of characters, in any locale the same.
  *
- * A filter means the same in every database, and event-ruler's is by Unicode
- * and not by a locale; PostgreSQL has such tables from 17 on only.  These are
- * the mappings of one character to one character of Unicode 14, without those
- * of ASCII.
+ * A filter means the same in every database: event-ruler goes by Unicode and
+ * not by a locale.  PostgreSQL has such tables only from 17 on.  These are
+ * Unicode 14's mappings of one character to one character, but those of ASCII.
  */
 #include "postgres.h"
 
@@ -177,7 +176,7 @@ static const CaseRange to_upper[] = {
 /* clang-format on */
 
 static pg_wchar
-find(const CaseRange *ranges, int count, pg_wchar character)
+find_in_ranges(const CaseRange *ranges, int count, pg_wchar character)
 {
 	int low = 0;
 	int high = count - 1;
@@ -199,20 +198,18 @@ find(const CaseRange *ranges, int count, pg_wchar character)
 	return character;
 }
 
-/* The character's lower case form, or itself */
 pg_wchar
 filter_case_lower(pg_wchar character)
 {
 	if (character < 0x80)
 		return character >= 'A' && character <= 'Z' ? character + 32 : character;
-	return find(to_lower, lengthof(to_lower), character);
+	return find_in_ranges(to_lower, lengthof(to_lower), character);
 }
 
-/* The character's upper case form, or itself */
 pg_wchar
 filter_case_upper(pg_wchar character)
 {
 	if (character < 0x80)
 		return character >= 'a' && character <= 'z' ? character - 32 : character;
-	return find(to_upper, lengthof(to_upper), character);
+	return find_in_ranges(to_upper, lengthof(to_upper), character);
 }

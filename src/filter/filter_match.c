@@ -2,21 +2,24 @@
  * filter_match.c
  *	  Whether a record matches a pattern.
  *
- * Only what the pattern names is looked at; of each alternative, the fields
- * walk down the record together, those that share a step as one group.  At an
- * array they must all hold in one and the same element: {"a":[1],"b":[2]} does
- * not match [{"a":1},{"b":2}].  Arrays beside each other are independent.
+ * Only what the pattern names is looked at.  The fields of an alternative walk
+ * down the record together; fields that share a step form a group.  Where a
+ * group comes to an array, all its fields must hold in the same element:
+ * {"a":[1],"b":[2]} does not match [{"a":1},{"b":2}].  Arrays beside each
+ * other are independent.
  *
- * A field that demands absence has no element of its own.  As in event-ruler,
- * fields are taken in the order of their paths (with dots first): such a field
- * asks for absence from the element that an earlier field has chosen, and from
- * all elements if there is no earlier one.
+ * A field that demands absence chooses no element of an array.  As in
+ * event-ruler, fields are taken in the order of their paths (with dots first).
+ * Such a field demands absence from the element that an earlier field has
+ * chosen, or from all elements if there is no earlier field.
  *
- * Only leaves exist: an object, an empty one too, and an empty array do not.
+ * Only leaves exist: {"exists": true} holds neither for an object, empty or
+ * not, nor for an empty array.
  *
- * As names are joined by dots, an object may have several ways to one path: by
- * keys "a" and then "b", and by a key "a.b".  There, fields are matched one by
- * one, so that array elements are not kept together further down.
+ * Because names are joined by dots, an object may have several ways to one
+ * path: a key "a" and below it "b", and a key "a.b".  There, fields are
+ * matched one by one, and further down they need not hold in the same element
+ * of an array.
  */
 #include "postgres.h"
 
@@ -26,8 +29,9 @@
 #include "filter/filter_test.h"
 
 /*
- * "offset" is always the number of bytes of the fields' paths that have been
- * walked, with the dot behind them; a path at its end is shorter than that.
+ * "offset" is the number of bytes of the fields' paths that have been walked,
+ * the dot behind them included.  A path that is walked to its end has no dot
+ * there, and so is shorter than the offset.
  */
 #define AT_END(field, offset) ((offset) > (field)->path.length)
 
@@ -35,12 +39,13 @@ static bool value_matches(const JsonbValue *value, FilterField **fields,
 						  int count, int offset);
 
 /*
- * In how many ways an object leads on along the path: 0, 1, or 2 for more.
- * Steps to the first of them, from *offset; *value is what is there then.
+ * Steps from an object along a field's path, from *offset on.  Returns how
+ * many ways there are, 0, 1, or 2 for more.  *offset and *value are set to the
+ * end of the first way and to what is there.
  */
 static int
-step(JsonbContainer *object, const FilterField *field, int *offset,
-	 JsonbValue *value)
+step_along_path(JsonbContainer *object, const FilterField *field, int *offset,
+				JsonbValue *value)
 {
 	const char *start = field->path.data + *offset;
 	const char *end = field->path.data + field->path.length;
@@ -70,8 +75,8 @@ step(JsonbContainer *object, const FilterField *field, int *offset,
 }
 
 /*
- * Whether there is a leaf at the field's path below a value; with "test", one
- * that passes the field's tests.
+ * Is there a leaf at the field's path below a value?  With "test" it has to
+ * pass the field's tests.
  */
 static bool
 has_leaf(const JsonbValue *value, const FilterField *field, int offset,
@@ -129,6 +134,7 @@ has_leaf(const JsonbValue *value, const FilterField *field, int offset,
 	}
 }
 
+/* Do all fields allow that there is no leaf at their paths? */
 static bool
 all_may_be_absent(FilterField **fields, int count)
 {
@@ -140,7 +146,7 @@ all_may_be_absent(FilterField **fields, int count)
 	return true;
 }
 
-/* Whether the next field takes the step that led the first one to "offset" */
+/* Does the next field take only the step that led the first one to offset? */
 static bool
 takes_same_step(JsonbContainer *object, const FilterField *first,
 				const FilterField *next, int before, int offset)
@@ -153,10 +159,11 @@ takes_same_step(JsonbContainer *object, const FilterField *first,
 		memcmp(next->path.data + before, first->path.data + before, length) != 0 ||
 		(next->path.length > end && next->path.data[end] != '.'))
 		return false;
-	/* that step is one of its ways; is it the only one? */
-	return step(object, next, &before, &value) == 1;
+	/* That step is one of its ways; is it the only one? */
+	return step_along_path(object, next, &before, &value) == 1;
 }
 
+/* Do the fields, which go on below an object, hold in it? */
 static bool
 object_matches(JsonbContainer *object, FilterField **fields, int count,
 			   int before)
@@ -168,7 +175,7 @@ object_matches(JsonbContainer *object, FilterField **fields, int count,
 		int			 offset = before;
 		int			 group = 1;
 
-		switch (step(object, field, &offset, &value))
+		switch (step_along_path(object, field, &offset, &value))
 		{
 			case 0:
 				if (!field->may_be_absent)
@@ -195,6 +202,7 @@ object_matches(JsonbContainer *object, FilterField **fields, int count,
 	return true;
 }
 
+/* Do the fields hold in one element of an array? */
 static bool
 array_matches(const JsonbValue *array, FilterField **fields, int count,
 			  int offset)
@@ -207,7 +215,7 @@ array_matches(const JsonbValue *array, FilterField **fields, int count,
 	JsonbValue		   element;
 	bool			   matches = false;
 
-	/* With one element, absent from it and from all are the same. */
+	/* Absent from the only element and absent from all are the same. */
 	if (JsonContainerSize(container) != 1)
 	{
 		while (count > 0 && fields[0]->may_be_absent &&
@@ -219,7 +227,7 @@ array_matches(const JsonbValue *array, FilterField **fields, int count,
 		if (count == 0)
 			return true;
 
-		/* What is in another element will not do as absence. */
+		/* It is present, so the chosen element has to pass its tests. */
 		if (fields[0]->may_be_absent)
 		{
 			if (fields[0]->test_count == 0)
@@ -244,6 +252,9 @@ array_matches(const JsonbValue *array, FilterField **fields, int count,
 	return matches;
 }
 
+/*
+ * Do the fields, whose paths have been walked up to offset, hold in a value?
+ */
 static bool
 value_matches(const JsonbValue *value, FilterField **fields, int count,
 			  int offset)
@@ -276,7 +287,6 @@ value_matches(const JsonbValue *value, FilterField **fields, int count,
 	return true;
 }
 
-/* Whether a record, an object, matches a pattern */
 bool
 filter_match_pattern(const FilterPattern *pattern, Jsonb *record)
 {
@@ -291,10 +301,6 @@ filter_match_pattern(const FilterPattern *pattern, Jsonb *record)
 	return false;
 }
 
-/*
- * Whether an alternative may match a record of which some parts are known.
- * *decided is true if no field is about anything else.
- */
 bool
 filter_match_may_match(const FilterAlternative *alternative,
 					   const FilterKnownPart *parts, int part_count,

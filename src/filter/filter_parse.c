@@ -2,14 +2,14 @@
  * filter_parse.c
  *	  Compiling a filter pattern.
  *
- * The rules are event-ruler's: a pattern is a tree of objects, every leaf an
- * array of values and operators.  "$or" with an array of two objects or more,
- * none of which has an operator's name as a key, is a choice between these;
- * any other "$or" is an ordinary name.  Choices are multiplied out here, which
- * a limit keeps from getting out of hand.
+ * The rules are event-ruler's.  A pattern is a tree of objects; its leaves are
+ * arrays of values and operators.  "$or" is a choice if it has an array of two
+ * objects or more, none of which has an operator's name as a key; any other
+ * "$or" is an ordinary name.  Choices are multiplied out into alternatives, of
+ * which there is a limit.
  *
- * The operators wildcard and cidr, and most that are nested, are EventBridge's;
- * Lambda itself does not document them.
+ * EventBridge documents wildcard, cidr and most of the nested operators;
+ * Lambda does not mention them.
  */
 #include "postgres.h"
 
@@ -24,10 +24,10 @@
 #include "filter/filter_parse.h"
 #include "filter/filter_test.h"
 
-/* AWS allows this many combinations of what "$or" offers. */
+/* AWS allows so many combinations of what "$or" offers. */
 #define MAX_ALTERNATIVES 1000
 
-/* Fields in all combinations together, if there are several */
+/* Fields in all alternatives together, if there are several alternatives */
 #define MAX_FIELD_REFERENCES 1000000
 
 /* Bytes of a name that an error message shows */
@@ -35,21 +35,20 @@
 
 typedef struct FilterParser
 {
-	StringInfoData path; /* of what is at hand; of an object, with a dot behind */
-	int64		   references;
+	StringInfoData path;	   /* at hand; an object's ends in a dot */
+	int64		   references; /* fields in all alternatives so far */
 } FilterParser;
 
-/* The alternatives that fields are added to */
-typedef struct Alternatives
+/* AlternativeList that fields are being added to */
+typedef struct AlternativeList
 {
 	int				   count;
 	FilterAlternative *items;
-} Alternatives;
+} AlternativeList;
 
 static void parse_object(FilterParser *parser, JsonbContainer *object,
-						 Alternatives *alternatives);
+						 AlternativeList *alternatives);
 
-/* Raises the error of a pattern that is none; the detail is a format. */
 void
 filter_parse_invalid(const char *detail, ...)
 {
@@ -74,6 +73,7 @@ filter_parse_invalid(const char *detail, ...)
 			 errdetail_internal("%s", buf.data)));
 }
 
+/* Returns the beginning of a text for an error message, palloc'd. */
 static char *
 excerpt(const char *text, int length)
 {
@@ -117,7 +117,9 @@ is_array(const JsonbValue *value)
 	return value->type == jbvBinary && JsonContainerIsArray(value->val.binary.data);
 }
 
-/* The only member of an object; false if it has none or several */
+/*
+ * Finds the only member of an object; returns false if there are more or none.
+ */
 static bool
 only_member(const JsonbValue *object, JsonbValue *name, JsonbValue *value)
 {
@@ -178,7 +180,7 @@ set_cidr(FilterParser *parser, FilterTest *test, const JsonbValue *value)
 		invalid_here(parser, wrong);
 }
 
-/* prefix and suffix: a string, or {"equals-ignore-case": string} */
+/* Sets prefix or suffix: a string, or {"equals-ignore-case": string}. */
 static void
 set_affix(FilterParser *parser, FilterTest *test, const char *name,
 		  FilterTestKind kind, FilterTestKind folded_kind,
@@ -225,7 +227,7 @@ numeric_operand(FilterParser *parser, const JsonbValue *elements,
 	return result;
 }
 
-/* numeric: one comparison, or > or >= and then < or <= */
+/* Sets numeric: one comparison, or > or >= and then < or <=. */
 static void
 set_numeric(FilterParser *parser, FilterTest *test, const JsonbValue *value)
 {
@@ -279,7 +281,7 @@ set_numeric(FilterParser *parser, FilterTest *test, const JsonbValue *value)
 	test->u.numeric.high_open = strcmp(second, "<") == 0;
 }
 
-/* One of the values that anything-but excludes; "kind" of a nested operator */
+/* Sets a test for a value that anything-but excludes, of this kind. */
 static void
 set_excluded(FilterParser *parser, FilterTest *test, FilterTestKind kind,
 			 const char *name, const JsonbValue *value)
@@ -303,8 +305,8 @@ set_excluded(FilterParser *parser, FilterTest *test, FilterTestKind kind,
 }
 
 /*
- * anything-but: a string or number, an array of either, or a nested operator
- * with a string or an array of strings
+ * Sets anything-but: a string or number, an array of either, or a nested
+ * operator with a string or an array of strings.
  */
 static void
 set_anything_but(FilterParser *parser, FilterTest *test,
@@ -390,13 +392,14 @@ unknown_operator(FilterParser *parser, const JsonbValue *name)
 	const char *note = "";
 	char	   *operator_name = excerpt(name->val.string.val, name->val.string.len);
 
-	/* a choice that is none */
+	/* The caller may have meant a choice. */
 	if (parser->path.len >= 3 &&
 		strcmp(parser->path.data + parser->path.len - 3, "$or") == 0)
 		note = " (\"$or\" is a choice between two objects or more, without operators as keys)";
 	invalid_here(parser, psprintf("there is no operator \"%s\"%s.", operator_name, note));
 }
 
+/* Sets the operator that an object is, or makes the field one of absence. */
 static void
 set_operator(FilterParser *parser, FilterField *field, FilterTest *test,
 			 const JsonbValue *object)
@@ -440,7 +443,7 @@ set_operator(FilterParser *parser, FilterField *field, FilterTest *test,
 		unknown_operator(parser, &name);
 }
 
-/* The field whose path is at hand and whose values are the array */
+/* Reads the array of the field whose path is at hand. */
 static FilterField *
 parse_field(FilterParser *parser, JsonbContainer *array)
 {
@@ -487,8 +490,9 @@ parse_field(FilterParser *parser, JsonbContainer *array)
 
 /* --- objects ------------------------------------------------------------- */
 
+/* Adds a field to all alternatives. */
 static void
-add_field(FilterParser *parser, Alternatives *alternatives, FilterField *field)
+add_field(FilterParser *parser, AlternativeList *alternatives, FilterField *field)
 {
 	for (int i = 0; i < alternatives->count; i++)
 	{
@@ -509,7 +513,7 @@ add_field(FilterParser *parser, Alternatives *alternatives, FilterField *field)
 		filter_parse_invalid("The combinations of what \"$or\" offers are too many.");
 }
 
-/* Whether "$or" with this value is a choice and not an ordinary name */
+/* Is "$or" with this value a choice, and not an ordinary name? */
 static bool
 is_choice(const JsonbValue *value)
 {
@@ -541,11 +545,15 @@ is_choice(const JsonbValue *value)
 	return choice;
 }
 
+/*
+ * Multiplies the alternatives by the objects of a choice: for each object
+ * there is a copy of the alternatives, to which the object's fields are added.
+ */
 static void
 parse_choice(FilterParser *parser, JsonbContainer *array,
-			 Alternatives *alternatives)
+			 AlternativeList *alternatives)
 {
-	Alternatives	   before = *alternatives;
+	AlternativeList	   before = *alternatives;
 	JsonbIterator	  *it = JsonbIteratorInit(array);
 	JsonbIteratorToken token;
 	JsonbValue		   element;
@@ -554,7 +562,7 @@ parse_choice(FilterParser *parser, JsonbContainer *array,
 	alternatives->items = palloc(sizeof(FilterAlternative) * MAX_ALTERNATIVES);
 	while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
 	{
-		Alternatives branch;
+		AlternativeList branch;
 
 		if (token != WJB_ELEM)
 			continue;
@@ -588,9 +596,10 @@ parse_choice(FilterParser *parser, JsonbContainer *array,
 	}
 }
 
+/* Adds the fields of an object whose path is at hand to the alternatives. */
 static void
 parse_object(FilterParser *parser, JsonbContainer *object,
-			 Alternatives *alternatives)
+			 AlternativeList *alternatives)
 {
 	JsonbIterator	  *it = JsonbIteratorInit(object);
 	JsonbIteratorToken token;
@@ -633,8 +642,8 @@ parse_object(FilterParser *parser, JsonbContainer *object,
 }
 
 /*
- * By paths, a dot before everything else: what is below a name comes right
- * after the name.
+ * Orders fields by their paths.  A dot comes before all other characters, so
+ * that the fields below a name come right after the name.
  */
 static int
 compare_fields(const void *a, const void *b)
@@ -657,16 +666,12 @@ compare_fields(const void *a, const void *b)
 	return (left->length > right->length) - (left->length < right->length);
 }
 
-/*
- * Compiles a pattern; raises an error that says what is wrong with it.  The
- * result is in the current memory context, with some that was needed on the way.
- */
 FilterPattern *
 filter_parse_pattern(Jsonb *pattern)
 {
-	FilterPattern *result = palloc(sizeof(FilterPattern));
-	FilterParser   parser = {.references = 0};
-	Alternatives   alternatives = {.count = 1};
+	FilterPattern  *result = palloc(sizeof(FilterPattern));
+	FilterParser	parser = {.references = 0};
+	AlternativeList alternatives = {.count = 1};
 
 	if (!JB_ROOT_IS_OBJECT(pattern))
 		filter_parse_invalid("A pattern is a JSON object.");

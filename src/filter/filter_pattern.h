@@ -2,13 +2,14 @@
  * filter_pattern.h
  *	  The compiled form of a filter pattern.
  *
- * pattern		alternatives; it matches if one of them does
- * alternative	fields that must all hold: one choice for every $or
- * field		a path, its steps joined by dots, and what its value may be
- * test			one thing that a value may be
+ * pattern		a list of alternatives; it matches if one of them does
+ * alternative	fields that must all hold: one choice for every "$or"
+ * field		a path, its steps joined by dots, and tests of the value there
+ * test			one condition; a value has to pass one test of its field
  *
- * As in event-ruler, from which patterns come, names are joined by dots in
- * patterns and records alike: {"a.b":…} and {"a":{"b":…}} are the same path.
+ * Patterns are those of event-ruler, the library behind EventBridge.  As
+ * there, names are joined by dots in patterns and records alike: {"a.b":…} and
+ * {"a":{"b":…}} are the same path.
  */
 #ifndef DDBSTREAMS_FILTER_PATTERN_H
 #define DDBSTREAMS_FILTER_PATTERN_H
@@ -23,11 +24,11 @@ typedef enum FilterTestKind
 	FILTER_TEST_EXISTS,
 	FILTER_TEST_NULL,
 	FILTER_TEST_BOOL,
-	FILTER_TEST_NUMBER, /* equals, by its text */
+	FILTER_TEST_NUMBER, /* equal, compared as text */
 	FILTER_TEST_STRING,
 	FILTER_TEST_PREFIX,
 	FILTER_TEST_SUFFIX,
-	FILTER_TEST_FOLDED, /* equals, ignoring case */
+	FILTER_TEST_FOLDED, /* equal but for case */
 	FILTER_TEST_FOLDED_PREFIX,
 	FILTER_TEST_FOLDED_SUFFIX,
 	FILTER_TEST_WILDCARD,
@@ -64,7 +65,7 @@ typedef struct FilterTest
 		} folded;
 		struct
 		{
-			int			count; /* the texts between asterisks: one at least */
+			int			count; /* at least one text between asterisks */
 			FilterText *parts;
 		} wildcard;
 		struct
@@ -100,7 +101,7 @@ typedef struct FilterAlternative
 {
 	int			  count;
 	int			  allocated; /* while it is built */
-	FilterField **fields;	 /* by path: compare_fields */
+	FilterField **fields;	 /* sorted by path: compare_fields */
 } FilterAlternative;
 
 typedef struct FilterPattern
@@ -109,7 +110,7 @@ typedef struct FilterPattern
 	FilterAlternative *alternatives;
 } FilterPattern;
 
-/* A part of the record that is known before all of it is */
+/* A part of a record that is known before the rest is built */
 typedef struct FilterKnownPart
 {
 	const char		 *path;

@@ -2,12 +2,12 @@
  * filter_set.c
  *	  The filters of an event source mapping.
  *
- * FilterCriteria are as AWS has them, {"Filters":[{"Pattern":"<JSON text>"}]};
- * a pattern may be written as an object as well.  A record that matches one of
- * the filters is delivered.
+ * FilterCriteria read as AWS's do, {"Filters":[{"Pattern":"<JSON text>"}]};
+ * the pattern may be a JSON object, too.  A record that matches one of the
+ * filters is delivered.
  *
- * A set can tell from the event's name, and from the key, whether it is worth
- * while to build the rest of a record: what a part rules out is not built.
+ * A set can tell from the event's name, or from name and key, that no filter
+ * matches: then the caller need not build the rest of the record.
  */
 #include "postgres.h"
 
@@ -31,9 +31,10 @@ struct FilterSet
 	MemoryContext	context; /* of the set itself */
 	int				count;
 	FilterPattern **patterns;
-	FilterVerdict	verdicts[lengthof(event_names)];
+	FilterVerdict	verdicts[lengthof(event_names)]; /* by the name alone */
 };
 
+/* Finds a member that is not null. */
 static bool
 get_member(JsonbContainer *object, const char *name, JsonbValue *value)
 {
@@ -41,7 +42,7 @@ get_member(JsonbContainer *object, const char *name, JsonbValue *value)
 		   value->type != jbvNull;
 }
 
-/* A JSON text as jsonb; whatever jsonb does not take is no pattern */
+/* Returns a JSON text as jsonb; a text that jsonb refuses is no pattern. */
 static Jsonb *
 pattern_from_text(char *text)
 {
@@ -74,7 +75,7 @@ pattern_from_text(char *text)
 	return result;
 }
 
-/* The pattern of the filter with this number, counted from 1 */
+/* Returns the pattern of a filter, whose number is counted from 1. */
 static Jsonb *
 filter_pattern(const JsonbValue *filter, int number)
 {
@@ -107,7 +108,7 @@ filter_pattern(const JsonbValue *filter, int number)
 	return pattern != NULL ? pattern : pattern_from_text(text);
 }
 
-/* What the known parts tell: YES if they alone make an alternative true */
+/* Judges by known parts: FILTER_YES if they alone make an alternative true. */
 static FilterVerdict
 verdict_by_parts(const FilterSet *set, const FilterKnownPart *parts, int count)
 {
@@ -142,7 +143,7 @@ string_value(const char *text)
 }
 
 static void
-malformed(const char *what)
+report_malformed(const char *what)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -184,13 +185,6 @@ compile_filters(FilterSet *set, JsonbContainer *filters)
 	}
 }
 
-/*
- * Compiles FilterCriteria: at most FILTER_MAX_FILTERS filters, each of at most
- * FILTER_MAX_PATTERN_LENGTH characters.  Raises AWS's errors for what is wrong
- * with them, so this is also how criteria are checked.  The set has a memory
- * context of its own below the current one.  NULL if there are no filters: all
- * records match.
- */
 FilterSet *
 filter_set_compile(Jsonb *filter_criteria)
 {
@@ -200,12 +194,12 @@ filter_set_compile(Jsonb *filter_criteria)
 	FilterSet	 *set;
 
 	if (!JB_ROOT_IS_OBJECT(filter_criteria))
-		malformed("filter criteria are not a JSON object");
+		report_malformed("filter criteria are not a JSON object");
 	if (!get_member(&filter_criteria->root, "Filters", &filters))
 		return NULL;
 	if (filters.type != jbvBinary ||
 		!JsonContainerIsArray(filters.val.binary.data))
-		malformed("Filters of the filter criteria is not a JSON array");
+		report_malformed("Filters of the filter criteria is not a JSON array");
 	if (JsonContainerSize(filters.val.binary.data) == 0)
 		return NULL;
 	if (JsonContainerSize(filters.val.binary.data) > FILTER_MAX_FILTERS)
@@ -225,7 +219,6 @@ filter_set_compile(Jsonb *filter_criteria)
 	return set;
 }
 
-/* Frees a set, which may be NULL. */
 void
 filter_set_free(FilterSet *set)
 {
@@ -233,7 +226,6 @@ filter_set_free(FilterSet *set)
 		MemoryContextDelete(set->context);
 }
 
-/* What the event's name (INSERT, MODIFY, REMOVE) alone tells */
 FilterVerdict
 filter_set_pretest(const FilterSet *set, const char *event_name)
 {
@@ -247,10 +239,6 @@ filter_set_pretest(const FilterSet *set, const char *event_name)
 	return FILTER_MAYBE;
 }
 
-/*
- * What the event's name and the key tell; keys is what a record has as
- * dynamodb.Keys, an object.  Worth asking after filter_set_pretest's MAYBE.
- */
 FilterVerdict
 filter_set_pretest_keys(const FilterSet *set, const char *event_name,
 						Jsonb *keys)
@@ -267,7 +255,6 @@ filter_set_pretest_keys(const FilterSet *set, const char *event_name,
 	return verdict_by_parts(set, parts, lengthof(parts));
 }
 
-/* Whether a record, an event record as Lambda's handlers get it, matches */
 bool
 filter_set_matches(const FilterSet *set, Jsonb *record)
 {

@@ -14,7 +14,7 @@
 
 typedef struct FilterSet FilterSet;
 
-/* What a part of a record tells of the whole */
+/* What a part of a record tells about all of it */
 typedef enum FilterVerdict
 {
 	FILTER_NO,	  /* no filter can match */
@@ -22,13 +22,31 @@ typedef enum FilterVerdict
 	FILTER_YES	  /* a filter matches, whatever the rest is */
 } FilterVerdict;
 
-extern FilterSet	*filter_set_compile(Jsonb *filter_criteria);
-extern void			 filter_set_free(FilterSet *set);
+/*
+ * Compiles FilterCriteria: at most FILTER_MAX_FILTERS filters, each of at most
+ * FILTER_MAX_PATTERN_LENGTH characters.  What is wrong with them is an error
+ * with AWS's text, so this is also how criteria are checked.  Returns NULL if
+ * there are no filters; then all records match.  The set has a memory context
+ * of its own below the current one.
+ *
+ * The other functions take NULL for a set.
+ */
+extern FilterSet *filter_set_compile(Jsonb *filter_criteria);
+extern void		  filter_set_free(FilterSet *set);
+
+/* Judges a record by its event's name alone: INSERT, MODIFY or REMOVE. */
 extern FilterVerdict filter_set_pretest(const FilterSet *set,
 										const char		*event_name);
+
+/*
+ * Judges a record by its event's name and by its key, which is what the record
+ * has as dynamodb.Keys.  Worth while after filter_set_pretest's FILTER_MAYBE.
+ */
 extern FilterVerdict filter_set_pretest_keys(const FilterSet *set,
 											 const char		 *event_name,
 											 Jsonb			 *keys);
-extern bool			 filter_set_matches(const FilterSet *set, Jsonb *record);
+
+/* Does a record, as Lambda's handlers get it, match one of the filters? */
+extern bool filter_set_matches(const FilterSet *set, Jsonb *record);
 
 #endif /* DDBSTREAMS_FILTER_SET_H */

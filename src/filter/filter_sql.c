@@ -1,6 +1,6 @@
 /*
  * filter_sql.c
- *	  filter_matches(): what a filter would do.
+ *	  filter_matches(): tries a filter on a record.
  */
 #include "postgres.h"
 
@@ -18,7 +18,7 @@
 PG_FUNCTION_INFO_V1(ddbstreams_filter_matches);
 PG_FUNCTION_INFO_V1(ddbstreams_filter_criteria_verdicts);
 
-/* The pattern of the last call of an expression */
+/* The pattern that an expression has compiled last */
 typedef struct CachedPattern
 {
 	MemoryContext  context;
@@ -26,6 +26,7 @@ typedef struct CachedPattern
 	FilterPattern *pattern;
 } CachedPattern;
 
+/* Returns the compiled pattern, compiled anew only if it is another one. */
 static FilterPattern *
 compiled_pattern(FmgrInfo *flinfo, Jsonb *source)
 {
@@ -76,8 +77,9 @@ ddbstreams_filter_matches(PG_FUNCTION_ARGS)
 }
 
 /*
- * For tests, which declare it themselves: how a mapping's filter criteria judge
- * a record by its event's name, by its key too, and as a whole.
+ * For tests, which declare the function themselves: how a mapping's filter
+ * criteria judge a record by its event's name, by name and key, and as a
+ * whole.
  */
 Datum
 ddbstreams_filter_criteria_verdicts(PG_FUNCTION_ARGS)

@@ -3,9 +3,8 @@
  *	  What a filter asks of a single value: a string, number, boolean or null.
  *
  * Texts are compared byte by byte in the encoding of the database.  Where
- * characters must be told apart (ignoring case, wildcards, the end of a text),
- * both sides are turned into UTF-8 first if they are not; in SQL_ASCII a byte
- * is a character.
+ * characters must be told apart (case, wildcards, the end of a text), both
+ * sides are converted to UTF-8 first; in SQL_ASCII a byte is a character.
  */
 #include "postgres.h"
 
@@ -24,8 +23,8 @@
 #include "filter/filter_case.h"
 #include "filter/filter_test.h"
 
-/* A value whose other forms are made once, when a test asks for them. */
-typedef struct Value
+/* A value, and forms of it that are made when a test needs them first */
+typedef struct TestedValue
 {
 	const JsonbValue *json;
 	char			 *number;	  /* as text */
@@ -34,11 +33,14 @@ typedef struct Value
 	bool			  double_known;
 	bool			  is_double;
 	double			  as_double;
-} Value;
+} TestedValue;
 
-static bool test_passes(const FilterTest *test, Value *value);
+static bool test_passes(const FilterTest *test, TestedValue *value);
 
-/* A text whose characters can be told apart; may be the text itself */
+/*
+ * Returns a text in which characters can be told apart: the text itself, or
+ * one in UTF-8, palloc'd.
+ */
 static char *
 characters_of(const char *text, int length, int *new_length)
 {
@@ -50,6 +52,7 @@ characters_of(const char *text, int length, int *new_length)
 	return converted;
 }
 
+/* Reads a character at *position, and moves *position behind it. */
 static pg_wchar
 next_character(const char **position, const char *end)
 {
@@ -79,6 +82,7 @@ is_continuation(char byte)
 
 /* --- making tests ------------------------------------------------------- */
 
+/* Makes a test that ignores case. */
 static void
 set_folded(FilterTest *test, const char *text, int length)
 {
@@ -107,10 +111,6 @@ set_folded(FilterTest *test, const char *text, int length)
 		pfree(characters);
 }
 
-/*
- * Makes a test of one of the kinds that are given by a text; the text is
- * copied.
- */
 void
 filter_test_set_text(FilterTest *test, FilterTestKind kind, const char *text,
 					 int length)
@@ -137,11 +137,6 @@ filter_test_set_text(FilterTest *test, FilterTestKind kind, const char *text,
 	test->u.text.length = length;
 }
 
-/*
- * Makes a test for a text with asterisks, which stand for any characters; a
- * backslash in front of an asterisk or backslash takes its meaning away.
- * Returns what is wrong, or NULL.
- */
 const char *
 filter_test_set_wildcard(FilterTest *test, const char *text, int length)
 {
@@ -182,6 +177,7 @@ filter_test_set_wildcard(FilterTest *test, const char *text, int length)
 	return NULL;
 }
 
+/* Clears the bits of an address that are not in the network. */
 static void
 mask_address(unsigned char *address, int length, int bits)
 {
@@ -193,7 +189,7 @@ mask_address(unsigned char *address, int length, int bits)
 	}
 }
 
-/* The family of the address that the text is, or -1 */
+/* Reads an address; returns its family, or -1 if the text is none. */
 static int
 parse_address(const char *text, int length, unsigned char *address)
 {
@@ -216,7 +212,6 @@ address_length(int family)
 	return family == AF_INET ? 4 : 16;
 }
 
-/* Makes a test for addresses of a network; returns what is wrong, or NULL. */
 const char *
 filter_test_set_cidr(FilterTest *test, const char *text, int length)
 {
@@ -245,9 +240,8 @@ filter_test_set_cidr(FilterTest *test, const char *text, int length)
 }
 
 /*
- * Whether a number, as numeric writes it, is what a double can hold: finite,
- * and the double's shortest form is the number.  Other numbers are not
- * comparable, as in event-ruler.
+ * A number of at most DBL_DIG significant digits in the normal range is always
+ * the shortest form of its double; only others are printed and compared.
  */
 bool
 filter_test_number_as_double(const char *number, double *result)
@@ -293,7 +287,7 @@ filter_test_number_as_double(const char *number, double *result)
 /* --- testing ------------------------------------------------------------ */
 
 static const char *
-value_number(Value *value)
+value_number(TestedValue *value)
 {
 	if (value->number == NULL)
 		value->number = DatumGetCString(DirectFunctionCall1(numeric_out,
@@ -302,7 +296,7 @@ value_number(Value *value)
 }
 
 static const char *
-value_characters(Value *value, int *length)
+value_characters(TestedValue *value, int *length)
 {
 	if (value->characters == NULL)
 		value->characters = characters_of(value->json->val.string.val,
@@ -312,6 +306,9 @@ value_characters(Value *value, int *length)
 	return value->characters;
 }
 
+/*
+ * Does the text at *at begin with the test's characters?  Moves behind them.
+ */
 static bool
 folded_equal(const FilterTest *test, const char **at, const char *end)
 {
@@ -353,8 +350,9 @@ folded_passes(const FilterTest *test, const char *text, int length)
 }
 
 /*
- * The first part must be at the beginning and the last one at the end; the
- * first place of each of the others is as good as any.
+ * The first part must be at the beginning and the last one at the end.  Each
+ * of the others is looked for in order, and the first place where it is will
+ * do.
  */
 static bool
 wildcard_passes(const FilterTest *test, const char *text, int length)
@@ -387,7 +385,7 @@ wildcard_passes(const FilterTest *test, const char *text, int length)
 }
 
 static bool
-numeric_passes(const FilterTest *test, Value *value)
+numeric_passes(const FilterTest *test, TestedValue *value)
 {
 	double number;
 
@@ -418,7 +416,7 @@ cidr_passes(const FilterTest *test, const char *text, int length)
 }
 
 static bool
-string_passes(const FilterTest *test, Value *value)
+string_passes(const FilterTest *test, TestedValue *value)
 {
 	const char *text = value->json->val.string.val;
 	int			length = value->json->val.string.len;
@@ -457,7 +455,7 @@ string_passes(const FilterTest *test, Value *value)
 }
 
 static bool
-anything_but_passes(const FilterTest *test, Value *value)
+anything_but_passes(const FilterTest *test, TestedValue *value)
 {
 	for (int i = 0; i < test->u.anything_but.count; i++)
 	{
@@ -468,7 +466,7 @@ anything_but_passes(const FilterTest *test, Value *value)
 }
 
 static bool
-test_passes(const FilterTest *test, Value *value)
+test_passes(const FilterTest *test, TestedValue *value)
 {
 	enum jbvType type = value->json->type;
 
@@ -493,12 +491,11 @@ test_passes(const FilterTest *test, Value *value)
 	}
 }
 
-/* Whether a value that is neither an array nor an object passes one of the tests */
 bool
 filter_test_any_passes(const FilterTest *tests, int count, const JsonbValue *json)
 {
-	Value value = {.json = json};
-	bool  passes = false;
+	TestedValue value = {.json = json};
+	bool		passes = false;
 
 	for (int i = 0; i < count && !passes; i++)
 		passes = test_passes(&tests[i], &value);
