@@ -24,7 +24,7 @@
 #include "consumer/consumer_sql.h"
 #include "consumer/consumer_view.h"
 #include "reading/stream_access.h"
-#include "registry/catalog_table.h"
+#include "registry/id_sequence.h"
 #include "registry/row.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
@@ -144,7 +144,7 @@ ddbstreams_create_consumer(PG_FUNCTION_ARGS)
 				 errmsg("lease_duration must be between 1 second and 1 day")));
 	stream = stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(1)), snapshot);
 
-	consumer.consumer_no = catalog_table_next_id();
+	consumer.consumer_no = id_sequence_next();
 	consumer.stream_id = stream->stream_id;
 	consumer.stream_arn = stream->arn;
 	consumer.role_id = GetUserId();

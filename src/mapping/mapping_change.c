@@ -31,7 +31,7 @@
 #include "mapping/mapping_params.h"
 #include "mapping/mapping_shard.h"
 #include "reading/stream_access.h"
-#include "registry/catalog_table.h"
+#include "registry/id_sequence.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 
@@ -183,7 +183,7 @@ void
 mapping_change_finish_create(MappingInfo *mapping, Snapshot snapshot)
 {
 	mapping->uuid = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
-	mapping->mapping_no = catalog_table_next_id();
+	mapping->mapping_no = id_sequence_next();
 	mapping_catalog_insert(mapping);
 	if (strcmp(mapping->starting_position, "LATEST") == 0)
 		mapping_shard_start_at_latest(mapping, snapshot);

@@ -30,7 +30,7 @@
 #include "mapping/mapping_change.h"
 #include "mapping/mapping_definition.h"
 #include "mapping/mapping_params.h"
-#include "registry/catalog_table.h"
+#include "registry/id_sequence.h"
 
 static void
 append_name(StringInfo json, const char *name)
@@ -263,6 +263,6 @@ mapping_definition_restore(const StreamInfo *stream, const char *text)
 	set_params_from_definition(mapping, definition);
 	mapping->enabled = false;
 	mapping->uuid = choose_uuid(definition);
-	mapping->mapping_no = catalog_table_next_id();
+	mapping->mapping_no = id_sequence_next();
 	mapping_catalog_insert(mapping);
 }

@@ -24,18 +24,12 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
-#include "commands/sequence.h"
-#include "executor/tuptable.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -258,104 +252,6 @@ catalog_table_delete(const VersionedTable *versioned, int64 id)
 				Int64GetDatum(id));
 	heap_write_delete(rel, index_oid(versioned->table, "pkey"), 1, &key);
 	table_close(rel, NoLock);
-}
-
-/*
- * Returns the highest number in the first column of an index, whose first
- * column is one of type bigint, or 0.  Rows of transactions that run count.
- */
-static int64
-highest_number(Oid schema, const char *table_name, const char *index_name)
-{
-	Oid			  table = get_relname_relid(table_name, schema);
-	Oid			  index = get_relname_relid(index_name, schema);
-	Relation	  rel;
-	Relation	  index_rel;
-	SnapshotData  dirty;
-	IndexScanDesc scan;
-	int64		  number = 0;
-
-	if (!OidIsValid(table) || !OidIsValid(index))
-		raise_not_installed();
-	InitDirtySnapshot(dirty);
-	rel = table_open(table, AccessShareLock);
-	index_rel = index_open(index, AccessShareLock);
-	scan = index_beginscan(rel, index_rel, &dirty, 0, 0);
-	index_rescan(scan, NULL, 0, NULL, 0);
-	if (index_getnext_tid(scan, BackwardScanDirection) != NULL)
-	{
-		TupleTableSlot *slot = table_slot_create(rel, NULL);
-		bool			found = index_fetch_heap(scan, slot);
-		bool			isnull;
-
-		while (!found && index_getnext_tid(scan, BackwardScanDirection) != NULL)
-			found = index_fetch_heap(scan, slot);
-		if (found)
-			number = DatumGetInt64(slot_getattr(slot,
-												index_rel->rd_index->indkey.values[0],
-												&isnull));
-		ExecDropSingleTupleTableSlot(slot);
-	}
-	index_endscan(scan);
-	index_close(index_rel, AccessShareLock);
-	table_close(rel, AccessShareLock);
-	return number;
-}
-
-/* Returns the highest number that is in use. */
-static int64
-highest_id(Oid schema)
-{
-	int64 highest = highest_number(schema, "stream", "stream_pkey");
-
-	highest = Max(highest, highest_number(schema, "shard", "shard_pkey"));
-	highest = Max(highest, highest_number(schema, "mapping",
-										  "mapping_mapping_no_key"));
-	return Max(highest, highest_number(schema, "consumer", "consumer_pkey"));
-}
-
-/*
- * Sets the sequence forward to a number, as its owner: the caller may have no
- * right to.
- * The lock makes other sessions that find it set back wait until the number
- * that is drawn next can be seen in a table.
- */
-static void
-advance_sequence(Oid sequence, int64 number)
-{
-	Oid save_userid;
-	int save_sec_context;
-
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(catalog_table_owner(),
-						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence),
-							   Int64GetDatum(number));
-	SetUserIdAndSecContext(save_userid, save_sec_context);
-}
-
-/*
- * A subscription to all sequences of a server, pg_restore, or a role that may
- * write all data can set the sequence back.
- */
-int64
-catalog_table_next_id(void)
-{
-	Oid	  schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
-	Oid	  sequence = get_relname_relid("id_seq", schema);
-	int64 id;
-
-	if (!OidIsValid(sequence))
-		elog(ERROR, "sequence \"id_seq\" of extension \"%s\" is missing",
-			 DDBSTREAMS_EXTENSION);
-	id = nextval_internal(sequence, false);
-	if (id <= highest_id(schema))
-	{
-		LockDatabaseObject(RelationRelationId, sequence, 0, ExclusiveLock);
-		advance_sequence(sequence, highest_id(schema));
-		id = nextval_internal(sequence, false);
-	}
-	return id;
 }
 
 bytea *

@@ -25,9 +25,11 @@ typedef struct VersionedTable
 {
 	CatalogTable	table;
 	const RowTable *columns;
-	int				id_anum;				/* of the column that says what a row is of */
-	int				version_anum;			/* of the highest row counts */
-	void *(*from_row)(const TableRow *row); /* makes the result, palloc'd */
+	int				id_anum;	  /* the column that says what a row is of */
+	int				version_anum; /* the row with the highest version counts */
+
+	/* Makes what is returned for a row, palloc'd. */
+	void *(*from_row)(const TableRow *row);
 } VersionedTable;
 
 /*
@@ -61,9 +63,6 @@ extern void catalog_table_insert(CatalogTable table, TableRow *row);
  * primary key.  The caller holds the lock of the stream that the row is of.
  */
 extern void catalog_table_delete(const VersionedTable *versioned, int64 id);
-
-/* Draws an identity for a stream or a shard, unique in this database. */
-extern int64 catalog_table_next_id(void);
 
 /* Returns the secret that signs iterators, palloc'd. */
 extern bytea *catalog_table_secret(void);

@@ -182,9 +182,8 @@ stream_catalog_by_id(int64 stream_id, Snapshot snapshot)
 }
 
 /*
- * The stream's lock is that of an object of the table of streams.  A stream's
- * id counts milliseconds since 2026, so that it has 48 bits for ages to come:
- * the two fields of the lock's tag hold it whole.
+ * The stream's lock is that of an object of the table of streams.  The two
+ * fields of its tag have room for the 48 bits of an identity (id_sequence.h).
  */
 StreamInfo *
 stream_catalog_lock(int64 stream_id)

@@ -36,6 +36,7 @@
 
 #include "base/clock.h"
 #include "registry/catalog_table.h"
+#include "registry/id_sequence.h"
 #include "registry/own_tables.h"
 #include "shard/record.h"
 #include "shard/shard_reader.h"
@@ -173,7 +174,7 @@ shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 	int		   save_sec_context;
 
 	keep_extension();
-	shard->shard_no = catalog_table_next_id();
+	shard->shard_no = id_sequence_next();
 	shard->stream_id = stream->stream_id;
 	shard->hash_first = hash_first;
 	shard->hash_last = hash_last;

@@ -32,7 +32,7 @@
 #include "base/settings.h"
 #include "capture/change_buffer.h"
 #include "reading/stream_access.h"
-#include "registry/catalog_table.h"
+#include "registry/id_sequence.h"
 #include "registry/stream_key.h"
 #include "shard/shard_tables.h"
 #include "stream/stream.h"
@@ -273,7 +273,7 @@ set_identity(StreamInfo *stream)
 			break;
 		stream->created_at += 1000;
 	}
-	stream->stream_id = catalog_table_next_id();
+	stream->stream_id = id_sequence_next();
 }
 
 /* Makes the shards of a new stream, whose ranges tile the space of hashes. */
