@@ -20,16 +20,7 @@
 . "$(dirname "$0")/lib.sh"
 npm_packages serverless-offline-dynamodb-streams@8.0.1
 python_packages 'moto[events]==5.2.5'
-mkdir "$scratch/java"
-cat >"$scratch/java/pom.xml" <<'END'
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>finding</groupId><artifactId>finding</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>software.amazon.event.ruler</groupId><artifactId>event-ruler</artifactId><version>2.0.1</version></dependency>
-  </dependencies>
-</project>
-END
+maven_packages software.amazon.event.ruler:event-ruler:2.0.1
 cat >"$scratch/record" <<'END'
 {"eventName": "MODIFY", "dynamodb": {"NewImage": {"status": {"S": "open"}, "total": {"N": "150"}, "tags": {"L": [{"S": "a"}, {"S": "b"}]}, "none": {"L": []}}}}
 END
@@ -41,7 +32,7 @@ cat >"$scratch/patterns" <<'END'
 {"dynamodb": {"NewImage": {"tags": {"L": {"S": ["a"]}}}}}
 {"dynamodb": {"NewImage": {"none": {"L": [{"exists": true}]}}}}
 END
-cat >"$scratch/java/Run.java" <<'END'
+cat >"$java_project/Run.java" <<'END'
 import java.nio.file.*;
 import software.amazon.event.ruler.Ruler;
 
@@ -71,9 +62,7 @@ for number, pattern in enumerate(open(sys.argv[2]), 1):
     record = json.load(open(sys.argv[1]))
     print(f"moto {number}\t{str(EventPattern.load(pattern).matches_event(record)).lower()}")
 END
-(cd "$scratch/java" && TERM=dumb mvn -q -B -Dstyle.color=never dependency:build-classpath -Dmdep.outputFile=classpath >/dev/null)
-echo "version: event-ruler 2.0.1, $(java --version | head -n 1)"
-seen=$(java -cp "$(cat "$scratch/java/classpath")" "$scratch/java/Run.java" "$scratch/record" "$scratch/patterns"
+seen=$(java -cp "$classpath" "$java_project/Run.java" "$scratch/record" "$scratch/patterns"
 	node "$node_project/run.cjs" "$scratch/record" "$scratch/patterns"
 	python3 "$scratch/run.py" "$scratch/record" "$scratch/patterns")
 nl "$scratch/patterns"

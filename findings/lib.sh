@@ -97,6 +97,30 @@ npm_packages()
 	printf 'version: %s\n' "$@" "node $(node --version)"
 }
 
+# Fetch packages of Maven, each written group:artifact:version, with what they
+# need. $java_project is a directory for programs, $classpath their class path.
+maven_packages()
+{
+	local package group artifact version
+
+	java_project=$scratch/java
+	mkdir -p "$java_project"
+	{
+		echo '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+		echo '<groupId>finding</groupId><artifactId>finding</artifactId><version>1</version><dependencies>'
+		for package in "$@"; do
+			IFS=: read -r group artifact version <<<"$package"
+			echo "<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>"
+		done
+		echo '</dependencies></project>'
+	} >"$java_project/pom.xml"
+	(cd "$java_project" && mvn -q -B dependency:build-classpath -Dmdep.outputFile=classpath) >"$scratch/maven" 2>&1 ||
+		{ cat "$scratch/maven"; exit 2; }
+	# shellcheck disable=SC2034 # for the scripts
+	classpath=$(<"$java_project/classpath")
+	printf 'version: %s\n' "$@" "$(java --version | head -n 1)"
+}
+
 # Extract packages of this machine's Debian, without installing them. Their
 # files are below $packages; servers that start_debian starts find them.
 debian_packages()

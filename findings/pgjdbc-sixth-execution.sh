@@ -20,17 +20,8 @@
 # shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
-mkdir "$scratch/java"
-cat >"$scratch/java/pom.xml" <<'END'
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>finding</groupId><artifactId>finding</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>org.postgresql</groupId><artifactId>postgresql</artifactId><version>42.7.14</version></dependency>
-  </dependencies>
-</project>
-END
-cat >"$scratch/java/Run.java" <<'END'
+maven_packages org.postgresql:postgresql:42.7.14
+cat >"$java_project/Run.java" <<'END'
 import java.sql.*;
 
 public class Run {
@@ -59,10 +50,7 @@ public class Run {
 	}
 }
 END
-cd "$scratch/java"
-TERM=dumb mvn -q -B -Dstyle.color=never dependency:build-classpath -Dmdep.outputFile=classpath >/dev/null
-echo "version: $(java --version | head -n 1)"
-seen=$(java -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$(cat classpath)" Run.java)
+seen=$(java -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" "$java_project/Run.java")
 expect_lines "$seen" <<'END'
 driver	42.7.14
 0.0000000001::numeric 1	0.0000000001
