@@ -1,10 +1,11 @@
 # The pages that have to name everything: docs/reference.md is what the database
-# says, and has every SQLSTATE; docs/faq.md has every message.
+# says, and has every SQLSTATE; docs/faq.md has every message.  And links between
+# pages lead somewhere.
 #
 # To see it fail: change a COMMENT in the install script without running
 # test/make-reference; take an argument out of a COMMENT; raise an error with an
 # SQLSTATE that test/reference.sql does not list, or with a message that docs/faq.md
-# does not.
+# does not; rename a heading of docs/operations.md.
 
 use strict;
 use warnings;
@@ -140,5 +141,51 @@ foreach my $line (split(/\n/, slurp_file("$root/docs/faq.md") =~ s/.*\n## Messag
 	}
 }
 is(join("\n", @unknown), '', '... and docs/faq.md has no message but these');
+
+#
+# Links between pages lead to a file, and to a heading in it.
+#
+my %anchors;
+
+# The anchors of a page's headings, as the sites that show Markdown make them
+sub anchors_of
+{
+	my ($page) = @_;
+	my $text = slurp_file($page) =~ s/^```.*?^```//gmsr;
+	my %found;
+
+	foreach my $heading ($text =~ /^#+ +(.*)$/gm)
+	{
+		my $anchor = lc($heading);
+
+		$anchor =~ s/[`*]//g;
+		$anchor =~ s/[^\w\- ]//g;
+		$anchor =~ s/ /-/g;
+		$found{$anchor} = 1;
+	}
+	return \%found;
+}
+
+my ($links, @broken) = (0);
+my @pages = glob("$root/*.md $root/docs/*.md");
+foreach my $page (@pages)
+{
+	my $text = slurp_file($page) =~ s/^```.*?^```//gmsr;
+	my ($folder) = $page =~ m{(.*)/};
+
+	foreach my $link ($text =~ /\]\(([^)\s]+)\)/g)
+	{
+		my ($file, $anchor) = $link =~ /^([^#]*)(?:#(.*))?$/;
+		my $target = $file eq '' ? $page : "$folder/$file";
+
+		next if $link =~ /^\w+:/;
+		$links++;
+		push @broken, "$page: $link" and next unless -e $target;
+		$anchors{$target} //= anchors_of($target) if defined $anchor;
+		push @broken, "$page: $link" if defined $anchor && !$anchors{$target}->{$anchor};
+	}
+}
+cmp_ok($links, '>', 100, 'pages have links');
+is(join("\n", @broken), '', 'every link leads somewhere');
 
 done_testing();
