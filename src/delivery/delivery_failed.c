@@ -6,7 +6,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -17,6 +16,20 @@
 #include "delivery/delivery_failed.h"
 #include "mapping/mapping.h"
 #include "registry/owner_sql.h"
+#include "registry/row.h"
+
+/* The columns that a failed batch begins with; the others have defaults. */
+#define FAILED_COLUMNS(COLUMN)                     \
+	COLUMN(failed, id, UUIDOID, ROW_FIXED)         \
+	COLUMN(failed, mapping_no, INT8OID, ROW_FIXED) \
+	COLUMN(failed, mapping, UUIDOID, ROW_FIXED)    \
+	COLUMN(failed, role_id, OIDOID, ROW_FIXED)     \
+	COLUMN(failed, stream_arn, TEXTOID, ROW_FIXED) \
+	COLUMN(failed, shard_id, TEXTOID, ROW_FIXED)   \
+	COLUMN(failed, failure, JSONBOID, ROW_FIXED)   \
+	COLUMN(failed, records, JSONBOID, ROW_FIXED)   \
+	COLUMN(failed, failed_at, TIMESTAMPTZOID, ROW_FIXED)
+ROW_TABLE(failed, FAILED_COLUMNS);
 
 /*
  * Runs a function in a subtransaction; returns NULL, or its error's message.
@@ -52,37 +65,29 @@ void
 delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
 					   const char *failure, const DeliveryBatch *batch)
 {
-	static const Oid types[9] = {UUIDOID, INT8OID, UUIDOID, OIDOID, TEXTOID,
-								 TEXTOID, JSONBOID, JSONBOID, TIMESTAMPTZOID};
-	RecordsWork		 work = {batch, NULL};
-	char			 nulls[] = "         ";
-	Datum			 values[9];
-	char			*problem = message_of_failure(make_records, &work);
-	OwnerSql		 state;
+	RecordsWork work = {batch, NULL};
+	char	   *problem = message_of_failure(make_records, &work);
+	Datum		id = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
+	TableRow	row;
 
 	if (problem != NULL)
-	{
-		nulls[7] = 'n';
 		ereport(WARNING,
 				(errmsg("ddbstreams keeps a failed batch of event source mapping %s without its records",
 						mapping_uuid_text(mapping)),
 				 errdetail("%s", problem)));
-	}
-	values[0] = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
-	values[1] = Int64GetDatum(mapping->mapping_no);
-	values[2] = UUIDPGetDatum(&mapping->uuid);
-	values[3] = ObjectIdGetDatum(mapping->role_id);
-	values[4] = CStringGetTextDatum(mapping->event_source_arn);
-	values[5] = CStringGetTextDatum(shard->shard_id);
-	values[6] = JsonbPGetDatum(delivery_call_json(failure));
-	values[7] = work.records == NULL ? (Datum) 0 : JsonbPGetDatum(work.records);
-	values[8] = TimestampTzGetDatum(GetCurrentTimestamp());
-	owner_sql_begin(&state);
-	owner_sql("INSERT INTO ddbstreams_shards.failed_batch (id, mapping_no, mapping,"
-			  " role_id, stream_arn, shard_id, failure, records, failed_at)"
-			  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-			  9, types, values, nulls);
-	owner_sql_end(&state);
+	row_init(&row, &failed_table);
+	row_set_uuid(&row, Anum_failed_id, DatumGetUUIDP(id));
+	row_set_int64(&row, Anum_failed_mapping_no, mapping->mapping_no);
+	row_set_uuid(&row, Anum_failed_mapping, &mapping->uuid);
+	row_set_oid(&row, Anum_failed_role_id, mapping->role_id);
+	row_set_text(&row, Anum_failed_stream_arn, mapping->event_source_arn);
+	row_set_text(&row, Anum_failed_shard_id, shard->shard_id);
+	row_set_jsonb(&row, Anum_failed_failure, delivery_call_json(failure));
+	row_set_jsonb(&row, Anum_failed_records, work.records);
+	row_set_time(&row, Anum_failed_failed_at, GetCurrentTimestamp());
+	(void) owner_sql_execute("INSERT INTO ddbstreams_shards.failed_batch ($(columns))"
+							 " VALUES ($(values))",
+							 &row);
 }
 
 typedef struct TellWork

@@ -34,21 +34,46 @@
 #include "mapping/mapping_lock.h"
 #include "reading/stream_access.h"
 #include "registry/owner_sql.h"
+#include "registry/row.h"
 #include "registry/stream_catalog.h"
 #include "worker/worker_databases.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_redrive);
 
+/*
+ * What is read of a failed batch, and the parameters of the statements on
+ * failed_batch
+ */
+#define REDRIVE_COLUMNS(COLUMN)                         \
+	COLUMN(redrive, id, UUIDOID, ROW_FIXED)             \
+	COLUMN(redrive, in_call, BOOLOID, ROW_FIXED)        \
+	COLUMN(redrive, records, JSONBOID, ROW_FIXED)       \
+	COLUMN(redrive, mapping_no, INT8OID, ROW_PARAMETER) \
+	COLUMN(redrive, uuid, UUIDOID, ROW_PARAMETER)       \
+	COLUMN(redrive, caller, OIDOID, ROW_PARAMETER)      \
+	COLUMN(redrive, error, TEXTOID, ROW_PARAMETER)      \
+	COLUMN(redrive, kept_from, INT4OID, ROW_PARAMETER)
+ROW_TABLE(redrive, REDRIVE_COLUMNS);
+
+#define FAILED_TABLE "ddbstreams_shards.failed_batch"
+
+/* A failed batch that is delivered again */
+typedef struct RedriveBatch
+{
+	pg_uuid_t id;
+	bool	  in_call; /* a call of it has begun and has not ended */
+	Jsonb	 *records;
+	int		  count;   /* of records */
+	int64	 *numbers; /* of the records; -1 where there is none */
+} RedriveBatch;
+
+/* What the transactions of a step share; all of it lives in context */
 typedef struct RedriveStep
 {
 	MemoryContext context;
 	MappingInfo	 *mapping;
 	StreamInfo	 *stream;
-	pg_uuid_t	  id;
-	bool		  in_call; /* a call of it has begun and has not ended */
-	Jsonb		 *records;
-	int			  count;   /* of records */
-	int64		 *numbers; /* of the records; -1 where there is none */
+	RedriveBatch *batch;
 } RedriveStep;
 
 /*
@@ -57,141 +82,126 @@ typedef struct RedriveStep
 Datum
 ddbstreams_redrive(PG_FUNCTION_ARGS)
 {
-	Oid		 types[2] = {UUIDOID, OIDOID};
-	Datum	 values[2];
-	char	 nulls[] = "  ";
-	OwnerSql state;
+	TableRow row;
 	uint64	 count;
-	bool	 known = true;
 
-	values[1] = ObjectIdGetDatum(GetUserId());
-	if (PG_ARGISNULL(0))
-		nulls[0] = 'n';
-	else
-		values[0] = PG_GETARG_DATUM(0);
-
-	owner_sql_begin(&state);
-	count = owner_sql("UPDATE ddbstreams_shards.failed_batch AS b"
-					  " SET redrive_at = clock_timestamp(), last_error = NULL"
-					  " FROM ddbstreams_shards.mapping AS m"
-					  " WHERE m.mapping_no = b.mapping_no"
-					  " AND b.redriven_at IS NULL AND b.redrive_at IS NULL AND b.records IS NOT NULL"
-					  " AND ($1 IS NULL OR b.id = $1 OR b.mapping = $1)"
-					  " AND pg_has_role($2, b.role_id, 'USAGE')",
-					  2, types, values, nulls);
-	if (count == 0 && nulls[0] != 'n')
-		known = owner_sql("SELECT 1 FROM ddbstreams_shards.failed_batch"
-						  " WHERE (id = $1 OR mapping = $1) AND pg_has_role($2, role_id, 'USAGE')"
-						  " UNION ALL SELECT 1 FROM ddbstreams_shards.mapping"
-						  " WHERE uuid = $1 AND pg_has_role($2, role_id, 'USAGE')",
-						  2, types, values, nulls) > 0;
-	owner_sql_end(&state);
-	if (!known)
-		mapping_catalog_not_found();
+	row_init(&row, &redrive_table);
+	row_set_oid(&row, Anum_redrive_caller, GetUserId());
+	if (!PG_ARGISNULL(0))
+		row_set_uuid(&row, Anum_redrive_uuid, PG_GETARG_UUID_P(0));
+	count = owner_sql_execute("UPDATE " FAILED_TABLE " AS b"
+							  " SET redrive_at = clock_timestamp(), last_error = NULL"
+							  " FROM ddbstreams_shards.mapping AS m"
+							  " WHERE m.mapping_no = b.mapping_no"
+							  " AND b.redriven_at IS NULL AND b.redrive_at IS NULL"
+							  " AND b.records IS NOT NULL"
+							  " AND ($uuid IS NULL OR b.id = $uuid OR b.mapping = $uuid)"
+							  " AND pg_has_role($caller, b.role_id, 'USAGE')",
+							  &row);
 	if (count > 0)
 		worker_databases_want_dispatcher_at_commit();
+	else if (!PG_ARGISNULL(0) &&
+			 owner_sql_execute("SELECT 1 FROM " FAILED_TABLE
+							   " WHERE (id = $uuid OR mapping = $uuid)"
+							   " AND pg_has_role($caller, role_id, 'USAGE')"
+							   " UNION ALL SELECT 1 FROM ddbstreams_shards.mapping"
+							   " WHERE uuid = $uuid"
+							   " AND pg_has_role($caller, role_id, 'USAGE')",
+							   &row) == 0)
+		mapping_catalog_not_found();
 	PG_RETURN_INT32((int32) count);
 }
 
 bool
 delivery_redrive_is_wanted(int64 mapping_no)
 {
-	Oid		 type = INT8OID;
-	Datum	 value = Int64GetDatum(mapping_no);
-	OwnerSql state;
-	bool	 found;
+	TableRow row;
 
-	owner_sql_begin(&state);
-	found = owner_sql("SELECT 1 FROM ddbstreams_shards.failed_batch"
-					  " WHERE mapping_no = $1 AND redrive_at IS NOT NULL LIMIT 1",
-					  1, &type, &value, NULL) > 0;
-	owner_sql_end(&state);
-	return found;
+	row_init(&row, &redrive_table);
+	row_set_int64(&row, Anum_redrive_mapping_no, mapping_no);
+	return owner_sql_execute("SELECT 1 FROM " FAILED_TABLE
+							 " WHERE mapping_no = $mapping_no"
+							 " AND redrive_at IS NOT NULL LIMIT 1",
+							 &row) > 0;
 }
 
-/* Finds the next batch that waits; returns false if there is none. */
-static bool
-find_batch(RedriveStep *redrive)
+static void *
+batch_from_row(const TableRow *row)
 {
-	Oid			  type = INT8OID;
-	Datum		  value = Int64GetDatum(redrive->mapping->mapping_no);
-	OwnerSql	  state;
-	bool		  found;
-	MemoryContext spi_context;
+	RedriveBatch *batch = palloc0(sizeof(RedriveBatch));
 
-	owner_sql_begin(&state);
-	found = owner_sql("SELECT id, in_call, records FROM ddbstreams_shards.failed_batch"
-					  " WHERE mapping_no = $1 AND redrive_at IS NOT NULL"
-					  " ORDER BY failed_at, id LIMIT 1",
-					  1, &type, &value, NULL) > 0;
-	if (found)
-	{
-		HeapTuple tuple = SPI_tuptable->vals[0];
-		TupleDesc desc = SPI_tuptable->tupdesc;
-		bool	  isnull;
-
-		spi_context = MemoryContextSwitchTo(redrive->context);
-		redrive->id = *DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull));
-		redrive->in_call = DatumGetBool(SPI_getbinval(tuple, desc, 2, &isnull));
-		redrive->records = DatumGetJsonbPCopy(SPI_getbinval(tuple, desc, 3, &isnull));
-		MemoryContextSwitchTo(spi_context);
-	}
-	owner_sql_end(&state);
-	return found;
+	batch->id = *row_uuid(row, Anum_redrive_id);
+	batch->in_call = row_bool(row, Anum_redrive_in_call);
+	batch->records = row_jsonb(row, Anum_redrive_records);
+	return batch;
 }
 
-/*
- * Runs a statement whose $1 is the batch, $2 an error or null, and $3
- * kept_from.  Returns false if the batch does not wait any more.
- */
-static bool
-update_batch(const RedriveStep *redrive, const char *query, const char *error, int kept_from)
+/* Returns the next batch that waits, palloc'd, or NULL. */
+static RedriveBatch *
+find_batch(int64 mapping_no)
 {
-	Oid		 types[3] = {UUIDOID, TEXTOID, INT4OID};
-	Datum	 values[3];
-	char	 nulls[] = "   ";
-	OwnerSql state;
-	uint64	 count;
+	TableRow row;
+	List	*batches;
 
-	values[0] = UUIDPGetDatum(&redrive->id);
-	values[2] = Int32GetDatum(kept_from);
-	if (error == NULL)
-		nulls[1] = 'n';
-	else
-		values[1] = CStringGetTextDatum(error);
-	owner_sql_begin(&state);
-	count = owner_sql(query, 3, types, values, nulls);
-	owner_sql_end(&state);
-	return count == 1;
+	row_init(&row, &redrive_table);
+	row_set_int64(&row, Anum_redrive_mapping_no, mapping_no);
+	batches = owner_sql_list("SELECT $(columns) FROM " FAILED_TABLE
+							 " WHERE mapping_no = $mapping_no"
+							 " AND redrive_at IS NOT NULL"
+							 " ORDER BY failed_at, id LIMIT 1",
+							 &row, batch_from_row);
+	return batches == NIL ? NULL : linitial(batches);
+}
+
+/* Marks the call of a batch as begun, durably. */
+static void
+mark_call(const RedriveBatch *batch)
+{
+	TableRow row;
+
+	row_init(&row, &redrive_table);
+	row_set_uuid(&row, Anum_redrive_id, &batch->id);
+	(void) owner_sql_execute("UPDATE " FAILED_TABLE " SET in_call = true"
+							 " WHERE id = $id AND redrive_at IS NOT NULL",
+							 &row);
+	ForceSyncCommit();
 }
 
 /*
  * Writes down that a batch has been delivered again, or that it has failed
  * again with an error.  In the latter case the records before kept_from were
- * delivered and are taken away.
+ * delivered and are taken away.  Returns false if the batch does not wait any
+ * more.
  */
 static bool
-end_batch(const RedriveStep *redrive, const char *error, int kept_from)
+end_batch(const RedriveBatch *batch, const char *error, int kept_from)
 {
-	return update_batch(redrive,
-						"UPDATE ddbstreams_shards.failed_batch SET redrive_at = NULL, in_call = false,"
-						" last_error = $2, redriven_at = CASE WHEN $2 IS NULL THEN clock_timestamp() END,"
-						" records = CASE WHEN $3 = 0 THEN records ELSE"
-						"  (SELECT jsonb_agg(value ORDER BY ordinality)"
-						"   FROM jsonb_array_elements(records) WITH ORDINALITY WHERE ordinality > $3) END"
-						" WHERE id = $1 AND redrive_at IS NOT NULL",
-						error, kept_from);
+	TableRow row;
+
+	row_init(&row, &redrive_table);
+	row_set_uuid(&row, Anum_redrive_id, &batch->id);
+	row_set_text(&row, Anum_redrive_error, error);
+	row_set_int32(&row, Anum_redrive_kept_from, kept_from);
+	return owner_sql_execute("UPDATE " FAILED_TABLE
+							 " SET redrive_at = NULL, in_call = false, last_error = $error,"
+							 " redriven_at = CASE WHEN $error IS NULL THEN clock_timestamp() END,"
+							 " records = CASE WHEN $kept_from = 0 THEN records ELSE"
+							 "  (SELECT jsonb_agg(value ORDER BY ordinality)"
+							 "   FROM jsonb_array_elements(records) WITH ORDINALITY"
+							 "   WHERE ordinality > $kept_from) END"
+							 " WHERE id = $id AND redrive_at IS NOT NULL",
+							 &row) == 1;
 }
 
 /* Reads the numbers of the records, which the handler's answer refers to. */
 static void
-read_numbers(RedriveStep *redrive)
+read_numbers(RedriveBatch *batch)
 {
-	JsonbContainer *array = &redrive->records->root;
+	JsonbContainer *array = &batch->records->root;
 
-	redrive->count = JsonContainerSize(array);
-	redrive->numbers = palloc(Max(redrive->count, 1) * sizeof(int64));
-	for (int i = 0; i < redrive->count; i++)
+	batch->count = JsonContainerSize(array);
+	batch->numbers = palloc(Max(batch->count, 1) * sizeof(int64));
+	for (int i = 0; i < batch->count; i++)
 	{
 		JsonbValue *record = getIthJsonbValueFromContainer(array, i);
 		JsonbValue *value = NULL;
@@ -201,15 +211,15 @@ read_numbers(RedriveStep *redrive)
 		if (value != NULL && value->type == jbvBinary)
 			value = getKeyJsonValueFromContainer(value->val.binary.data,
 												 "SequenceNumber", 14, NULL);
-		redrive->numbers[i] = value != NULL && value->type == jbvString ?
-								  sequence_number_parse(pnstrdup(value->val.string.val,
-																 value->val.string.len)) :
-								  -1;
+		batch->numbers[i] = value != NULL && value->type == jbvString ?
+								sequence_number_parse(pnstrdup(value->val.string.val,
+															   value->val.string.len)) :
+								-1;
 	}
 }
 
 static Jsonb *
-make_event(const RedriveStep *redrive)
+make_event(const RedriveBatch *batch)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue		 key = {.type = jbvString};
@@ -217,8 +227,8 @@ make_event(const RedriveStep *redrive)
 
 	key.val.string.val = pstrdup("Records");
 	key.val.string.len = strlen("Records");
-	array.val.binary.data = &redrive->records->root;
-	array.val.binary.len = VARSIZE(redrive->records) - VARHDRSZ;
+	array.val.binary.data = &batch->records->root;
+	array.val.binary.len = VARSIZE(batch->records) - VARHDRSZ;
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	(void) pushJsonbValue(&state, WJB_KEY, &key);
 	(void) pushJsonbValue(&state, WJB_VALUE, &array);
@@ -242,10 +252,10 @@ perform_redrive(RedriveStep *redrive)
 	mapping_lock_batch(redrive->mapping->mapping_no);
 	stream_access_check(redrive->stream);
 	function = delivery_call_find(redrive->mapping->function_name, MAPPING_HANDLER);
-	read_numbers(redrive);
-	answer = delivery_answer_read(delivery_call(function, make_event(redrive)),
+	read_numbers(redrive->batch);
+	answer = delivery_answer_read(delivery_call(function, make_event(redrive->batch)),
 								  redrive->mapping->report_batch_item_failures,
-								  redrive->numbers, redrive->count);
+								  redrive->batch->numbers, redrive->batch->count);
 	if (answer.kind == ANSWER_BATCH_FAILED)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -254,15 +264,15 @@ perform_redrive(RedriveStep *redrive)
 	{
 		kept_from = answer.first_failed;
 		error = psprintf("the handler reported record %s as failed",
-						 sequence_number_text(redrive->numbers[kept_from]));
+						 sequence_number_text(redrive->batch->numbers[kept_from]));
 	}
 	XactReadOnly = false;
 	if (!mapping_lock_fence(redrive->mapping->mapping_no) ||
-		!end_batch(redrive, error, kept_from))
+		!end_batch(redrive->batch, error, kept_from))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("failed batch %s has changed or is gone",
-						DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&redrive->id))))));
+						DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&redrive->batch->id))))));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(redrive->context);
@@ -281,20 +291,20 @@ prepare_redrive(RedriveStep *redrive, const DeliveryUnit *unit, DeliveryOutcome 
 		redrive->mapping->role_id != GetSessionUserId())
 		return false;
 	redrive->stream = stream_catalog_by_id(redrive->mapping->stream_id, GetActiveSnapshot());
-	if (redrive->stream == NULL || !find_batch(redrive))
+	if (redrive->stream == NULL)
+		return false;
+	redrive->batch = find_batch(unit->mapping_no);
+	if (redrive->batch == NULL)
 		return false;
 
 	outcome->result = DELIVERY_AGAIN;
-	if (redrive->in_call)
+	if (redrive->batch->in_call)
 	{
-		(void) end_batch(redrive, "the handler's process ended during the call", 0);
+		(void) end_batch(redrive->batch,
+						 "the handler's process ended during the call", 0);
 		return false;
 	}
-	(void) update_batch(redrive,
-						"UPDATE ddbstreams_shards.failed_batch SET in_call = true"
-						" WHERE id = $1 AND redrive_at IS NOT NULL AND $2 IS NULL AND $3 = 0",
-						NULL, 0);
-	ForceSyncCommit();
+	mark_call(redrive->batch);
 	return true;
 }
 
@@ -338,7 +348,7 @@ delivery_redrive_step(const DeliveryUnit *unit)
 	{
 		own_transaction_begin();
 		MemoryContextSwitchTo(context);
-		(void) end_batch(&redrive, delivery_call_error_text(error), 0);
+		(void) end_batch(redrive.batch, delivery_call_error_text(error), 0);
 		own_transaction_commit();
 		ereport(LOG,
 				(errmsg("ddbstreams could not redeliver a failed batch of event source mapping %s: %s",

@@ -1,22 +1,26 @@
 /*
  * delivery_stats.c
- *	  How far event source mappings are: view ddbstreams.mapping_stats.
+ *	  list_mapping_stats(): how far event source mappings are, behind the view
+ *	  ddbstreams.mapping_stats.
+ *
+ * A caller sees the mappings of roles whose privileges it has; a member of
+ * pg_monitor sees all.
  */
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "base/sequence_number.h"
 #include "delivery/delivery_position.h"
 #include "delivery/handler_mailbox.h"
 #include "mapping/mapping_catalog.h"
+#include "registry/row.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/shard_lag.h"
@@ -24,65 +28,37 @@
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_mapping_stats);
 
-enum
-{
-	OUT_MAPPING,
-	OUT_FUNCTION_NAME,
-	OUT_STREAM_ARN,
-	OUT_SHARD_ID,
-	OUT_LANE,
-	OUT_STATE,
-	OUT_LAG_RECORDS,
-	OUT_LAG_SECONDS,
-	OUT_ATTEMPTS,
-	OUT_NEXT_ATTEMPT_AT,
-	OUT_LAST_ERROR,
-	OUT_LAST_ERROR_AT,
-	OUT_WORKER_PID,
-	OUT_CHECKPOINT,
-	OUT_RECORDS_DELIVERED,
-	OUT_RECORDS_FILTERED,
-	OUT_RECORDS_LOST,
-	OUT_BATCHES_DELIVERED,
-	OUT_BATCHES_FAILED,
-	OUT_COUNT
-};
-
-/* What a row is made of */
-typedef struct Row
-{
-	Datum values[OUT_COUNT];
-	bool  nulls[OUT_COUNT];
-} Row;
+/* The columns of the result */
+#define STATS_COLUMNS(COLUMN)                                 \
+	COLUMN(stats, mapping, UUIDOID, ROW_FIXED)                \
+	COLUMN(stats, function_name, TEXTOID, ROW_FIXED)          \
+	COLUMN(stats, stream_arn, TEXTOID, ROW_FIXED)             \
+	COLUMN(stats, shard_id, TEXTOID, ROW_FIXED)               \
+	COLUMN(stats, lane, INT4OID, ROW_FIXED)                   \
+	COLUMN(stats, state, TEXTOID, ROW_FIXED)                  \
+	COLUMN(stats, lag_records, INT8OID, ROW_FIXED)            \
+	COLUMN(stats, lag_seconds, FLOAT8OID, ROW_FIXED)          \
+	COLUMN(stats, attempts, INT4OID, ROW_FIXED)               \
+	COLUMN(stats, next_attempt_at, TIMESTAMPTZOID, ROW_FIXED) \
+	COLUMN(stats, last_error, TEXTOID, ROW_FIXED)             \
+	COLUMN(stats, last_error_at, TIMESTAMPTZOID, ROW_FIXED)   \
+	COLUMN(stats, worker_pid, INT4OID, ROW_FIXED)             \
+	COLUMN(stats, checkpoint, TEXTOID, ROW_FIXED)             \
+	COLUMN(stats, records_delivered, INT8OID, ROW_FIXED)      \
+	COLUMN(stats, records_filtered, INT8OID, ROW_FIXED)       \
+	COLUMN(stats, records_lost, INT8OID, ROW_FIXED)           \
+	COLUMN(stats, batches_delivered, INT8OID, ROW_FIXED)      \
+	COLUMN(stats, batches_failed, INT8OID, ROW_FIXED)
+ROW_TABLE(stats, STATS_COLUMNS);
 
 static void
-set(Row *row, int column, Datum value)
-{
-	row->values[column] = value;
-	row->nulls[column] = false;
-}
-
-static void
-set_text(Row *row, int column, const char *text)
-{
-	if (text != NULL)
-		set(row, column, CStringGetTextDatum(text));
-}
-
-static void
-set_time(Row *row, int column, TimestampTz time)
-{
-	if (time != 0)
-		set(row, column, TimestampTzGetDatum(time));
-}
-
-static void
-set_lag(Row *row, const StreamInfo *stream, const ShardInfo *shard, int64 checkpoint)
+set_lag(TableRow *row, const StreamInfo *stream, const ShardInfo *shard,
+		int64 checkpoint)
 {
 	ShardLag lag = shard_lag_behind(stream, shard, checkpoint, GetActiveSnapshot());
 
-	set(row, OUT_LAG_RECORDS, Int64GetDatum(lag.records));
-	set(row, OUT_LAG_SECONDS, Float8GetDatum(lag.seconds));
+	row_set_int64(row, Anum_stats_lag_records, lag.records);
+	row_set_float8(row, Anum_stats_lag_seconds, lag.seconds);
 }
 
 /* Returns the pid of the worker that runs the position's unit, or 0. */
@@ -123,50 +99,53 @@ state_of_position(const MappingInfo *mapping, const DeliveryPosition *position, 
 }
 
 static void
-set_position(Row *row, const MappingInfo *mapping, const DeliveryPosition *position,
-			 List *handlers)
+set_position(TableRow *row, const MappingInfo *mapping,
+			 const DeliveryPosition *position, List *handlers)
 {
 	int worker = worker_of_position(position, handlers);
 
-	set(row, OUT_LANE, Int32GetDatum(position->lane));
-	set_text(row, OUT_STATE, state_of_position(mapping, position, worker));
-	set(row, OUT_ATTEMPTS, Int32GetDatum(position->attempts));
-	set_time(row, OUT_NEXT_ATTEMPT_AT, position->next_attempt_at);
-	set_text(row, OUT_LAST_ERROR, position->last_error);
-	set_time(row, OUT_LAST_ERROR_AT, position->last_error_at);
+	row_set_int32(row, Anum_stats_lane, position->lane);
+	row_set_text(row, Anum_stats_state,
+				 state_of_position(mapping, position, worker));
+	row_set_int32(row, Anum_stats_attempts, position->attempts);
+	row_set_time(row, Anum_stats_next_attempt_at, position->next_attempt_at);
+	row_set_text(row, Anum_stats_last_error, position->last_error);
+	row_set_time(row, Anum_stats_last_error_at, position->last_error_at);
 	if (worker != 0)
-		set(row, OUT_WORKER_PID, Int32GetDatum(worker));
-	set_text(row, OUT_CHECKPOINT, sequence_number_text(position->checkpoint));
-	set(row, OUT_RECORDS_DELIVERED, Int64GetDatum(position->records_delivered));
-	set(row, OUT_RECORDS_FILTERED, Int64GetDatum(position->records_filtered));
-	set(row, OUT_RECORDS_LOST, Int64GetDatum(position->records_lost));
-	set(row, OUT_BATCHES_DELIVERED, Int64GetDatum(position->batches_delivered));
-	set(row, OUT_BATCHES_FAILED, Int64GetDatum(position->batches_failed));
+		row_set_int32(row, Anum_stats_worker_pid, worker);
+	row_set_text(row, Anum_stats_checkpoint,
+				 sequence_number_text(position->checkpoint));
+	row_set_int64(row, Anum_stats_records_delivered, position->records_delivered);
+	row_set_int64(row, Anum_stats_records_filtered, position->records_filtered);
+	row_set_int64(row, Anum_stats_records_lost, position->records_lost);
+	row_set_int64(row, Anum_stats_batches_delivered, position->batches_delivered);
+	row_set_int64(row, Anum_stats_batches_failed, position->batches_failed);
 }
 
 static void
-begin_row(Row *row, const MappingInfo *mapping, const ShardInfo *shard)
+begin_row(TableRow *row, const MappingInfo *mapping, const ShardInfo *shard)
 {
-	memset(row->nulls, true, sizeof(row->nulls));
-	set(row, OUT_MAPPING, UUIDPGetDatum(&mapping->uuid));
-	set_text(row, OUT_FUNCTION_NAME, mapping->function_name);
-	set_text(row, OUT_STREAM_ARN, mapping->event_source_arn);
-	set_text(row, OUT_SHARD_ID, shard->shard_id);
+	row_init(row, &stats_table);
+	row_set_uuid(row, Anum_stats_mapping, &mapping->uuid);
+	row_set_text(row, Anum_stats_function_name, mapping->function_name);
+	row_set_text(row, Anum_stats_stream_arn, mapping->event_source_arn);
+	row_set_text(row, Anum_stats_shard_id, shard->shard_id);
 }
 
 static void
-put_row(ReturnSetInfo *rsinfo, Row *row)
+put_row(ReturnSetInfo *rsinfo, TableRow *row)
 {
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row->values, row->nulls);
 }
 
+/* Puts a row for each lane of a shard, or one if it has no lanes yet. */
 static void
 put_shard(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamInfo *stream,
 		  const ShardInfo *shard, List *positions, List *handlers)
 {
 	bool	  any = false;
 	ListCell *lc;
-	Row		  row;
+	TableRow  row;
 
 	foreach (lc, positions)
 	{
@@ -179,8 +158,8 @@ put_shard(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamInfo *s
 		set_position(&row, mapping, position, handlers);
 		if (position->finished)
 		{
-			set(&row, OUT_LAG_RECORDS, Int64GetDatum(0));
-			set(&row, OUT_LAG_SECONDS, Float8GetDatum(0));
+			row_set_int64(&row, Anum_stats_lag_records, 0);
+			row_set_float8(&row, Anum_stats_lag_seconds, 0);
 		}
 		else
 			set_lag(&row, stream, shard, position->checkpoint);
@@ -189,7 +168,8 @@ put_shard(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamInfo *s
 	if (any)
 		return;
 	begin_row(&row, mapping, shard);
-	set_text(&row, OUT_STATE, mapping_is_active(mapping) ? "waiting" : "disabled");
+	row_set_text(&row, Anum_stats_state,
+				 mapping_is_active(mapping) ? "waiting" : "disabled");
 	set_lag(&row, stream, shard, shard->starting_number - 1);
 	put_row(rsinfo, &row);
 }
