@@ -21,7 +21,6 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "capture/append.h"

@@ -10,13 +10,11 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "catalog/partition.h"
 #include "common/hashfn.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/typcache.h"
 
 #include "base/relcache_callbacks.h"
 #include "capture/captured_relation.h"

@@ -19,13 +19,13 @@
 #include "catalog/objectaccess.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
-#include "utils/rel.h"
 
 #include "module/ddl_hooks.h"
 #include "module/own_table_guard.h"
 #include "module/worker_guard.h"
 #include "shard/shard_log.h"
 #include "stream/stream_guard.h"
+#include "stream/stream_restore.h"
 
 static object_access_hook_type	next_object_access_hook = NULL;
 static ProcessUtility_hook_type next_utility_hook = NULL;
@@ -132,7 +132,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	if (alters)
 		stream_guard_before_alter((AlterTableStmt *) pstmt->utilityStmt);
 
-	if (stream_guard_has_done(pstmt->utilityStmt))
+	if (stream_restore_has_done(pstmt->utilityStmt))
 	{
 		if (completion)
 			SetQueryCompletion(completion, CreateCommandTag(pstmt->utilityStmt), 0);

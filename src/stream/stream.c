@@ -2,14 +2,17 @@
  * stream.c
  *	  Turning streams on and off.
  *
- * Enabling and disabling lock the table and all its partitions ShareRowExclusive
- * first, as CREATE TRIGGER does: whoever is changing rows has ended by then, and
- * whoever comes later sees the new state.  So exactly the changes made after
- * enable_stream returned are captured.
+ * Enabling and disabling first lock the table and all its partitions
+ * ShareRowExclusive, as CREATE TRIGGER does.  Transactions that have changed
+ * rows have ended when the locks are granted, and transactions that change
+ * rows later see the new state.  So exactly the changes that are made after
+ * enable_stream has returned are captured.
+ *
+ * The locks are taken in this order: the table, its partitions, the lock of
+ * the stream (stream_catalog_lock), then the shards' tables.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -20,7 +23,6 @@
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -42,16 +44,20 @@
 #define MIN_RETENTION USECS_PER_MINUTE
 #define MAX_RETENTION (100 * (int64) (DAYS_PER_YEAR * 4) * (USECS_PER_DAY / 4))
 
+/*
+ * Raises an error if a table does not exist, or if the user does not own it.
+ */
 static void
 check_owner(Oid table_oid)
 {
-	(void) stream_access_table_name(table_oid, false); /* it exists */
+	(void) stream_access_table_name(table_oid, false);
 	if (!compat_owns_relation(table_oid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER,
 					   get_relkind_objtype(get_rel_relkind(table_oid)),
 					   get_rel_name(table_oid));
 }
 
+/* Returns the name of the table that a partition is a part of, palloc'd. */
 static char *
 root_name(Oid partition)
 {
@@ -60,6 +66,9 @@ root_name(Oid partition)
 	return get_rel_name(partition);
 }
 
+/*
+ * Returns a retention in microseconds; raises an error if it is out of range.
+ */
 static int64
 check_retention(const Interval *retention)
 {
@@ -73,16 +82,18 @@ check_retention(const Interval *retention)
 }
 
 /*
- * Locks a table and all its partitions against writers; returns them, the table
- * first.
+ * Checks the owner of a table, and locks it and all its partitions against
+ * writers.  Returns them, the table first.
  */
 static List *
-lock_table(Oid table_oid)
+lock_against_writers(Oid table_oid)
 {
 	List *relids;
 
+	/* The table may be dropped, or get another owner, before it is locked. */
+	check_owner(table_oid);
 	LockRelationOid(table_oid, ShareRowExclusiveLock);
-	check_owner(table_oid); /* it may have gone while we waited */
+	check_owner(table_oid);
 	if (get_rel_relkind(table_oid) != RELKIND_PARTITIONED_TABLE)
 		return list_make1_oid(table_oid);
 	relids = find_all_inheritors(table_oid, ShareRowExclusiveLock, NULL);
@@ -91,9 +102,9 @@ lock_table(Oid table_oid)
 }
 
 /*
- * A statement of this session that has one of the tables open has looked at its
- * triggers already: what it changes from here on would go by unseen.  opened is
- * the one that the caller has open, or NULL.
+ * Raises an error if a statement of this session uses one of the tables: it
+ * has looked at the table's triggers already, so its further changes would not
+ * be captured.  opened is the table that the caller itself has open, or NULL.
  */
 static void
 check_not_in_use(List *relids, Relation opened, const char *action)
@@ -148,7 +159,8 @@ check_kind(Relation rel, bool is_root)
 	}
 	if (IsSystemRelation(rel))
 		refuse_relation(rel, "a system catalog", "Name a table of your own.");
-	if (RelationGetNamespace(rel) == get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, true))
+	if (RelationGetNamespace(rel) ==
+		get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, true))
 		refuse_relation(rel, "a table of extension ddbstreams itself",
 						"Name a table of your own.");
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
@@ -163,7 +175,7 @@ check_kind(Relation rel, bool is_root)
 }
 
 static TableKey *
-check_key(Relation rel)
+require_key(Relation rel)
 {
 	TableKey *key = stream_key_of(rel);
 
@@ -176,7 +188,7 @@ check_key(Relation rel)
 	return key;
 }
 
-/* Partitions are captured, too; a partition with a stream of its own is not. */
+/* Raises an error if a partition cannot be captured with its table. */
 static void
 check_partitions(List *relids)
 {
@@ -218,6 +230,9 @@ choose_shard_count(int shard_count, Relation rel, List *relids)
 	return shard_count;
 }
 
+/*
+ * Sets the partition key; partition_key is a list of char *, or NIL for all.
+ */
 static void
 set_partition_key(StreamInfo *stream, const TableKey *key, List *partition_key)
 {
@@ -229,7 +244,8 @@ set_partition_key(StreamInfo *stream, const TableKey *key, List *partition_key)
 		stream->partition_attnums = key->attnums;
 		return;
 	}
-	stream->partition_attnums = palloc(list_length(partition_key) * sizeof(AttrNumber));
+	stream->partition_attnums = palloc(list_length(partition_key) *
+									   sizeof(AttrNumber));
 	foreach (lc, partition_key)
 	{
 		char *name = lfirst(lc);
@@ -289,7 +305,8 @@ create_shards(const StreamInfo *stream, int count)
 	{
 		uint64 last = first + (width - 1) + (i < rest ? 1 : 0);
 
-		shard_tables_publish(shard_tables_make(stream, first, last), NULL, stream->created_at,
+		shard_tables_publish(shard_tables_make(stream, first, last), NULL,
+							 stream->created_at,
 							 NUMBER_AT_TIME(stream->created_at));
 		first = last + 1;
 	}
@@ -305,11 +322,6 @@ invalidate_relations(List *relids)
 	CommandCounterIncrement();
 }
 
-/*
- * Starts a new, empty stream on a table and returns its ARN.  shard_count 0
- * takes the default, partition_key NIL (else a list of char *) the whole key,
- * retention NULL 24 hours.
- */
 char *
 stream_enable(Oid table_oid, const char *view_type, int shard_count,
 			  List *partition_key, const Interval *retention)
@@ -331,12 +343,11 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	stream->retention = retention ? *retention : one_day;
 	stream->retention_usec = check_retention(&stream->retention);
 
-	check_owner(table_oid);
-	relids = lock_table(table_oid);
-	/* table_open has other words in each version for what is no table. */
+	relids = lock_against_writers(table_oid);
+	/* table_open's errors for what is no table differ between versions. */
 	rel = relation_open(table_oid, NoLock);
 	check_kind(rel, true);
-	key = check_key(rel);
+	key = require_key(rel);
 	check_partitions(relids);
 	check_not_in_use(relids, rel, "enable");
 
@@ -366,10 +377,6 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	return stream->arn;
 }
 
-/*
- * Disables the stream of a table: closes its shards, which stay readable until
- * they expire.  Returns the ARN.
- */
 char *
 stream_disable(Oid table_oid)
 {
@@ -377,8 +384,7 @@ stream_disable(Oid table_oid)
 	List	   *relids;
 
 	PreventCommandIfReadOnly("disable_stream()");
-	check_owner(table_oid);
-	relids = lock_table(table_oid);
+	relids = lock_against_writers(table_oid);
 	check_not_in_use(relids, NULL, "disable");
 	stream = stream_catalog_enabled(table_oid, NULL);
 	if (stream != NULL)
@@ -408,10 +414,6 @@ stream_disable(Oid table_oid)
 	return stream->arn;
 }
 
-/*
- * Returns the stream of an ARN, if the current user may change it: the owner of
- * its table, or who owned the dropped table.
- */
 StreamInfo *
 stream_of_owner(const char *arn)
 {
@@ -424,7 +426,6 @@ stream_of_owner(const char *arn)
 	return stream;
 }
 
-/* Changes how long a stream's records are kept. */
 void
 stream_set_retention(const char *arn, const Interval *retention)
 {

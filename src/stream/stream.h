@@ -1,6 +1,9 @@
 /*
  * stream.h
  *	  Turning streams on and off.
+ *
+ * All of these functions check the rights of the current user.  ARNs are
+ * palloc'd.
  */
 #ifndef DDBSTREAMS_STREAM_H
 #define DDBSTREAMS_STREAM_H
@@ -9,22 +12,33 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+
 #include "registry/stream_catalog.h"
 
 /*
- * Both check the caller's rights and return the stream's ARN, palloc'd.
- * shard_count 0: the default; partition_key NIL: the whole key, else a list of
- * char *; retention NULL: 24 hours.
+ * Enables a new, empty stream on a table, and returns its ARN.  shard_count 0
+ * stands for the default; partition_key is a list of char *, or NIL for the
+ * whole key; retention NULL stands for 24 hours.  Locks the table and its
+ * partitions ShareRowExclusive.
  */
-extern char *stream_enable(Oid table_oid, const char *view_type, int shard_count,
-						   List *partition_key, const Interval *retention);
+extern char *stream_enable(Oid table_oid, const char *view_type,
+						   int shard_count, List *partition_key,
+						   const Interval *retention);
+
+/*
+ * Disables the stream of a table, and returns its ARN.  Its shards are closed;
+ * they can be read until they expire.  Takes the same locks, that of the
+ * stream, and those of its shards' tables.
+ */
 extern char *stream_disable(Oid table_oid);
-extern void	 stream_set_retention(const char *arn, const Interval *retention);
 
+/* Changes how long the records of a stream are kept.  Locks the stream. */
+extern void stream_set_retention(const char *arn, const Interval *retention);
+
+/*
+ * Returns the stream of an ARN, palloc'd.  Raises an error unless the current
+ * user owns its table, or has owned it if the table is dropped.
+ */
 extern StreamInfo *stream_of_owner(const char *arn);
-
-/* The name that AWS's members give a table, palloc'd: see SPEC.md on ARNs */
-
-/* The latest stream of a table that has not expired, or NULL */
 
 #endif /* DDBSTREAMS_STREAM_H */

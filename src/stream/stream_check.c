@@ -1,19 +1,19 @@
 /*
  * stream_check.c
- *	  Is everything still there that capture needs?  Tasks of maintenance.
+ *	  Tasks of maintenance: is everything there that capture needs?
  *
  * DDL is watched as it happens (stream_guard.c), and cannot take from a table
- * what its stream needs.  These tasks see to what has come about in another way:
- * while the library was not loaded, by pg_upgrade, by a hand in the system
- * catalogues.
+ * what its stream needs.  These tasks see to what has come about in another
+ * way: while the library was not loaded, by pg_upgrade, or by changes that
+ * were made to the system catalogues directly.
  *
  * Every run looks each trigger up in pg_trigger by its name, which is cheap.
- * Only tables whose triggers are not in order are locked, and opened, to be
- * mended; a table that cannot be locked at once waits for the next run.
+ * A table is locked, and opened, only if its triggers are not in order and
+ * must be repaired; a table that cannot be locked at once waits for the next
+ * run.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
@@ -22,10 +22,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -40,55 +37,48 @@
 static bool
 trigger_fires_always(Relation pg_trigger, Oid relid, const char *name)
 {
-	ScanKeyData keys[2];
-	NameData	trigger_name;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		result;
+	HeapTuple tuple = stream_triggers_find(pg_trigger, relid, name);
 
-	namestrcpy(&trigger_name, name);
-	ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(relid));
-	ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber,
-				F_NAMEEQ, NameGetDatum(&trigger_name));
-	scan = systable_beginscan(pg_trigger, TriggerRelidNameIndexId, true, NULL, 2,
-							  keys);
-	tuple = systable_getnext(scan);
-	result = HeapTupleIsValid(tuple) &&
-			 ((Form_pg_trigger) GETSTRUCT(tuple))->tgenabled == TRIGGER_FIRES_ALWAYS;
-	systable_endscan(scan);
-	return result;
+	return HeapTupleIsValid(tuple) &&
+		   ((Form_pg_trigger) GETSTRUCT(tuple))->tgenabled == TRIGGER_FIRES_ALWAYS;
 }
 
+/* Are the triggers of one table in order? */
 static bool
-is_in_order(Relation pg_trigger, Oid relid, char relkind)
+relation_is_in_order(Relation pg_trigger, Oid relid, char relkind)
 {
 	return trigger_fires_always(pg_trigger, relid, DDBSTREAMS_ROW_TRIGGER) &&
 		   (relkind != RELKIND_RELATION ||
 			trigger_fires_always(pg_trigger, relid, DDBSTREAMS_TRUNCATE_TRIGGER));
 }
 
-/* Are a table's triggers, and those of all its partitions, in order? */
+/*
+ * Are the triggers of a stream's table, and of all its partitions, in order?
+ */
 static bool
-all_in_order(Relation pg_trigger, Oid root)
+stream_is_in_order(Relation pg_trigger, Oid root)
 {
 	char	  relkind = get_rel_relkind(root);
 	ListCell *lc;
 
 	if (relkind == RELKIND_RELATION)
-		return is_in_order(pg_trigger, root, relkind);
+		return relation_is_in_order(pg_trigger, root, relkind);
 	if (relkind != RELKIND_PARTITIONED_TABLE)
-		return true; /* being dropped */
+		return true; /* it is being dropped */
 	foreach (lc, find_all_inheritors(root, NoLock, NULL))
 	{
 		relkind = get_rel_relkind(lfirst_oid(lc));
-		if (relkind != '\0' && !is_in_order(pg_trigger, lfirst_oid(lc), relkind))
+		if (relkind != '\0' &&
+			!relation_is_in_order(pg_trigger, lfirst_oid(lc), relkind))
 			return false;
 	}
 	return true;
 }
 
-/* The tables with an enabled stream whose triggers are not in order */
+/*
+ * Returns the tables with an enabled stream whose triggers are not in order.
+ * The list is made in context.
+ */
 static List *
 find_disordered(MemoryContext context)
 {
@@ -105,7 +95,7 @@ find_disordered(MemoryContext context)
 
 		CHECK_FOR_INTERRUPTS();
 		if (!StreamIsEnabled(stream) || stream->table_dropped ||
-			all_in_order(pg_trigger, stream->table_oid))
+			stream_is_in_order(pg_trigger, stream->table_oid))
 			continue;
 		oldcontext = MemoryContextSwitchTo(context);
 		disordered = lappend_oid(disordered, stream->table_oid);
@@ -116,13 +106,16 @@ find_disordered(MemoryContext context)
 	return disordered;
 }
 
-/* Locks a table and its partitions as stream_triggers_enable wants it. */
+/*
+ * Locks a table and its partitions as stream_triggers_enable wants it, and
+ * returns them in *relids; false if a lock cannot be had at once.
+ */
 static bool
-lock_at_once(Oid root, List **relids)
+try_lock_with_partitions(Oid root, List **relids)
 {
 	ListCell *lc;
 
-	/* With the root's lock its partitions stay. */
+	/* While the root is locked no partition comes or goes. */
 	if (!ConditionalLockRelationOid(root, ShareRowExclusiveLock) ||
 		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
 		return false;
@@ -136,22 +129,22 @@ lock_at_once(Oid root, List **relids)
 }
 
 static void
-mend(Oid root)
+repair_triggers(Oid root)
 {
 	List	   *relids;
 	Relation	pg_trigger;
 	StreamInfo *stream;
 
 	own_transaction_begin();
-	if (lock_at_once(root, &relids))
+	if (try_lock_with_partitions(root, &relids))
 	{
 		pg_trigger = table_open(TriggerRelationId, AccessShareLock);
 		stream = stream_catalog_enabled(root, NULL);
-		if (stream != NULL && !all_in_order(pg_trigger, root))
+		if (stream != NULL && !stream_is_in_order(pg_trigger, root))
 		{
 			stream_triggers_enable(relids);
 			ereport(LOG,
-					(errmsg("capture triggers of table \"%s\" were missing or did not always fire, and have been mended",
+					(errmsg("ddbstreams has repaired the capture triggers of table \"%s\", which were missing or did not always fire",
 							stream->table_name),
 					 errdetail("Changes that were made meanwhile may be missing in stream \"%s\".",
 							   stream->arn)));
@@ -162,8 +155,9 @@ mend(Oid root)
 }
 
 /*
- * Roles that have mappings may have got other names, and splits by load wait for
- * nobody.
+ * Writes the definitions that dumps carry, where they are out of date: roles
+ * that have mappings may have been renamed, and a split does not wait for the
+ * trigger if another transaction changes it.
  */
 static void
 refresh_definitions(void)
@@ -183,10 +177,6 @@ refresh_definitions(void)
 	own_transaction_commit();
 }
 
-/*
- * A task of the maintenance worker: mends capture triggers that are missing, or
- * do not fire always, and what they say to pg_dump.
- */
 void
 stream_check_triggers(void)
 {
@@ -196,16 +186,12 @@ stream_check_triggers(void)
 	foreach (lc, disordered)
 	{
 		CHECK_FOR_INTERRUPTS();
-		mend(lfirst_oid(lc));
+		repair_triggers(lfirst_oid(lc));
 	}
 	list_free(disordered);
 	refresh_definitions();
 }
 
-/*
- * A task of the maintenance worker: keeps tables of ours out of logical decoding
- * that have lost the mark.  That happens by pg_upgrade and by VACUUM FULL.
- */
 void
 stream_check_decoding(void)
 {

@@ -1,13 +1,25 @@
 /*
  * stream_check.h
- *	  Is everything still there that capture needs?  Tasks of maintenance.
+ *	  Tasks of maintenance: is everything there that capture needs?
+ *
+ * Both are called outside of transactions, in a maintenance worker.
  */
 #ifndef DDBSTREAMS_STREAM_CHECK_H
 #define DDBSTREAMS_STREAM_CHECK_H
 
 #include "base/ddbstreams.h"
 
+/*
+ * Repairs capture triggers that are missing or do not always fire, and the
+ * definitions of streams that their arguments carry into dumps.  Locks a table
+ * ShareRowExclusive, without waiting, if its triggers need it.
+ */
 extern void stream_check_triggers(void);
+
+/*
+ * Keeps ddbstreams' own tables out of logical decoding that have lost the mark
+ * for it, by pg_upgrade or by VACUUM FULL.
+ */
 extern void stream_check_decoding(void);
 
 #endif /* DDBSTREAMS_STREAM_CHECK_H */

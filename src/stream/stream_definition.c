@@ -1,29 +1,28 @@
 /*
  * stream_definition.c
- *	  What a dump of a table says of its stream.
+ *	  The definition of a stream that a dump of its table carries.
  *
- * pg_dump knows nothing of streams, but it dumps triggers.  So the definition of
- * an enabled stream stands in the arguments of its row trigger, one "name=value"
- * each, on the table that the stream is on:
+ * pg_dump knows nothing of streams, but it dumps triggers.  So the definition
+ * of an enabled stream is kept in the arguments of its row trigger, one
+ * "name=value" each, on the table that the stream is on:
  *
  *		EXECUTE FUNCTION ddbstreams.capture('stream_view_type=KEYS_ONLY',
  *			'shard_count=4', 'partition_key={customer}', 'retention=P1D')
  *
- * and one "mapping={…}" for each of its mappings (mapping_definition.c).
+ * and one "mapping={...}" for each of the stream's mappings
+ * (mapping_definition.c).
  *
- * Nothing reads them while the stream lives; they are rewritten when it changes,
- * and taken away when it is disabled.  A row trigger that has them on a table
- * without a stream comes from a dump (or from somebody who means the same), and
- * stream_guard.c has the stream enabled: after the rows were loaded, for
- * triggers are restored behind data, and in each kind of restore, for no other
- * table or setting is needed.  The stream is a new one, empty, with a label of
- * its own.
+ * While the stream is enabled, only dumps read the arguments.  They are
+ * written anew whenever the stream or one of its mappings changes, and taken
+ * away when the stream is disabled.  So a row trigger with arguments, on a
+ * table without a stream, comes from a dump, and stream_restore.c enables the
+ * stream that they define.
  *
- * The clones that partitions have may bear arguments, too, which mean nothing.
+ * The clones that partitions have of the row trigger may have arguments, too;
+ * those mean nothing.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -48,28 +47,8 @@
 #include "registry/stream_catalog.h"
 #include "registry/view_type.h"
 #include "stream/stream_definition.h"
+#include "stream/stream_triggers.h"
 
-/* Finds the row trigger of a relation; true if there is one, a copy in *tuple. */
-bool
-stream_definition_find_trigger(Relation pg_trigger, Oid relid, HeapTuple *tuple)
-{
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	found;
-
-	ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber, F_NAMEEQ,
-				CStringGetDatum(DDBSTREAMS_ROW_TRIGGER));
-	scan = systable_beginscan(pg_trigger, TriggerRelidNameIndexId, true, NULL, 2,
-							  keys);
-	found = systable_getnext(scan);
-	*tuple = HeapTupleIsValid(found) ? heap_copytuple(found) : NULL;
-	systable_endscan(scan);
-	return *tuple != NULL;
-}
-
-/* A trigger's arguments: one text behind the other, each with its terminator */
 bytea *
 stream_definition_arguments(Relation pg_trigger, HeapTuple tuple)
 {
@@ -104,17 +83,16 @@ retention_text(const Interval *retention)
 static char *
 partition_key_text(const StreamInfo *stream)
 {
-	Datum *names = palloc(stream->partition_count * sizeof(Datum));
+	Datum	  *names = palloc(stream->partition_count * sizeof(Datum));
+	ArrayType *array;
 
 	for (int i = 0; i < stream->partition_count; i++)
 		names[i] = CStringGetTextDatum(get_attname(stream->table_oid,
 												   stream->partition_attnums[i],
 												   false));
-	return OidOutputFunctionCall(F_ARRAY_OUT,
-								 PointerGetDatum(construct_array(names,
-																 stream->partition_count,
-																 TEXTOID, -1, false,
-																 TYPALIGN_INT)));
+	array = construct_array(names, stream->partition_count, TEXTOID, -1, false,
+							TYPALIGN_INT);
+	return OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array));
 }
 
 static void
@@ -137,12 +115,13 @@ definition_arguments(const StreamInfo *stream, int *count)
 	initStringInfo(&arguments);
 	if (StreamIsEnabled(stream))
 	{
+		List	 *open_shards = shard_catalog_open(stream->stream_id, NULL);
 		ListCell *lc;
 
 		add_argument(&arguments, count, "stream_view_type",
 					 view_type_name(stream->view_type));
 		add_argument(&arguments, count, "shard_count",
-					 psprintf("%d", list_length(shard_catalog_open(stream->stream_id, NULL))));
+					 psprintf("%d", list_length(open_shards)));
 		add_argument(&arguments, count, "partition_key",
 					 partition_key_text(stream));
 		add_argument(&arguments, count, "retention",
@@ -168,62 +147,64 @@ arguments_are_same(bytea *a, bytea *b)
 		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
 }
 
-/*
- * Does the row trigger tell what there is to tell of a stream?  So it does if
- * there is no such trigger.
- */
 bool
 stream_definition_is_current(const StreamInfo *stream)
 {
 	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	HeapTuple tuple = stream_triggers_find(pg_trigger, stream->table_oid,
+										   DDBSTREAMS_ROW_TRIGGER);
 	bool	  current = true;
-	HeapTuple tuple;
 	int		  count;
 
-	if (stream_definition_find_trigger(pg_trigger, stream->table_oid, &tuple))
-		current = arguments_are_same(stream_definition_arguments(pg_trigger, tuple),
-									 definition_arguments(stream, &count));
+	if (HeapTupleIsValid(tuple))
+		current =
+			arguments_are_same(stream_definition_arguments(pg_trigger, tuple),
+							   definition_arguments(stream, &count));
 	table_close(pg_trigger, AccessShareLock);
 	return current;
 }
 
 /*
- * Locks the row trigger against other transactions that are changing it, waiting
- * for them or not; false if there is none, or if it cannot be had.  Streams are
- * altered without a lock on the table, which would wait for its writers or for
- * VACUUM.
+ * Locks the row trigger of a table against other transactions that change it,
+ * and returns a copy of its row; NULL if there is no such trigger, or if
+ * policy is not to wait and the lock cannot be had.  Streams are altered
+ * without a lock on their table, which would wait for the table's writers, or
+ * for VACUUM.
  */
-static bool
-lock_row_trigger(Relation pg_trigger, Oid relid, LockWaitPolicy policy,
-				 HeapTuple *tuple)
+static HeapTuple
+lock_row_trigger(Relation pg_trigger, Oid relid, LockWaitPolicy policy)
 {
-	while (stream_definition_find_trigger(pg_trigger, relid, tuple))
+	HeapTuple tuple;
+
+	while ((tuple = stream_triggers_find(pg_trigger, relid,
+										 DDBSTREAMS_ROW_TRIGGER)) != NULL)
 	{
 		TM_FailureData failure;
 		Buffer		   buffer;
 		TM_Result	   result;
 
-		result = heap_lock_tuple(pg_trigger, *tuple, GetCurrentCommandId(true),
+		result = heap_lock_tuple(pg_trigger, tuple, GetCurrentCommandId(true),
 								 LockTupleNoKeyExclusive, policy, false,
 								 &buffer, &failure);
 		ReleaseBuffer(buffer);
 		if (result == TM_Ok)
 		{
-			/* What is there now is what was found. */
-			return stream_definition_find_trigger(pg_trigger, relid, tuple);
+			/* Another transaction may have changed it before it was locked. */
+			return stream_triggers_find(pg_trigger, relid,
+										DDBSTREAMS_ROW_TRIGGER);
 		}
 		if (result == TM_WouldBlock)
-			return false;
+			return NULL;
 		if (result != TM_Updated && result != TM_Deleted)
 			elog(ERROR, "unexpected result %d of locking trigger \"%s\"", result,
 				 DDBSTREAMS_ROW_TRIGGER);
 		CHECK_FOR_INTERRUPTS();
 	}
-	return false;
+	return NULL;
 }
 
 static void
-store(const StreamInfo *stream, LockWaitPolicy policy)
+store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 {
 	Relation  pg_trigger;
 	HeapTuple tuple;
@@ -232,9 +213,12 @@ store(const StreamInfo *stream, LockWaitPolicy policy)
 	if (stream_definition_is_current(stream))
 		return;
 	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
-	if (lock_row_trigger(pg_trigger, stream->table_oid, policy, &tuple) &&
-		/* Others may have changed it while we waited. */
-		(stream = stream_catalog_by_id(stream->stream_id, NULL)) != NULL)
+	tuple = lock_row_trigger(pg_trigger, stream->table_oid, policy);
+
+	/* Another transaction may have changed the stream before the lock. */
+	if (HeapTupleIsValid(tuple))
+		stream = stream_catalog_by_id(stream->stream_id, NULL);
+	if (HeapTupleIsValid(tuple) && stream != NULL)
 	{
 		Datum	  values[Natts_pg_trigger] = {0};
 		bool	  nulls[Natts_pg_trigger] = {false};
@@ -255,47 +239,38 @@ store(const StreamInfo *stream, LockWaitPolicy policy)
 	table_close(pg_trigger, RowExclusiveLock);
 }
 
-/*
- * Writes the definition of a stream where pg_dump finds it, or takes it away if
- * the stream is disabled.  The caller has just made the stream, or holds its
- * lock.
- */
 void
 stream_definition_store(const StreamInfo *stream)
 {
-	store(stream, LockWaitBlock);
+	store_definition(stream, LockWaitBlock);
 }
 
-/*
- * The same for who must not wait, because writers are waiting for him.  What is
- * not written will be at the next occasion.
- */
 void
 stream_definition_try_store(const StreamInfo *stream)
 {
-	store(stream, LockWaitSkip);
+	store_definition(stream, LockWaitSkip);
 }
 
-/* The same after a change of the stream's mappings. */
 void
 stream_definition_refresh(int64 stream_id)
 {
 	StreamInfo *stream = stream_catalog_by_id(stream_id, NULL);
 
 	if (stream != NULL && StreamIsEnabled(stream) && !stream->table_dropped)
-		store(stream, LockWaitBlock);
+		store_definition(stream, LockWaitBlock);
 }
 
-/* Does the row trigger of a relation, which has no stream, define one? */
 bool
 stream_definition_exists(Oid relid)
 {
 	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	HeapTuple tuple = stream_triggers_find(pg_trigger, relid,
+										   DDBSTREAMS_ROW_TRIGGER);
 	bool	  exists = false;
-	HeapTuple tuple;
 
-	if (stream_definition_find_trigger(pg_trigger, relid, &tuple))
-		exists = VARSIZE_ANY_EXHDR(stream_definition_arguments(pg_trigger, tuple)) > 0;
+	if (HeapTupleIsValid(tuple))
+		exists = VARSIZE_ANY_EXHDR(stream_definition_arguments(pg_trigger,
+															   tuple)) > 0;
 	table_close(pg_trigger, AccessShareLock);
 	return exists;
 }
@@ -304,11 +279,16 @@ bool
 stream_definition_is_new(Oid relid)
 {
 	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	HeapTuple tuple = stream_triggers_find(pg_trigger, relid,
+										   DDBSTREAMS_ROW_TRIGGER);
 	bool	  is_new = false;
-	HeapTuple tuple;
 
-	if (stream_definition_find_trigger(pg_trigger, relid, &tuple))
-		is_new = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(tuple->t_data));
+	if (HeapTupleIsValid(tuple))
+	{
+		TransactionId xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
+
+		is_new = TransactionIdIsCurrentTransactionId(xmin);
+	}
 	table_close(pg_trigger, AccessShareLock);
 	return is_new;
 }

@@ -1,6 +1,6 @@
 /*
  * stream_definition.h
- *	  What a dump of a table says of its stream.
+ *	  The definition of a stream that a dump of its table carries.
  */
 #ifndef DDBSTREAMS_STREAM_DEFINITION_H
 #define DDBSTREAMS_STREAM_DEFINITION_H
@@ -12,14 +12,38 @@
 
 #include "registry/stream_catalog.h"
 
-extern void	  stream_definition_store(const StreamInfo *stream);
-extern void	  stream_definition_try_store(const StreamInfo *stream);
-extern void	  stream_definition_refresh(int64 stream_id);
-extern bool	  stream_definition_is_current(const StreamInfo *stream);
-extern bool	  stream_definition_find_trigger(Relation pg_trigger, Oid relid,
-											 HeapTuple *tuple);
+/*
+ * Writes the definition of a stream into its row trigger, where pg_dump finds
+ * it, or takes it away if the stream is disabled.  The caller has just made
+ * the stream, or holds its lock.  Waits for a transaction that changes the
+ * trigger.
+ */
+extern void stream_definition_store(const StreamInfo *stream);
+
+/*
+ * Does the same without waiting: for a caller that holds a lock for which
+ * writers wait.  A definition that cannot be written now is written at the
+ * next occasion.
+ */
+extern void stream_definition_try_store(const StreamInfo *stream);
+
+/* Does the same after a change of the stream's mappings, if it is enabled. */
+extern void stream_definition_refresh(int64 stream_id);
+
+/*
+ * Does the row trigger say what stream_definition_store would write?  Also
+ * true if there is no row trigger.
+ */
+extern bool stream_definition_is_current(const StreamInfo *stream);
+
+/* Does the row trigger of a relation without a stream define one? */
+extern bool stream_definition_exists(Oid relid);
+
+/*
+ * Returns the arguments of a trigger, found by stream_triggers_find: one text
+ * behind the other, each with a terminating zero.
+ */
 extern bytea *stream_definition_arguments(Relation pg_trigger, HeapTuple tuple);
-extern bool	  stream_definition_exists(Oid relid);
 
 /* Was the row trigger of a relation made by this transaction? */
 extern bool stream_definition_is_new(Oid relid);

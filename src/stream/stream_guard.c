@@ -2,28 +2,31 @@
  * stream_guard.c
  *	  DDL that touches captured tables, and what follows from it.
  *
- * The object access hook notes the tables whose definition, key or triggers have
- * changed; it only notes.  When the utility command is done, and once more
- * before the commit, each of them is looked at: is everything there that
- * capture needs?  If not, the command fails, and says what to do.  What can be
- * mended without asking is mended: a new partition gets its TRUNCATE trigger, a
- * detached one loses it, and ENABLE TRIGGER ALL does not take ENABLE ALWAYS away.
+ * The object access hook notes the tables whose definition, key or triggers
+ * have changed; it only notes.  After the utility command, and once more
+ * before the commit, each of these tables is checked: is everything there that
+ * capture needs?  If not, an error is raised that says what to do.  What can
+ * be repaired without asking is repaired: a new partition gets its TRUNCATE
+ * trigger, a detached one loses it, and ENABLE TRIGGER ALL does not take
+ * ENABLE ALWAYS away.  A table whose triggers come from a dump gets its stream
+ * (stream_restore.c).
  *
- * A dropped table's stream is disabled at pre-commit, behind the append of what
- * the transaction had captured before.
+ * A dropped table's stream is disabled before the commit, behind the append of
+ * what the transaction had captured.
  *
- * ddl_hooks.c calls this file around each utility command, and xact_callbacks.c
- * at the end of transactions.
+ * Notes bear the id of their subtransaction, and are dropped when it is
+ * aborted.
+ *
+ * ddl_hooks.c calls this file around each utility command, and
+ * xact_callbacks.c at the end of transactions.
  */
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/index.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/partition.h"
@@ -31,14 +34,11 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
-#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -56,7 +56,7 @@
 #include "stream/stream_restore.h"
 #include "stream/stream_triggers.h"
 
-/* A table that was altered, or dropped, in this transaction */
+/* A table that this transaction has altered or dropped */
 typedef struct GuardNote
 {
 	SubTransactionId subid;
@@ -68,7 +68,7 @@ typedef struct GuardNote
 static List *notes = NIL; /* of GuardNote *, in TopTransactionContext */
 
 static void
-note(Oid relid, bool dropped, Oid owner)
+add_note(Oid relid, bool dropped, Oid owner)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
 	GuardNote	 *entry = palloc(sizeof(GuardNote));
@@ -92,14 +92,15 @@ note_altered(Oid relid)
 			last->subid == GetCurrentSubTransactionId())
 			return;
 	}
-	note(relid, false, InvalidOid);
+	add_note(relid, false, InvalidOid);
 }
 
-/* A table is about to be dropped: does a stream end with it? */
+/* A relation is about to be dropped: notes it if a stream ends with it. */
 static void
 note_dropped(Oid relid)
 {
 	HeapTuple	  tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			  catalog = catalog_table_oid(CATALOG_STREAM, true);
 	Form_pg_class form;
 
 	if (!HeapTupleIsValid(tuple))
@@ -107,19 +108,18 @@ note_dropped(Oid relid)
 	form = (Form_pg_class) GETSTRUCT(tuple);
 	if ((form->relkind == RELKIND_RELATION ||
 		 form->relkind == RELKIND_PARTITIONED_TABLE) &&
-		form->relpersistence != RELPERSISTENCE_TEMP &&
-		OidIsValid(catalog_table_oid(CATALOG_STREAM, true)) &&
-		form->relnamespace != get_rel_namespace(catalog_table_oid(CATALOG_STREAM, true)) &&
+		form->relpersistence != RELPERSISTENCE_TEMP && OidIsValid(catalog) &&
+		form->relnamespace != get_rel_namespace(catalog) &&
 		stream_catalog_enabled(relid, NULL) != NULL)
-		note(relid, true, form->relowner);
+		add_note(relid, true, form->relowner);
 	ReleaseSysCache(tuple);
 }
 
 /*
- * A definition that stands in a trigger's arguments is acted upon with the rights
- * of a session that has them (stream_restore.c), which may be a later one.  So
- * nobody but the table's owner may make such a trigger; the right TRIGGER, which
- * an owner grants to others, is not enough.
+ * A definition in a trigger's arguments is acted upon with the rights of a
+ * session that has them (stream_restore.c), which may be a later one.  So only
+ * the table's owner may make such a trigger; the privilege TRIGGER, which an
+ * owner grants to other roles, is not enough.
  */
 static void
 check_maker(Form_pg_trigger trigger)
@@ -132,7 +132,11 @@ check_maker(Form_pg_trigger trigger)
 						get_rel_name(trigger->tgrelid), DDBSTREAMS_ROW_TRIGGER)));
 }
 
-/* The table of a trigger of ours, which may be just being made. */
+/*
+ * Notes the table of a trigger, which may have been made by the present
+ * command.  Triggers of any name count: the command may have renamed a capture
+ * trigger.
+ */
 static void
 note_trigger(Oid trigger, bool is_new)
 {
@@ -143,13 +147,13 @@ note_trigger(Oid trigger, bool is_new)
 
 	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(trigger));
-	scan = systable_beginscan(rel, TriggerOidIndexId, true, SnapshotSelf, 1, &key);
+	scan = systable_beginscan(rel, TriggerOidIndexId, true, SnapshotSelf, 1,
+							  &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
 		if (is_new)
 			check_maker((Form_pg_trigger) GETSTRUCT(tuple));
-		/* One of ours may just have got another name. */
 		note_altered(((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid);
 	}
 	systable_endscan(scan);
@@ -159,9 +163,10 @@ note_trigger(Oid trigger, bool is_new)
 static void
 note_dropped_constraint(Oid constraint)
 {
-	HeapTuple		   tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	HeapTuple		   tuple;
 	Form_pg_constraint form;
 
+	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
 	if (!HeapTupleIsValid(tuple))
 		return;
 	form = (Form_pg_constraint) GETSTRUCT(tuple);
@@ -170,7 +175,6 @@ note_dropped_constraint(Oid constraint)
 	ReleaseSysCache(tuple);
 }
 
-/* From the object access hook: only notes. */
 void
 stream_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 						   int sub_id)
@@ -190,7 +194,6 @@ stream_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 		note_dropped_constraint(object_id);
 }
 
-/* Has anything been noted that is to be looked at? */
 bool
 stream_guard_has_notes(void)
 {
@@ -198,7 +201,8 @@ stream_guard_has_notes(void)
 }
 
 static void
-refuse_with_hint(const char *action, const StreamInfo *stream, const char *hint)
+refuse_action_with_hint(const char *action, const StreamInfo *stream,
+						const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
@@ -207,29 +211,17 @@ refuse_with_hint(const char *action, const StreamInfo *stream, const char *hint)
 			 errhint("%s", hint)));
 }
 
+/* Raises the error for an action that would take something from capture. */
 static void
-refuse(const char *action, const StreamInfo *stream)
+refuse_action(const char *action, const StreamInfo *stream)
 {
-	refuse_with_hint(action, stream, "Call ddbstreams.disable_stream first.");
+	refuse_action_with_hint(action, stream, "Call ddbstreams.disable_stream first.");
 }
 
 /*
- * Do these commands come from pg_dump?  What pg_dump writes begins with these
- * settings, in all versions; nobody types under them.  It has to succeed in a
- * database whose streams are live, too: with --clean it drops triggers before
- * tables, with --disable-triggers it disables all of a table.
- */
-static bool
-in_restore(void)
-{
-	return !check_function_bodies && namespace_search_path != NULL &&
-		   namespace_search_path[0] == '\0';
-}
-
-/*
- * Is a trigger as it must be?  What has lost ENABLE ALWAYS gets it back; what
- * would not capture everything is refused.  Returns false for one that a restore
- * drops.
+ * Checks that a capture trigger is as it must be.  One that has lost ENABLE
+ * ALWAYS gets it back; if one would not capture everything, the command is
+ * refused.  Returns false if a restore has dropped the trigger.
  */
 static bool
 check_trigger(Relation rel, const char *name, const StreamInfo *stream)
@@ -242,16 +234,16 @@ check_trigger(Relation rel, const char *name, const StreamInfo *stream)
 			stream_triggers_set_state(rel, name, TRIGGER_FIRES_ALWAYS);
 			break;
 		case TRIGGER_IS_MISSING:
-			if (in_restore())
+			if (stream_restore_is_running())
 				return false;
-			refuse(psprintf("drop trigger \"%s\"", name), stream);
+			refuse_action(psprintf("drop trigger \"%s\"", name), stream);
 			break;
 		case TRIGGER_IS_FOREIGN:
-			refuse(psprintf("replace trigger \"%s\"", name), stream);
+			refuse_action(psprintf("replace trigger \"%s\"", name), stream);
 			break;
 		default:
-			if (!in_restore())
-				refuse(psprintf("disable trigger \"%s\"", name), stream);
+			if (!stream_restore_is_running())
+				refuse_action(psprintf("disable trigger \"%s\"", name), stream);
 			stream_triggers_set_state(rel, name, TRIGGER_FIRES_ALWAYS);
 	}
 	return true;
@@ -270,6 +262,7 @@ key_has_changed(const TableKey *key, const StreamInfo *stream)
 	return false;
 }
 
+/* Checks that the key is what it was; its columns may be renamed. */
 static void
 check_key(Relation root, StreamInfo *stream)
 {
@@ -277,13 +270,13 @@ check_key(Relation root, StreamInfo *stream)
 	bool	  renamed = false;
 
 	if (key_has_changed(key, stream))
-		refuse("drop or change the primary key", stream);
+		refuse_action("drop or change the primary key", stream);
 	if (key->deferrable)
-		refuse("make the primary key DEFERRABLE", stream);
+		refuse_action("make the primary key DEFERRABLE", stream);
 	if (strcmp(stream->hash_functions,
 			   stream_key_hash_functions(root, stream->partition_count,
 										 stream->partition_attnums)) != 0)
-		refuse("change the type or collation of a partition key column", stream);
+		refuse_action("change the type or collation of a partition key column", stream);
 
 	for (int i = 0; i < key->count; i++)
 		renamed |= strcmp(key->names[i], stream->key_columns[i]) != 0;
@@ -298,7 +291,7 @@ check_key(Relation root, StreamInfo *stream)
 	}
 }
 
-/* Columns may have got other names, or the trigger other arguments. */
+/* The command may have renamed columns, or changed the trigger's arguments. */
 static void
 update_definition(StreamInfo *stream)
 {
@@ -309,60 +302,29 @@ update_definition(StreamInfo *stream)
 		stream_definition_store(stream);
 }
 
-/* A table without a stream: a detached partition keeps no trigger of ours. */
+/* A table without a stream: a detached partition keeps no capture trigger. */
 static void
 check_uncaptured(Relation rel)
 {
-	if (stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER) != TRIGGER_IS_MISSING &&
-		stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER) == TRIGGER_IS_MISSING &&
-		!in_restore())
+	char row_state = stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER);
+	char truncate_state = stream_triggers_state(rel,
+												DDBSTREAMS_TRUNCATE_TRIGGER);
+
+	if (truncate_state != TRIGGER_IS_MISSING &&
+		row_state == TRIGGER_IS_MISSING && !stream_restore_is_running())
 		stream_triggers_drop(RelationGetRelid(rel), DDBSTREAMS_TRUNCATE_TRIGGER);
 	else
 	{
-		/* A disabled stream's: ENABLE TRIGGER ALL does not bring them back. */
+		/* ENABLE TRIGGER ALL must not bring back a disabled stream's. */
 		stream_triggers_disable_on(rel);
 		stream_triggers_make_depend(rel);
 	}
 }
 
 /*
- * Does a table without a stream come from a dump in which it had one, and can
- * the stream be enabled now?
- */
-static bool
-may_enable_defined(Relation rel)
-{
-	Oid	 relid = RelationGetRelid(rel);
-	char state = stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER);
-
-	if (rel->rd_rel->relispartition || state == TRIGGER_IS_MISSING ||
-		state == TRIGGER_IS_FOREIGN || !stream_definition_exists(relid))
-		return false;
-	if (stream_key_of(rel) == NULL)
-	{
-		ereport(in_restore() ? DEBUG1 : WARNING,
-				(errmsg("the stream that trigger \"%s\" defines waits for table \"%s\" to have a primary key",
-						DDBSTREAMS_ROW_TRIGGER, RelationGetRelationName(rel))));
-		return false;
-	}
-
-	/*
-	 * The definition may have been made long ago, by a former owner.  A restore
-	 * acts upon what it finds; whoever adds a key by hand may not know of it.
-	 */
-	if (in_restore() || stream_definition_is_new(relid))
-		return true;
-	ereport(WARNING,
-			(errmsg("the stream that trigger \"%s\" of table \"%s\" defines is not enabled",
-					DDBSTREAMS_ROW_TRIGGER, RelationGetRelationName(rel)),
-			 errdetail("The trigger was made before the table had a primary key."),
-			 errhint("Drop the trigger and call ddbstreams.enable_stream.")));
-	return false;
-}
-
-/*
- * Is everything there that capture needs?  Returns false if the stream has to
- * end, because a restore drops its triggers.
+ * Checks that everything is there that capture needs, and raises an error if
+ * not.  Returns false if the stream has to end, because a restore drops its
+ * triggers.
  */
 static bool
 check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
@@ -370,23 +332,24 @@ check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 	Relation root;
 
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-		refuse_with_hint(psprintf("keep rows in unlogged table \"%s\"",
-								  RelationGetRelationName(rel)),
-						 stream,
-						 rel->rd_rel->relispartition ?
-							 "Make the partition LOGGED, or call ddbstreams.disable_stream first." :
-							 "Call ddbstreams.disable_stream first.");
+		refuse_action_with_hint(psprintf("keep rows in unlogged table \"%s\"",
+										 RelationGetRelationName(rel)),
+								stream,
+								rel->rd_rel->relispartition ?
+									"Make the partition LOGGED, or call ddbstreams.disable_stream first." :
+									"Call ddbstreams.disable_stream first.");
 	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
-		refuse(psprintf("keep rows in foreign table \"%s\"",
-						RelationGetRelationName(rel)),
-			   stream);
+		refuse_action(psprintf("keep rows in foreign table \"%s\"",
+							   RelationGetRelationName(rel)),
+					  stream);
 	if (!check_trigger(rel, DDBSTREAMS_ROW_TRIGGER, stream))
 		return false;
 	if (rel->rd_rel->relkind == RELKIND_RELATION)
 	{
-		/* PostgreSQL does not clone it to a new partition. */
-		if (rel->rd_rel->relispartition &&
-			stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER) == TRIGGER_IS_MISSING)
+		char state = stream_triggers_state(rel, DDBSTREAMS_TRUNCATE_TRIGGER);
+
+		/* PostgreSQL does not clone this trigger to a new partition. */
+		if (rel->rd_rel->relispartition && state == TRIGGER_IS_MISSING)
 			stream_triggers_require_truncate(rel);
 		else if (!check_trigger(rel, DDBSTREAMS_TRUNCATE_TRIGGER, stream))
 			return false;
@@ -417,7 +380,7 @@ check_relation(Oid relid)
 	rel = table_open(relid, AccessShareLock);
 	stream = stream_catalog_capturing(relid, &root);
 	if (stream == NULL)
-		enables = may_enable_defined(rel);
+		enables = stream_restore_is_due(rel);
 	else
 		disables = !check_captured(rel, root, stream);
 	if (stream == NULL && !enables)
@@ -425,15 +388,11 @@ check_relation(Oid relid)
 	table_close(rel, NoLock);
 
 	if (enables)
-		stream_restore(relid);
+		stream_restore_enable(relid);
 	if (disables)
 		stream_disable(root);
 }
 
-/*
- * Looks at the tables that were altered since the last time, and raises an
- * error if a stream would lose changes unseen.
- */
 void
 stream_guard_check(void)
 {
@@ -461,7 +420,7 @@ stream_guard_check(void)
 		check_relation(lfirst_oid(lc));
 	PopActiveSnapshot();
 
-	/* What we have mended ourselves was noted, too. */
+	/* The hook has noted the repairs, too. */
 	foreach (lc, notes)
 	{
 		if (!((GuardNote *) lfirst(lc))->dropped)
@@ -470,14 +429,12 @@ stream_guard_check(void)
 	list_free(altered);
 }
 
-/* May this transaction have dropped tables with streams? */
 bool
 stream_guard_has_dropped(void)
 {
 	return notes != NIL && OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
 }
 
-/* Disables the streams of the tables that this transaction has dropped. */
 void
 stream_guard_close_dropped(void)
 {
@@ -505,7 +462,6 @@ stream_guard_close_dropped(void)
 	PopActiveSnapshot();
 }
 
-/* Forgets what an aborted subtransaction has noted. */
 void
 stream_guard_cut(SubTransactionId subid)
 {
@@ -518,24 +474,23 @@ stream_guard_cut(SubTransactionId subid)
 	}
 }
 
-/* At the end of the transaction; the memory goes with its context. */
 void
 stream_guard_forget(void)
 {
-	notes = NIL;
+	notes = NIL; /* the memory goes with TopTransactionContext */
 }
 
 /*
- * A table is about to become a partition.  It may have triggers from an earlier
- * stream of its own, which are dropped; one that is enabled is refused.
+ * A table is about to become a partition.  Triggers that an earlier stream of
+ * its own has left are dropped; if it has a stream, the command is refused.
  */
 static void
-prepare_attach(RangeVar *partition)
+before_attach(RangeVar *partition)
 {
 	Oid			relid = RangeVarGetRelid(partition, NoLock, true);
 	StreamInfo *stream;
 
-	/* What is wrong otherwise, ALTER TABLE says. */
+	/* ALTER TABLE raises the errors for a table that cannot be attached. */
 	if (!OidIsValid(relid) || !compat_owns_relation(relid, GetUserId()) ||
 		!OidIsValid(get_trigger_oid(relid, DDBSTREAMS_ROW_TRIGGER, true)) ||
 		!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
@@ -544,8 +499,8 @@ prepare_attach(RangeVar *partition)
 	LockRelationOid(relid, AccessExclusiveLock);
 	stream = stream_catalog_enabled(relid, NULL);
 	if (stream != NULL)
-		refuse(psprintf("attach table \"%s\" as a partition", partition->relname),
-			   stream);
+		refuse_action(psprintf("attach table \"%s\" as a partition", partition->relname),
+					  stream);
 	if (!get_rel_relispartition(relid))
 		stream_triggers_drop_leftovers(find_all_inheritors(relid,
 														   AccessExclusiveLock,
@@ -562,13 +517,13 @@ stream_guard_before_alter(AlterTableStmt *stmt)
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, lc);
 
 		if (command->subtype == AT_AttachPartition)
-			prepare_attach(castNode(PartitionCmd, command->def)->name);
+			before_attach(castNode(PartitionCmd, command->def)->name);
 	}
 }
 
 /*
- * ALTER TABLE … ADD PRIMARY KEY and ALTER INDEX … ATTACH PARTITION may bring the
- * key that a restored definition waits for.
+ * ALTER TABLE ... ADD PRIMARY KEY and ALTER INDEX ... ATTACH PARTITION may
+ * bring the key for which the stream of a restored trigger waits.
  */
 void
 stream_guard_after_alter(AlterTableStmt *stmt)
@@ -589,64 +544,8 @@ stream_guard_after_alter(AlterTableStmt *stmt)
 	 * In a parallel restore another session may be about to make the trigger,
 	 * without seeing this key.
 	 */
-	if (stmt->objtype == OBJECT_INDEX && in_restore())
+	if (stmt->objtype == OBJECT_INDEX && stream_restore_is_running())
 		LockRelationOid(relid, ShareRowExclusiveLock);
 	if (OidIsValid(get_trigger_oid(relid, DDBSTREAMS_ROW_TRIGGER, true)))
 		note_altered(relid);
-}
-
-/*
- * A restore makes the triggers of a stream one by one, but the first of them has
- * had the stream enabled, and with it all: is this another of these?
- */
-static bool
-is_made_already(CreateTrigStmt *stmt)
-{
-	Oid		 relid;
-	Relation rel;
-	char	 state;
-
-	if (strcmp(stmt->trigname, DDBSTREAMS_TRUNCATE_TRIGGER) != 0 || !in_restore() ||
-		!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
-		return false;
-	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
-	if (!OidIsValid(relid) ||
-		pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER) != ACLCHECK_OK)
-		return false;
-
-	/* As CREATE TRIGGER does: another session may be at work. */
-	rel = table_open(relid, ShareRowExclusiveLock);
-	state = stream_triggers_state(rel, stmt->trigname);
-	table_close(rel, NoLock);
-	return state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN;
-}
-
-/*
- * ALTER TRIGGER … DEPENDS ON EXTENSION follows in a restore, and would have two
- * parallel ones wait for each other: it locks the extension, to which the new
- * stream's shards have been added.  It has been seen to, too.
- */
-static bool
-depends_already(AlterObjectDependsStmt *stmt)
-{
-	Oid relid;
-
-	if (stmt->objectType != OBJECT_TRIGGER || stmt->remove ||
-		strcmp(strVal(stmt->extname), DDBSTREAMS_EXTENSION) != 0 ||
-		!OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)))
-		return false;
-	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
-	return OidIsValid(relid) &&
-		   stream_triggers_depend(relid, strVal(llast(castNode(List, stmt->object))));
-}
-
-bool
-stream_guard_has_done(Node *command)
-{
-	if (IsBinaryUpgrade)
-		return false;
-	if (IsA(command, CreateTrigStmt))
-		return is_made_already((CreateTrigStmt *) command);
-	return IsA(command, AlterObjectDependsStmt) &&
-		   depends_already((AlterObjectDependsStmt *) command);
 }

@@ -1,46 +1,108 @@
 /*
  * stream_restore.c
- *	  Enables the stream that the row trigger of a restored table defines.
+ *	  Restoring a dump: the streams that its triggers define.
  *
- * stream_definition.c says what stands in the trigger's arguments.  Here they
- * are parsed, and the stream and its mappings are made from them.
+ * stream_definition.c says how a dump carries the definition of a stream: in
+ * the arguments of the table's row trigger.  When such a trigger is made on a
+ * table without a stream, stream_guard.c asks this file, and enables the
+ * stream: behind the data, since a dump makes triggers after it has loaded
+ * rows, and in every kind of restore, since no other table and no setting is
+ * needed.  The stream is a new one, empty, with a label of its own.
+ *
+ * A restore may also bring the primary key after the trigger: then the stream
+ * is enabled with the key.  Outside of a restore a definition counts only if
+ * the present transaction has made the trigger, because it is acted upon with
+ * the rights of the session that adds the key.
+ *
+ * Enabling makes all triggers of the table and its partitions.  The dump goes
+ * on to make them one by one, so those of its commands that have been carried
+ * out already are skipped.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
-#include "lib/stringinfo.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
+#include "nodes/parsenodes.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "mapping/mapping_definition.h"
+#include "registry/catalog_table.h"
 #include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
 #include "stream/stream.h"
 #include "stream/stream_definition.h"
 #include "stream/stream_restore.h"
+#include "stream/stream_triggers.h"
 
-/* A definition as it is read */
+/* A definition as it is read from the arguments */
 typedef struct StreamDefinition
 {
 	char	 *view_type;
 	int		  shard_count; /* 0: the default */
 	List	 *partition_key;
 	Interval *retention; /* NULL: the default */
-	List	 *mappings;	 /* texts */
+	List	 *mappings;	 /* of char * */
 } StreamDefinition;
+
+/*
+ * What pg_dump writes begins with these settings, in all versions; nobody
+ * types commands under them.  A restore has to succeed in a database whose
+ * streams are enabled, too: with --clean it drops triggers before tables, and
+ * with --disable-triggers it disables all triggers of a table.
+ */
+bool
+stream_restore_is_running(void)
+{
+	return !check_function_bodies && namespace_search_path != NULL &&
+		   namespace_search_path[0] == '\0';
+}
+
+/*
+ * --- enabling the stream that a trigger defines -----------------------------
+ */
+
+bool
+stream_restore_is_due(Relation rel)
+{
+	Oid	 relid = RelationGetRelid(rel);
+	char state = stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER);
+
+	if (rel->rd_rel->relispartition || state == TRIGGER_IS_MISSING ||
+		state == TRIGGER_IS_FOREIGN || !stream_definition_exists(relid))
+		return false;
+	if (stream_key_of(rel) == NULL)
+	{
+		ereport(stream_restore_is_running() ? DEBUG1 : WARNING,
+				(errmsg("the stream that trigger \"%s\" defines waits for table \"%s\" to have a primary key",
+						DDBSTREAMS_ROW_TRIGGER, RelationGetRelationName(rel))));
+		return false;
+	}
+
+	/*
+	 * A former owner may have made the definition, long ago.  A restore acts
+	 * upon what it finds; an owner who adds a key by hand may not know of it.
+	 */
+	if (stream_restore_is_running() || stream_definition_is_new(relid))
+		return true;
+	ereport(WARNING,
+			(errmsg("the stream that trigger \"%s\" of table \"%s\" defines is not enabled",
+					DDBSTREAMS_ROW_TRIGGER, RelationGetRelationName(rel)),
+			 errdetail("The trigger was made before the table had a primary key."),
+			 errhint("Drop the trigger and call ddbstreams.enable_stream.")));
+	return false;
+}
 
 static int
 parse_shard_count(const char *value)
@@ -92,12 +154,8 @@ parse_argument(StreamDefinition *definition, const char *argument)
 				 errhint("Leave the arguments away, and call ddbstreams.enable_stream.")));
 }
 
-/*
- * Enables the stream that the row trigger of a relation defines, as
- * enable_stream would; the rights needed are the same.
- */
 void
-stream_restore(Oid relid)
+stream_restore_enable(Oid relid)
 {
 	StreamDefinition definition = {.view_type = "NEW_AND_OLD_IMAGES"};
 	Relation		 pg_trigger = table_open(TriggerRelationId, AccessShareLock);
@@ -108,7 +166,8 @@ stream_restore(Oid relid)
 	StreamInfo		*stream;
 	ListCell		*lc;
 
-	if (!stream_definition_find_trigger(pg_trigger, relid, &tuple))
+	tuple = stream_triggers_find(pg_trigger, relid, DDBSTREAMS_ROW_TRIGGER);
+	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "trigger \"%s\" of relation %u is missing",
 			 DDBSTREAMS_ROW_TRIGGER, relid);
 	arguments = stream_definition_arguments(pg_trigger, tuple);
@@ -124,4 +183,67 @@ stream_restore(Oid relid)
 	stream = stream_catalog_enabled(relid, NULL);
 	foreach (lc, definition.mappings)
 		mapping_definition_restore(stream, lfirst(lc));
+}
+
+/*
+ * --- commands that have been carried out already ----------------------------
+ */
+
+/*
+ * Is a trigger made that is there already?  A restore makes the triggers of a
+ * stream one by one, but with the first of them all were made.
+ */
+static bool
+is_made_already(CreateTrigStmt *stmt)
+{
+	Oid		 relid;
+	Relation rel;
+	char	 state;
+
+	if (strcmp(stmt->trigname, DDBSTREAMS_TRUNCATE_TRIGGER) != 0 ||
+		!stream_restore_is_running() ||
+		!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return false;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (!OidIsValid(relid) ||
+		pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER) != ACLCHECK_OK)
+		return false;
+
+	/* CREATE TRIGGER takes this lock, too: another session may be at it. */
+	rel = table_open(relid, ShareRowExclusiveLock);
+	state = stream_triggers_state(rel, stmt->trigname);
+	table_close(rel, NoLock);
+	return state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN;
+}
+
+/*
+ * Is a trigger made to depend on the extension that does so already?  ALTER
+ * TRIGGER ... DEPENDS ON EXTENSION follows in a restore.  If it were run, two
+ * processes of a parallel restore could wait for each other: it locks the
+ * extension, to which the shards of the new stream have been added.
+ */
+static bool
+depends_already(AlterObjectDependsStmt *stmt)
+{
+	Oid			relid;
+	const char *name;
+
+	if (stmt->objectType != OBJECT_TRIGGER || stmt->remove ||
+		strcmp(strVal(stmt->extname), DDBSTREAMS_EXTENSION) != 0 ||
+		!OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)))
+		return false;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	name = strVal(llast(castNode(List, stmt->object)));
+	return OidIsValid(relid) && stream_triggers_depend(relid, name);
+}
+
+bool
+stream_restore_has_done(Node *command)
+{
+	if (IsBinaryUpgrade)
+		return false;
+	if (IsA(command, CreateTrigStmt))
+		return is_made_already((CreateTrigStmt *) command);
+	return IsA(command, AlterObjectDependsStmt) &&
+		   depends_already((AlterObjectDependsStmt *) command);
 }

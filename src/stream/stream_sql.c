@@ -9,7 +9,6 @@
 #include "commands/extension.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/rangetypes.h"
 #include "utils/snapmgr.h"
@@ -111,7 +110,8 @@ ddbstreams_latest_stream_arn(PG_FUNCTION_ARGS)
 /*
  * list_streams(table_name regclass) returns setof record
  *
- * The streams that the caller may read, in the order of their creation.
+ * Returns the streams that the caller may read, in the order of their
+ * creation.
  */
 Datum
 ddbstreams_list_streams(PG_FUNCTION_ARGS)
@@ -156,11 +156,18 @@ uint64_numeric(uint64 value)
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }
 
-/* The half-open range of a shard's hashes, up to 2^64 */
+static Datum
+number_text(int64 number)
+{
+	return CStringGetTextDatum(sequence_number_text(number));
+}
+
+/* Returns the half-open range of a shard's hashes, up to 2^64, as numrange. */
 static Datum
 hash_range_datum(const ShardInfo *shard)
 {
-	TypeCacheEntry *typcache = lookup_type_cache(NUMRANGEOID, TYPECACHE_RANGE_INFO);
+	TypeCacheEntry *typcache = lookup_type_cache(NUMRANGEOID,
+												 TYPECACHE_RANGE_INFO);
 	RangeBound		lower = {0};
 	RangeBound		upper = {0};
 
@@ -175,7 +182,7 @@ hash_range_datum(const ShardInfo *shard)
 /*
  * describe_stream(stream_arn text) returns setof record
  *
- * The shards of a stream in the order of their ids.
+ * Returns the shards of a stream in the order of their ids.
  */
 Datum
 ddbstreams_describe_stream(PG_FUNCTION_ARGS)
@@ -196,11 +203,11 @@ ddbstreams_describe_stream(PG_FUNCTION_ARGS)
 
 		values[0] = CStringGetTextDatum(shard->shard_id);
 		nulls[1] = shard->parent_shard_id == NULL;
-		values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(shard->parent_shard_id);
-		values[2] = CStringGetTextDatum(sequence_number_text(shard->starting_number));
+		values[1] = nulls[1] ? (Datum) 0 :
+							   CStringGetTextDatum(shard->parent_shard_id);
+		values[2] = number_text(shard->starting_number);
 		nulls[3] = ShardIsOpen(shard);
-		values[3] = nulls[3] ? (Datum) 0 :
-							   CStringGetTextDatum(sequence_number_text(shard->ending_number));
+		values[3] = nulls[3] ? (Datum) 0 : number_text(shard->ending_number);
 		values[4] = ObjectIdGetDatum(shard->shard_table);
 		values[5] = hash_range_datum(shard);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

@@ -3,14 +3,15 @@
  *	  The capture triggers of a table and its partitions.
  *
  * The row trigger is made on the table that has the stream; PostgreSQL clones
- * it to partitions, those to come too.  The TRUNCATE trigger it does not clone:
- * each table with rows gets one of its own (stream_guard.c sees to new
- * partitions).  All are ENABLE ALWAYS, so that logical replication's changes
- * are captured, and DEPEND ON the extension, so that DROP EXTENSION takes them
- * along without CASCADE.
+ * it to the table's partitions, also to those that are added later.
+ * PostgreSQL does not clone the TRUNCATE trigger: each table that has rows
+ * gets one of its own (stream_guard.c sees to new partitions).  All of them
+ * are ENABLE ALWAYS, so that changes made by logical replication are captured,
+ * and DEPEND ON the extension, so that DROP EXTENSION takes them along without
+ * CASCADE.
  *
- * Disabling a stream disables the triggers and leaves them: to drop them would
- * need a lock that waits for every reader of the table.
+ * When a stream is disabled its triggers are disabled and stay: to drop them
+ * would need a lock that waits for every reader of the table.
  */
 #include "postgres.h"
 
@@ -26,9 +27,10 @@
 #include "commands/extension.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #include "stream/stream_triggers.h"
@@ -36,12 +38,34 @@
 static const char *const trigger_names[] = {DDBSTREAMS_ROW_TRIGGER,
 											DDBSTREAMS_TRUNCATE_TRIGGER};
 
+HeapTuple
+stream_triggers_find(Relation pg_trigger, Oid relid, const char *name)
+{
+	ScanKeyData keys[2];
+	NameData	trigger_name;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	namestrcpy(&trigger_name, name);
+	ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber,
+				F_NAMEEQ, NameGetDatum(&trigger_name));
+	scan = systable_beginscan(pg_trigger, TriggerRelidNameIndexId, true, NULL,
+							  2, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
 /*
  * Is this trigger what enable_stream makes?  Another one of its name would
  * capture nothing, or not everything.
  */
 static bool
-is_ours(const Trigger *trigger)
+is_capture_trigger(const Trigger *trigger)
 {
 	bool  is_row = strcmp(trigger->tgname, DDBSTREAMS_ROW_TRIGGER) == 0;
 	List *function = list_make2(makeString(DDBSTREAMS_SCHEMA),
@@ -56,10 +80,6 @@ is_ours(const Trigger *trigger)
 		   trigger->tgfoid == LookupFuncName(function, 0, NULL, true);
 }
 
-/*
- * Returns when a trigger of a relation fires, a TRIGGER_* of trigger.h,
- * TRIGGER_IS_MISSING, or TRIGGER_IS_FOREIGN if it has only the name of ours.
- */
 char
 stream_triggers_state(Relation rel, const char *name)
 {
@@ -68,7 +88,7 @@ stream_triggers_state(Relation rel, const char *name)
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		if (strcmp(triggers->triggers[i].tgname, name) == 0)
-			return is_ours(&triggers->triggers[i]) ?
+			return is_capture_trigger(&triggers->triggers[i]) ?
 					   triggers->triggers[i].tgenabled :
 					   TRIGGER_IS_FOREIGN;
 	}
@@ -101,7 +121,6 @@ depend_on_extension(Oid trigger_oid)
 	CommandCounterIncrement();
 }
 
-/* Does DROP EXTENSION take a trigger of a relation along? */
 bool
 stream_triggers_depend(Oid relid, const char *name)
 {
@@ -112,11 +131,6 @@ stream_triggers_depend(Oid relid, const char *name)
 						   get_extension_oid(DDBSTREAMS_EXTENSION, false));
 }
 
-/*
- * Sees to it that DROP EXTENSION takes along the triggers of ours that somebody
- * else has made, such as pg_restore.  Those that PostgreSQL clones to partitions
- * go with the root's.
- */
 void
 stream_triggers_make_depend(Relation rel)
 {
@@ -127,9 +141,11 @@ stream_triggers_make_depend(Relation rel)
 		const char *name = trigger_names[i];
 		char		state = stream_triggers_state(rel, name);
 
+		/* A clone of the row trigger goes with the trigger of the root. */
+		if (rel->rd_rel->relispartition &&
+			strcmp(name, DDBSTREAMS_ROW_TRIGGER) == 0)
+			continue;
 		if (state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN &&
-			!(rel->rd_rel->relispartition &&
-			  strcmp(name, DDBSTREAMS_ROW_TRIGGER) == 0) &&
 			!stream_triggers_depend(relid, name))
 			depend_on_extension(get_trigger_oid(relid, name, false));
 	}
@@ -152,8 +168,9 @@ create_trigger(Oid relid, const char *name, const char *function, bool row,
 	stmt->events = events;
 
 	/*
-	 * The caller owns the table; an owner may have revoked TRIGGER from
-	 * himself, which is not what this is about.
+	 * The user owns the table, which has been checked.  An owner may have
+	 * revoked the privilege TRIGGER on the table from the owner's role; that
+	 * does not matter here.
 	 */
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
@@ -168,10 +185,6 @@ create_trigger(Oid relid, const char *name, const char *function, bool row,
 	depend_on_extension(trigger.objectId);
 }
 
-/*
- * Sees to it that a relation has its TRUNCATE trigger, and that it fires.  The
- * caller holds ShareRowExclusiveLock or more.
- */
 void
 stream_triggers_require_truncate(Relation rel)
 {
@@ -186,7 +199,6 @@ stream_triggers_require_truncate(Relation rel)
 								  TRIGGER_FIRES_ALWAYS);
 }
 
-/* Drops a trigger of ours, if the relation has it. */
 void
 stream_triggers_drop(Oid relid, const char *name)
 {
@@ -201,10 +213,9 @@ stream_triggers_drop(Oid relid, const char *name)
 }
 
 /*
- * Drops the triggers that an earlier stream of their own has left on tables
- * that become parts of a partitioned one: PostgreSQL would not clone a trigger
- * to a table that has one of its name.  A partitioned table comes before its
- * parts, whose clones go with its trigger.
+ * PostgreSQL would not clone a trigger to a table that has one of its name.
+ * The clones of a partitioned table's trigger go with it, so that table comes
+ * first.
  */
 void
 stream_triggers_drop_leftovers(List *relids)
@@ -218,11 +229,6 @@ stream_triggers_drop_leftovers(List *relids)
 	}
 }
 
-/*
- * Makes the triggers of a stream, or enables those that an earlier one has
- * left.  relids are the table and all its partitions, the table first, locked
- * ShareRowExclusive.
- */
 void
 stream_triggers_enable(List *relids)
 {
@@ -253,7 +259,6 @@ stream_triggers_enable(List *relids)
 	}
 }
 
-/* Disables the triggers of ours that a relation has. */
 void
 stream_triggers_disable_on(Relation rel)
 {
@@ -267,7 +272,6 @@ stream_triggers_disable_on(Relation rel)
 	}
 }
 
-/* Disables a stream's triggers; relids as for stream_triggers_enable. */
 void
 stream_triggers_disable(List *relids)
 {
@@ -282,7 +286,7 @@ stream_triggers_disable(List *relids)
 	}
 }
 
-/* The tables that have triggers of ours, and are not partitions */
+/* Returns the tables that have capture triggers and are no partitions. */
 static List *
 triggered_tables(void)
 {
@@ -307,11 +311,7 @@ triggered_tables(void)
 	return relids;
 }
 
-/*
- * Waits for all who are using a table with triggers of ours, or a partition of
- * one, and keeps others off until the end of the transaction.  A table is locked
- * before its partitions, as everybody does it.
- */
+/* A table is locked before its partitions, as other commands do it. */
 void
 stream_triggers_lock_tables(void)
 {

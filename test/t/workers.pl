@@ -382,7 +382,7 @@ sub triggers
 my $good = 't=A tt=A p=A p1=A p1t=A d=D dt=D';
 for (my $end = time() + 30; triggers() ne $good && time() < $end; usleep(20_000)) { }
 is(triggers(), $good, 'triggers fire always again');
-$node->wait_for_log(qr/capture triggers of table "p" were missing or did not always fire/);
+$node->wait_for_log(qr/ddbstreams has repaired the capture triggers of table "p"/);
 pass('... and it is logged');
 $session = $node->background_psql('one', on_error_stop => 0);
 $session->query_safe('BEGIN; LOCK TABLE t IN ROW EXCLUSIVE MODE');
