@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/partition.h"
 #include "common/hashfn.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -86,9 +85,9 @@ build_key(Relation rel, Oid root, int count, const AttrNumber *root_attnums)
 
 		columns[i].attnum = attnum;
 		columns[i].collation = att->attcollation;
-		if (!stream_key_hash_function(att->atttypid, &columns[i].hash,
-									  CurrentMemoryContext))
-			columns[i].hash.fn_oid = InvalidOid;
+		if (!stream_key_hash_find(att->atttypid, &columns[i].hash,
+								  CurrentMemoryContext))
+			columns[i].hash.function.fn_oid = InvalidOid;
 	}
 	return columns;
 }
@@ -129,7 +128,7 @@ build_facts(Relation rel)
 	facts->partition_is_key = stream->key_count == stream->partition_count;
 	for (int i = 0; i < facts->partition_count; i++)
 	{
-		if (!OidIsValid(facts->partition[i].hash.fn_oid))
+		if (!OidIsValid(facts->partition[i].hash.function.fn_oid))
 			elog(ERROR, "partition key of table \"%s\" cannot be hashed",
 				 RelationGetRelationName(rel));
 		facts->partition_is_key &=
@@ -223,13 +222,11 @@ captured_relation_hash(KeyColumn *columns, int count, TupleTableSlot *slot)
 		Datum value = slot_getattr(slot, columns[i].attnum, &isnull);
 
 		/* A key that cannot be hashed orders as if all keys were equal. */
-		if (isnull || !OidIsValid(columns[i].hash.fn_oid))
+		if (isnull || !OidIsValid(columns[i].hash.function.fn_oid))
 			continue;
 		result = hash_combine64(result,
-								DatumGetUInt64(FunctionCall2Coll(&columns[i].hash,
-																 columns[i].collation,
-																 value,
-																 UInt64GetDatum(HASH_PARTITION_SEED))));
+								stream_key_hash_value(&columns[i].hash,
+													  columns[i].collation, value));
 	}
 	return result;
 }

@@ -8,16 +8,16 @@
 #include "base/ddbstreams.h"
 
 #include "executor/tuptable.h"
-#include "fmgr.h"
 
 #include "capture/virtual_columns.h"
 #include "registry/row_descriptor.h"
+#include "registry/stream_key.h"
 #include "registry/view_type.h"
 
 typedef struct KeyColumn
 {
 	AttrNumber attnum; /* the relation's own */
-	FmgrInfo   hash;   /* the type's extended hash function */
+	KeyHash	   hash;
 	Oid		   collation;
 } KeyColumn;
 

@@ -3,9 +3,9 @@
  *	  The key of a table: which columns it has, and how they are hashed.
  *
  * A record goes to the shard that takes the hash of its partition key.  Equal
- * keys must hash alike as long as the stream is enabled.  So the stream keeps
- * the names of the hash functions that its key had when it was enabled, and
- * DDL that would change them is refused (stream_guard.c).
+ * keys must hash alike as long as the stream is enabled.  So the stream keeps a
+ * text that says how its key was hashed when it was enabled, and DDL that would
+ * change it is refused (stream_guard.c).
  */
 #include "postgres.h"
 
@@ -64,43 +64,111 @@ stream_key_of(Relation rel)
 }
 
 bool
-stream_key_hash_function(Oid type, FmgrInfo *finfo, MemoryContext context)
+stream_key_hash_find(Oid type, KeyHash *hash, MemoryContext context)
 {
-	TypeCacheEntry *typentry =
-		lookup_type_cache(type, TYPECACHE_HASH_EXTENDED_PROC_FINFO);
+	TypeCacheEntry *typentry = lookup_type_cache(type, TYPECACHE_HASH_PROC_FINFO |
+														   TYPECACHE_HASH_EXTENDED_PROC_FINFO);
 
-	if (!OidIsValid(typentry->hash_extended_proc))
+	hash->is_narrow = !OidIsValid(typentry->hash_extended_proc);
+	if (!hash->is_narrow)
+		fmgr_info_copy(&hash->function, &typentry->hash_extended_proc_finfo, context);
+	else if (OidIsValid(typentry->hash_proc))
+		fmgr_info_copy(&hash->function, &typentry->hash_proc_finfo, context);
+	else
 		return false;
-	fmgr_info_copy(finfo, &typentry->hash_extended_proc_finfo, context);
 	return true;
+}
+
+static void append_type(StringInfo text, Oid type);
+
+/*
+ * A composite type hashes its attributes, which ALTER TYPE may change: its OID is
+ * followed by them.
+ */
+static void
+append_composite(StringInfo text, Oid type)
+{
+	TupleDesc desc = lookup_rowtype_tupdesc(type, -1);
+
+	appendStringInfo(text, "%u(", type);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (TupleDescAttr(desc, i)->attisdropped)
+			continue;
+		appendStringInfoChar(text, ' ');
+		append_type(text, TupleDescAttr(desc, i)->atttypid);
+	}
+	appendStringInfoChar(text, ')');
+	ReleaseTupleDesc(desc);
+}
+
+/*
+ * Appends what the hash of a type's values depends on beside the function: the
+ * elements' type of an array, the type itself of an enum, whose values are
+ * hashed by the OIDs of its labels.  Varchar is text.  OIDs of types survive
+ * pg_upgrade; in a dump a stream has nothing of this.
+ */
+static void
+append_type(StringInfo text, Oid type)
+{
+	Oid base = getBaseType(type);
+	Oid element = get_element_type(base);
+
+	if (OidIsValid(element))
+	{
+		appendStringInfoChar(text, '[');
+		append_type(text, element);
+		appendStringInfoChar(text, ']');
+	}
+	else if (get_typtype(base) == TYPTYPE_COMPOSITE)
+		append_composite(text, base);
+	else
+		appendStringInfo(text, "%u", base == VARCHAROID ? TEXTOID : base);
+}
+
+bool
+stream_key_hash_depends_on(const char *hash_functions, Oid type)
+{
+	/* "12(" is in " 412(", too: then there is a look too many. */
+	return strstr(hash_functions, psprintf("%u(", type)) != NULL;
+}
+
+static void
+raise_no_hash(Relation rel, Form_pg_attribute att)
+{
+	TableKey *key = stream_key_of(rel);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("column \"%s\" cannot be in the partition key: its type %s has no hash operator class",
+					NameStr(att->attname), format_type_be(att->atttypid)),
+			 key != NULL && key->count > 1 ?
+				 errhint("Name other columns of the primary key as partition_key.") :
+				 errhint("Give the table a primary key with a column of another type.")));
 }
 
 char *
 stream_key_hash_functions(Relation rel, int count, const AttrNumber *attnums)
 {
-	StringInfoData names;
+	StringInfoData text;
 
-	initStringInfo(&names);
+	initStringInfo(&text);
 	for (int i = 0; i < count; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel),
 											  attnums[i] - 1);
-		FmgrInfo		  hash;
+		KeyHash			  hash;
 
-		if (!stream_key_hash_function(att->atttypid, &hash,
-									  CurrentMemoryContext))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("column \"%s\" cannot be in the partition key: its type %s has no hash operator class",
-							NameStr(att->attname), format_type_be(att->atttypid)),
-					 errhint("Name other columns of the primary key as partition_key.")));
-		appendStringInfo(&names, "%s%s", i > 0 ? " " : "",
-						 get_func_name(hash.fn_oid));
+		if (!stream_key_hash_find(att->atttypid, &hash, CurrentMemoryContext))
+			raise_no_hash(rel, att);
+		appendStringInfo(&text, "%s%s:", i > 0 ? " " : "",
+						 get_func_name(hash.function.fn_oid));
+		append_type(&text, att->atttypid);
 		if (OidIsValid(att->attcollation) &&
 			!get_collation_isdeterministic(att->attcollation))
-			appendStringInfo(&names, "(%s)", get_collation_name(att->attcollation));
+			appendStringInfo(&text, "(%s)", get_collation_name(att->attcollation));
 	}
-	return names.data;
+	return text.data;
 }
 
 List *

@@ -183,7 +183,8 @@ stream_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 	{
 		if (access == OAT_DROP && sub_id == 0)
 			note_dropped(object_id);
-		else if (access == OAT_POST_ALTER || access == OAT_DROP)
+		else if (access == OAT_POST_ALTER || access == OAT_DROP ||
+				 (access == OAT_POST_CREATE && sub_id != 0))
 			note_altered(object_id);
 	}
 	else if (class_id == TriggerRelationId &&
@@ -364,6 +365,32 @@ check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 	return true;
 }
 
+/*
+ * A composite type has got another attribute, or lost one.  If a partition key
+ * has a column of it, values that were equal hash otherwise from now on.
+ */
+static void
+check_composite(Oid relid)
+{
+	Oid		  type = get_rel_type_id(relid);
+	ListCell *lc;
+
+	foreach (lc, stream_catalog_list(InvalidOid, NULL))
+	{
+		StreamInfo *stream = lfirst(lc);
+		Relation	rel;
+
+		if (!StreamIsEnabled(stream) ||
+			!stream_key_hash_depends_on(stream->hash_functions, type))
+			continue;
+		rel = try_table_open(stream->table_oid, AccessShareLock);
+		if (rel == NULL)
+			continue;
+		check_key(rel, stream);
+		table_close(rel, NoLock);
+	}
+}
+
 static void
 check_relation(Oid relid)
 {
@@ -374,6 +401,8 @@ check_relation(Oid relid)
 	bool		disables = false;
 	char		relkind = get_rel_relkind(relid); /* 0 if it is gone */
 
+	if (relkind == RELKIND_COMPOSITE_TYPE)
+		check_composite(relid);
 	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
 		relkind != RELKIND_FOREIGN_TABLE)
 		return;

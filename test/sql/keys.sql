@@ -297,6 +297,93 @@ update parted set region = 'us' where id = 1;
 select max(shards), min(shards) from (select (coalesce(new_image, old_image)).id, count(distinct shard_id) as shards from ddbstreams.changes(null::parted) group by 1) as c;
 select event_name, new_image, old_image from ddbstreams.changes(null::parted) where (coalesce(new_image, old_image)).id = 1;
 
+--
+-- A type that hashes equal keys otherwise is refused, however alike the functions' names are
+--
+
+create type enum_1 as enum ('a', 'b', 'c');
+create type enum_2 as enum ('c', 'b', 'a');
+create type hash_pair as (a int, b int);
+create type holder as (p hash_pair, other int);
+create table hash_enum (k enum_1 primary key);
+create table hash_array (k int[] primary key);
+create table hash_range (k int4range primary key);
+create table hash_record (k hash_pair primary key);
+create table hash_nested (k holder[], n int, primary key (k, n));
+create table hash_time (k timestamp primary key);
+create table hash_text (k varchar(10) primary key);
+select ddbstreams.enable_stream(t::regclass, shard_count => 16) is not null
+from unnest(array['hash_enum', 'hash_array', 'hash_range', 'hash_record', 'hash_nested', 'hash_time', 'hash_text']) t;
+select test.fails(c) from unnest(array[
+    'alter table hash_enum alter k type enum_2 using k::text::enum_2',
+    'alter table hash_array alter k type numeric[]',
+    'alter table hash_array alter k type int8[]',
+    'alter table hash_range alter k type numrange using numrange(lower(k), upper(k))',
+    'alter table hash_time alter k type timestamptz',
+    'alter type hash_pair add attribute c int',
+    'alter type hash_pair drop attribute b',
+    'alter type holder add attribute c int',
+    'alter type holder drop attribute other']) c;
+-- a type of the same values is not
+alter table hash_text alter k type varchar(20);
+alter table hash_text alter k type text;
+alter type enum_1 add value 'd';
+alter type enum_1 rename value 'a' to 'z';
+alter type enum_1 rename to enum_3;
+alter type hash_pair rename attribute b to bb;
+create domain number as int;
+create table hash_domain (k int primary key);
+select ddbstreams.enable_stream('hash_domain') is not null;
+alter table hash_domain alter k type number;
+-- nor is a composite type that no key has
+create type loose as (a int);
+create table with_loose (id int primary key, l loose);
+select ddbstreams.enable_stream('with_loose') is not null;
+alter type loose add attribute b int;
+-- a disabled stream refuses nothing
+select ddbstreams.disable_stream('hash_record') is not null, ddbstreams.disable_stream('hash_nested') is not null;
+alter type hash_pair add attribute c int;
+
+--
+-- A type with a 32-bit hash function alone can be in the key, one without any cannot
+--
+
+set client_min_messages = warning;
+create type narrow;
+create function narrow_in(cstring) returns narrow language internal immutable strict as 'int4in';
+create function narrow_out(narrow) returns cstring language internal immutable strict as 'int4out';
+create type narrow (input = narrow_in, output = narrow_out, like = int4);
+create function narrow_lt(narrow, narrow) returns bool language internal immutable strict as 'int4lt';
+create function narrow_le(narrow, narrow) returns bool language internal immutable strict as 'int4le';
+create function narrow_eq(narrow, narrow) returns bool language internal immutable strict as 'int4eq';
+create function narrow_ge(narrow, narrow) returns bool language internal immutable strict as 'int4ge';
+create function narrow_gt(narrow, narrow) returns bool language internal immutable strict as 'int4gt';
+create function narrow_cmp(narrow, narrow) returns int language internal immutable strict as 'btint4cmp';
+create function narrow_hash(narrow) returns int language internal immutable strict as 'hashint4';
+create operator < (leftarg = narrow, rightarg = narrow, function = narrow_lt);
+create operator <= (leftarg = narrow, rightarg = narrow, function = narrow_le);
+create operator = (leftarg = narrow, rightarg = narrow, function = narrow_eq, hashes, merges);
+create operator >= (leftarg = narrow, rightarg = narrow, function = narrow_ge);
+create operator > (leftarg = narrow, rightarg = narrow, function = narrow_gt);
+create operator class narrow_btree default for type narrow using btree as
+    operator 1 <, operator 2 <=, operator 3 =, operator 4 >=, operator 5 >, function 1 narrow_cmp(narrow, narrow);
+reset client_min_messages;
+create table hash_narrow (k narrow primary key, v int);
+create table hash_narrow_array (k narrow[], n int, primary key (k, n));
+select test.fails(format('select ddbstreams.enable_stream(%L)', t)) from unnest(array['hash_narrow', 'hash_narrow_array']) t;
+create operator class narrow_hash default for type narrow using hash as
+    operator 1 =, function 1 narrow_hash(narrow);
+select ddbstreams.enable_stream('hash_narrow', shard_count => 4) is not null,
+       ddbstreams.enable_stream('hash_narrow_array', shard_count => 4) is not null;
+insert into hash_narrow select g::text::narrow, 1 from generate_series(1, 100) g;
+update hash_narrow set v = 2;
+insert into hash_narrow_array select array[g::text::narrow], 1 from generate_series(1, 100) g;
+-- keys are spread over the shards, and each keeps to one
+select count(distinct shard_id) as shards, count(distinct (new_image).k::text) as keys,
+    count(distinct ((new_image).k::text, shard_id)) as pairs
+from ddbstreams.changes(null::hash_narrow);
+select count(distinct shard_id) as shards, count(*) from ddbstreams.changes(null::hash_narrow_array);
+
 \set VERBOSITY terse
 set client_min_messages = warning;
 drop schema keys cascade;
