@@ -21,7 +21,6 @@
 
 #include "access/relation.h"
 #include "miscadmin.h"
-#include "utils/timestamp.h"
 
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"

@@ -22,7 +22,6 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "access/xact.h"
 #include "fmgr.h"
 #include "funcapi.h"

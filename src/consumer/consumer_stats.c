@@ -14,7 +14,6 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -23,7 +22,6 @@
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_view.h"
 #include "reading/stream_access.h"
-#include "registry/catalog_table.h"
 #include "registry/row.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"

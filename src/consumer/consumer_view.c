@@ -14,7 +14,6 @@
 
 #include "access/relation.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "consumer/consumer_catalog.h"

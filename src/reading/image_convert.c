@@ -10,26 +10,25 @@
  * The last two may fail.  Such a failure costs one value and not the page: the
  * value is null, and a warning says so once for each column.
  *
- * Casts, input functions and domain constraints may be anybody's code, and the
- * caller names the row type, hence the code.  So it never runs as a role that
- * the caller could not become anyway.  A caller that may become the table's
- * owner (a superuser is one) has it run as the owner, to whom the code belongs
- * in general, and who can then do no more than before.  Otherwise it runs as the
- * caller, as it would in a query of the caller's.
+ * Casts, input functions and domain constraints may be code of any role, and
+ * the caller chooses the code by naming the row type.  So the code never runs
+ * as a role that the caller could not become.  If the caller may become the
+ * owner of the row type's table (a superuser may), the code runs as the owner:
+ * it belongs to the owner in general, and a superuser does not run other
+ * roles' code as superuser.  Else it runs as the caller, as it would in a
+ * query that the caller writes.
  */
 #include "postgres.h"
 
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/tupdesc_details.h"
-#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"

@@ -10,7 +10,6 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "utils/timestamp.h"
 
 #include "base/errors.h"
 #include "base/sequence_number.h"
