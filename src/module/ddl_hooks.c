@@ -23,7 +23,7 @@
 #include "module/ddl_hooks.h"
 #include "module/own_table_guard.h"
 #include "module/worker_guard.h"
-#include "shard/shard_log.h"
+#include "shard/shard_wake.h"
 #include "stream/stream_guard.h"
 #include "stream/stream_restore.h"
 
@@ -148,7 +148,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		worker_guard_after_rewrite();
 	if (wakes)
 	{
-		shard_log_wake_all();
+		shard_wake_all();
 		worker_guard_after_prepared();
 	}
 	if (alters)

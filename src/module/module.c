@@ -29,7 +29,9 @@
 #include "module/ddl_hooks.h"
 #include "module/maintenance.h"
 #include "module/xact_callbacks.h"
+#include "shard/latest_hint.h"
 #include "shard/shard_log.h"
+#include "shard/shard_wake.h"
 #include "shard/shard_watch.h"
 #include "stream/stream_definition.h"
 #include "worker/launcher.h"
@@ -48,6 +50,8 @@ request_shared_memory(void)
 	if (next_shmem_request_hook)
 		next_shmem_request_hook();
 	RequestAddinShmemSpace(shard_log_shmem_size());
+	RequestAddinShmemSpace(latest_hint_shmem_size());
+	RequestAddinShmemSpace(shard_wake_shmem_size());
 	RequestAddinShmemSpace(worker_shared_size());
 	RequestAddinShmemSpace(shard_watch_shmem_size());
 	RequestAddinShmemSpace(handler_mailbox_shmem_size());
@@ -60,6 +64,8 @@ start_shared_memory(void)
 		next_shmem_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shard_log_shmem_init();
+	latest_hint_shmem_init();
+	shard_wake_shmem_init();
 	worker_shared_init();
 	shard_watch_shmem_init();
 	handler_mailbox_shmem_init();

@@ -32,8 +32,8 @@
 #include "reading/iterator_position.h"
 #include "reading/stream_access.h"
 #include "registry/shard_catalog.h"
-#include "shard/shard_log.h"
 #include "shard/shard_reader.h"
+#include "shard/shard_wake.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_wait_for_records);
 
@@ -98,7 +98,7 @@ sleep_for_change(Oid shard_table, XLogRecPtr replayed, int64 remaining_ms)
 		}
 	}
 	else
-		(void) ConditionVariableTimedSleep(shard_log_waiters(shard_table),
+		(void) ConditionVariableTimedSleep(shard_wake_waiters(shard_table),
 										   remaining_ms, PG_WAIT_EXTENSION);
 }
 
@@ -146,7 +146,7 @@ ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
 		/* What is replayed after has_record has looked must end the sleep. */
 		replayed = GetXLogReplayRecPtr(NULL);
 		if (!RecoveryInProgress())
-			ConditionVariablePrepareToSleep(shard_log_waiters(shard_table));
+			ConditionVariablePrepareToSleep(shard_wake_waiters(shard_table));
 		MemoryContextReset(context);
 		found = has_record(iterator);
 		if (!found)

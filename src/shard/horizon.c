@@ -2,20 +2,22 @@
  * horizon.c
  *	  What has passed its retention and is out of reach.
  *
- * A record's number says when it was written, so that nobody has to do anything
- * for a record to expire: readers do not look below the horizon, the number
- * that the clock had one retention ago.  They judge by the clock at each call,
- * whether a worker drops the tables of expired shards (expiry.c) or not.
+ * A record's number says when it was written.  So a record expires without
+ * anything being done: readers do not look below the horizon, the number that
+ * the clock had one retention ago.  They look at the clock in each call,
+ * whether a worker has dropped the tables of expired shards already (expiry.c)
+ * or not.
  *
  * The horizon of a shard does not pass its first unresolved record, which may
- * belong to a prepared transaction older than the retention: what comes behind
- * it could not be read, and a reader that began beyond it would never see it.
+ * belong to a prepared transaction that is older than the retention.  A reader
+ * that began beyond that record would never see it, nor what it holds back.
  *
- * The clock may have been wrong.  Where it ran ahead, numbers and times of
- * closing lie in the future.  A closed shard whose last number does so expires
- * by the time of its closing alone; expiry.c sets that right should it lie in
- * the future, too.  Where the clock was behind, a shard was closed earlier than
- * its last record was written; then the number counts.
+ * The clock may have been wrong.  If it ran ahead, numbers and times of
+ * closing lie in the future.  A closed shard whose last number lies in the
+ * future expires by the time of its closing alone; expiry.c sets that time
+ * right if it lies in the future, too.  If the clock was behind when a shard
+ * was closed, its last record seems to have been written after the closing;
+ * then the number counts.
  */
 #include "postgres.h"
 
@@ -23,20 +25,15 @@
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 
-/* Returns the lowest number that is within a stream's retention by the clock. */
-int64
-horizon_of_stream(const StreamInfo *stream)
+/* Returns the lowest number that is within a stream's retention. */
+static int64
+number_one_retention_ago(const StreamInfo *stream)
 {
 	TimestampTz horizon = clock_now() - stream->retention_usec;
 
 	return horizon < 0 ? 0 : NUMBER_AT_TIME(horizon);
 }
 
-/*
- * Is all that a shard holds out of reach, so that it may be dropped?  It is
- * closed, and as much time has gone by since the closing as its records are
- * kept: readers have had that long to follow it to its children.
- */
 bool
 horizon_has_passed_shard(const StreamInfo *stream, const ShardInfo *shard)
 {
@@ -48,17 +45,13 @@ horizon_has_passed_shard(const StreamInfo *stream, const ShardInfo *shard)
 		   (last < now - stream->retention_usec || last > now + CLOCK_TOLERANCE);
 }
 
-/*
- * Is a stream gone: disabled, and all its shards expired?  Looks at the shards
- * that there are now.
- */
 bool
 horizon_has_passed_stream(const StreamInfo *stream)
 {
 	TimestampTz now = clock_now();
 	ListCell   *lc;
 
-	/* The usual cases need no look at the shards. */
+	/* In the usual cases the shards need not be read. */
 	if (StreamIsEnabled(stream) ||
 		(stream->disabled_at >= now - stream->retention_usec &&
 		 stream->disabled_at <= now))
@@ -71,24 +64,16 @@ horizon_has_passed_stream(const StreamInfo *stream)
 	return true;
 }
 
-/*
- * Returns the number below which a shard's records are out of reach if none of
- * them is unresolved.  Costs nothing.
- */
 int64
 horizon_of_shard_by_age(const StreamInfo *stream, const ShardInfo *shard)
 {
-	int64 horizon = horizon_of_stream(stream);
+	int64 horizon = number_one_retention_ago(stream);
 
 	if (horizon_has_passed_shard(stream, shard))
 		return Max(horizon, shard->ending_number + 1);
 	return horizon;
 }
 
-/*
- * Returns the number below which a shard's records are out of reach: not above
- * the first one that is unresolved in the snapshot.
- */
 int64
 horizon_of_shard(const StreamInfo *stream, const ShardInfo *shard, Snapshot snapshot)
 {

@@ -1,12 +1,11 @@
 /*
  * reader_slots.c
- *	  How many may read a shard at the same moment.
+ *	  How many calls may read a shard at the same moment.
  *
- * A slot is a lock of the lock manager, one of ddbstreams.max_readers_per_shard
- * for each shard.  So it is freed whatever happens: at the end of a failed
- * subtransaction, of the transaction, of the process; and waiters are served in
- * turn.  The tag is of the class of advisory locks, with a fourth field that
- * none of PostgreSQL's functions uses.
+ * A slot is a lock of the lock manager (lock_class.h); a shard has
+ * ddbstreams.max_readers_per_shard of them.  So a slot is freed whatever
+ * happens: at the end of a failed subtransaction, of the transaction, and of
+ * the process.  And callers that wait are served in turn.
  */
 #include "postgres.h"
 
@@ -17,11 +16,6 @@
 #include "base/settings.h"
 #include "shard/reader_slots.h"
 
-/*
- * Takes a reader's slot of a shard.  Returns false if there is no limit, and
- * nothing to release.  If all are taken, waits for one, or raises
- * LimitExceededException.
- */
 bool
 reader_slots_take(Oid shard_table, bool wait, LOCKTAG *slot)
 {

@@ -2,8 +2,8 @@
  * record.h
  *	  How a record lies in its shard.
  *
- * A shard's row is (sequence_number int8, transaction_id xid8, body bytea); the
- * body begins with event, flags, the old image's size and the descriptor's
+ * A shard's row is (sequence_number int8, transaction_id xid8, body bytea);
+ * the body begins with event, flags, the old image's size and the descriptor's
  * number, then come the images.  An image is
  *
  *		[bitmap of columns that are as in the old image]	if RECORD_NEW_DELTA
@@ -11,10 +11,10 @@
  *		padding to MAXALIGN
  *		the values, as in a heap tuple of the descriptor's stored_desc
  *
- * and each image begins at MAXALIGN of the row.  A large value is replaced by a
- * reference in the shape of a TOAST pointer (SideReference); an image that is
- * too large even so is kept whole in the side table (RECORD_*_ASIDE), and the
- * record holds only its ordinal.
+ * and each image begins at MAXALIGN of the row.  A large value is replaced by
+ * a reference in the shape of a TOAST pointer (side_table.c).  An image that
+ * is too large even so is kept whole in the side table (RECORD_*_ASIDE), and
+ * the record holds only its ordinal.
  */
 #ifndef DDBSTREAMS_RECORD_H
 #define DDBSTREAMS_RECORD_H

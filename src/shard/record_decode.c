@@ -2,9 +2,9 @@
  * record_decode.c
  *	  From a record back to the row's values, and to typed JSON.
  *
- * Nothing here looks at the table: the row descriptor tells all that is needed.
- * Values point into the reader's copy of the page as long as that can be; large
- * ones are fetched from the side table when they are asked for.
+ * Nothing here looks at the stream's table: the row descriptor tells all that
+ * is needed.  Values point into the reader's copy of the page; large ones are
+ * fetched from the side table when they are asked for.
  */
 #include "postgres.h"
 
@@ -18,13 +18,9 @@
 #include "typed_json/rendered_value.h"
 #include "typed_json/typed_json.h"
 
-/* An image's JSON is not longer than this: three of them must fit a message */
+/* The JSON of three images must fit into one message of the protocol. */
 #define IMAGE_TEXT_LIMIT ((Size) 480 * 1024 * 1024)
 
-/*
- * Makes a decoder for the records of one shard, in CurrentMemoryContext.  The
- * snapshot is the reader's.
- */
 RecordDecoder *
 record_decoder_create(const ShardInfo *shard, Snapshot snapshot)
 {
@@ -47,6 +43,7 @@ record_decoder_close(RecordDecoder *decoder)
 	pfree(decoder);
 }
 
+/* Reads a value from the side table, in the current memory context. */
 static Datum
 fetch_aside(RecordDecoder *decoder, uint32 ordinal)
 {
@@ -56,10 +53,6 @@ fetch_aside(RecordDecoder *decoder, uint32 ordinal)
 							decoder->snapshot);
 }
 
-/*
- * Returns a value of a varlena column as it was, fetched from the side table if
- * it is there; it may be compressed.
- */
 Datum
 record_decoder_value(RecordDecoder *decoder, Datum value)
 {
@@ -79,7 +72,9 @@ bit_is_set(const bits8 *bits, int i)
 	return (bits[i >> 3] & (1 << (i & 7))) != 0;
 }
 
-/* Finds the values in an image's bytes, as heap_deform_tuple does in a tuple. */
+/*
+ * Finds the values in an image's bytes, as heap_deform_tuple does in a tuple.
+ */
 static void
 deform_image(RecordDecoder *decoder, const char *bytes, bool has_nulls,
 			 bool is_delta, DecodedImage *image)
@@ -141,10 +136,6 @@ decode_image(RecordDecoder *decoder, const char *bytes, bool is_aside,
 	deform_image(decoder, bytes, has_nulls, is_delta, image);
 }
 
-/*
- * Decodes a record.  The values are good until the next call, and as long as
- * the record is.
- */
 void
 record_decode(RecordDecoder *decoder, const ShardRecord *record)
 {
@@ -203,11 +194,11 @@ append_value(RecordDecoder *decoder, const RowColumn *column, StringInfo buf,
 {
 	if (attlen == -1)
 	{
-		/* What cannot fit need not be fetched. */
+		/* A value that cannot fit need not be fetched. */
 		if (VARATT_IS_EXTERNAL(DatumGetPointer(value)) &&
 			buf->len + side_table_reference_raw_size(value) > limit)
 			return json_writer_append_marker(buf, psprintf("value of %zu bytes is too large to be shown",
-														  side_table_reference_raw_size(value) - VARHDRSZ));
+														   side_table_reference_raw_size(value) - VARHDRSZ));
 		value = record_decoder_value(decoder, value);
 	}
 	if (column->form == COLUMN_RENDERED)
@@ -229,6 +220,7 @@ append_column(RecordDecoder *decoder, const DecodedImage *image, int i,
 		   append_value(decoder, column, buf, image->values[i], attlen, limit);
 }
 
+/* Appends an image as a JSON object; returns its size. */
 static int64
 append_image(RecordDecoder *decoder, const DecodedImage *image, StringInfo buf)
 {

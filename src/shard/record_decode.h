@@ -23,25 +23,41 @@ typedef struct RecordDecoder
 {
 	const ShardInfo		*shard;
 	Snapshot			 snapshot;
-	MemoryContext		 context; /* of what one record needs; reset for the next */
-	Relation			 side;	  /* opened when a value is there */
+	MemoryContext		 context; /* what one record needs; reset for the next */
+	Relation			 side;	  /* the side table; NULL until it is needed */
 	const RowDescriptor *descriptor;
 	uint64				 generation; /* of the descriptor */
 	uint64				 transaction_id;
 	RecordEvent			 event;
-	bool				 has_old; /* there is an old image to be shown */
+	bool				 has_old; /* whether an old image is shown */
 	bool				 has_new;
 	DecodedImage		 old;
 	DecodedImage		 new;
 	DecodedImage		*keyed; /* the image that has the key */
 } RecordDecoder;
 
+/*
+ * Makes a decoder for the records of one shard, in CurrentMemoryContext.  The
+ * snapshot is the reader's.
+ */
 extern RecordDecoder *record_decoder_create(const ShardInfo *shard,
 											Snapshot		 snapshot);
-extern void			  record_decode(RecordDecoder *decoder, const ShardRecord *record);
-extern Datum		  record_decoder_value(RecordDecoder *decoder, Datum value);
-extern void			  record_decoder_close(RecordDecoder *decoder);
 
+/*
+ * Decodes a record.  The values are good until the next call, and as long as
+ * the record is.
+ */
+extern void record_decode(RecordDecoder *decoder, const ShardRecord *record);
+
+/*
+ * Returns a value of a varlena column as it was, fetched from the side table
+ * if it is there; it may be compressed.  It is good until the next record.
+ */
+extern Datum record_decoder_value(RecordDecoder *decoder, Datum value);
+
+extern void record_decoder_close(RecordDecoder *decoder);
+
+/* Returns AWS's name of an event, a constant. */
 extern const char *record_decode_event_name(RecordEvent event);
 
 /* Each appends a JSON object and returns its size by the item-size rules. */

@@ -18,9 +18,9 @@ typedef struct ShardLag
 } ShardLag;
 
 /*
- * Returns the lag of a reader that stands at a checkpoint.  Records that are out
- * of reach do not count; of more than 10,000 the number is estimated.  There is
- * no lag in a shard that has been dropped.
+ * Returns the lag of a reader that stands at a checkpoint.  Records that are
+ * out of reach do not count; of more than 10,000 the number is estimated.
+ * There is no lag in a shard that has been dropped.
  */
 extern ShardLag shard_lag_behind(const StreamInfo *stream, const ShardInfo *shard,
 								 int64 checkpoint, Snapshot snapshot);

@@ -2,45 +2,46 @@
  * shard_log.c
  *	  The log that a shard is: appending under a lock, numbers that rise.
  *
- * A shard is a heap without an index.  Physical order is number order, page by
- * page, because records are appended and numbered under one lock, always at the
- * end of the heap: the free space map is not asked, the last page is made the
- * relation's target block first, its free line pointers stay free, and there is
- * never a BulkInsertState, which from PostgreSQL 16 on fills pages that were
- * added in advance.
+ * A shard is a heap without an index.  Its physical order is number order,
+ * page by page, because records are numbered and appended under one lock,
+ * always at the end of the heap:
+ *
+ * - the free space map is not asked;
+ * - the last page is made the relation's target block first;
+ * - line pointers that a vacuum has freed on the last page are not used again;
+ * - there is never a BulkInsertState, which from PostgreSQL 16 on fills pages
+ *	 that were added in advance.
  *
  * The append lock is an LWLock out of an array in shared memory, chosen by a
- * hash of database and shard; two shards that share one only wait a little.  At
- * most one is held at a time.  Under it there is only page work on the shard's
- * main fork: nothing is opened, toasted, compressed or looked up, for a wait
- * there could be ended by neither cancel nor terminate.
+ * hash of database and shard; backends that append to two shards which share a
+ * lock only wait for each other a little.  A backend holds one append lock at
+ * most.  Under it there is only page work on the shard's main fork: nothing is
+ * opened, toasted, compressed or looked up, because a backend that waits for
+ * the lock can be neither cancelled nor terminated.
  *
- * A record's number is the last one plus one, or the clock if that is more.
- * The last number is remembered with the lock, and read from the heap's last
- * page when the slot was in use for another shard.  After a crash (or a
- * promotion) an asynchronously committed tail may be lost that readers have
- * seen; its numbers must not be given again, so numbers start a second ahead
- * of the clock then.
+ * A record's number is the last one plus one, or the clock's if that is
+ * higher.  The last number is remembered beside the lock; if another shard has
+ * used the slot since, it is read from the heap's last page.  A crash may lose
+ * the tail of the heap if its transactions committed asynchronously, and
+ * readers may have seen that tail already.  Its numbers must not be given
+ * again: after a crash, or on a promoted standby, numbers start a second ahead
+ * of the clock.
  */
 #include "postgres.h"
 
 #include <sys/stat.h>
 
 #include "access/heapam.h"
-#include "access/hio.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_control.h"
 #include "catalog/pg_type.h"
 #include "common/controldata_utils.h"
-#include "common/hashfn.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lwlock.h"
-#include "storage/proc.h"
-#include "storage/proclist.h"
 #include "storage/shmem.h"
 #include "storage/smgr.h"
 #include "utils/memutils.h"
@@ -49,22 +50,15 @@
 #include "base/clock.h"
 #include "shard/record.h"
 #include "shard/shard_log.h"
-#include "shard/shard_watch.h"
+#include "shard/shard_slot.h"
 
-/* What one append lock guards, and what is kept per shard beside it */
+/* An append lock, and what it guards */
 typedef struct ShardLogSlot
 {
 	LWLock append_lock;
-	Oid	   database; /* whose last number this is */
+	Oid	   database; /* of the shard that was appended to last */
 	Oid	   shard_table;
-	int64  last_number;
-
-	slock_t	   hint_mutex;
-	Oid		   hint_database;
-	Oid		   hint_shard_table;
-	LatestHint hint;
-
-	ConditionVariable waiters; /* readers that wait for a record */
+	int64  last_number; /* of that shard */
 } ShardLogSlot;
 
 typedef union ShardLogSlotPadded
@@ -76,13 +70,14 @@ typedef union ShardLogSlotPadded
 typedef struct ShardLogShared
 {
 	int				   tranche_id;
-	bool			   recovers; /* the server starts with a recovery */
-	pg_atomic_uint64   floor;	 /* no number below, once it is set */
+	bool			   recovers; /* this server's start includes a recovery */
+	pg_atomic_uint64   floor;	 /* no number is below it; 0: not set yet */
 	ShardLogSlotPadded slots[FLEXIBLE_ARRAY_MEMBER];
 } ShardLogShared;
 
 static ShardLogShared *shared = NULL;
 
+/* For heap_multi_insert; made once in a session */
 static TupleTableSlot **batch_slots = NULL;
 
 Size
@@ -93,8 +88,9 @@ shard_log_shmem_size(void)
 }
 
 /*
- * Will this server's first own write follow a recovery that may have lost an
- * asynchronous tail: was it not shut down cleanly, or is it a standby?
+ * Does this server's first write follow a recovery that may have lost an
+ * asynchronous tail?  It does if the server was not shut down cleanly, or if
+ * it is a standby.
  */
 static bool
 starts_with_recovery(void)
@@ -109,7 +105,6 @@ starts_with_recovery(void)
 		   stat(RECOVERY_SIGNAL_FILE, &st) == 0;
 }
 
-/* Called in the postmaster, at its start and after a crash of a backend. */
 void
 shard_log_shmem_init(void)
 {
@@ -128,8 +123,6 @@ shard_log_shmem_init(void)
 
 			memset(slot, 0, sizeof(ShardLogSlot));
 			LWLockInitialize(&slot->append_lock, shared->tranche_id);
-			SpinLockInit(&slot->hint_mutex);
-			ConditionVariableInit(&slot->waiters);
 		}
 	}
 	LWLockRegisterTranche(shared->tranche_id, "DdbstreamsAppend");
@@ -169,10 +162,6 @@ shard_log_page_numbers(Relation shard, BlockNumber block, int64 *lowest,
 	return found;
 }
 
-/*
- * Returns the number of the last record in a shard's heap, committed or not, or
- * 0 if it is empty; walks back over pages that a vacuum has emptied.
- */
 int64
 shard_log_last_number(Relation shard)
 {
@@ -180,6 +169,7 @@ shard_log_last_number(Relation shard)
 	int64		lowest;
 	int64		highest;
 
+	/* A vacuum may have emptied pages. */
 	while (block > 0)
 	{
 		if (shard_log_page_numbers(shard, --block, &lowest, &highest))
@@ -188,14 +178,12 @@ shard_log_last_number(Relation shard)
 	return 0;
 }
 
-/* Has the server been shut down in good order, and started, since a time? */
 bool
 shard_log_was_shut_down_since(TimestampTz time)
 {
 	return !shared->recovers && PgStartTime > time;
 }
 
-/* Returns the number that the clock gives now, never below the floor. */
 int64
 shard_log_now(void)
 {
@@ -218,13 +206,15 @@ shard_log_now(void)
 }
 
 /*
- * Makes the last page the one that the next insertion goes to, and pins it, if
- * there is one.  Sees to it that line pointers which a
- * vacuum has freed are not used again: VACUUM FULL copies a page in the order of
- * its line pointers and may spread it over two, which would no longer be in the
- * order of numbers.  A vacuum frees line pointers under a cleanup lock only, so
- * there will be no more of them while the pin is held.  The flag is but a hint,
- * and is not logged.
+ * Makes the last page the one that the next insertion goes to, and pins it;
+ * returns InvalidBuffer if the heap is empty.
+ *
+ * Line pointers that a vacuum has freed must not be used again: VACUUM FULL
+ * copies a page in the order of its line pointers and may spread it over two
+ * pages, which would then not be in the order of numbers.  Clearing the page's
+ * flag hides them.  A vacuum frees line pointers under a cleanup lock only, so
+ * that no more of them come while the pin is held.  The flag is only a hint,
+ * and its change is not logged.
  */
 static Buffer
 pin_last_page(Relation shard)
@@ -247,7 +237,7 @@ pin_last_page(Relation shard)
 	return buffer;
 }
 
-/* Numbers a batch.  The append lock is held. */
+/* Numbers a batch.  The caller holds the append lock. */
 static void
 number_records(ShardLogSlot *slot, Relation shard, int64 starting_number,
 			   int64 now, HeapTuple *tuples, int count)
@@ -266,7 +256,7 @@ number_records(ShardLogSlot *slot, Relation shard, int64 starting_number,
 	for (int i = 0; i < count; i++)
 		RECORD_DATA(tuples[i]->t_data)->number = number++;
 
-	/* Before the insertion, which may fail after some pages. */
+	/* This comes before the insertion, which may fail after some pages. */
 	slot->last_number = number - 1;
 }
 
@@ -281,9 +271,9 @@ insert_singly(Relation shard, HeapTuple *tuples, int count)
 }
 
 /*
- * Puts tuples into slots for heap_multi_insert.  It would copy a tuple that its
- * slot does not own, under the lock; so the slots seem to own them until
- * release_slots.
+ * Puts tuples into slots for heap_multi_insert.  It would copy, under the
+ * lock, a tuple that its slot does not own; so the slots say that they own
+ * them, until release_slots.
  */
 static void
 fill_slots(HeapTuple *tuples, int count)
@@ -307,7 +297,7 @@ fill_slots(HeapTuple *tuples, int count)
 	}
 	for (int i = 0; i < count; i++)
 	{
-		/* What an error has left here belongs to a buffer that is gone. */
+		/* A tuple that an error has left here is gone with its buffer. */
 		batch_slots[i]->tts_flags &= ~TTS_FLAG_SHOULDFREE;
 		ExecStoreHeapTuple(tuples[i], batch_slots[i], true);
 	}
@@ -323,10 +313,6 @@ release_slots(int count)
 	}
 }
 
-/*
- * Appends a batch of records to a shard that the caller has opened and locked
- * RowExclusive, in that order, and numbers them.
- */
 void
 shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
 				 int count)
@@ -340,7 +326,7 @@ shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
 	if (!singly)
 		fill_slots(tuples, count);
 
-	/* Opening the file must not happen under the lock. */
+	/* The file must not be opened under the lock. */
 	if (RelationGetSmgr(shard)->md_num_open_segs[MAIN_FORKNUM] == 0)
 		(void) RelationGetNumberOfBlocks(shard);
 
@@ -358,69 +344,4 @@ shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
 
 	if (!singly)
 		release_slots(count);
-}
-
-/* Reads the hint where LATEST is; false if there is none for this shard. */
-bool
-shard_log_get_hint(Oid shard_table, LatestHint *hint)
-{
-	ShardLogSlot *slot = slot_of(shard_table);
-	bool		  found;
-
-	SpinLockAcquire(&slot->hint_mutex);
-	found = slot->hint_database == MyDatabaseId &&
-			slot->hint_shard_table == shard_table;
-	if (found)
-		*hint = slot->hint;
-	SpinLockRelease(&slot->hint_mutex);
-	return found;
-}
-
-/* Leaves a hint where LATEST is, unless a later one is there. */
-void
-shard_log_put_hint(Oid shard_table, const LatestHint *hint)
-{
-	ShardLogSlot *slot = slot_of(shard_table);
-
-	SpinLockAcquire(&slot->hint_mutex);
-	if (slot->hint_database != MyDatabaseId ||
-		slot->hint_shard_table != shard_table ||
-		slot->hint.position < hint->position)
-	{
-		slot->hint_database = MyDatabaseId;
-		slot->hint_shard_table = shard_table;
-		slot->hint = *hint;
-	}
-	SpinLockRelease(&slot->hint_mutex);
-}
-
-/* Returns what readers of a shard sleep on. */
-ConditionVariable *
-shard_log_waiters(Oid shard_table)
-{
-	return &slot_of(shard_table)->waiters;
-}
-
-/* Wakes those who wait for records of a shard with that slot, if any do. */
-void
-shard_log_wake(int slot_number)
-{
-	ConditionVariable *waiters = &shared->slots[slot_number].slot.waiters;
-
-	/*
-	 * A waiter is in the list before it looks for records, and the commit was
-	 * made visible before we look at the list.
-	 */
-	pg_memory_barrier();
-	if (!proclist_is_empty(&waiters->wakeup))
-		ConditionVariableBroadcast(waiters);
-	shard_watch_wake(slot_number);
-}
-
-/* Wakes all who wait for records of any shard. */
-void
-shard_log_wake_all(void)
-{
-	for (int i = 0; i < SHARD_SLOTS; i++)
-		shard_log_wake(i);
 }

@@ -9,34 +9,30 @@
 
 #include "access/htup.h"
 #include "datatype/timestamp.h"
-#include "storage/condition_variable.h"
+#include "storage/block.h"
 #include "utils/rel.h"
-#include "utils/snapshot.h"
 
-/* A batch under one acquisition of the append lock */
+/* What is appended at most under one acquisition of the append lock */
 #define SHARD_LOG_BATCH_RECORDS 512
 #define SHARD_LOG_BATCH_BYTES	(64 * 1024)
 
-/*
- * Everything up to position was resolved (committed or aborted) in a snapshot
- * with this xmax and these running transactions; if there were more, these were
- * the oldest.
- */
-#define LATEST_HINT_XIDS 40
-
-typedef struct LatestHint
-{
-	int64		  position; /* a visible record's number, or the start */
-	TransactionId xmax;
-	int			  xid_count;
-	TransactionId xids[LATEST_HINT_XIDS];
-} LatestHint;
-
 extern Size shard_log_shmem_size(void);
+
+/* Called in the postmaster, at its start and after a crash of a backend. */
 extern void shard_log_shmem_init(void);
 
+/*
+ * Numbers a batch of records and appends it to a shard.  The caller has opened
+ * the shard's table and locked it RowExclusive, in the one order in which all
+ * backends lock shards.  The numbers are not below starting_number.
+ */
 extern void shard_log_append(Relation shard, int64 starting_number,
 							 HeapTuple *tuples, int count);
+
+/*
+ * Returns the number that the clock gives now; after a crash, a second ahead.
+ */
+extern int64 shard_log_now(void);
 
 /*
  * Finds the lowest and the highest number on a page of a shard, of records
@@ -45,15 +41,13 @@ extern void shard_log_append(Relation shard, int64 starting_number,
 extern bool shard_log_page_numbers(Relation shard, BlockNumber block,
 								   int64 *lowest, int64 *highest);
 
+/*
+ * Returns the number of the last record in a shard's heap, committed or not,
+ * or 0 if there is none.
+ */
 extern int64 shard_log_last_number(Relation shard);
-extern int64 shard_log_now(void);
-extern bool	 shard_log_was_shut_down_since(TimestampTz time);
 
-extern bool shard_log_get_hint(Oid shard_table, LatestHint *hint);
-extern void shard_log_put_hint(Oid shard_table, const LatestHint *hint);
-
-extern ConditionVariable *shard_log_waiters(Oid shard_table);
-extern void				  shard_log_wake(int slot_number);
-extern void				  shard_log_wake_all(void);
+/* Has the server been shut down in good order, and started, since a time? */
+extern bool shard_log_was_shut_down_since(TimestampTz time);
 
 #endif /* DDBSTREAMS_SHARD_LOG_H */

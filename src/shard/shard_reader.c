@@ -2,24 +2,31 @@
  * shard_reader.c
  *	  Reading a shard forward from a position.
  *
- * There is no index.  Physical order is number order page by page, so a
+ * There is no index.  Physical order is number order, page by page, so a
  * position is found by binary search over the pages, and the walk goes forward
- * from there.  Inside a page nothing is taken for granted: what a page yields is
- * sorted.
+ * from there.  Within a page the records may be in any order: they are sorted.
  *
- * Under the reader's snapshot a record is visible, or aborted, or unresolved:
- * its transaction is in progress, or has committed after the snapshot.  The
- * walk stops at the first unresolved one.  All that comes before it is settled
- * for good, and all that will ever be appended has a higher number than what is
- * in the heap already; so a reader that goes on behind the last record it got
- * loses nothing and reads nothing twice.
+ * Under the reader's snapshot a record is
+ *
+ *		visible		its transaction had committed
+ *		aborted		its transaction has aborted, by a crash too
+ *		unresolved	its transaction is in progress, or has committed after the
+ *					snapshot; the reader's own transaction counts as one that
+ *					is in progress
+ *
+ * The walk returns the visible records and stops at the first unresolved one.
+ * Nothing before it can change any more, and whatever will be appended has a
+ * higher number than what is in the heap already; so a reader that goes on
+ * behind the last record that it got loses nothing and reads nothing twice.
  *
  * Whether a record's transaction has aborted is asked in this order: is it in
- * progress, and only then, did it commit?  A transaction that a crash has ended
- * has neither committed nor aborted in the commit log.
+ * progress, and only then, did it commit?  A transaction that a crash has
+ * ended has neither committed nor aborted in the commit log.
  *
- * Reading takes no part in serializable isolation, on purpose: it takes no
- * predicate locks, and a writer's append conflicts with nobody.
+ * A page's records are copied under a share lock on its buffer and decoded
+ * after that; the reader holds an AccessShareLock on the shard's table, and no
+ * other lock.  Reading takes no part in serializable isolation, on purpose: it
+ * takes no predicate locks, and a writer's append conflicts with no reader.
  */
 #include "postgres.h"
 
@@ -33,17 +40,18 @@
 #include "storage/procarray.h"
 #include "utils/snapmgr.h"
 
+#include "shard/latest_hint.h"
 #include "shard/shard_log.h"
 #include "shard/shard_reader.h"
 
 /*
- * Returns the page to begin at: the last one whose first record's number is not
- * above the position, or the first page.
+ * Returns the page to begin at: the last one whose first record's number is
+ * not above the position, or the first page.
  */
 static BlockNumber
 seek_block(Relation rel, BlockNumber block_count, int64 position)
 {
-	BlockNumber low = 0;			/* begins at or below the position, or is first */
+	BlockNumber low = 0;			/* first, or begins at or below the position */
 	BlockNumber high = block_count; /* begins above it, or is the end */
 
 	while (high - low > 1)
@@ -59,7 +67,7 @@ seek_block(Relation rel, BlockNumber block_count, int64 position)
 			   !shard_log_page_numbers(rel, probe, &lowest, &highest))
 			probe++;
 		if (probe == high)
-			high = middle; /* nothing from here to high */
+			high = middle; /* there is nothing from here to high */
 		else if (lowest <= position)
 			low = probe;
 		else
@@ -80,7 +88,6 @@ open_shard_table(const ShardInfo *shard)
 	return rel;
 }
 
-/* Returns the page where reading behind a position would begin. */
 BlockNumber
 shard_reader_block_of(ShardReader *reader, int64 position)
 {
@@ -89,13 +96,6 @@ shard_reader_block_of(ShardReader *reader, int64 position)
 			   seek_block(reader->rel, reader->block_count, position);
 }
 
-/*
- * Begins to read a shard behind a position.  The reader and its records live in
- * CurrentMemoryContext; the snapshot stays the caller's.
- *
- * The caller has looked the shard up before: that it is closed must have been
- * known before the heap's length is.
- */
 ShardReader *
 shard_reader_open(const ShardInfo *shard, Snapshot snapshot, int64 position)
 {
@@ -115,7 +115,7 @@ shard_reader_open(const ShardInfo *shard, Snapshot snapshot, int64 position)
 	return reader;
 }
 
-/* Will nobody ever see this record?  Its xmin is not visible to the snapshot. */
+/* Is a record that the snapshot does not show aborted, not unresolved? */
 static bool
 is_aborted(HeapTupleHeader tuple)
 {
@@ -129,6 +129,7 @@ is_aborted(HeapTupleHeader tuple)
 	return !TransactionIdDidCommit(xmin);
 }
 
+/* Has this transaction appended a record? */
 static bool
 is_own(HeapTupleHeader tuple)
 {
@@ -142,7 +143,7 @@ add_record(ShardReader *reader, int64 number, OffsetNumber offset)
 {
 	int i = reader->count++;
 
-	/* Nearly always in order already */
+	/* The records of a page are nearly always in order already. */
 	while (i > 0 && reader->records[i - 1].number > number)
 	{
 		reader->records[i] = reader->records[i - 1];
@@ -153,8 +154,8 @@ add_record(ShardReader *reader, int64 number, OffsetNumber offset)
 }
 
 /*
- * Copies the next page and finds what can be read of it.  Returns false if
- * there is no further page.
+ * Copies the next page and finds the records on it that can be read.  Returns
+ * false if there is no further page.
  */
 static bool
 read_page(ShardReader *reader)
@@ -208,10 +209,6 @@ read_page(ShardReader *reader)
 	return true;
 }
 
-/*
- * Reads the next record.  Returns false if there is none to be read now; the
- * reader's end then tells why, and its position is the last record's.
- */
 bool
 shard_reader_next(ShardReader *reader, ShardRecord *record)
 {
@@ -239,10 +236,6 @@ shard_reader_next(ShardReader *reader, ShardRecord *record)
 	return true;
 }
 
-/*
- * Returns how many records behind the reader's position can be read on a page;
- * the reader goes on behind that page.
- */
 int
 shard_reader_count_page(ShardReader *reader, BlockNumber block)
 {
@@ -257,12 +250,6 @@ shard_reader_close(ShardReader *reader)
 	pfree(reader);
 }
 
-/*
- * Returns the number of the last record that has been committed, or that this
- * transaction has appended (it may close a dropped table's shard behind its own
- * append), or the shard's starting number if there is none.  Only under a lock
- * that keeps writers out.
- */
 int64
 shard_reader_last_number(const ShardInfo *shard)
 {
@@ -282,118 +269,10 @@ shard_reader_last_number(const ShardInfo *shard)
 	return number;
 }
 
-static const TransactionId *
-running_xids(Snapshot snapshot, int *count)
-{
-	/* In recovery all running transactions are kept as subtransactions. */
-	if (snapshot->takenDuringRecovery)
-	{
-		*count = snapshot->subxcnt;
-		return snapshot->subxip;
-	}
-	*count = snapshot->xcnt;
-	return snapshot->xip;
-}
-
-static bool
-is_among(TransactionId xid, const TransactionId *xids, int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		if (xids[i] == xid)
-			return true;
-	}
-	return false;
-}
-
-/*
- * What was resolved in the hint's snapshot is resolved in this one too, if no
- * transaction that had ended by then is running in this one.
- */
-static bool
-hint_is_usable(const LatestHint *hint, Snapshot snapshot)
-{
-	int					 count;
-	const TransactionId *xids = running_xids(snapshot, &count);
-
-	if (snapshot->snapshot_type != SNAPSHOT_MVCC ||
-		TransactionIdPrecedes(snapshot->xmax, hint->xmax) ||
-		(snapshot->takenDuringRecovery && snapshot->suboverflowed))
-		return false;
-	for (int i = 0; i < count; i++)
-	{
-		if (TransactionIdPrecedes(xids[i], hint->xmax) &&
-			!is_among(xids[i], hint->xids, hint->xid_count))
-			return false;
-	}
-	return true;
-}
-
-static int
-compare_xids(const void *a, const void *b)
-{
-	TransactionId x = *(const TransactionId *) a;
-	TransactionId y = *(const TransactionId *) b;
-
-	return x == y ? 0 : TransactionIdPrecedes(x, y) ? -1 :
-													  1;
-}
-
-static void
-leave_hint(Oid shard_table, Snapshot snapshot, int64 position)
-{
-	LatestHint			 hint;
-	int					 count;
-	const TransactionId *xids = running_xids(snapshot, &count);
-
-	if (snapshot->snapshot_type != SNAPSHOT_MVCC ||
-		(snapshot->takenDuringRecovery && snapshot->suboverflowed))
-		return;
-	hint.position = position;
-	hint.xmax = snapshot->xmax;
-	hint.xid_count = Min(count, LATEST_HINT_XIDS);
-	if (count > LATEST_HINT_XIDS)
-	{
-		/* The others make it of no use only until they have ended. */
-		TransactionId *sorted = palloc(count * sizeof(TransactionId));
-
-		memcpy(sorted, xids, count * sizeof(TransactionId));
-		qsort(sorted, count, sizeof(TransactionId), compare_xids);
-		memcpy(hint.xids, sorted, LATEST_HINT_XIDS * sizeof(TransactionId));
-		pfree(sorted);
-	}
-	else if (count > 0)
-		memcpy(hint.xids, xids, count * sizeof(TransactionId));
-	shard_log_put_hint(shard_table, &hint);
-}
-
-/*
- * Returns a position up to which all is resolved in the snapshot: that of a hint
- * which an earlier walk has left, if it can be used, or the shard's start.
- */
-static int64
-resolved_position(const ShardInfo *shard, Snapshot snapshot)
-{
-	int64	   position = shard->starting_number - 1;
-	LatestHint hint;
-
-	if (shard_log_get_hint(shard->shard_table, &hint) &&
-		hint_is_usable(&hint, snapshot))
-		position = Max(position, hint.position);
-	return position;
-}
-
-/*
- * Returns LATEST: the number of the last record before the first one that is
- * unresolved in the snapshot, or what is just before the shard's start if there
- * is none.  Never taken from the clock or from what is committed by now: a
- * table read in the same snapshot, and the stream from here, lose nothing
- * between them.
- */
 int64
 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot)
 {
-	int64		 position = resolved_position(shard, snapshot);
+	int64		 position = latest_hint_position(shard, snapshot);
 	ShardReader *reader = shard_reader_open(shard, snapshot, position);
 	ShardRecord	 record;
 
@@ -401,13 +280,16 @@ shard_reader_latest(const ShardInfo *shard, Snapshot snapshot)
 		position = record.number;
 	shard_reader_close(reader);
 
-	leave_hint(shard->shard_table, snapshot, position);
+	latest_hint_leave(shard, snapshot, position);
 	return position;
 }
 
-/* Has a shard no record below a number?  A look at one page, nearly always. */
+/*
+ * Has a shard no record below a number?  One page tells, unless a vacuum has
+ * emptied the first pages.
+ */
 static bool
-begins_at(const ShardInfo *shard, int64 number)
+begins_at_or_above(const ShardInfo *shard, int64 number)
 {
 	Relation	rel = open_shard_table(shard);
 	BlockNumber block_count = RelationGetNumberOfBlocks(rel);
@@ -424,21 +306,16 @@ begins_at(const ShardInfo *shard, int64 number)
 	return lowest >= number;
 }
 
-/*
- * Returns the number of the first record that is unresolved in the snapshot, if
- * it is below the limit, else the limit.  The walk that this takes goes on where
- * an earlier one has left its hint: over time each page is walked once.
- */
 int64
 shard_reader_first_unresolved(const ShardInfo *shard, int64 limit,
 							  Snapshot snapshot)
 {
-	int64		 position = resolved_position(shard, snapshot);
+	int64		 position = latest_hint_position(shard, snapshot);
 	ShardReader *reader;
 	ShardRecord	 record;
 	int64		 first;
 
-	if (position >= limit - 1 || begins_at(shard, limit))
+	if (position >= limit - 1 || begins_at_or_above(shard, limit))
 		return limit;
 
 	reader = shard_reader_open(shard, snapshot, position);
@@ -447,6 +324,6 @@ shard_reader_first_unresolved(const ShardInfo *shard, int64 limit,
 	first = reader->end == READER_AT_UNRESOLVED ? Min(reader->stop, limit) : limit;
 	shard_reader_close(reader);
 
-	leave_hint(shard->shard_table, snapshot, position);
+	latest_hint_leave(shard, snapshot, position);
 	return first;
 }

@@ -13,15 +13,15 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
-/* What a walk has met when it has nothing more to return */
+/* What a walk has met where it has nothing more to return */
 typedef enum ShardReaderEnd
 {
 	READER_NOT_AT_END,
-	READER_AT_UNRESOLVED, /* a record that is still in flight */
+	READER_AT_UNRESOLVED, /* a record follows whose transaction is in flight */
 	READER_AT_HEAP_END
 } ShardReaderEnd;
 
-/* One record, good until the next is read */
+/* One record; it points into the reader's copy of its page */
 typedef struct ShardRecord
 {
 	int64		number;
@@ -50,15 +50,56 @@ typedef struct ShardReader
 	} records[MaxHeapTuplesPerPage];
 } ShardReader;
 
+/*
+ * Begins to read a shard behind a position.  The reader lives in
+ * CurrentMemoryContext; the snapshot stays the caller's.  Raises an error if
+ * the shard's table has been dropped.
+ *
+ * The caller has looked the shard up before this call.  If the shard is closed
+ * then, no record can have been appended since the heap's length was taken.
+ */
 extern ShardReader *shard_reader_open(const ShardInfo *shard, Snapshot snapshot,
 									  int64 position);
-extern bool			shard_reader_next(ShardReader *reader, ShardRecord *record);
-extern BlockNumber	shard_reader_block_of(ShardReader *reader, int64 position);
-extern int			shard_reader_count_page(ShardReader *reader, BlockNumber block);
-extern void			shard_reader_close(ShardReader *reader);
 
+/*
+ * Reads the next record, which is good until the next call.  Returns false if
+ * there is none to be read now; the reader's end then tells why, and its
+ * position is the last record's.
+ */
+extern bool shard_reader_next(ShardReader *reader, ShardRecord *record);
+
+/* Returns the page where reading behind a position would begin. */
+extern BlockNumber shard_reader_block_of(ShardReader *reader, int64 position);
+
+/*
+ * Returns how many records behind the reader's position can be read on a page;
+ * the reader goes on behind that page.
+ */
+extern int shard_reader_count_page(ShardReader *reader, BlockNumber block);
+
+extern void shard_reader_close(ShardReader *reader);
+
+/*
+ * Returns the number of the last record that has been committed, or that this
+ * transaction has appended: it may close a dropped table's shard behind its
+ * own append.  If there is none it returns the shard's starting number.  The
+ * caller holds a lock that keeps writers out.
+ */
 extern int64 shard_reader_last_number(const ShardInfo *shard);
+
+/*
+ * Returns LATEST: the number of the last record before the first one that is
+ * unresolved in the snapshot, or the number just before the shard's start if
+ * there is none.  It is taken neither from the clock nor from what is
+ * committed by now: a reader that reads the table in the same snapshot, and
+ * the stream from here, misses no change.
+ */
 extern int64 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot);
+
+/*
+ * Returns the number of the first record that is unresolved in the snapshot,
+ * if it is below a limit, else the limit.
+ */
 extern int64 shard_reader_first_unresolved(const ShardInfo *shard, int64 limit,
 										   Snapshot snapshot);
 

@@ -2,8 +2,10 @@
  * shard_slot.h
  *	  The slot in shared memory that a shard uses.
  *
- * There is a fixed number of slots, so shards of all databases share them: what
- * a slot says is true of one of its shards, and a hint for the others.
+ * There is a fixed number of slots, so that shards of all databases share
+ * them.  What is kept for a slot names the shard that it is of (the last
+ * number of shard_log.c, the hint of latest_hint.c), or may as well be meant
+ * for another (a wake-up of shard_wake.c, a bit of shard_watch.c).
  */
 #ifndef DDBSTREAMS_SHARD_SLOT_H
 #define DDBSTREAMS_SHARD_SLOT_H

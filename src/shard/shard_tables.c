@@ -1,13 +1,17 @@
 /*
  * shard_tables.c
- *	  Making and closing shards.
+ *	  Making, opening, closing and dropping shards.
  *
- * A shard is two tables in schema ddbstreams_shards: the log and the side table
- * for large values.  They are made without SQL, so that whatever the caller has
- * set (default privileges, table access method, tablespace, TOAST compression,
- * event triggers) makes no difference: heap tables with plain storage, owned by
- * the owner of the extension, of which they are members.  They are protected as
- * all own tables are (own_tables.c).
+ * A shard is two tables in schema ddbstreams_shards: the log and the side
+ * table for large values.  Both are heap tables with plain storage.  They
+ * belong to the owner of the extension, of which they are members, and are
+ * protected as all own tables are (own_tables.c).  They are made without SQL,
+ * so that what the caller has set makes no difference: default privileges,
+ * table access method, tablespace, TOAST compression, event triggers.
+ *
+ * A shard is open from the insertion of its row on, and closed from the
+ * insertion of a row that says so; README has all its states.  What changes a
+ * shard holds its stream's lock.
  */
 #include "postgres.h"
 
@@ -145,8 +149,9 @@ create_side_table(int64 shard_no, Oid owner)
 }
 
 /*
- * DROP EXTENSION lists the members at its start: none must be added behind its
- * back.
+ * Keeps DROP EXTENSION away until the end of the transaction: it lists the
+ * members of the extension at its start, and would miss one that is added
+ * later.
  */
 static void
 keep_extension(void)
@@ -161,10 +166,6 @@ keep_extension(void)
 						DDBSTREAMS_EXTENSION)));
 }
 
-/*
- * Makes the tables of a shard for a range of hashes, both ends inclusive.  It is
- * nobody's yet: see shard_tables_publish.
- */
 ShardInfo *
 shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 {
@@ -179,7 +180,7 @@ shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 	shard->hash_first = hash_first;
 	shard->hash_last = hash_last;
 
-	/* The guard's trigger may be made by the tables' owner. */
+	/* The tables' owner has the right to make their guards. */
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	shard->shard_table = create_log_table(shard->shard_no, owner);
@@ -190,7 +191,6 @@ shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 	return shard;
 }
 
-/* Drops the tables of a shard, on which nobody else can have a lock. */
 void
 shard_tables_drop(const ShardInfo *shard)
 {
@@ -218,9 +218,9 @@ shard_id_at(TimestampTz created_at, uint64 hash_first)
 }
 
 /*
- * Opens a shard that shard_tables_make has made.  Its id says when it was opened and,
- * to tell shards of one moment apart, where its range begins.  A child's id
- * sorts after its parent's, whatever the clock says.
+ * A shard's id says when the shard was opened and, to tell shards of one
+ * moment apart, where its range begins.  A child's id sorts after its
+ * parent's, whatever the clock says.
  */
 void
 shard_tables_publish(ShardInfo *shard, const ShardInfo *parent, TimestampTz created_at,
@@ -234,7 +234,7 @@ shard_tables_publish(ShardInfo *shard, const ShardInfo *parent, TimestampTz crea
 		if (parent == NULL ||
 			shard_catalog_find(shard->stream_id, shard->shard_id, NULL) == NULL)
 			break;
-		created_at += 1000; /* a narrow sibling's */
+		created_at += 1000; /* a sibling with a narrow range has this id */
 	}
 	shard->parent_shard_id = parent ? parent->shard_id : NULL;
 	shard->starting_number = starting_number;
@@ -242,10 +242,6 @@ shard_tables_publish(ShardInfo *shard, const ShardInfo *parent, TimestampTz crea
 	shard_catalog_insert(shard);
 }
 
-/*
- * Closes an open shard.  The caller holds the stream's lock; here the lock is
- * taken that no writer's goes with, and kept to the end of the transaction.
- */
 void
 shard_tables_close(ShardInfo *shard)
 {
@@ -256,7 +252,6 @@ shard_tables_close(ShardInfo *shard)
 	shard_wake_at_end(shard->shard_table);
 }
 
-/* Closes all open shards of a stream, in the order of their ids. */
 void
 shard_tables_close_all(int64 stream_id)
 {

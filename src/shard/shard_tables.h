@@ -1,6 +1,6 @@
 /*
  * shard_tables.h
- *	  Making and closing shards.
+ *	  Making, opening, closing and dropping shards.
  */
 #ifndef DDBSTREAMS_SHARD_TABLES_H
 #define DDBSTREAMS_SHARD_TABLES_H
@@ -10,12 +10,33 @@
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 
+/*
+ * Makes the tables of a shard for a range of hashes, both ends inclusive.
+ * Nobody finds the shard before shard_tables_publish.
+ */
 extern ShardInfo *shard_tables_make(const StreamInfo *stream, uint64 hash_first,
 									uint64 hash_last);
-extern void		  shard_tables_publish(ShardInfo *shard, const ShardInfo *parent,
-									   TimestampTz created_at, int64 starting_number);
-extern void		  shard_tables_drop(const ShardInfo *shard);
-extern void		  shard_tables_close(ShardInfo *shard);
-extern void		  shard_tables_close_all(int64 stream_id);
+
+/*
+ * Opens a shard that shard_tables_make has made, as a child of parent, or as a
+ * root if that is NULL.  Sets its id and the rest of *shard.
+ */
+extern void shard_tables_publish(ShardInfo *shard, const ShardInfo *parent,
+								 TimestampTz created_at, int64 starting_number);
+
+/*
+ * Closes an open shard, under the stream's lock.  Takes a lock on the shard's
+ * table which conflicts with that of writers, waits for it, and keeps it until
+ * the end of the transaction.
+ */
+extern void shard_tables_close(ShardInfo *shard);
+
+/* Closes all open shards of a stream, in the order of their ids. */
+extern void shard_tables_close_all(int64 stream_id);
+
+/*
+ * Drops the tables of a shard, on which no other transaction can have a lock.
+ */
+extern void shard_tables_drop(const ShardInfo *shard);
 
 #endif /* DDBSTREAMS_SHARD_TABLES_H */

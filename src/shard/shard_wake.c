@@ -1,23 +1,58 @@
 /*
  * shard_wake.c
- *	  Waking readers of shards at the end of a transaction.
+ *	  Waking readers that wait for records, at the end of a transaction.
  *
- * A transaction remembers the shards that it has appended to, or whose state it
- * has changed, by their slots in shared memory.  When it ends, by commit or by
- * abort, the readers that wait for records of these shards are woken.
+ * A reader that waits for records of one shard sleeps on a condition variable
+ * in shared memory, which the shard shares with others (shard_slot.h).  A
+ * process that waits for many shards watches them (shard_watch.c).
+ *
+ * A transaction remembers the slots of the shards that it has appended to, or
+ * whose state it has changed.  At its end the readers of these shards are
+ * woken: also when it aborts, for what stands behind an aborted record becomes
+ * readable then.  COMMIT PREPARED and ROLLBACK PREPARED know nothing of the
+ * shards of their transaction; the utility hook wakes all readers
+ * (ddl_hooks.c).
  */
 #include "postgres.h"
 
+#include "storage/proclist.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 
-#include "shard/shard_log.h"
 #include "shard/shard_slot.h"
 #include "shard/shard_wake.h"
+#include "shard/shard_watch.h"
 
-/* Slots of the shards that this transaction has appended to */
+/* In shared memory, by slot: readers that wait for a record */
+static ConditionVariable *waiters = NULL;
+
+/* Slots of the shards whose readers this transaction wakes at its end */
 static int *touched_slots = NULL;
 static int	touched_count = 0;
 static int	touched_capacity = 0;
+
+Size
+shard_wake_shmem_size(void)
+{
+	return mul_size(SHARD_SLOTS, sizeof(ConditionVariable));
+}
+
+void
+shard_wake_shmem_init(void)
+{
+	bool found;
+
+	waiters = ShmemInitStruct("ddbstreams shard waiters",
+							  shard_wake_shmem_size(), &found);
+	for (int i = 0; i < SHARD_SLOTS && !found; i++)
+		ConditionVariableInit(&waiters[i]);
+}
+
+ConditionVariable *
+shard_wake_waiters(Oid shard_table)
+{
+	return &waiters[shard_slot_number(shard_table)];
+}
 
 void
 shard_wake_at_end(Oid shard_table)
@@ -36,10 +71,30 @@ shard_wake_at_end(Oid shard_table)
 	touched_slots[touched_count++] = shard_slot_number(shard_table);
 }
 
+static void
+wake_slot(int slot)
+{
+	/*
+	 * A waiter is in the list before it looks for records, and the commit was
+	 * made visible before this process looks at the list.
+	 */
+	pg_memory_barrier();
+	if (!proclist_is_empty(&waiters[slot].wakeup))
+		ConditionVariableBroadcast(&waiters[slot]);
+	shard_watch_wake(slot);
+}
+
 void
 shard_wake_readers(void)
 {
 	for (int i = 0; i < touched_count; i++)
-		shard_log_wake(touched_slots[i]);
+		wake_slot(touched_slots[i]);
 	touched_count = 0;
+}
+
+void
+shard_wake_all(void)
+{
+	for (int i = 0; i < SHARD_SLOTS; i++)
+		wake_slot(i);
 }

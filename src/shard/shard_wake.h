@@ -1,16 +1,37 @@
 /*
  * shard_wake.h
- *	  Waking readers of shards at the end of a transaction.
+ *	  Waking readers that wait for records, at the end of a transaction.
  */
 #ifndef DDBSTREAMS_SHARD_WAKE_H
 #define DDBSTREAMS_SHARD_WAKE_H
 
 #include "base/ddbstreams.h"
 
-/* When this transaction ends, wakes the readers that wait for this shard. */
+#include "storage/condition_variable.h"
+
+extern Size shard_wake_shmem_size(void);
+
+/* Called in the postmaster, at its start and after a crash of a backend. */
+extern void shard_wake_shmem_init(void);
+
+/*
+ * Returns the condition variable on which the readers of a shard sleep.  A
+ * reader prepares to sleep on it before it looks for records with a new
+ * snapshot; then no wake-up can be missed.
+ */
+extern ConditionVariable *shard_wake_waiters(Oid shard_table);
+
+/*
+ * Notes that this transaction has appended to a shard, or changed its state.
+ * When the transaction ends, shard_wake_readers wakes the readers of the
+ * shard, and the processes that watch it (shard_watch.c).
+ */
 extern void shard_wake_at_end(Oid shard_table);
 
-/* The transaction ends: wakes them. */
+/* Called when the transaction has committed, aborted or been prepared. */
 extern void shard_wake_readers(void);
+
+/* Wakes all readers that wait for records, of any shard. */
+extern void shard_wake_all(void);
 
 #endif /* DDBSTREAMS_SHARD_WAKE_H */

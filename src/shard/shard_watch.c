@@ -1,11 +1,12 @@
 /*
  * shard_watch.c
- *	  Being woken when something may have become readable in any of many shards.
+ *	  Being woken when a record may have become readable in any of many shards.
  *
- * A process says which shards it watches.  When a transaction that has appended
- * to one of them ends, the process's latch is set and a bit tells which shard it
- * was; shards share bits as they share slots of the log (shard_slot_number),
- * so that a set bit means "look", no more.  Who waits does it in this order:
+ * A process says which shards it watches.  When a transaction that has
+ * appended to one of them ends, the process's latch is set, and a bit tells
+ * which shard it was.  Shards share bits as they share slots (shard_slot.h),
+ * so that a set bit only tells where to look.  A process that waits does it in
+ * this order:
  *
  *		shard_watch_set(shards, count);		register
  *		shard_watch_take(&bits);			forget what was before
@@ -14,15 +15,16 @@
  *		...
  *		shard_watch_end();					also after an error
  *
- * or, instead of shard_watch_wait, sleeps on MyLatch in its own way unless
- * shard_watch_pending().  A committing transaction makes its commit visible
- * and only then looks for watchers, so that no wake-up is missed.  Where nobody
- * watches, it reads one counter.
+ * or, instead of calling shard_watch_wait, it sleeps on MyLatch in a way of
+ * its own and looks at the bits whenever it wakes.  A committing transaction
+ * makes its commit visible and only then looks for watchers, so that no
+ * wake-up is missed.  If no process watches its shards, it reads one counter
+ * for each.
  *
- * What is watched need not be a shard: any number that all agree on, which may
- * be mistaken for a shard at times, will do (shard_wake_at_end).
+ * What is watched need not be a shard: any number will do on which all agree
+ * that call shard_wake_at_end for it.  It may be taken for a shard at times.
  *
- * On a standby there are no commits; nobody is woken there.
+ * On a standby there are no commits, so nobody is woken there.
  */
 #include "postgres.h"
 
@@ -38,6 +40,7 @@
 
 #include "shard/shard_watch.h"
 
+/* What a process watches, and which of it was touched: a bit for each slot */
 typedef struct Watcher
 {
 	pg_atomic_uint64 watched[SHARD_WATCH_WORDS];
@@ -46,10 +49,11 @@ typedef struct Watcher
 
 typedef struct ShardWatchShared
 {
-	pg_atomic_uint32 counts[SHARD_SLOTS]; /* of watchers */
+	pg_atomic_uint32 counts[SHARD_SLOTS]; /* of processes that watch a slot */
 	int				 watcher_count;
-	/* Bits of processes that watch, by their place in ProcGlobal->allProcs */
-	pg_atomic_uint64 *active;
+
+	/* Both by a process's place in ProcGlobal->allProcs */
+	pg_atomic_uint64 *active; /* bits of processes that watch */
 	Watcher			 *watchers;
 } ShardWatchShared;
 
@@ -75,7 +79,6 @@ shard_watch_shmem_size(void)
 	return add_size(size, mul_size(MaxBackends, sizeof(Watcher)));
 }
 
-/* Called in the postmaster, at its start and after a crash of a backend. */
 void
 shard_watch_shmem_init(void)
 {
@@ -111,7 +114,7 @@ own_place(void)
 {
 	int place = MyProc - ProcGlobal->allProcs;
 
-	/* Auxiliary processes and prepared transactions come behind. */
+	/* Places of auxiliary processes and prepared transactions come behind. */
 	Assert(place >= 0 && place < shared->watcher_count);
 	return place;
 }
@@ -122,7 +125,7 @@ end_at_exit(int code, Datum arg)
 	shard_watch_end();
 }
 
-/* Makes a set of bits the one that this process watches. */
+/* From now on this process watches the slots of these bits. */
 static void
 watch_bits(const uint64 *bits)
 {
@@ -169,7 +172,6 @@ set_bit(uint64 *bits, Oid shard_table)
 	bits[slot / 64] |= UINT64CONST(1) << (slot % 64);
 }
 
-/* This process watches these shards from now on, and no others. */
 void
 shard_watch_set(const Oid *shard_tables, int count)
 {
@@ -180,18 +182,6 @@ shard_watch_set(const Oid *shard_tables, int count)
 	watch_bits(bits);
 }
 
-/* This process watches one shard more. */
-void
-shard_watch_add(Oid shard_table)
-{
-	uint64 bits[SHARD_WATCH_WORDS];
-
-	memcpy(bits, own_bits, sizeof(bits));
-	set_bit(bits, shard_table);
-	watch_bits(bits);
-}
-
-/* This process watches nothing.  Called again it does nothing. */
 void
 shard_watch_end(void)
 {
@@ -210,8 +200,8 @@ shard_watch_end(void)
 }
 
 /* Has a watched shard been touched since the bits were taken last? */
-bool
-shard_watch_pending(void)
+static bool
+is_touched(void)
 {
 	Watcher *watcher = &shared->watchers[own_place()];
 
@@ -224,11 +214,6 @@ shard_watch_pending(void)
 	return false;
 }
 
-/*
- * Takes the bits of shards that were touched since they were taken last, and
- * returns whether there are any; of those that are wanted, unless that is NULL:
- * the others stay, and do not set the latch again.  bits may be NULL.
- */
 bool
 shard_watch_take_wanted(const ShardWatchBits *wanted, ShardWatchBits *bits)
 {
@@ -246,7 +231,7 @@ shard_watch_take_wanted(const ShardWatchBits *wanted, ShardWatchBits *bits)
 			bits->words[word] = taken;
 		any = any || taken != 0;
 	}
-	/* What the caller looks at now is not older than the bits. */
+	/* What the caller reads from here on is not older than the bits. */
 	pg_memory_barrier();
 	return any;
 }
@@ -257,14 +242,12 @@ shard_watch_take(ShardWatchBits *bits)
 	return shard_watch_take_wanted(NULL, bits);
 }
 
-/* Adds a shard's bit to bits. */
 void
 shard_watch_mark(ShardWatchBits *bits, Oid shard_table)
 {
 	set_bit(bits->words, shard_table);
 }
 
-/* Is a shard among those that taken bits are of? */
 bool
 shard_watch_touched(const ShardWatchBits *bits, Oid shard_table)
 {
@@ -273,10 +256,6 @@ shard_watch_touched(const ShardWatchBits *bits, Oid shard_table)
 	return (bits->words[slot / 64] >> (slot % 64)) & 1;
 }
 
-/*
- * Sleeps until a watched shard is touched (true) or the time is over (false).
- * The bits stay to be taken.
- */
 bool
 shard_watch_wait(long timeout_ms)
 {
@@ -288,7 +267,7 @@ shard_watch_wait(long timeout_ms)
 
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		if (shard_watch_pending())
+		if (is_touched())
 			return true;
 		remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 		if (remaining <= 0)
@@ -298,10 +277,6 @@ shard_watch_wait(long timeout_ms)
 	}
 }
 
-/*
- * Wakes those who watch a shard with that slot.  Called behind a memory barrier
- * by shard_log_wake, in callbacks that must not fail.
- */
 void
 shard_watch_wake(int slot_number)
 {
@@ -321,7 +296,7 @@ shard_watch_wake(int slot_number)
 
 			if ((pg_atomic_read_u64(&watcher->watched[word]) & bit) == 0)
 				continue;
-			/* Who has set the bit before sets the latch too. */
+			/* A process that has set the bit before sets the latch, too. */
 			if ((pg_atomic_fetch_or_u64(&watcher->touched[word], bit) & bit) == 0)
 				SetLatch(&ProcGlobal->allProcs[place].procLatch);
 		}

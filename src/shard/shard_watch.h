@@ -1,6 +1,6 @@
 /*
  * shard_watch.h
- *	  Being woken when something may have become readable in any of many shards.
+ *	  Being woken when a record may have become readable in any of many shards.
  */
 #ifndef DDBSTREAMS_SHARD_WATCH_H
 #define DDBSTREAMS_SHARD_WATCH_H
@@ -11,27 +11,52 @@
 
 #define SHARD_WATCH_WORDS (SHARD_SLOTS / 64)
 
-/* Which shards were touched: several may share a bit */
+/* A set of shards, of which several may share a bit */
 typedef struct ShardWatchBits
 {
 	uint64 words[SHARD_WATCH_WORDS];
 } ShardWatchBits;
 
 extern Size shard_watch_shmem_size(void);
+
+/* Called in the postmaster, at its start and after a crash of a backend. */
 extern void shard_watch_shmem_init(void);
 
+/* From now on this process watches these shards, and no others. */
 extern void shard_watch_set(const Oid *shard_tables, int count);
-extern void shard_watch_add(Oid shard_table);
+
+/* This process watches nothing any more.  Called again it does nothing. */
 extern void shard_watch_end(void);
 
-extern bool shard_watch_pending(void);
+/*
+ * Takes the bits of watched shards that were touched since they were taken
+ * last, and returns whether there are any.  bits may be NULL.
+ */
 extern bool shard_watch_take(ShardWatchBits *bits);
+
+/*
+ * Does the same with those bits that are wanted.  The others stay, and do not
+ * set the latch again.
+ */
 extern bool shard_watch_take_wanted(const ShardWatchBits *wanted,
 									ShardWatchBits		 *bits);
+
+/* Adds a shard's bit to bits. */
 extern void shard_watch_mark(ShardWatchBits *bits, Oid shard_table);
+
+/* Is a shard's bit among those that were taken? */
 extern bool shard_watch_touched(const ShardWatchBits *bits, Oid shard_table);
+
+/*
+ * Sleeps until a watched shard is touched, and returns true, or until the time
+ * is over, and returns false.  The bits stay to be taken.
+ */
 extern bool shard_watch_wait(long timeout_ms);
 
+/*
+ * Wakes the processes that watch a shard with this slot.  Called by
+ * shard_wake.c behind a memory barrier, in callbacks that must not fail.
+ */
 extern void shard_watch_wake(int slot_number);
 
 #endif /* DDBSTREAMS_SHARD_WATCH_H */

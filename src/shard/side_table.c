@@ -3,13 +3,14 @@
  *	  Values too large for a shard's page.
  *
  * Each shard has a side table with a row (transaction_id, ordinal, value) for
- * each large value of its records; the value is stored out of line by TOAST,
- * compressed or not as it was.  A record refers to it by the ordinal, its
- * transaction is the record's: VACUUM FULL may move rows as it likes.
+ * each large value of its records.  TOAST stores the value out of line,
+ * compressed or not as it was.  A record refers to the row by the ordinal, and
+ * the row's transaction is the record's; so VACUUM FULL may move rows as it
+ * likes.
  *
  * In an image the reference takes the shape of a TOAST pointer, so that the
- * functions that form and deform tuples step over it.  It never leaves the
- * image as such: only record_decode.c looks at the values of an image.
+ * functions that form and deform tuples step over it.  No such reference
+ * leaves its image: only record_decode.c looks at the values of an image.
  */
 #include "postgres.h"
 
@@ -27,10 +28,6 @@
 #define Anum_side_value			 3
 #define Natts_side				 3
 
-/*
- * Returns a reference, palloc'd, to the large value (a varlena) that is stored
- * under an ordinal.
- */
 Datum
 side_table_reference_make(uint32 ordinal, Datum value)
 {
@@ -62,17 +59,12 @@ side_table_reference_ordinal(Datum reference)
 	return get_reference(reference).va_valueid;
 }
 
-/* The size of the value when decompressed, header included. */
 Size
 side_table_reference_raw_size(Datum reference)
 {
 	return get_reference(reference).va_rawsize;
 }
 
-/*
- * Writes a large value, a varlena of any kind but an external one.  A snapshot
- * is active.
- */
 void
 side_table_insert(Relation side, uint64 transaction_id, uint32 ordinal,
 				  const void *value)
@@ -86,10 +78,6 @@ side_table_insert(Relation side, uint64 transaction_id, uint32 ordinal,
 	heap_write_insert(side, values, nulls);
 }
 
-/*
- * Reads a large value back, compressed or not as it was written, palloc'd.  The
- * snapshot is the one that showed the record.
- */
 Datum
 side_table_fetch(Relation side, uint64 transaction_id, uint32 ordinal,
 				 Snapshot snapshot)

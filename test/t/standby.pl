@@ -2,7 +2,7 @@
 # with higher numbers in the same shards.
 #
 # To see it fail: take running transactions from snapshot->xip in recovery
-# (running_xids in shard_reader.c); no floor in shard_log_now (shard_log.c).
+# (running_xids in latest_hint.c); no floor in shard_log_now (shard_log.c).
 
 use strict;
 use warnings;
