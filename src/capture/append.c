@@ -2,16 +2,22 @@
  * append.c
  *	  From the change buffer to the shards, at commit.
  *
- * At pre-commit (or pre-prepare) the buffer's changes are appended to the
- * shards that are open then, one shard after another in the order of streams
- * and hash ranges.  For each, the writers' lock is taken, large values go to
- * the side table, and only then batches go to the log.  With the commit the
- * records become visible together with the rows that they tell of.  The readers
- * of these shards are woken at the end of the transaction (shard_wake.c).
- * xact_callbacks.c calls this file.
+ * Before the commit, or before PREPARE TRANSACTION, the changes in the buffer
+ * are appended to the shards that are open then, one shard after another.  For
+ * each of them the writers' lock is taken (writable_shards.c), large values
+ * are inserted into the side table, and only then batches of records go to the
+ * log (shard_log.c).  With the commit the records become visible, together
+ * with the changes that they tell of.  The readers of these shards are woken
+ * at the end of the transaction (shard_wake.c).
  *
- * Callbacks of libraries that were loaded before this one run after it, and may
- * change rows.  What is captured after the append is appended at once.
+ * All transactions lock shards in the order of streams and, within a stream,
+ * of hash ranges, so writers never wait for each other in a circle.
+ *
+ * Commit callbacks of libraries that were loaded before ddbstreams run after
+ * this one, and may change rows.  What is captured after the append is
+ * appended at once.
+ *
+ * xact_callbacks.c calls this file.
  */
 #include "postgres.h"
 
@@ -36,8 +42,8 @@
 #include "shard/shard_wake.h"
 #include "shard/side_table.h"
 
-/* The records that go to the log together */
-typedef struct Batch
+/* Records that go to the log together */
+typedef struct AppendBatch
 {
 	Relation	  shard;
 	int64		  starting_number;
@@ -46,12 +52,13 @@ typedef struct Batch
 	Size		  bytes;
 	HeapTupleData tuples[SHARD_LOG_BATCH_RECORDS];
 	HeapTuple	  pointers[SHARD_LOG_BATCH_RECORDS];
-} Batch;
+} AppendBatch;
 
-static bool appended = false; /* this transaction's append has run */
+/* Has the append of the present transaction run? */
+static bool appended = false;
 
 static void
-batch_flush(Batch *batch)
+batch_flush(AppendBatch *batch)
 {
 	if (batch->count > 0)
 	{
@@ -64,7 +71,7 @@ batch_flush(Batch *batch)
 }
 
 static bool
-batch_has_room(const Batch *batch, const ChangeItem *item)
+batch_has_room(const AppendBatch *batch, const ChangeItem *item)
 {
 	return batch->count < SHARD_LOG_BATCH_RECORDS &&
 		   (batch->count == 0 ||
@@ -72,7 +79,7 @@ batch_has_room(const Batch *batch, const ChangeItem *item)
 }
 
 static void
-batch_add(Batch *batch, char *tuple, Size length)
+batch_add(AppendBatch *batch, char *tuple, Size length)
 {
 	HeapTuple entry = &batch->tuples[batch->count];
 
@@ -94,7 +101,8 @@ in_range(const ChangeItem *item, uint64 first, uint64 last)
 
 /* Appends a bucket's changes of a hash range, in the order of capture. */
 static void
-append_in_order(Batch *batch, ChangeBucket *bucket, uint64 first, uint64 last)
+append_in_order(AppendBatch *batch, ChangeBucket *bucket, uint64 first,
+				uint64 last)
 {
 	ChangeScan	scan;
 	ChangeItem *item;
@@ -110,7 +118,7 @@ append_in_order(Batch *batch, ChangeBucket *bucket, uint64 first, uint64 last)
 				batch_flush(batch);
 			batch_add(batch, CHANGE_ITEM_BODY(item), item->body_length);
 		}
-		/* What the batch points to is lost when the scan's window moves. */
+		/* The batch points to items, which are gone when the window moves. */
 		next = change_buffer_scan_next(&scan, batch->count == 0);
 		if (next == NULL && batch->count > 0)
 		{
@@ -122,9 +130,10 @@ append_in_order(Batch *batch, ChangeBucket *bucket, uint64 first, uint64 last)
 	change_buffer_scan_end(&scan);
 }
 
-/* The same, in the order of row versions. */
+/* Appends a bucket's changes of a hash range, in the order of row versions. */
 static void
-append_reordered(Batch *batch, ChangeBucket *bucket, uint64 first, uint64 last)
+append_reordered(AppendBatch *batch, ChangeBucket *bucket, uint64 first,
+				 uint64 last)
 {
 	uint64	   count;
 	uint64	  *positions = change_order_positions(bucket, &count);
@@ -178,7 +187,8 @@ write_values(Oid side_table, ChangeBucket *bucket, uint64 transaction_id,
 
 /* Appends a bucket to the shards that are open for its hash range now. */
 static void
-append_bucket(Batch *batch, const StreamBuffer *buffer, ChangeBucket *bucket)
+append_bucket(AppendBatch *batch, const StreamBuffer *buffer,
+			  ChangeBucket *bucket)
 {
 	uint64 first = bucket->hash_first;
 
@@ -216,7 +226,7 @@ compare_stream_buffers(const void *a, const void *b)
 }
 
 /*
- * Has this transaction dropped the extension, and with it the stream?  Then
+ * Has this transaction dropped the extension, and the stream with it?  Then
  * there is nothing to append to.
  */
 static bool
@@ -229,11 +239,12 @@ stream_is_gone(const StreamBuffer *buffer)
 	return stream_catalog_by_id(buffer->stream_id, NULL) == NULL;
 }
 
-/* Are there large values to be written to side tables? */
+/* Are there large values for side tables? */
 static bool
 has_values(void)
 {
-	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
+	for (StreamBuffer *buffer = change_buffer_streams(); buffer != NULL;
+		 buffer = buffer->next)
 	{
 		for (int i = 0; i < buffer->bucket_count; i++)
 		{
@@ -248,17 +259,19 @@ has_values(void)
 static void
 append_all(void)
 {
-	static Batch   batch; /* too large for the stack */
-	StreamBuffer **buffers;
-	int			   count = 0;
-	bool		   stores_descriptors;
-	bool		   needs_snapshot;
+	static AppendBatch batch; /* too large for the stack */
+	StreamBuffer	 **buffers;
+	int				   count = 0;
+	bool			   stores_descriptors;
+	bool			   needs_snapshot;
 
-	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
+	for (StreamBuffer *buffer = change_buffer_streams(); buffer != NULL;
+		 buffer = buffer->next)
 		count++;
 	buffers = palloc(Max(count, 1) * sizeof(StreamBuffer *));
 	count = 0;
-	for (StreamBuffer *buffer = change_buffer_streams(); buffer; buffer = buffer->next)
+	for (StreamBuffer *buffer = change_buffer_streams(); buffer != NULL;
+		 buffer = buffer->next)
 	{
 		if (change_buffer_is_filled(buffer) && !stream_is_gone(buffer))
 			buffers[count++] = buffer;
@@ -271,7 +284,7 @@ append_all(void)
 	}
 	qsort(buffers, count, sizeof(StreamBuffer *), compare_stream_buffers);
 
-	/* A snapshot is needed to write what may be toasted, and not cheap. */
+	/* Only what may be toasted needs a snapshot, which is not cheap. */
 	stores_descriptors = !row_descriptor_all_stored();
 	needs_snapshot = stores_descriptors || has_values();
 	if (needs_snapshot)
@@ -300,8 +313,9 @@ append_all(void)
 
 /*
  * A COMMIT must not fail by the user's lock_timeout, so that is off for all
- * locks that are taken in it.  Nor must it be the victim of a deadlock with
- * somebody who closes a shard: he waits for a shorter time than this.
+ * locks that are taken in it.  Nor must it be the victim of a deadlock with a
+ * session that closes a shard: that session gives up after a shorter time than
+ * this deadlock_timeout.
  */
 void
 append_without_lock_timeout(void (*work)(void))
@@ -331,9 +345,8 @@ append_changes(void)
 }
 
 /*
- * Called by the capture triggers when they are done.  Before the append there
- * is nothing to do; after it, the changes are appended at once.  That cannot be
- * undone for a subtransaction alone, so there it is refused.
+ * An append cannot be undone for a subtransaction alone, so there it is
+ * refused.
  */
 void
 append_changes_captured(void)

@@ -7,16 +7,23 @@
 
 #include "base/ddbstreams.h"
 
-/* The trigger has put changes into the buffer. */
+/*
+ * Called by a capture trigger when it has put its changes into the buffer.
+ * Before the transaction's append there is nothing to do; after it, the
+ * changes are appended at once, or an error is raised in a subtransaction.
+ */
 extern void append_changes_captured(void);
 
-/* Does work that the session's lock_timeout must not interrupt. */
+/*
+ * Does work in a COMMIT that takes locks: lock_timeout does not interrupt it,
+ * and others are made the victim of a deadlock first.
+ */
 extern void append_without_lock_timeout(void (*work)(void));
 
-/* Appends what the buffer holds: at pre-commit and at PREPARE. */
+/* Appends all changes in the buffer.  Called before COMMIT and PREPARE. */
 extern void append_at_commit(void);
 
-/* Forgets the transaction: after its commit, its abort or its PREPARE. */
+/* Forgets the transaction.  Called after its COMMIT, ROLLBACK or PREPARE. */
 extern void append_end_transaction(void);
 
 #endif /* DDBSTREAMS_APPEND_H */

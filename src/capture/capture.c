@@ -2,18 +2,20 @@
  * capture.c
  *	  The triggers that see every change of a captured table.
  *
- * The row trigger copies: it compares the two versions of the row, builds the
- * record (record_build.c) and is done.  No SPI, no catalogue look-up per row,
- * nothing that depends on search_path or on the writer's privileges.
+ * The row trigger only copies: it compares the two versions of the row and
+ * builds the record (record_build.c).  It uses no SPI, looks nothing up in the
+ * catalogues for a row, and depends neither on search_path nor on the writer's
+ * privileges.
  *
- * Firing order is not always version order.  An AFTER trigger of the user's
- * that changes rows of the statement that fired it has its changes captured
- * before the statement's own, and so has a function that a statement calls.
- * Each change is kept with the command that made it; where these do not rise,
- * the append restores the order (change_order.c).
+ * The order in which triggers fire is not always the order of row versions.
+ * If a user's AFTER trigger changes rows of the statement that has fired it,
+ * its changes are captured before the statement's own; so are those of a
+ * function that a statement calls.  Each change is kept with the command that
+ * made it.  Where the commands of captured changes do not rise, the append
+ * restores the order (change_order.c).
  *
- * TRUNCATE fires once for a table, before it: every row that is there is
- * captured as a REMOVE.
+ * The TRUNCATE trigger fires once for a table, before the rows go: each row
+ * that is there is captured as a REMOVE.
  */
 #include "postgres.h"
 
@@ -37,35 +39,38 @@
 PG_FUNCTION_INFO_V1(ddbstreams_capture);
 PG_FUNCTION_INFO_V1(ddbstreams_capture_truncate);
 
-/* This transaction's buffer for the relation's stream, and its generation */
+/*
+ * Returns the transaction's buffer for the relation's stream, and sets the
+ * generation of the relation's file.
+ */
 static StreamBuffer *
-buffer_for(CapturedRelation *facts, Relation rel)
+find_buffer(CapturedRelation *captured, Relation rel)
 {
-	if (facts->buffer_serial != change_buffer_serial())
+	if (captured->buffer_serial != change_buffer_serial())
 	{
-		StreamBuffer *buffer = change_buffer_find(facts->stream_id);
+		StreamBuffer *buffer = change_buffer_find(captured->stream_id);
 
 		if (buffer == NULL)
-			buffer = writable_shards_make_buffer(facts->stream_id,
-												 &facts->open_shards);
-		row_descriptor_use(facts->descriptor);
-		facts->buffer = buffer;
-		facts->buffer_serial = change_buffer_serial();
-		facts->file_number = InvalidOid;
+			buffer = writable_shards_make_buffer(captured->stream_id,
+												 &captured->writable);
+		row_descriptor_use(captured->descriptor);
+		captured->buffer = buffer;
+		captured->buffer_serial = change_buffer_serial();
+		captured->file_number = InvalidOid;
 	}
-	if (facts->file_number != compat_file_number(rel))
+	if (captured->file_number != compat_file_number(rel))
 	{
-		facts->generation = change_buffer_generation(rel);
-		facts->file_number = compat_file_number(rel);
+		captured->generation = change_buffer_generation(rel);
+		captured->file_number = compat_file_number(rel);
 	}
-	return facts->buffer;
+	return captured->buffer;
 }
 
 static bool
 values_are_same(Form_pg_attribute att, Datum old, Datum new)
 {
-	Pointer a,
-		b;
+	Pointer a;
+	Pointer b;
 
 	if (att->attbyval)
 		return old == new;
@@ -76,14 +81,16 @@ values_are_same(Form_pg_attribute att, Datum old, Datum new)
 		return memcmp(a, b, att->attlen) == 0;
 	if (att->attlen == -1)
 	{
-		/* An unchanged value is the same to the bit, out of line or not. */
+		/*
+		 * A value that was not set is the same bit by bit, out of line or not.
+		 */
 		Size size = VARSIZE_ANY(a);
 
 		if (size == VARSIZE_ANY(b) && memcmp(a, b, size) == 0)
 			return true;
 		if (!VARATT_IS_EXTENDED(a) && !VARATT_IS_EXTENDED(b))
 			return false;
-		/* A pointer to a value out of line passes for short, too. */
+		/* VARATT_IS_SHORT is also true of a pointer to a value out of line. */
 		if (VARATT_IS_SHORT(a) && !VARATT_IS_EXTERNAL(a) &&
 			VARATT_IS_SHORT(b) && !VARATT_IS_EXTERNAL(b))
 			return false;
@@ -92,13 +99,13 @@ values_are_same(Form_pg_attribute att, Datum old, Datum new)
 }
 
 /*
- * Compares all columns; same is filled for each.  Returns true if at least one
- * differs, and sets key_differs.
+ * Compares all columns of two versions of a row, and sets same for each of
+ * them and key_differs.  Returns true if at least one column differs.
  */
 static bool
-compare_versions(CapturedRelation *facts, TupleDesc tupdesc,
-				 TupleTableSlot *old, TupleTableSlot *new,
-				 bool *same, bool *key_differs)
+compare_row_versions(CapturedRelation *captured, TupleDesc tupdesc,
+					 TupleTableSlot *old, TupleTableSlot *new,
+					 bool *same, bool *key_differs)
 {
 	bool differs = false;
 
@@ -119,7 +126,7 @@ compare_versions(CapturedRelation *facts, TupleDesc tupdesc,
 		if (!same[i])
 		{
 			differs = true;
-			if (facts->descriptor->columns[i].key_position > 0)
+			if (captured->descriptor->columns[i].key_position > 0)
 				*key_differs = true;
 		}
 	}
@@ -127,9 +134,10 @@ compare_versions(CapturedRelation *facts, TupleDesc tupdesc,
 }
 
 /*
- * The command of this transaction that made a row version.  COPY FREEZE leaves a
- * version that seems to be older, whose command is lost once it is superseded:
- * the first command then makes the append restore the order.
+ * Returns the command of this transaction that made a row version.  COPY
+ * FREEZE makes versions that seem to be older than the transaction, and whose
+ * command can no longer be told when they are superseded: then the first
+ * command is returned, so that the append restores the order.
  */
 static CommandId
 inserting_command(HeapTupleHeader tuple)
@@ -142,7 +150,7 @@ inserting_command(HeapTupleHeader tuple)
 }
 
 static void
-capture_update(CapturedRelation *facts, TriggerData *trigdata)
+capture_update(CapturedRelation *captured, TriggerData *trigdata)
 {
 	TupleDesc  tupdesc = RelationGetDescr(trigdata->tg_relation);
 	RowVersion old = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
@@ -151,36 +159,38 @@ capture_update(CapturedRelation *facts, TriggerData *trigdata)
 	bool	   key_differs;
 	CommandId  cid = inserting_command(new.tuple->t_data);
 
-	if (compare_versions(facts, tupdesc, old.slot, new.slot, same, &key_differs))
+	if (compare_row_versions(captured, tupdesc, old.slot, new.slot, same,
+							 &key_differs))
 	{
-		StreamBuffer *buffer = buffer_for(facts, trigdata->tg_relation);
+		StreamBuffer *buffer = find_buffer(captured, trigdata->tg_relation);
 
 		if (key_differs)
 		{
-			ChangeBucket *bucket = record_build(facts, buffer, tupdesc,
+			ChangeBucket *bucket = record_build(captured, buffer, tupdesc,
 												RECORD_REMOVE, &old, NULL,
 												NULL, NULL, cid);
 
-			record_build(facts, buffer, tupdesc, RECORD_INSERT, NULL, &new,
+			record_build(captured, buffer, tupdesc, RECORD_INSERT, NULL, &new,
 						 NULL, bucket, cid);
 		}
 		else
-			record_build(facts, buffer, tupdesc, RECORD_MODIFY, &old, &new,
+			record_build(captured, buffer, tupdesc, RECORD_MODIFY, &old, &new,
 						 same, NULL, cid);
 	}
-	else
-	{
-		if (change_buffer_find(facts->stream_id) != NULL)
-			record_build_unchanged(facts,
-								   buffer_for(facts, trigdata->tg_relation),
-								   &old, &new, cid);
-	}
+	else if (change_buffer_find(captured->stream_id) != NULL)
+		record_build_unchanged(captured,
+							   find_buffer(captured, trigdata->tg_relation),
+							   &old, &new, cid);
 	pfree(same);
 }
 
+/*
+ * Raises an error unless the calling trigger is the one that enable_stream
+ * makes: another one would not capture everything.
+ */
 static void
-require_own_trigger(FunctionCallInfo fcinfo, const char *function,
-					const char *trigger, bool for_row)
+require_capture_trigger(FunctionCallInfo fcinfo, const char *function,
+						const char *trigger, bool for_row)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
@@ -205,32 +215,33 @@ require_own_trigger(FunctionCallInfo fcinfo, const char *function,
 /*
  * capture() returns trigger
  *
- * Fires after each INSERT, UPDATE and DELETE of a row of a table with a stream.
+ * Fires after each INSERT, UPDATE and DELETE of a row of a table with a
+ * stream.
  */
 Datum
 ddbstreams_capture(PG_FUNCTION_ARGS)
 {
 	TriggerData		 *trigdata = (TriggerData *) fcinfo->context;
-	CapturedRelation *facts;
+	CapturedRelation *captured;
 
-	require_own_trigger(fcinfo, "capture", DDBSTREAMS_ROW_TRIGGER, true);
-	facts = captured_relation_get(trigdata->tg_relation);
+	require_capture_trigger(fcinfo, "capture", DDBSTREAMS_ROW_TRIGGER, true);
+	captured = captured_relation_get(trigdata->tg_relation);
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
-		capture_update(facts, trigdata);
+		capture_update(captured, trigdata);
 	else
 	{
 		RowVersion	  version = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
 		TupleDesc	  tupdesc = RelationGetDescr(trigdata->tg_relation);
-		StreamBuffer *buffer = buffer_for(facts, trigdata->tg_relation);
+		StreamBuffer *buffer = find_buffer(captured, trigdata->tg_relation);
 
 		if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
-			record_build(facts, buffer, tupdesc, RECORD_INSERT, NULL, &version,
-						 NULL, NULL,
+			record_build(captured, buffer, tupdesc, RECORD_INSERT, NULL,
+						 &version, NULL, NULL,
 						 inserting_command(version.tuple->t_data));
 		else
-			record_build(facts, buffer, tupdesc, RECORD_REMOVE, &version, NULL,
-						 NULL, NULL,
+			record_build(captured, buffer, tupdesc, RECORD_REMOVE, &version,
+						 NULL, NULL, NULL,
 						 HeapTupleHeaderGetCmax(version.tuple->t_data));
 	}
 	append_changes_captured();
@@ -240,16 +251,16 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 /*
  * capture_truncate() returns trigger
  *
- * Fires before TRUNCATE of a table with a stream, of one of its partitions, or
- * of a table that such a TRUNCATE reaches by CASCADE.  A partitioned table has
- * no rows of its own; its partitions have this trigger, too.
+ * Fires before TRUNCATE of a table with a stream, or of one of its partitions,
+ * also if the TRUNCATE of another table reaches it by CASCADE.  A partitioned
+ * table has no rows of its own; its partitions have this trigger, too.
  */
 Datum
 ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 {
 	TriggerData		 *trigdata = (TriggerData *) fcinfo->context;
 	Relation		  rel;
-	CapturedRelation *facts;
+	CapturedRelation *captured;
 	StreamBuffer	 *buffer = NULL;
 	TupleTableSlot	 *slot;
 	TableScanDesc	  scan;
@@ -257,12 +268,12 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 	MemoryContext	  row_context;
 	MemoryContext	  oldcontext;
 
-	require_own_trigger(fcinfo, "capture_truncate", DDBSTREAMS_TRUNCATE_TRIGGER,
-						false);
+	require_capture_trigger(fcinfo, "capture_truncate",
+							DDBSTREAMS_TRUNCATE_TRIGGER, false);
 	rel = trigdata->tg_relation;
 	if (rel->rd_rel->relkind != RELKIND_RELATION)
 		return PointerGetDatum(NULL);
-	facts = captured_relation_get(rel);
+	captured = captured_relation_get(rel);
 
 	row_context = AllocSetContextCreate(CurrentMemoryContext,
 										"ddbstreams truncate",
@@ -280,10 +291,10 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		oldcontext = MemoryContextSwitchTo(row_context);
 		if (buffer == NULL)
-			buffer = buffer_for(facts, rel);
+			buffer = find_buffer(captured, rel);
 		version.tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
 		version.slot = slot;
-		record_build(facts, buffer, RelationGetDescr(rel), RECORD_REMOVE,
+		record_build(captured, buffer, RelationGetDescr(rel), RECORD_REMOVE,
 					 &version, NULL, NULL, NULL,
 					 GetCurrentCommandId(false));
 		MemoryContextSwitchTo(oldcontext);
@@ -297,7 +308,7 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 	if (buffer != NULL)
 	{
 		change_buffer_new_generation(rel);
-		facts->file_number = InvalidOid;
+		captured->file_number = InvalidOid;
 	}
 	append_changes_captured();
 	return PointerGetDatum(NULL);

@@ -2,11 +2,11 @@
  * captured_relation.c
  *	  What capture must know of a relation, looked up once.
  *
- * The facts are kept for the session.  A relcache callback marks them stale
- * when the relation changes; enabling and disabling a stream sends such a
- * message for the table and each of its partitions, under a lock that no writer
- * holds.  Stale facts are freed at the end of the transaction only: a trigger
- * further up the stack may be at work with them.
+ * What is looked up is kept for the session.  A relcache callback marks it
+ * stale when the relation changes; enabling and disabling a stream sends a
+ * message for the table and each of its partitions, under a lock that no
+ * writer holds.  What is stale is freed only at the end of the transaction: a
+ * trigger further up the stack may be using it.
  */
 #include "postgres.h"
 
@@ -20,42 +20,46 @@
 #include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
 
-typedef struct FactsEntry
+typedef struct CapturedEntry
 {
-	Oid				  relid;
-	CapturedRelation *facts;
-} FactsEntry;
+	Oid				  relid; /* hash key */
+	CapturedRelation *captured;
+} CapturedEntry;
 
-static HTAB				*facts_by_relid = NULL;
-static CapturedRelation *last_facts = NULL;
-static bool				 roots_matter = false; /* to facts of partitions */
-static List				*retired = NIL;		   /* memory contexts, in TopMemoryContext */
+static HTAB				*captured_by_relid = NULL;
+static CapturedRelation *last_captured = NULL;
+
+/* Is there a partition whose virtual columns depend on its root? */
+static bool roots_matter = false;
+
+/* Memory contexts that are to be freed; the list is in TopMemoryContext. */
+static List *retired = NIL;
 
 /* Relcache callback: only marks. */
 static void
-invalidate_facts(Oid relid)
+mark_captured_stale(Oid relid)
 {
 	HASH_SEQ_STATUS status;
-	FactsEntry	   *entry;
+	CapturedEntry  *entry;
 
 	if (OidIsValid(relid))
 	{
-		entry = hash_search(facts_by_relid, &relid, HASH_FIND, NULL);
-		if (entry != NULL && entry->facts != NULL)
-			entry->facts->stale = true;
+		entry = hash_search(captured_by_relid, &relid, HASH_FIND, NULL);
+		if (entry != NULL && entry->captured != NULL)
+			entry->captured->stale = true;
 		if (!roots_matter)
 			return;
 	}
-	hash_seq_init(&status, facts_by_relid);
+	hash_seq_init(&status, captured_by_relid);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
-		if (entry->facts != NULL &&
-			(!OidIsValid(relid) || entry->facts->root == relid))
-			entry->facts->stale = true;
+		if (entry->captured != NULL &&
+			(!OidIsValid(relid) || entry->captured->root == relid))
+			entry->captured->stale = true;
 	}
 }
 
-/* The relation's own number of a column of its root. */
+/* Returns the relation's own number of a column of its root. */
 static AttrNumber
 local_attnum(Relation rel, Oid root, AttrNumber root_attnum)
 {
@@ -93,15 +97,16 @@ build_key(Relation rel, Oid root, int count, const AttrNumber *root_attnums)
 }
 
 static CapturedRelation *
-build_facts(Relation rel)
+build_captured_relation(Relation rel)
 {
 	Oid				  root;
-	StreamInfo		 *stream = stream_catalog_capturing(RelationGetRelid(rel), &root);
+	StreamInfo		 *stream;
 	MemoryContext	  context;
 	MemoryContext	  oldcontext;
-	CapturedRelation *facts;
+	CapturedRelation *captured;
 	AttrNumber		 *key_attnums;
 
+	stream = stream_catalog_capturing(RelationGetRelid(rel), &root);
 	if (stream == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -115,102 +120,96 @@ build_facts(Relation rel)
 									ALLOCSET_SMALL_SIZES);
 	oldcontext = MemoryContextSwitchTo(context);
 
-	facts = palloc0(sizeof(CapturedRelation));
-	facts->relid = RelationGetRelid(rel);
-	facts->root = root;
-	facts->stream_id = stream->stream_id;
-	facts->view_type = stream->view_type;
-	facts->key_count = stream->key_count;
-	facts->key = build_key(rel, root, stream->key_count, stream->key_attnums);
-	facts->partition_count = stream->partition_count;
-	facts->partition = build_key(rel, root, stream->partition_count,
-								 stream->partition_attnums);
-	facts->partition_is_key = stream->key_count == stream->partition_count;
-	for (int i = 0; i < facts->partition_count; i++)
+	captured = palloc0(sizeof(CapturedRelation));
+	captured->relid = RelationGetRelid(rel);
+	captured->root = root;
+	captured->stream_id = stream->stream_id;
+	captured->view_type = stream->view_type;
+	captured->key_count = stream->key_count;
+	captured->key = build_key(rel, root, stream->key_count, stream->key_attnums);
+	captured->partition_count = stream->partition_count;
+	captured->partition = build_key(rel, root, stream->partition_count,
+									stream->partition_attnums);
+	captured->partition_is_key = stream->key_count == stream->partition_count;
+	for (int i = 0; i < captured->partition_count; i++)
 	{
-		if (!OidIsValid(facts->partition[i].hash.function.fn_oid))
+		if (!OidIsValid(captured->partition[i].hash.function.fn_oid))
 			elog(ERROR, "partition key of table \"%s\" cannot be hashed",
 				 RelationGetRelationName(rel));
-		facts->partition_is_key &=
-			facts->partition[i].attnum == facts->key[i].attnum;
+		captured->partition_is_key &=
+			captured->partition[i].attnum == captured->key[i].attnum;
 	}
 
-	key_attnums = palloc(facts->key_count * sizeof(AttrNumber));
-	for (int i = 0; i < facts->key_count; i++)
-		key_attnums[i] = facts->key[i].attnum;
-	facts->descriptor = row_descriptor_build(rel, root, facts->key_count, key_attnums);
-	facts->virtuals = virtual_columns_build(rel, root, facts->descriptor);
-	roots_matter |= facts->virtuals != NULL && root != facts->relid;
-	facts->plain = !facts->descriptor->has_rendered &&
-				   !facts->descriptor->has_virtual;
+	key_attnums = palloc(captured->key_count * sizeof(AttrNumber));
+	for (int i = 0; i < captured->key_count; i++)
+		key_attnums[i] = captured->key[i].attnum;
+	captured->descriptor = row_descriptor_build(rel, root, captured->key_count,
+												key_attnums);
+	captured->virtuals = virtual_columns_build(rel, root, captured->descriptor);
+	roots_matter |= captured->virtuals != NULL && root != captured->relid;
+	captured->plain = !captured->descriptor->has_rendered &&
+					  !captured->descriptor->has_virtual;
 
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextSetParent(context, TopMemoryContext);
-	return facts;
+	return captured;
 }
 
 static void
-retire_facts(CapturedRelation *facts)
+retire_captured_relation(CapturedRelation *captured)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
 
-	retired = lappend(retired, GetMemoryChunkContext(facts));
+	retired = lappend(retired, GetMemoryChunkContext(captured));
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/*
- * Returns the facts of a relation that capture fires for; an error if no stream
- * is enabled on it.  They stay valid to the end of the transaction.
- */
 CapturedRelation *
 captured_relation_get(Relation rel)
 {
 	Oid				  relid = RelationGetRelid(rel);
-	FactsEntry		 *entry;
-	CapturedRelation *facts;
+	CapturedEntry	 *entry;
+	CapturedRelation *captured;
 	bool			  found;
 
-	if (last_facts != NULL && last_facts->relid == relid && !last_facts->stale)
-		return last_facts;
+	if (last_captured != NULL && last_captured->relid == relid &&
+		!last_captured->stale)
+		return last_captured;
 
-	if (facts_by_relid == NULL)
+	if (captured_by_relid == NULL)
 	{
 		HASHCTL ctl;
 
 		ctl.keysize = sizeof(Oid);
-		ctl.entrysize = sizeof(FactsEntry);
-		facts_by_relid = hash_create("ddbstreams captured relations", 32, &ctl,
-									 HASH_ELEM | HASH_BLOBS);
-		relcache_callbacks_add(invalidate_facts);
+		ctl.entrysize = sizeof(CapturedEntry);
+		captured_by_relid = hash_create("ddbstreams captured relations", 32, &ctl,
+										HASH_ELEM | HASH_BLOBS);
+		relcache_callbacks_add(mark_captured_stale);
 	}
 
-	entry = hash_search(facts_by_relid, &relid, HASH_ENTER, &found);
+	entry = hash_search(captured_by_relid, &relid, HASH_ENTER, &found);
 	if (!found)
-		entry->facts = NULL;
-	if (entry->facts == NULL || entry->facts->stale)
+		entry->captured = NULL;
+	if (entry->captured == NULL || entry->captured->stale)
 	{
-		/* Retire first: an error below must leave no facts, not stale ones. */
-		if (entry->facts != NULL)
+		/* After an error below the entry must be empty, not stale. */
+		if (entry->captured != NULL)
 		{
-			CapturedRelation *old = entry->facts;
+			CapturedRelation *old = entry->captured;
 
-			last_facts = NULL;
-			entry->facts = NULL;
-			retire_facts(old);
+			last_captured = NULL;
+			entry->captured = NULL;
+			retire_captured_relation(old);
 		}
-		facts = build_facts(rel);
-		/* Look-ups inside build_facts may have grown the table. */
-		entry = hash_search(facts_by_relid, &relid, HASH_ENTER, &found);
-		entry->facts = facts;
+		captured = build_captured_relation(rel);
+		/* Look-ups inside build_captured_relation may have grown the table. */
+		entry = hash_search(captured_by_relid, &relid, HASH_ENTER, &found);
+		entry->captured = captured;
 	}
-	last_facts = entry->facts;
-	return last_facts;
+	last_captured = entry->captured;
+	return last_captured;
 }
 
-/*
- * Hashes a row's key columns into the unsigned 64-bit space whose ranges shards
- * have.
- */
 uint64
 captured_relation_hash(KeyColumn *columns, int count, TupleTableSlot *slot)
 {
@@ -221,17 +220,17 @@ captured_relation_hash(KeyColumn *columns, int count, TupleTableSlot *slot)
 		bool  isnull;
 		Datum value = slot_getattr(slot, columns[i].attnum, &isnull);
 
-		/* A key that cannot be hashed orders as if all keys were equal. */
+		/* If a type has no hash function, all of its values count as equal. */
 		if (isnull || !OidIsValid(columns[i].hash.function.fn_oid))
 			continue;
 		result = hash_combine64(result,
 								stream_key_hash_value(&columns[i].hash,
-													  columns[i].collation, value));
+													  columns[i].collation,
+													  value));
 	}
 	return result;
 }
 
-/* Frees stale facts; called where no trigger of ours is on the stack. */
 void
 captured_relation_end_transaction(void)
 {

@@ -21,32 +21,49 @@ typedef struct KeyColumn
 	Oid		   collation;
 } KeyColumn;
 
+/* A table with a stream, or a partition of one */
 typedef struct CapturedRelation
 {
-	Oid					   relid;
-	bool				   stale; /* set by the relcache callback, nothing else */
-	Oid					   root;  /* the table that the stream is on */
-	int64				   stream_id;
-	StreamViewType		   view_type;
-	RowDescriptor		  *descriptor;
-	int					   key_count;
-	KeyColumn			  *key;
-	int					   partition_count;
-	KeyColumn			  *partition;		 /* the partition key */
-	bool				   partition_is_key; /* both hash the same columns alike */
-	uint64				   buffer_serial;	 /* of the buffer that the next is in */
+	Oid				relid;
+	bool			stale; /* set by the relcache callback alone */
+	Oid				root;  /* the table that the stream is on */
+	int64			stream_id;
+	StreamViewType	view_type;
+	RowDescriptor  *descriptor;
+	int				key_count;
+	KeyColumn	   *key;
+	int				partition_count;
+	KeyColumn	   *partition;		  /* the partition key */
+	bool			partition_is_key; /* both hash the same columns alike */
+	VirtualColumns *virtuals;		  /* NULL: none */
+	bool			plain;			  /* tuples may be copied as they are */
+
+	/* Where capture.c keeps what it has found out for a transaction */
+	struct WritableShards *writable;	  /* for writable_shards_make_buffer */
+	uint64				   buffer_serial; /* change_buffer_serial then */
 	struct StreamBuffer	  *buffer;
-	struct WritableShards *open_shards; /* see writable_shards_make_buffer */
-	Oid					   file_number; /* of the table, with this generation */
+	Oid					   file_number; /* the table's, with this generation */
 	uint32				   generation;	/* see change_buffer_generation */
-	VirtualColumns		  *virtuals;	/* NULL: none */
-	bool				   plain;		/* images may be copied from tuples as they are */
 } CapturedRelation;
 
+/*
+ * Returns what capture must know of a relation for which a capture trigger
+ * fires; raises an error if no stream is enabled on it.  The result stays
+ * valid to the end of the transaction.
+ */
 extern CapturedRelation *captured_relation_get(Relation rel);
-extern uint64			 captured_relation_hash(KeyColumn *columns, int count,
-												TupleTableSlot *slot);
-extern void				 captured_relation_end_transaction(void);
 
+/*
+ * Hashes columns of a row into the unsigned 64-bit space that the ranges of
+ * shards divide.  Equal values of a key have equal hashes in all partitions.
+ */
+extern uint64 captured_relation_hash(KeyColumn *columns, int count,
+									 TupleTableSlot *slot);
+
+/*
+ * Frees what is stale.  Called at the end of each transaction, when no capture
+ * trigger is on the stack.
+ */
+extern void captured_relation_end_transaction(void);
 
 #endif /* DDBSTREAMS_CAPTURED_RELATION_H */

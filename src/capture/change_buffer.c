@@ -2,24 +2,29 @@
  * change_buffer.c
  *	  The changes that the present transaction has made to captured tables.
  *
- * Nothing may go to a shard before the transaction commits: it would carry a
- * subtransaction's xid, or stop readers for as long as the transaction runs.
- * So changes wait here, in one bucket for each shard that was open when the
- * transaction first touched the stream.  Shards are split later, never merged,
- * so a bucket covers one or more whole shards at the append.
+ * Nothing may be appended to a shard before the transaction commits: a record
+ * would carry the xid of a subtransaction, and readers would stop at it for as
+ * long as the transaction runs.  So changes wait here, in one bucket for each
+ * shard that was open when the transaction first changed the stream's table.
+ * Shards are split later, and never merged, so a bucket covers one or more
+ * whole shards at the append.
  *
- * Everything lives in TopTransactionContext.  Items are kept in chunks of
- * memory; past ddbstreams.buffer_memory all chunks move to a temporary file, one
- * per bucket.  The files belong to the top-level transaction's resource owner:
- * under the statement's they would be gone with the statement.  A bucket's end
- * is our own and moves only when an item is complete, so that a failed write
- * leaves nothing behind.  They are plain files, not BufFiles: what a BufFile
- * could not write stays in its buffer, and would fail every later seek, the
- * commit's too.
+ * Everything is in TopTransactionContext.  Items are kept in chunks of memory.
+ * When the chunks would take more than ddbstreams.buffer_memory, all items
+ * move to temporary files, one for each bucket; later items go to memory
+ * again, until that is used up.
  *
- * Runs of items are stamped with the subtransaction that made them.  Ids rise,
- * and while a subtransaction is open nothing is stamped with a lower one, so
- * that its abort cuts a bucket at the first run with its id or a higher one.
+ * The files belong to the resource owner of the top-level transaction: if they
+ * belonged to the statement's, they would be gone with the statement.  A
+ * bucket has an end of its own, which moves only when an item is complete, so
+ * that a failed write leaves nothing behind.  The files are plain ones, no
+ * BufFiles: a BufFile keeps in its buffer what it could not write, and every
+ * later seek would fail, that of the commit included.
+ *
+ * Runs of items bear the id of the subtransaction that has made them.  These
+ * ids rise, and while a subtransaction is open no run gets a lower one.  So
+ * when it is aborted, each bucket is cut at the first run with its id or a
+ * higher one.
  */
 #include "postgres.h"
 
@@ -35,14 +40,14 @@
 #define LAST_CHUNK_SIZE	 ((Size) 256 * 1024)
 #define WINDOW_SIZE		 ((Size) 256 * 1024)
 
-/* A value of this size goes to the file at once, unbuffered */
+/* Values of this size or more are written to the file at once. */
 #define LONG_VALUE ((Size) 512 * 1024)
 
 static StreamBuffer *stream_buffers = NULL;
-static Size			 memory_used = 0; /* by all chunks, spare ones included */
+static Size			 memory_used = 0; /* by all chunks, also spare ones */
 static ChangeChunk	*spare_chunks = NULL;
 
-/* A file that a table had in this transaction, and its present generation */
+/* A file that a table has had in this transaction, and its generation now */
 typedef struct TableFile
 {
 	struct TableFile *next;
@@ -54,16 +59,14 @@ typedef struct TableFile
 static TableFile *table_files = NULL;
 static uint32	  last_generation = 0;
 static uint32	  last_ordinal = 0;
-static uint64	  serial = 1;
+static uint64	  buffer_serial = 1;
 
-/* Returns all buffers of this transaction, linked by next. */
 StreamBuffer *
 change_buffer_streams(void)
 {
 	return stream_buffers;
 }
 
-/* Returns this transaction's buffer for a stream, or NULL. */
 StreamBuffer *
 change_buffer_find(int64 stream_id)
 {
@@ -77,10 +80,6 @@ change_buffer_find(int64 stream_id)
 	return buffer;
 }
 
-/*
- * Makes this transaction's buffer for a stream.  hash_first has the first hash
- * of each bucket, rising, the first of them 0.
- */
 StreamBuffer *
 change_buffer_create(int64 stream_id, int bucket_count, const uint64 *hash_first)
 {
@@ -103,7 +102,6 @@ change_buffer_create(int64 stream_id, int bucket_count, const uint64 *hash_first
 	return buffer;
 }
 
-/* Returns the bucket for a partition key hash. */
 ChangeBucket *
 change_buffer_bucket(StreamBuffer *buffer, uint64 hash)
 {
@@ -122,17 +120,12 @@ change_buffer_bucket(StreamBuffer *buffer, uint64 hash)
 	return &buffer->buckets[low];
 }
 
-/*
- * Tells one buffer from the next: what was found out for this transaction's
- * buffer is good for as long as the serial stays.
- */
 uint64
 change_buffer_serial(void)
 {
-	return serial;
+	return buffer_serial;
 }
 
-/* Is there anything in a buffer?  Savepoints may have emptied it. */
 bool
 change_buffer_is_filled(const StreamBuffer *buffer)
 {
@@ -144,7 +137,6 @@ change_buffer_is_filled(const StreamBuffer *buffer)
 	return false;
 }
 
-/* Has this transaction changed rows of the stream's table? */
 bool
 change_buffer_has_changes(int64 stream_id)
 {
@@ -153,7 +145,6 @@ change_buffer_has_changes(int64 stream_id)
 	return buffer != NULL && change_buffer_is_filled(buffer);
 }
 
-/* Returns an ordinal for a large value, unique in this transaction. */
 uint32
 change_buffer_next_ordinal(void)
 {
@@ -164,6 +155,7 @@ change_buffer_next_ordinal(void)
 	return ++last_ordinal;
 }
 
+/* Returns the entry of a table's present file, made if there is none yet. */
 static TableFile *
 find_table_file(Relation rel)
 {
@@ -185,10 +177,9 @@ find_table_file(Relation rel)
 }
 
 /*
- * Tells apart what has the same TIDs in one transaction: tables, and the files
- * that a table has before and after TRUNCATE or a rewrite.  Generations rise
- * with time.  Neither TRUNCATE nor ALTER TABLE runs while trigger events of the
- * table are pending, so that all changes of a generation come before the next.
+ * Neither TRUNCATE nor ALTER TABLE runs while trigger events of the table are
+ * pending, so all changes of a generation are captured before those of the
+ * next.
  */
 uint32
 change_buffer_generation(Relation rel)
@@ -196,7 +187,6 @@ change_buffer_generation(Relation rel)
 	return find_table_file(rel)->generation;
 }
 
-/* A table is about to be truncated, perhaps in the same file. */
 void
 change_buffer_new_generation(Relation rel)
 {
@@ -211,8 +201,8 @@ free_chunk(ChangeChunk *chunk)
 }
 
 /*
- * Gives up chunks.  Those of full size are kept for the next items: memory that
- * goes back to the kernel and comes again costs more than filling it.
+ * Gives up a list of chunks.  Those of full size are kept for the next items:
+ * to return memory to the kernel and get it again costs more than to fill it.
  */
 static void
 release_chunks(ChangeChunk *chunk)
@@ -239,9 +229,10 @@ release_all_chunks(ChangeBucket *bucket)
 	bucket->first_chunk = bucket->last_chunk = NULL;
 }
 
-/* Writes to a bucket's file, behind what is there; advances the position. */
+/* Writes to a bucket's file at a position, and advances the position. */
 static void
-write_file(ChangeBucket *bucket, uint64 *position, const void *data, Size length)
+write_bucket_file(ChangeBucket *bucket, uint64 *position, const void *data,
+				  Size length)
 {
 	while (length > 0)
 	{
@@ -265,7 +256,7 @@ write_file(ChangeBucket *bucket, uint64 *position, const void *data, Size length
 }
 
 static void
-open_file(ChangeBucket *bucket)
+open_bucket_file(ChangeBucket *bucket)
 {
 	if (bucket->file == NO_FILE)
 	{
@@ -292,9 +283,9 @@ spill_bucket(ChangeBucket *bucket)
 	{
 		uint64 position = bucket->memory_start;
 
-		open_file(bucket);
+		open_bucket_file(bucket);
 		for (ChangeChunk *chunk = bucket->first_chunk; chunk; chunk = chunk->next)
-			write_file(bucket, &position, chunk->data, chunk->used);
+			write_bucket_file(bucket, &position, chunk->data, chunk->used);
 		bucket->memory_start = bucket->end;
 	}
 	release_all_chunks(bucket);
@@ -310,7 +301,10 @@ spill_all(void)
 	}
 }
 
-/* Finds memory for a chunk; past the limit, everything goes to the files. */
+/*
+ * Returns a chunk for at least size bytes.  If that would take more memory
+ * than allowed, all items move to the files first.
+ */
 static ChangeChunk *
 allocate_chunk(Size size)
 {
@@ -361,7 +355,7 @@ add_chunk(ChangeBucket *bucket, Size needed)
 	return chunk;
 }
 
-/* Notes which subtransaction makes the item that is about to be added. */
+/* Stamps the item that is about to be added with the subtransaction. */
 static void
 stamp_run(ChangeBucket *bucket)
 {
@@ -388,11 +382,6 @@ stamp_run(ChangeBucket *bucket)
 	bucket->run_count++;
 }
 
-/*
- * Returns room for an item with a body of that length, its lengths set.  The
- * item is not part of the bucket until change_buffer_commit; nothing else may
- * be added in between.
- */
 ChangeItem *
 change_buffer_reserve(ChangeBucket *bucket, Size body_length)
 {
@@ -408,7 +397,6 @@ change_buffer_reserve(ChangeBucket *bucket, Size body_length)
 	return item;
 }
 
-/* Makes the item that was reserved last a part of its bucket. */
 void
 change_buffer_commit(ChangeBucket *bucket, ChangeItem *item)
 {
@@ -417,10 +405,6 @@ change_buffer_commit(ChangeBucket *bucket, ChangeItem *item)
 	bucket->end += item->length;
 }
 
-/*
- * Adds a large value, before the changes that refer to it.  It is copied; a
- * very large one goes straight to the file.
- */
 void
 change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
 						const void *value, Size length)
@@ -459,17 +443,16 @@ change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
 
 		memcpy(start, item, sizeof(ChangeItem));
 		spill_bucket(bucket);
-		open_file(bucket);
-		write_file(bucket, &position, start, CHANGE_ITEM_HEADER);
-		write_file(bucket, &position, value, length);
-		write_file(bucket, &position, padding, MAXALIGN(length) - length);
+		open_bucket_file(bucket);
+		write_bucket_file(bucket, &position, start, CHANGE_ITEM_HEADER);
+		write_bucket_file(bucket, &position, value, length);
+		write_bucket_file(bucket, &position, padding, MAXALIGN(length) - length);
 		stamp_run(bucket);
 		bucket->end += item->length;
 		bucket->memory_start = bucket->end;
 	}
 }
 
-/* Starts reading a bucket's items from its first. */
 void
 change_buffer_scan_begin(ChangeScan *scan, ChangeBucket *bucket,
 						 ChangeScanKind kind)
@@ -528,12 +511,12 @@ window_holds(ChangeScan *scan, uint64 position, Size length)
 }
 
 /*
- * Returns the item's bytes at a position in the file, at least its header and,
- * if whole, its body.  NULL if that would need to replace the window and
- * may_refill is false.
+ * Returns the item that begins at a position in the file: at least its header
+ * and, if whole, its body.  Returns NULL if the window had to be read anew for
+ * that, and may_refill is false.
  */
 static ChangeItem *
-file_item(ChangeScan *scan, uint64 position, bool whole, bool may_refill)
+item_in_file(ChangeScan *scan, uint64 position, bool whole, bool may_refill)
 {
 	uint64		file_end = scan->bucket->memory_start;
 	ChangeItem *item;
@@ -571,12 +554,6 @@ scan_wants(const ChangeScan *scan, const ChangeItem *item)
 	return false;
 }
 
-/*
- * Returns the next item of the scan's kind, or NULL at the end of the bucket.
- * Items in memory stay valid as long as the bucket; items read from the file
- * stay valid until the next call that may refill the window.  With may_refill
- * false, NULL also means that the next item would need that.
- */
 ChangeItem *
 change_buffer_scan_next(ChangeScan *scan, bool may_refill)
 {
@@ -589,13 +566,13 @@ change_buffer_scan_next(ChangeScan *scan, bool may_refill)
 
 		if (scan->position < bucket->memory_start)
 		{
-			item = file_item(scan, scan->position, false, may_refill);
+			item = item_in_file(scan, scan->position, false, may_refill);
 			if (item == NULL)
 				return NULL;
 			wanted = scan_wants(scan, item);
 			if (wanted)
 			{
-				item = file_item(scan, scan->position, true, may_refill);
+				item = item_in_file(scan, scan->position, true, may_refill);
 				if (item == NULL)
 					return NULL;
 			}
@@ -616,17 +593,13 @@ change_buffer_scan_next(ChangeScan *scan, bool may_refill)
 	return NULL;
 }
 
-/*
- * Returns the item at a position that a scan was at before; it stays valid
- * until the next call.
- */
 ChangeItem *
 change_buffer_item_at(ChangeScan *scan, uint64 position)
 {
 	ChangeChunk *chunk;
 
 	if (position < scan->bucket->memory_start)
-		return file_item(scan, position, true, true);
+		return item_in_file(scan, position, true, true);
 	chunk = scan->chunk;
 	if (chunk == NULL || position < chunk->start)
 		chunk = scan->bucket->first_chunk;
@@ -659,7 +632,6 @@ cut_bucket(ChangeBucket *bucket, uint64 position)
 	bucket->end = position;
 }
 
-/* Drops what an aborted subtransaction, and those inside it, have added. */
 void
 change_buffer_cut(SubTransactionId subid)
 {
@@ -668,8 +640,7 @@ change_buffer_cut(SubTransactionId subid)
 		for (int i = 0; i < buffer->bucket_count; i++)
 		{
 			ChangeBucket *bucket = &buffer->buckets[i];
-
-			int run = bucket->run_count;
+			int			  run = bucket->run_count;
 
 			while (run > 0 && bucket->runs[run - 1].subid >= subid)
 				run--;
@@ -682,10 +653,6 @@ change_buffer_cut(SubTransactionId subid)
 	}
 }
 
-/*
- * Closes the files and gives up the chunks, at the end of the append, and
- * forgets everything.
- */
 void
 change_buffer_close(void)
 {
@@ -709,10 +676,7 @@ change_buffer_close(void)
 	change_buffer_forget();
 }
 
-/*
- * Forgets everything at the end of the transaction.  Memory and files go with
- * the transaction's context and resource owner.
- */
+/* The memory and the files go with the transaction's context and owner. */
 void
 change_buffer_forget(void)
 {
@@ -722,5 +686,5 @@ change_buffer_forget(void)
 	table_files = NULL;
 	last_generation = 0;
 	last_ordinal = 0;
-	serial++;
+	buffer_serial++;
 }

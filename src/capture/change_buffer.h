@@ -14,29 +14,34 @@
 #define NO_FILE ((File) 0) /* fd.c gives no such number */
 
 /*
- * One buffered thing: a change (the shard row, ready but for its number), a
- * large value that changes of this transaction refer to by its ordinal, or an
- * update that changed nothing (no body), which only tells of row versions.
+ * What the buffer holds, in front of its body.  An item is one of
+ *
+ *	a change: the body is the row of the shard, complete but for its number and
+ *		transaction id;
+ *	a large value, to which changes of this transaction refer by its ordinal;
+ *	an update that has changed nothing: without a body, it only tells of the
+ *		versions of its row.
  */
 typedef struct ChangeItem
 {
-	uint32			length;			/* with this header and padding, MAXALIGNed */
+	uint32			length;			/* with this header and padding */
 	uint32			body_length;	/* without */
 	uint64			hash;			/* of the partition key: which shard */
 	uint64			key_hash;		/* of the whole key */
-	uint32			generation;		/* of the table's file that the TIDs are in */
+	uint32			generation;		/* of the file that the TIDs are in */
 	CommandId		cid;			/* the command that changed the row */
-	uint32			ordinal;		/* a value's; 0: this is not a value */
+	uint32			ordinal;		/* of a large value; else 0 */
 	ItemPointerData old_tid;		/* invalid for an INSERT */
 	ItemPointerData new_tid;		/* invalid for a REMOVE */
-	bool			follows_remove; /* the INSERT half of a key change: the REMOVE
-								 * half is the item before, in this bucket */
+	bool			follows_remove; /* of the item before: both are the halves of a
+								 * change of the key */
 } ChangeItem;
 
-#define CHANGE_ITEM_HEADER		 MAXALIGN(sizeof(ChangeItem))
-#define ChangeItemIsValue(item)	 ((item)->ordinal != 0)
-#define ChangeItemIsChange(item) ((item)->ordinal == 0 && (item)->body_length > 0)
-#define CHANGE_ITEM_BODY(item)	 ((char *) (item) + CHANGE_ITEM_HEADER)
+#define CHANGE_ITEM_HEADER		MAXALIGN(sizeof(ChangeItem))
+#define ChangeItemIsValue(item) ((item)->ordinal != 0)
+#define ChangeItemIsChange(item) \
+	((item)->ordinal == 0 && (item)->body_length > 0)
+#define CHANGE_ITEM_BODY(item) ((char *) (item) + CHANGE_ITEM_HEADER)
 
 typedef struct ChangeChunk
 {
@@ -47,7 +52,7 @@ typedef struct ChangeChunk
 	char				data[FLEXIBLE_ARRAY_MEMBER];
 } ChangeChunk;
 
-/* From here to the next run, items were made by this subtransaction */
+/* A subtransaction has made the items from start to the next run. */
 typedef struct ChangeRun
 {
 	SubTransactionId subid;
@@ -70,16 +75,17 @@ typedef struct ChangeBucket
 	ChangeRun	*runs;
 	int			 run_count;
 	int			 run_capacity;
-	bool		 has_values;
-	CommandId	 highest_cid; /* of the changes so far */
-	bool		 disordered;  /* capture order may not be version order */
+	bool		 has_values;  /* there are large values */
+	CommandId	 highest_cid; /* of all changes so far */
+	bool		 disordered;  /* they are not in the order of their commands */
 } ChangeBucket;
 
+/* All changes of one stream */
 typedef struct StreamBuffer
 {
 	struct StreamBuffer	  *next;
 	int64				   stream_id;
-	struct WritableShards *open_shards; /* of writable_shards.c */
+	struct WritableShards *writable; /* of writable_shards.c */
 	int					   bucket_count;
 	ChangeBucket		  *buckets; /* in the order of their ranges, gapless */
 } StreamBuffer;
@@ -106,32 +112,114 @@ typedef struct ChangeScan
 	Size		   window_length;
 } ChangeScan;
 
+/*
+ * --- buffers and buckets --------------------------------------------------
+ */
+
+/* Returns all buffers of this transaction, linked by next. */
+extern StreamBuffer *change_buffer_streams(void);
+
+/* Returns this transaction's buffer for a stream, or NULL. */
 extern StreamBuffer *change_buffer_find(int64 stream_id);
+
+/*
+ * Makes this transaction's buffer for a stream.  hash_first has the first hash
+ * of each bucket; they rise from 0.
+ */
 extern StreamBuffer *change_buffer_create(int64 stream_id, int bucket_count,
 										  const uint64 *hash_first);
-extern StreamBuffer *change_buffer_streams(void);
+
+/* Returns the bucket for a hash of the partition key. */
 extern ChangeBucket *change_buffer_bucket(StreamBuffer *buffer, uint64 hash);
-extern uint64		 change_buffer_serial(void);
-extern bool			 change_buffer_is_filled(const StreamBuffer *buffer);
-extern bool			 change_buffer_has_changes(int64 stream_id);
-extern uint32		 change_buffer_next_ordinal(void);
-extern uint32		 change_buffer_generation(Relation rel);
-extern void			 change_buffer_new_generation(Relation rel);
 
-extern ChangeItem *change_buffer_reserve(ChangeBucket *bucket, Size body_length);
+/*
+ * Returns a number that tells the buffers of one transaction from those of the
+ * next.  What a session has found out about a buffer holds as long as the
+ * number stays the same.
+ */
+extern uint64 change_buffer_serial(void);
+
+/*
+ * Is there an item in a buffer?  A rolled back savepoint may have emptied it.
+ */
+extern bool change_buffer_is_filled(const StreamBuffer *buffer);
+
+/* Has this transaction changed rows of a stream's table? */
+extern bool change_buffer_has_changes(int64 stream_id);
+
+/* Returns an ordinal for a large value, unique in this transaction. */
+extern uint32 change_buffer_next_ordinal(void);
+
+/*
+ * Returns a number that tells apart rows with the same TID in one transaction:
+ * those of different tables, and those of the files that a table has before
+ * and after TRUNCATE or a rewrite.  The numbers rise with time.
+ */
+extern uint32 change_buffer_generation(Relation rel);
+
+/* A table is about to be truncated, perhaps without getting a new file. */
+extern void change_buffer_new_generation(Relation rel);
+
+/*
+ * --- adding items -----------------------------------------------------------
+ */
+
+/*
+ * Returns room for an item with a body of a length, and sets the item's
+ * lengths.  It becomes a part of the bucket by change_buffer_commit; nothing
+ * else may be added in between.
+ */
+extern ChangeItem *change_buffer_reserve(ChangeBucket *bucket,
+										 Size		   body_length);
 extern void		   change_buffer_commit(ChangeBucket *bucket, ChangeItem *item);
-extern void		   change_buffer_add_value(ChangeBucket *bucket, uint64 hash,
-										   uint32 ordinal, const void *value,
-										   Size length);
 
-extern void		   change_buffer_scan_begin(ChangeScan *scan, ChangeBucket *bucket,
-											ChangeScanKind kind);
+/*
+ * Adds a copy of a large value, to be called before the changes that refer to
+ * it are added.
+ */
+extern void change_buffer_add_value(ChangeBucket *bucket, uint64 hash,
+									uint32 ordinal, const void *value,
+									Size length);
+
+/*
+ * --- reading items
+ * ------------------------------------------------------------
+ */
+
+/* Begins to read the items of a bucket that are of a kind. */
+extern void change_buffer_scan_begin(ChangeScan *scan, ChangeBucket *bucket,
+									 ChangeScanKind kind);
+
+/*
+ * Returns the next item, or NULL at the end of the bucket.  Items in memory
+ * stay valid as long as the bucket.  Items that were read from the file stay
+ * valid until the window is read anew; with may_refill false this does not
+ * happen, and NULL also means that it would have to.
+ */
 extern ChangeItem *change_buffer_scan_next(ChangeScan *scan, bool may_refill);
-extern ChangeItem *change_buffer_item_at(ChangeScan *scan, uint64 position);
-extern void		   change_buffer_scan_end(ChangeScan *scan);
 
+/*
+ * Returns the item at a position that was a scan's item_position before.  It
+ * stays valid until the next call.
+ */
+extern ChangeItem *change_buffer_item_at(ChangeScan *scan, uint64 position);
+
+extern void change_buffer_scan_end(ChangeScan *scan);
+
+/*
+ * --- ends of transactions
+ * ------------------------------------------------------
+ */
+
+/*
+ * Drops the items that an aborted subtransaction, and those in it, have added.
+ */
 extern void change_buffer_cut(SubTransactionId subid);
+
+/* Ends all buffers, behind the append: closes files and frees chunks. */
 extern void change_buffer_close(void);
+
+/* Forgets all buffers, at the end of the transaction. */
 extern void change_buffer_forget(void);
 
 #endif /* DDBSTREAMS_CHANGE_BUFFER_H */

@@ -2,21 +2,26 @@
  * change_order.c
  *	  Putting a bucket's changes in the order of the row versions.
  *
- * Each change names the version of the row that it found and the one that it
- * made, by their TIDs; both stay unique until the transaction ends.  Changes
- * that follow one another form a chain.  A chain begins with a version from
- * before the transaction or with an INSERT, and ends with a REMOVE or with a
- * version that is alive at the end.  A key may have several chains: the row
- * was removed, and inserted anew.  Of those, the one that begins with an older
- * version comes first, the one that ends alive comes last, and the others are
- * in the order of the commands that began them.
+ * Each change has the TIDs of the version of the row that it found and of the
+ * one that it made; both stay unique until the transaction ends.  Changes that
+ * follow one another form a chain.  A chain begins with a version from before
+ * the transaction or with an INSERT, and it ends with a REMOVE or with a
+ * version that is alive at the end.  A key has several chains if its row was
+ * removed and inserted anew.  Then the chain that begins with an older version
+ * comes first, the one that ends alive comes last, and the others are in the
+ * order of the commands that began them.
  *
- * A new file of the table (TRUNCATE, a rewrite) begins a new generation of
- * TIDs, and all chains of a generation come before those of the next.
+ * A new file of the table, by TRUNCATE or a rewrite, begins a new generation
+ * of TIDs.  All chains of a generation come before those of the next one.
  *
- * Changes of different keys are hardly moved against each other: the changes of
- * one key are dealt anew to the places that this key had.  Only the INSERT of
- * a changed key draws its REMOVE, and what must be before that, to the front.
+ * Changes of different keys are hardly moved against each other.  The changes
+ * of one key occupy certain places in the order of capture; they are put into
+ * the same places in the order of versions.  Only the INSERT half of a change
+ * of the key draws its REMOVE half, and what must be before that, to the
+ * front.
+ *
+ * The order is made for keys by their hashes: two keys with one hash are
+ * ordered as if they were one.
  */
 #include "postgres.h"
 
@@ -37,31 +42,33 @@ typedef struct VersionKey
 
 typedef struct VersionEntry
 {
-	VersionKey key;
-	int64	   maker; /* the change that made it */
+	VersionKey key;	  /* hash key */
+	int64	   maker; /* the change that made this version */
 } VersionEntry;
 
+/* A change, or an update that has changed nothing; named by its index */
 typedef struct OrderedChange
 {
-	uint64				  position;
+	uint64				  position; /* in the bucket */
 	uint64				  key_hash;
 	uint32				  generation;
 	CommandId			  cid;
-	CommandId			  chain_cid; /* of the first change of its chain */
+	CommandId			  chain_cid; /* of the first change of the chain */
 	VersionKey			  old;
 	VersionKey			  new;
-	int64				  next; /* the change that follows in the chain */
+	int64				  next; /* in the chain, or NO_LINK */
 	bool				  has_predecessor;
-	bool				  is_change;	  /* not an update that changed nothing */
-	bool				  follows_remove; /* the REMOVE half is the change before */
-	bool				  is_emitted;
+	bool				  is_change;	  /* it makes a record */
+	bool				  follows_remove; /* of the change before it */
+	bool				  is_emitted;	  /* it has its place in the result */
 	uint8				  chain_class;
-	int64				  chain; /* the first change of its chain */
+	int64				  chain; /* the first change of the chain */
 	int64				  place_in_chain;
 	struct OrderedChange *dealt;	/* the change that gets this one's place */
 	struct OrderedChange *previous; /* of the same key, in version order */
 } OrderedChange;
 
+/* Classes of chains, in the order in which those of one key come */
 enum
 {
 	CHAIN_OLDER_START,
@@ -78,7 +85,7 @@ set_version(VersionKey *key, uint32 generation, const ItemPointerData *tid)
 }
 
 static OrderedChange *
-collect(ChangeBucket *bucket, int64 *count)
+collect_changes(ChangeBucket *bucket, int64 *count)
 {
 	int64		   capacity = 1024;
 	OrderedChange *changes = palloc(capacity * sizeof(OrderedChange));
@@ -142,7 +149,7 @@ link_chains(OrderedChange *changes, int64 count)
 		if (!ItemPointerIsValid(&changes[i].old.tid))
 			continue;
 		entry = hash_search(versions, &changes[i].old, HASH_FIND, NULL);
-		/* A change of the key goes on as another key's chain. */
+		/* Behind a change of the key, the chain of another key begins. */
 		if (entry == NULL || entry->maker == i ||
 			changes[entry->maker].key_hash != changes[i].key_hash)
 			continue;
@@ -152,7 +159,7 @@ link_chains(OrderedChange *changes, int64 count)
 	hash_destroy(versions);
 }
 
-/* Tells each change its chain, its place in it and the chain's class. */
+/* Sets the chain of each change, its place in it, and the chain's class. */
 static void
 number_chains(OrderedChange *changes, int64 count)
 {
@@ -184,9 +191,9 @@ number_chains(OrderedChange *changes, int64 count)
 	}
 }
 
-/* By key, and there in the order of versions */
+/* Compares by key, then by the order of versions. */
 static int
-compare_versions(const void *a, const void *b)
+compare_version_order(const void *a, const void *b)
 {
 	const OrderedChange *x = *(OrderedChange *const *) a;
 	const OrderedChange *y = *(OrderedChange *const *) b;
@@ -203,9 +210,9 @@ compare_versions(const void *a, const void *b)
 	return 0;
 }
 
-/* By key, and there in the order of capture */
+/* Compares by key, then by the order of capture. */
 static int
-compare_places(const void *a, const void *b)
+compare_capture_order(const void *a, const void *b)
 {
 	const OrderedChange *x = *(OrderedChange *const *) a;
 	const OrderedChange *y = *(OrderedChange *const *) b;
@@ -236,8 +243,8 @@ deal_places(OrderedChange *changes, int64 version_count, int64 count)
 			n++;
 		}
 	}
-	qsort(by_version, n, sizeof(OrderedChange *), compare_versions);
-	qsort(by_place, n, sizeof(OrderedChange *), compare_places);
+	qsort(by_version, n, sizeof(OrderedChange *), compare_version_order);
+	qsort(by_place, n, sizeof(OrderedChange *), compare_capture_order);
 	for (int64 i = 0; i < n; i++)
 	{
 		by_place[i]->dealt = by_version[i];
@@ -248,7 +255,10 @@ deal_places(OrderedChange *changes, int64 version_count, int64 count)
 	pfree(by_place);
 }
 
-/* What must come before a change and has not: NULL if there is nothing. */
+/*
+ * Returns a change that must come before another and has no place yet, or
+ * NULL.
+ */
 static OrderedChange *
 missing_before(OrderedChange *change)
 {
@@ -259,15 +269,11 @@ missing_before(OrderedChange *change)
 	return NULL;
 }
 
-/*
- * Returns the positions of a bucket's changes, palloc'd, in an order in which
- * each follows the change that made the version that it found.
- */
 uint64 *
 change_order_positions(ChangeBucket *bucket, uint64 *count)
 {
 	int64			version_count;
-	OrderedChange  *changes = collect(bucket, &version_count);
+	OrderedChange  *changes = collect_changes(bucket, &version_count);
 	OrderedChange **pending;
 	uint64		   *positions;
 	int64			change_count = 0;
@@ -283,7 +289,8 @@ change_order_positions(ChangeBucket *bucket, uint64 *count)
 	positions = MemoryContextAllocHuge(CurrentMemoryContext,
 									   Max(change_count, 1) * sizeof(uint64));
 	pending = MemoryContextAllocHuge(CurrentMemoryContext,
-									 Max(change_count, 1) * sizeof(OrderedChange *));
+									 Max(change_count, 1) *
+										 sizeof(OrderedChange *));
 	for (int64 i = 0; i < version_count; i++)
 	{
 		int64 depth = 0;
@@ -296,7 +303,7 @@ change_order_positions(ChangeBucket *bucket, uint64 *count)
 			OrderedChange *change = pending[depth - 1];
 			OrderedChange *before = missing_before(change);
 
-			/* Each change waits once at most, or versions would run in circles. */
+			/* A change waits once at most, unless changes wait in a circle. */
 			if (before != NULL && depth < change_count)
 				pending[depth++] = before;
 			else

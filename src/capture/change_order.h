@@ -9,6 +9,11 @@
 
 #include "capture/change_buffer.h"
 
+/*
+ * Returns the positions of a bucket's changes, for change_buffer_item_at, in
+ * an order in which each change follows the one that made the version that it
+ * found.  The result is palloc'd, and *count is its length.
+ */
 extern uint64 *change_order_positions(ChangeBucket *bucket, uint64 *count);
 
 #endif /* DDBSTREAMS_CHANGE_ORDER_H */

@@ -2,15 +2,21 @@
  * record_build.c
  *	  Making the record of a change, in the change buffer.
  *
- * A record is built as the shard's row that it will be, so that the append has
- * nothing left to do but number it.  Where it can be, an image is a copy of the
- * heap tuple's bytes.  Otherwise, that is if the tuple has values out of line,
- * fewer columns than the relation or types that must be rendered, or if only
- * some columns are wanted, its values are put together anew.
+ * A record is built as the row of the shard that it will be, so that the
+ * append has only to number it.  An image is a copy of the heap tuple's bytes
+ * where that is possible.  It is put together anew, value by value, if the
+ * tuple has values out of line, fewer columns than the relation, or types that
+ * must be rendered, and if only some columns are wanted.
  *
- * Nothing external survives: values out of line are fetched, compressed or not
- * as they are, and a value too large for a page goes into the buffer on its
- * own, on its way to the shard's side table.
+ * A record has no references to values outside of it but to the shard's side
+ * table.  Values out of line are fetched, and stay compressed if they are.  A
+ * large value that makes the record too long for a page goes into the buffer
+ * by itself, and from there into the side table.
+ *
+ * A record is made in these steps: choose_images says what it contains,
+ * plan_image collects the values and their sizes, shrink_record puts values
+ * aside until the record fits a page, and write_record writes it into the
+ * buffer.
  */
 #include "postgres.h"
 
@@ -22,39 +28,40 @@
 #include "shard/side_table.h"
 #include "typed_json/rendered_value.h"
 
-/* A value that was out of line goes to the side table from this size on */
+/* Values out of line, rendered and virtual ones go aside from this size on. */
 #define ASIDE_SIZE 1024
 
-/* Smaller values are not worth a reference when a record must shrink */
+/* Smaller values are not put aside to make a record shorter. */
 #define MIN_ASIDE_SIZE 128
 
+/* What an image contains */
 typedef enum ImageKind
 {
 	IMAGE_NONE,
-	IMAGE_FULL,
-	IMAGE_KEYS,
-	IMAGE_DELTA
+	IMAGE_FULL, /* all columns */
+	IMAGE_KEYS, /* the columns of the key */
+	IMAGE_DELTA /* the columns in which it differs from the old image */
 } ImageKind;
 
 /* An image on its way into a record */
 typedef struct ImagePlan
 {
 	ImageKind	  kind;
-	bool		  is_copy; /* of tuple; else of values and nulls */
+	bool		  is_copy; /* made of tuple, else of values and nulls */
 	HeapTuple	  tuple;
 	Datum		 *values;
 	bool		 *nulls;
 	bool		  has_nulls;
 	Size		  data_size;
 	VirtualValues virtuals; /* of a full image or a delta */
-	bool		  is_aside; /* the whole image, under ordinal */
+	bool		  is_aside; /* the whole image is, under ordinal */
 	uint32		  ordinal;
 } ImagePlan;
 
-/* What the steps below share */
+/* A record on its way into the buffer */
 typedef struct RecordPlan
 {
-	CapturedRelation *facts;
+	CapturedRelation *captured;
 	ChangeBucket	 *bucket;
 	uint64			  hash;
 	bool			 *same;
@@ -93,7 +100,7 @@ wants_column(const RecordPlan *plan, ImageKind kind, int column)
 		case IMAGE_FULL:
 			return true;
 		case IMAGE_KEYS:
-			return plan->facts->descriptor->columns[column].key_position > 0;
+			return plan->captured->descriptor->columns[column].key_position > 0;
 		case IMAGE_DELTA:
 			return !plan->same[column];
 		case IMAGE_NONE:
@@ -105,7 +112,7 @@ wants_column(const RecordPlan *plan, ImageKind kind, int column)
 static void
 measure_values(const RecordPlan *plan, ImagePlan *image)
 {
-	TupleDesc desc = plan->facts->descriptor->stored_desc;
+	TupleDesc desc = plan->captured->descriptor->stored_desc;
 
 	image->has_nulls = false;
 	for (int i = 0; i < desc->natts && !image->has_nulls; i++)
@@ -113,7 +120,7 @@ measure_values(const RecordPlan *plan, ImagePlan *image)
 	image->data_size = heap_compute_data_size(desc, image->values, image->nulls);
 }
 
-/* Puts a value in the buffer on its own; returns the reference to it. */
+/* Adds a value to the buffer by itself; returns the reference to it. */
 static Datum
 put_aside(RecordPlan *plan, Datum value)
 {
@@ -125,7 +132,7 @@ put_aside(RecordPlan *plan, Datum value)
 	return side_table_reference_make(ordinal, value);
 }
 
-/* Turns a column's value into what is stored. */
+/* Returns what is stored for a column's value. */
 static Datum
 stored_value(RecordPlan *plan, Oid type, ColumnForm form, Datum value)
 {
@@ -146,14 +153,15 @@ stored_value(RecordPlan *plan, Oid type, ColumnForm form, Datum value)
 	return reference;
 }
 
-/* Puts the n-th virtual column, column i, into an image's values. */
+/* Puts the value of column i, the n-th virtual one, into an image. */
 static void
 put_virtual_value(RecordPlan *plan, ImagePlan *image, int i, int n)
 {
 	Datum value = image->virtuals.values[n];
 
 	image->values[i] = (Datum) 0;
-	image->nulls[i] = image->virtuals.nulls[n] || !wants_column(plan, image->kind, i);
+	image->nulls[i] = image->virtuals.nulls[n] ||
+					  !wants_column(plan, image->kind, i);
 	if (!image->nulls[i])
 		image->values[i] = VARSIZE_ANY(DatumGetPointer(value)) < ASIDE_SIZE ?
 							   value :
@@ -164,9 +172,8 @@ static void
 plan_values(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 			ImagePlan *image)
 {
-	RowDescriptor *descriptor = plan->facts->descriptor;
-
-	int virtuals = 0;
+	RowDescriptor *descriptor = plan->captured->descriptor;
+	int			   virtuals = 0;
 
 	slot_getallattrs(version->slot);
 	image->is_copy = false;
@@ -182,9 +189,11 @@ plan_values(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 			put_virtual_value(plan, image, i, virtuals++);
 			continue;
 		}
-		image->nulls[i] = version->slot->tts_isnull[i] || column->form == COLUMN_DROPPED ||
+		image->nulls[i] = version->slot->tts_isnull[i] ||
+						  column->form == COLUMN_DROPPED ||
 						  !wants_column(plan, image->kind, i);
-		image->values[i] = image->nulls[i] ? (Datum) 0 : version->slot->tts_values[i];
+		image->values[i] = image->nulls[i] ? (Datum) 0 :
+											 version->slot->tts_values[i];
 		if (!image->nulls[i] &&
 			(column->form == COLUMN_RENDERED || att->attlen == -1))
 			image->values[i] = stored_value(plan, att->atttypid, column->form,
@@ -199,9 +208,9 @@ plan_image(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 {
 	HeapTuple tuple = version->tuple;
 
-	if (image->kind == IMAGE_FULL && plan->facts->plain &&
+	if (image->kind == IMAGE_FULL && plan->captured->plain &&
 		!HeapTupleHasExternal(tuple) &&
-		HeapTupleHeaderGetNatts(tuple->t_data) == plan->facts->descriptor->natts)
+		HeapTupleHeaderGetNatts(tuple->t_data) == plan->captured->descriptor->natts)
 	{
 		image->is_copy = true;
 		image->tuple = tuple;
@@ -215,7 +224,7 @@ plan_image(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 static Size
 bitmaps_size(const RecordPlan *plan, const ImagePlan *image)
 {
-	Size one = BITMAPLEN(plan->facts->descriptor->natts);
+	Size one = BITMAPLEN(plan->captured->descriptor->natts);
 
 	return MAXALIGN((image->has_nulls ? one : 0) +
 					(image->kind == IMAGE_DELTA ? one : 0));
@@ -227,7 +236,7 @@ image_size(const RecordPlan *plan, const ImagePlan *image)
 	return bitmaps_size(plan, image) + image->data_size;
 }
 
-/* An image's bytes in its record */
+/* Returns how many bytes an image takes in its record. */
 static Size
 inline_size(const RecordPlan *plan, const ImagePlan *image)
 {
@@ -246,7 +255,7 @@ record_length(const RecordPlan *plan)
 static void
 write_image(const RecordPlan *plan, const ImagePlan *image, char *out)
 {
-	RowDescriptor *descriptor = plan->facts->descriptor;
+	RowDescriptor *descriptor = plan->captured->descriptor;
 	Size		   one = BITMAPLEN(descriptor->natts);
 	Size		   bitmaps = bitmaps_size(plan, image);
 	bits8		  *null_bits = NULL;
@@ -282,12 +291,15 @@ write_image(const RecordPlan *plan, const ImagePlan *image, char *out)
 	}
 }
 
-/* Finds the largest value of the images that is worth putting aside. */
+/*
+ * Finds the largest value of the images that is worth being put aside; false
+ * if there is none.
+ */
 static bool
 find_largest(RecordPlan *plan, ImagePlan **image, int *column)
 {
 	ImagePlan *images[] = {&plan->old, &plan->new};
-	TupleDesc  desc = plan->facts->descriptor->stored_desc;
+	TupleDesc  desc = plan->captured->descriptor->stored_desc;
 	Size	   largest = MIN_ASIDE_SIZE - 1;
 
 	for (int n = 0; n < 2; n++)
@@ -328,8 +340,8 @@ put_image_aside(RecordPlan *plan, ImagePlan *image)
 }
 
 /*
- * Makes a record fit a page: large values go aside, the largest first; if only
- * small ones are left, whole images.
+ * Makes a record fit a page: puts large values aside, the largest one first,
+ * and if only small ones are left, whole images.
  */
 static void
 shrink_record(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *old,
@@ -384,7 +396,7 @@ record_flags(const RecordPlan *plan)
 	return flags;
 }
 
-/* Writes the shard's row, but for its number and transaction. */
+/* Writes the row of the shard, without its number and transaction. */
 static void
 write_record(const RecordPlan *plan, RecordEvent event, char *out, Size length)
 {
@@ -404,10 +416,10 @@ write_record(const RecordPlan *plan, RecordEvent event, char *out, Size length)
 	record->event = event;
 	record->flags = record_flags(plan);
 	record->old_size = old_size;
-	record->descriptor_id = plan->facts->descriptor->id;
+	record->descriptor_id = plan->captured->descriptor->id;
 	if (plan->old.kind != IMAGE_NONE)
 	{
-		/* The padding behind the old image is stored, so it is written. */
+		/* The padding behind the old image is stored, so it must be zero. */
 		memset(record->images + old_size - Min(old_size, MAXIMUM_ALIGNOF), 0,
 			   Min(old_size, MAXIMUM_ALIGNOF));
 		put_image(plan, &plan->old, record->images);
@@ -426,16 +438,20 @@ set_tid(ItemPointer tid, const RowVersion *version)
 }
 
 static void
-fill_item(ChangeItem *item, CapturedRelation *facts, uint64 hash,
+fill_item(ChangeItem *item, CapturedRelation *captured, uint64 hash,
 		  const RowVersion *old, const RowVersion *new, CommandId cid)
 {
 	const RowVersion *keyed = new ? new : old;
 
 	item->hash = hash;
 	item->cid = cid;
-	item->key_hash = facts->partition_is_key ? hash :
-											   captured_relation_hash(facts->key, facts->key_count, keyed->slot);
-	item->generation = facts->generation;
+	if (captured->partition_is_key)
+		item->key_hash = hash;
+	else
+		item->key_hash = captured_relation_hash(captured->key,
+												captured->key_count,
+												keyed->slot);
+	item->generation = captured->generation;
 	item->ordinal = 0;
 	item->follows_remove = false;
 	set_tid(&item->old_tid, old);
@@ -443,8 +459,10 @@ fill_item(ChangeItem *item, CapturedRelation *facts, uint64 hash,
 }
 
 /*
- * Changes of one command are captured in the order in which it made them.  What
- * an earlier command did, captured behind what a later one did, is out of order.
+ * Notes whether the bucket's changes have to be ordered.  Changes of one
+ * command are captured in the order in which it made them.  A change of an
+ * earlier command that is captured behind one of a later command is out of
+ * order.
  */
 static void
 note_command(ChangeBucket *bucket, CommandId cid)
@@ -456,13 +474,12 @@ note_command(ChangeBucket *bucket, CommandId cid)
 }
 
 /*
- * Notes an update that changed nothing.  It makes no record, but it is a link
- * in the row's chain of versions, without which a later change would seem to
- * begin with a version from before this transaction.  Needed only where there
- * is something to order.
+ * The update is a link in the row's chain of versions, without which a later
+ * change would seem to begin with a version from before this transaction.  It
+ * is needed only where there is something to order.
  */
 void
-record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
+record_build_unchanged(CapturedRelation *captured, StreamBuffer *buffer,
 					   const RowVersion *old, const RowVersion *new,
 					   CommandId cid)
 {
@@ -470,32 +487,32 @@ record_build_unchanged(CapturedRelation *facts, StreamBuffer *buffer,
 	ChangeItem	 *item;
 	uint64		  hash;
 
-	hash = captured_relation_hash(facts->partition, facts->partition_count,
+	hash = captured_relation_hash(captured->partition, captured->partition_count,
 								  new->slot);
 	bucket = change_buffer_bucket(buffer, hash);
 	note_command(bucket, cid);
 	if (bucket->end == 0)
 		return;
 	item = change_buffer_reserve(bucket, 0);
-	fill_item(item, facts, hash, old, new, cid);
+	fill_item(item, captured, hash, old, new, cid);
 	change_buffer_commit(bucket, item);
 }
 
 /*
- * Computes virtual columns, and notes which of a delta are the same: they are
- * not in the tuples that were compared.
+ * Computes virtual columns, and sets same for them: they are not in the tuples
+ * that capture has compared.
  */
 static void
 compute_virtuals(RecordPlan *plan, const RowVersion *old, const RowVersion *new)
 {
-	RowDescriptor *descriptor = plan->facts->descriptor;
+	RowDescriptor *descriptor = plan->captured->descriptor;
 	int			   n = 0;
 
 	if (plan->old.kind == IMAGE_FULL)
-		virtual_columns_compute(plan->facts->virtuals, old->slot,
+		virtual_columns_compute(plan->captured->virtuals, old->slot,
 								&plan->old.virtuals);
 	if (plan->new.kind == IMAGE_FULL || plan->new.kind == IMAGE_DELTA)
-		virtual_columns_compute(plan->facts->virtuals, new->slot,
+		virtual_columns_compute(plan->captured->virtuals, new->slot,
 								&plan->new.virtuals);
 	for (int i = 0; plan->new.kind == IMAGE_DELTA && i < descriptor->natts; i++)
 	{
@@ -505,15 +522,8 @@ compute_virtuals(RecordPlan *plan, const RowVersion *old, const RowVersion *new)
 	}
 }
 
-/*
- * Adds the record of one change to the transaction's buffer.  old and new are
- * the row's versions, same tells which columns of a MODIFY have not changed;
- * those that the event does not have are NULL.  removed_from is the bucket of
- * the REMOVE that this INSERT belongs to, if a key was changed.  cid is the
- * command that changed the row.  Returns the bucket.
- */
 ChangeBucket *
-record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
+record_build(CapturedRelation *captured, StreamBuffer *buffer, TupleDesc tupdesc,
 			 RecordEvent event, const RowVersion *old, const RowVersion *new,
 			 bool *same, const ChangeBucket *removed_from,
 			 CommandId cid)
@@ -524,13 +534,13 @@ record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
 	Size			  length;
 
 	memset(&plan, 0, sizeof(plan));
-	plan.facts = facts;
+	plan.captured = captured;
 	plan.same = same;
-	plan.hash = captured_relation_hash(facts->partition, facts->partition_count,
-									   keyed->slot);
+	plan.hash = captured_relation_hash(captured->partition,
+									   captured->partition_count, keyed->slot);
 	plan.bucket = change_buffer_bucket(buffer, plan.hash);
-	choose_images(facts->view_type, event, &plan);
-	if (facts->virtuals != NULL)
+	choose_images(captured->view_type, event, &plan);
+	if (captured->virtuals != NULL)
 		compute_virtuals(&plan, old, new);
 	if (plan.old.kind != IMAGE_NONE)
 		plan_image(&plan, tupdesc, old, &plan.old);
@@ -541,7 +551,7 @@ record_build(CapturedRelation *facts, StreamBuffer *buffer, TupleDesc tupdesc,
 
 	length = record_length(&plan);
 	item = change_buffer_reserve(plan.bucket, length);
-	fill_item(item, facts, plan.hash, old, new, cid);
+	fill_item(item, captured, plan.hash, old, new, cid);
 	item->follows_remove = plan.bucket == removed_from;
 	write_record(&plan, event, CHANGE_ITEM_BODY(item), length);
 	change_buffer_commit(plan.bucket, item);

@@ -17,19 +17,27 @@
 typedef struct RowVersion
 {
 	HeapTuple		tuple;
-	TupleTableSlot *slot; /* deformed as far as need be */
+	TupleTableSlot *slot; /* of the same tuple; deformed as far as need be */
 } RowVersion;
 
-extern ChangeBucket *record_build(CapturedRelation *facts,
+/*
+ * Adds the record of one change to the transaction's buffer, and returns the
+ * bucket that it is in.  old and new are the versions of the row, and same
+ * says which columns of a MODIFY have not changed; what the event does not
+ * have is NULL.  removed_from is NULL, or, for the INSERT half of a change of
+ * the key, the bucket of its REMOVE half.  cid is the command that changed the
+ * row.
+ */
+extern ChangeBucket *record_build(CapturedRelation *captured,
 								  StreamBuffer *buffer, TupleDesc tupdesc,
 								  RecordEvent event, const RowVersion *old,
 								  const RowVersion *new, bool *same,
 								  const ChangeBucket *removed_from,
 								  CommandId			  cid);
-extern void			 record_build_unchanged(CapturedRelation *facts,
-											StreamBuffer	 *buffer,
-											const RowVersion *old,
-											const RowVersion *new,
-											CommandId		  cid);
+
+/* Notes an update that has changed nothing; it makes no record. */
+extern void record_build_unchanged(CapturedRelation *captured,
+								   StreamBuffer *buffer, const RowVersion *old,
+								   const RowVersion *new, CommandId cid);
 
 #endif /* DDBSTREAMS_RECORD_BUILD_H */

@@ -3,18 +3,19 @@
  *	  The values that virtual generated columns have when a row is captured.
  *
  * A virtual column (PostgreSQL 18) is computed when it is read, from the other
- * columns of its row.  An image has the value that it had at capture: later its
- * expression may be another one, or the column gone.
+ * columns of its row.  An image has the value that the column had at capture:
+ * later its expression may be changed, or the column dropped.
  *
- * The expression of a partition may differ from its root's, and the one that
- * counts is that of the table named in the query.  A stream is on the root, so
- * the root's is taken.
+ * The expression of a partition may differ from that of its root, and a query
+ * uses the expression of the table that it names.  A stream is on the root, so
+ * the expression of the root is used here.
  *
- * PostgreSQL lets a row be written whose virtual column cannot be computed, such
- * as 1 / 0; its error comes when the column is read.  Capture must not be what
- * makes the row unwritable: the value is a marker then.  So values are stored
- * rendered, whatever their type.  Only built-in, immutable functions occur in
- * these expressions, and it does not matter who runs them.
+ * PostgreSQL lets a row be written whose virtual column cannot be computed,
+ * such as 1 / 0, and raises the error when the column is read.  Capture must
+ * not prevent the row from being written: the image has a marker then.  For
+ * this reason values are stored rendered, whatever their type.  Only built-in,
+ * immutable functions occur in these expressions, so it does not matter which
+ * role runs them.
  */
 #include "postgres.h"
 
@@ -48,17 +49,19 @@ struct VirtualColumns
 	VirtualColumn columns[FLEXIBLE_ARRAY_MEMBER];
 };
 
-/* A row's columns that are to be computed: from first on, count of them */
-typedef struct Computation
+/*
+ * The columns of a row that are to be computed: count of them, from first on
+ */
+typedef struct VirtualComputation
 {
 	VirtualColumns *virtuals;
 	TupleTableSlot *slot;
 	int				first;
 	int				count;
 	VirtualValues  *result;
-} Computation;
+} VirtualComputation;
 
-/* Makes root's expression for a column one over a partition's columns. */
+/* Returns the root's expression for a column, over a partition's columns. */
 static Node *
 root_expression(Relation root, const RowDescriptor *descriptor, int column)
 {
@@ -73,14 +76,12 @@ root_expression(Relation root, const RowDescriptor *descriptor, int column)
 		if (attnum != InvalidAttrNumber)
 			map->attnums[attnum - 1] = i + 1;
 	}
-	expression = compat_generation_expression(root, descriptor->columns[column].root_attnum);
+	expression =
+		compat_generation_expression(root,
+									 descriptor->columns[column].root_attnum);
 	return map_variable_attnos(expression, 1, 0, map, InvalidOid, &has_whole_row);
 }
 
-/*
- * Prepares the virtual columns of rel, a partition of root or root itself, in
- * CurrentMemoryContext, which they are used in; NULL if it has none.
- */
 VirtualColumns *
 virtual_columns_build(Relation rel, Oid root, const RowDescriptor *descriptor)
 {
@@ -114,7 +115,10 @@ virtual_columns_build(Relation rel, Oid root, const RowDescriptor *descriptor)
 	return virtuals;
 }
 
-/* Planning folds constants, so it may fail as the evaluation may. */
+/*
+ * Makes a column ready for evaluation.  Planning folds constants, so it may
+ * fail as the evaluation may.
+ */
 static void
 prepare_column(VirtualColumns *virtuals, VirtualColumn *column)
 {
@@ -131,7 +135,10 @@ prepare_column(VirtualColumns *virtuals, VirtualColumn *column)
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* Functions called immutable depend on settings yet, float8out for one. */
+/*
+ * Evaluates an expression under fixed settings: some functions that are marked
+ * immutable do depend on settings, such as float8out.
+ */
 static Datum
 evaluate(ExprState *state, ExprContext *econtext, bool *isnull)
 {
@@ -152,10 +159,10 @@ evaluate(ExprState *state, ExprContext *econtext, bool *isnull)
 }
 
 static void
-compute(void *argument)
+compute_columns(void *argument)
 {
-	Computation *computation = argument;
-	ExprContext *econtext = computation->virtuals->econtext;
+	VirtualComputation *computation = argument;
+	ExprContext		   *econtext = computation->virtuals->econtext;
 
 	for (int i = computation->first;
 		 i < computation->first + computation->count; i++)
@@ -167,7 +174,7 @@ compute(void *argument)
 		ResetExprContext(econtext);
 		if (column->state == NULL)
 			prepare_column(computation->virtuals, column);
-		/* What an error interrupts is not to be used again. */
+		/* A state that an error has interrupted must not be used again. */
 		state = column->state;
 		column->state = NULL;
 		econtext->ecxt_scantuple = computation->slot;
@@ -180,35 +187,34 @@ compute(void *argument)
 	ResetExprContext(econtext);
 }
 
-/* Computes a row's values, palloc'd in CurrentMemoryContext. */
 void
 virtual_columns_compute(VirtualColumns *virtuals, TupleTableSlot *slot,
 						VirtualValues *result)
 {
-	Computation computation = {virtuals, slot, 0, virtuals->count, result};
+	VirtualComputation computation = {virtuals, slot, 0, virtuals->count, result};
 
 	result->values = palloc0(virtuals->count * sizeof(Datum));
 	result->nulls = palloc0(virtuals->count * sizeof(bool));
 	slot_getallattrs(slot);
-	if (guarded_call(compute, &computation, NULL))
+	if (guarded_call(compute_columns, &computation, NULL))
 		return;
 
 	computation.count = 1;
 	for (int i = 0; i < virtuals->count; i++)
 	{
-		int sqlstate;
+		int	  sqlstate;
+		char *reason;
 
 		computation.first = i;
-		if (guarded_call(compute, &computation, &sqlstate))
+		if (guarded_call(compute_columns, &computation, &sqlstate))
 			continue;
+		reason = psprintf("the virtual column could not be computed, SQLSTATE %s",
+						  unpack_sql_state(sqlstate));
 		result->nulls[i] = false;
-		result->values[i] =
-			PointerGetDatum(rendered_value_make_marker(psprintf("the virtual column could not be computed, SQLSTATE %s",
-																unpack_sql_state(sqlstate))));
+		result->values[i] = PointerGetDatum(rendered_value_make_marker(reason));
 	}
 }
 
-/* Is the n-th value of two rows the same? */
 bool
 virtual_columns_equal(const VirtualValues *a, const VirtualValues *b, int n)
 {

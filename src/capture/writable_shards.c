@@ -3,11 +3,12 @@
  *	  Which shards of a stream are open, as writers need to know it.
  *
  * Every commit needs the open shards of the streams that it writes to, so each
- * session remembers them.  Whoever closes a shard holds a lock on its table
- * that conflicts with the writers' and sends a relcache message for it.  A
- * writer that gets its lock has heard all messages sent before, so that what it
- * remembers is right if it is not marked stale by then, and stays right for as
- * long as the lock is held.
+ * session remembers them.  A transaction that closes a shard holds a lock on
+ * the shard's table, ShareRowExclusive, that conflicts with the writers' lock,
+ * RowExclusive, and sends a relcache message for the table.  A writer that has
+ * been granted its lock has received all messages that were sent before.  So
+ * what the writer remembers is right if it is not marked stale then, and stays
+ * right as long as the lock is held: to the end of the transaction.
  */
 #include "postgres.h"
 
@@ -19,28 +20,29 @@
 #include "capture/writable_shards.h"
 #include "registry/shard_catalog.h"
 
+/* What the session remembers of a stream; entries are never removed. */
 typedef struct WritableShards
 {
-	int64		   stream_id;
+	int64		   stream_id; /* hash key */
 	bool		   stale;
 	int			   count;
-	WritableShard *shards; /* by hash range; malloc'd by TopMemoryContext */
+	WritableShard *shards; /* by hash range; in TopMemoryContext */
 } WritableShards;
 
 typedef struct ShardTableEntry
 {
-	Oid	  shard_table;
+	Oid	  shard_table; /* hash key */
 	int64 stream_id;
 } ShardTableEntry;
 
-static HTAB *open_by_stream = NULL;
+static HTAB *writable_by_stream = NULL;
 static HTAB *stream_by_table = NULL;
 
 /* Relcache callback: only marks. */
 static void
-invalidate_open_shards(Oid relid)
+mark_shards_stale(Oid relid)
 {
-	WritableShards *open;
+	WritableShards *writable;
 
 	if (OidIsValid(relid))
 	{
@@ -49,39 +51,40 @@ invalidate_open_shards(Oid relid)
 
 		if (entry == NULL)
 			return;
-		open = hash_search(open_by_stream, &entry->stream_id, HASH_FIND, NULL);
-		if (open != NULL)
-			open->stale = true;
+		writable = hash_search(writable_by_stream, &entry->stream_id,
+							   HASH_FIND, NULL);
+		if (writable != NULL)
+			writable->stale = true;
 	}
 	else
 	{
 		HASH_SEQ_STATUS status;
 
-		hash_seq_init(&status, open_by_stream);
-		while ((open = hash_seq_search(&status)) != NULL)
-			open->stale = true;
+		hash_seq_init(&status, writable_by_stream);
+		while ((writable = hash_seq_search(&status)) != NULL)
+			writable->stale = true;
 	}
 }
 
 static void
-make_tables(void)
+make_hash_tables(void)
 {
 	HASHCTL ctl;
 
 	ctl.keysize = sizeof(int64);
 	ctl.entrysize = sizeof(WritableShards);
-	open_by_stream = hash_create("ddbstreams open shards", 32, &ctl,
-								 HASH_ELEM | HASH_BLOBS);
+	writable_by_stream = hash_create("ddbstreams open shards", 32, &ctl,
+									 HASH_ELEM | HASH_BLOBS);
 	ctl.keysize = sizeof(Oid);
 	ctl.entrysize = sizeof(ShardTableEntry);
 	stream_by_table = hash_create("ddbstreams shard tables", 128, &ctl,
 								  HASH_ELEM | HASH_BLOBS);
-	relcache_callbacks_add(invalidate_open_shards);
+	relcache_callbacks_add(mark_shards_stale);
 }
 
-/* Looks the open shards of a stream up in the catalogue. */
+/* Reads the open shards of a stream from the catalogue. */
 static void
-load(WritableShards *open)
+load_shards(WritableShards *writable)
 {
 	MemoryContext  context = AllocSetContextCreate(CurrentMemoryContext,
 												   "ddbstreams shard look-up",
@@ -92,15 +95,13 @@ load(WritableShards *open)
 	int			   count = 0;
 	WritableShard *ranges;
 
-	/*
-	 * Not stale from here on: a message that comes while we look must not be
-	 * lost.
-	 */
-	open->stale = false;
-	shards = shard_catalog_open(open->stream_id, NULL);
+	/* A message that comes during the look-up must not be lost. */
+	writable->stale = false;
+	shards = shard_catalog_open(writable->stream_id, NULL);
 
 	ranges = MemoryContextAlloc(TopMemoryContext,
-								Max(list_length(shards), 1) * sizeof(WritableShard));
+								Max(list_length(shards), 1) *
+									sizeof(WritableShard));
 	foreach (lc, shards)
 	{
 		ShardInfo *shard = lfirst(lc);
@@ -113,125 +114,116 @@ load(WritableShards *open)
 		count++;
 	}
 
-	if (open->shards != NULL)
-		pfree(open->shards);
-	open->shards = ranges;
-	open->count = count;
+	if (writable->shards != NULL)
+		pfree(writable->shards);
+	writable->shards = ranges;
+	writable->count = count;
 	for (int i = 0; i < count; i++)
 	{
 		ShardTableEntry *entry = hash_search(stream_by_table,
 											 &ranges[i].shard_table,
 											 HASH_ENTER, NULL);
 
-		entry->stream_id = open->stream_id;
+		entry->stream_id = writable->stream_id;
 	}
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
 }
 
 static void
-load_if_stale(WritableShards *open)
+load_if_stale(WritableShards *writable)
 {
-	while (open->stale)
+	while (writable->stale)
 	{
 		PG_TRY();
 		{
-			load(open);
+			load_shards(writable);
 		}
 		PG_CATCH();
 		{
-			open->stale = true;
+			writable->stale = true;
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
 	}
 }
 
-/* Returns what is remembered of a stream; the entry stays for the session. */
+/* Returns what the session remembers of a stream. */
 static WritableShards *
-get_open_shards(int64 stream_id)
+get_writable_shards(int64 stream_id)
 {
-	WritableShards *open;
+	WritableShards *writable;
 	bool			found;
 
-	if (open_by_stream == NULL)
-		make_tables();
-	open = hash_search(open_by_stream, &stream_id, HASH_ENTER, &found);
+	if (writable_by_stream == NULL)
+		make_hash_tables();
+	writable = hash_search(writable_by_stream, &stream_id, HASH_ENTER, &found);
 	if (!found)
 	{
-		open->stale = true;
-		open->count = 0;
-		open->shards = NULL;
+		writable->stale = true;
+		writable->count = 0;
+		writable->shards = NULL;
 	}
-	load_if_stale(open);
-	return open;
+	load_if_stale(writable);
+	return writable;
 }
 
-/* Is what this session remembers of a buffer's stream not marked stale? */
 bool
 writable_shards_are_known(const StreamBuffer *buffer)
 {
-	return !buffer->open_shards->stale;
+	return !buffer->writable->stale;
 }
 
-/*
- * Makes this transaction's buffer for a stream, a bucket for each shard that is
- * open now.  known is where the caller keeps what was found, NULL at first.
- */
 StreamBuffer *
 writable_shards_make_buffer(int64 stream_id, WritableShards **known)
 {
-	WritableShards *open = *known;
+	WritableShards *writable = *known;
 	uint64		   *hash_first;
 	StreamBuffer   *buffer;
 
-	if (open == NULL)
-		open = *known = get_open_shards(stream_id);
-	load_if_stale(open);
-	hash_first = palloc(Max(open->count, 1) * sizeof(uint64));
+	if (writable == NULL)
+		writable = *known = get_writable_shards(stream_id);
+	load_if_stale(writable);
+	hash_first = palloc(Max(writable->count, 1) * sizeof(uint64));
 
 	hash_first[0] = 0;
-	for (int i = 0; i < open->count; i++)
-		hash_first[i] = open->shards[i].hash_first;
-	buffer = change_buffer_create(stream_id, Max(open->count, 1), hash_first);
-	buffer->open_shards = open;
+	for (int i = 0; i < writable->count; i++)
+		hash_first[i] = writable->shards[i].hash_first;
+	buffer = change_buffer_create(stream_id, Max(writable->count, 1),
+								  hash_first);
+	buffer->writable = writable;
 	pfree(hash_first);
 	return buffer;
 }
 
 static WritableShard
-find_shard(const WritableShards *open, uint64 hash)
+find_shard(const WritableShards *writable, uint64 hash)
 {
-	for (int i = 0; i < open->count; i++)
+	for (int i = 0; i < writable->count; i++)
 	{
-		if (open->shards[i].hash_first <= hash &&
-			hash <= open->shards[i].hash_last)
-			return open->shards[i];
+		if (writable->shards[i].hash_first <= hash &&
+			hash <= writable->shards[i].hash_last)
+			return writable->shards[i];
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("no open shard takes the changes of stream " INT64_FORMAT,
-					open->stream_id)));
+					writable->stream_id)));
 }
 
-/*
- * Takes the writers' lock on the shard that is open for a hash, and returns the
- * shard.  It stays open as long as the lock is held, that is to the end of the
- * transaction.
- */
 WritableShard
 writable_shards_lock(const StreamBuffer *buffer, uint64 hash)
 {
-	WritableShards *open = buffer->open_shards;
+	WritableShards *writable = buffer->writable;
 
 	for (;;)
 	{
 		WritableShard shard;
 
-		load_if_stale(open);
-		shard = find_shard(open, hash);
+		load_if_stale(writable);
+		shard = find_shard(writable, hash);
 		LockRelationOid(shard.shard_table, RowExclusiveLock);
-		if (!open->stale)
+		if (!writable->stale)
 			return shard;
 		UnlockRelationOid(shard.shard_table, RowExclusiveLock);
 	}

@@ -9,6 +9,7 @@
 
 #include "capture/change_buffer.h"
 
+/* An open shard */
 typedef struct WritableShard
 {
 	Oid	   shard_table;
@@ -18,9 +19,23 @@ typedef struct WritableShard
 	uint64 hash_last;  /* inclusive */
 } WritableShard;
 
+/*
+ * Makes the transaction's buffer for a stream, with a bucket for each shard
+ * that is open now.  *known is NULL, or what this function has set it to for
+ * the same stream: it saves a look-up, and is valid for the session.
+ */
 extern StreamBuffer *writable_shards_make_buffer(int64					 stream_id,
 												 struct WritableShards **known);
-extern bool			 writable_shards_are_known(const StreamBuffer *buffer);
-extern WritableShard writable_shards_lock(const StreamBuffer *buffer, uint64 hash);
+
+/* Has nothing changed since the session has read a buffer's open shards? */
+extern bool writable_shards_are_known(const StreamBuffer *buffer);
+
+/*
+ * Locks the shard that is open for a hash, RowExclusive on its table, and
+ * returns it.  The shard stays open as long as the lock is held: to the end of
+ * the transaction.  Waits for a transaction that closes the shard.
+ */
+extern WritableShard writable_shards_lock(const StreamBuffer *buffer,
+										  uint64			  hash);
 
 #endif /* DDBSTREAMS_WRITABLE_SHARDS_H */

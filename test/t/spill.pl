@@ -2,7 +2,7 @@
 # streams, 64 shards, temp_file_limit; the files are gone afterwards.
 #
 # To see it fail: make the files under the statement's resource owner
-# (open_file in change_buffer.c); do not cut what a rolled back savepoint has
+# (open_bucket_file in change_buffer.c); do not cut what a rolled back savepoint has
 # spilled (change_buffer_cut).
 
 use strict;
