@@ -3,13 +3,13 @@
  *	  DDL on the extension's own tables, most of which is refused.
  *
  * own_tables.c says why nobody else may write to the tables of schema
- * ddbstreams_shards.  A superuser, or the extension's owner, could do it by DDL:
- * by a column of another type, a trigger that copies rows while a tool swaps the
- * table (pg_repack), a disabled guard, a child table whose rows are read with
- * its parent's, or an index that appending would not fill.  All of it is refused
- * before it does harm.  What is allowed is what an administrator needs and what
- * changes no row: VACUUM, CLUSTER, REINDEX, storage parameters, another
- * tablespace, statistics, privileges and comments.
+ * ddbstreams_shards.  A superuser, or the extension's owner, could do it by
+ * DDL: by a column of another type, a trigger that copies rows while a tool
+ * swaps the table (pg_repack), a disabled guard, a child table whose rows are
+ * read with its parent's, or an index that appending would not fill.  All of
+ * it is refused before it does harm.  What is allowed is what an administrator
+ * needs and what changes no row: VACUUM, CLUSTER, REINDEX, storage parameters,
+ * another tablespace, statistics, privileges and comments.
  *
  * Commands of the extension's own scripts, of pg_upgrade, and of ddbstreams
  * itself are not looked at.
@@ -95,7 +95,7 @@ is_harmless(AlterTableType type)
 	}
 }
 
-/* An own table may be what is altered, or what becomes another one's partition. */
+/* An own table may be what is altered, or what becomes another's partition. */
 static void
 before_alter_table(AlterTableStmt *stmt)
 {
@@ -115,8 +115,8 @@ before_alter_table(AlterTableStmt *stmt)
 }
 
 /*
- * DROP of something that belongs to a table: the list has the table's name with
- * the object's behind it.  DROP INDEX names the index itself.
+ * DROP of something that belongs to a table: the list has the table's name
+ * with the object's behind it.  DROP INDEX names the index itself.
  */
 static void
 before_drop(DropStmt *stmt)
@@ -152,7 +152,7 @@ before_create_table(CreateStmt *stmt)
 		refuse_if_own(lfirst_node(RangeVar, lc));
 }
 
-/* ALTER EXTENSION … DROP would leave a table that nothing protects any more. */
+/* ALTER EXTENSION … DROP would leave a table that nothing protects. */
 static void
 before_alter_extension(AlterExtensionContentsStmt *stmt)
 {

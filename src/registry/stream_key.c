@@ -3,9 +3,9 @@
  *	  The key of a table: which columns it has, and how they are hashed.
  *
  * A record goes to the shard that takes the hash of its partition key.  Equal
- * keys must hash alike as long as the stream is enabled.  So the stream keeps a
- * text that says how its key was hashed when it was enabled, and DDL that would
- * change it is refused (stream_guard.c).
+ * keys must hash alike as long as the stream is enabled.  So the stream keeps
+ * a text that says how its key was hashed when it was enabled, and DDL that
+ * would change it is refused (stream_guard.c).
  */
 #include "postgres.h"
 
@@ -82,8 +82,8 @@ stream_key_hash_find(Oid type, KeyHash *hash, MemoryContext context)
 static void append_type(StringInfo text, Oid type);
 
 /*
- * A composite type hashes its attributes, which ALTER TYPE may change: its OID is
- * followed by them.
+ * A composite type hashes its attributes, which ALTER TYPE may change: its OID
+ * is followed by them.
  */
 static void
 append_composite(StringInfo text, Oid type)

@@ -34,10 +34,10 @@ typedef struct KeyHash
 } KeyHash;
 
 /*
- * Finds the function that hashes values of a type, as hash partitioning does or,
- * if the type's hash operator class is without a 64-bit function, as hash joins
- * do, and sets it up in a memory context.  Returns false if the type has no hash
- * operator class.
+ * Finds the function that hashes values of a type, as hash partitioning does
+ * or, if the type's hash operator class is without a 64-bit function, as hash
+ * joins do, and sets it up in a memory context.  Returns false if the type has
+ * no hash operator class.
  */
 extern bool stream_key_hash_find(Oid type, KeyHash *hash, MemoryContext context);
 
@@ -55,16 +55,17 @@ stream_key_hash_value(KeyHash *hash, Oid collation, Datum value)
 }
 
 /*
- * Returns a text, palloc'd, that says how some columns are hashed: the function,
- * the type in all its parts, and the collation where it matters.  Two keys with
- * the same text hash alike.  Raises an error if a column cannot be hashed.
+ * Returns a text, palloc'd, that says how some columns are hashed: the
+ * function, the type in all its parts, and the collation where it matters.
+ * Two keys with the same text hash alike.  Raises an error if a column cannot
+ * be hashed.
  */
 extern char *stream_key_hash_functions(Relation rel, int count,
 									   const AttrNumber *attnums);
 
 /*
- * May the text that stream_key_hash_functions has returned be another one after
- * an ALTER TYPE of a composite type?
+ * May the text that stream_key_hash_functions has returned be another one
+ * after an ALTER TYPE of a composite type?
  */
 extern bool stream_key_hash_depends_on(const char *hash_functions, Oid type);
 
