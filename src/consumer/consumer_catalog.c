@@ -12,8 +12,9 @@
  *
  * An INSERT waits for another transaction that has inserted the same key.  So
  * that polls do not wait there either, they insert rows under locks of the
- * lock manager that are tried and not waited for: LOCK_CLASS_CONSUMER_WORKER for the
- * row of a worker, LOCK_CLASS_CONSUMER_LEASES for the leases of a consumer.
+ * lock manager that are tried and not waited for: LOCK_CLASS_CONSUMER_WORKER
+ * for the row of a worker, LOCK_CLASS_CONSUMER_LEASES for the leases of a
+ * consumer.
  */
 #include "postgres.h"
 
@@ -442,7 +443,8 @@ consumer_catalog_workers(int64 consumer_no)
 
 /*
  * Takes an advisory lock until the transaction ends; returns false at once if
- * another transaction has it.
+ * another transaction has it.  Consumers whose numbers agree in the low 32 bits
+ * share the lock: the one that does not get it leaves the work to a later poll.
  */
 static bool
 try_advisory_lock(int64 consumer_no, uint32 key, int class)

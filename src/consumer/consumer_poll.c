@@ -328,8 +328,8 @@ watch_leases(ConsumerPoll *poll, const ConsumerView *view)
 }
 
 /*
- * Is there something to do for the worker?  If not, *next_look (by the server's
- * clock) is brought forward to when there may be.
+ * Is there something to do for the worker?  If not, *next_look (by the
+ * server's clock) is brought forward to when there may be.
  */
 static bool
 has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_look)
