@@ -2,26 +2,24 @@
  * own_table_guard.c
  *	  DDL on the extension's own tables, most of which is refused.
  *
- * own_tables.c says why nobody else may write to the tables of schema
- * ddbstreams_shards.  A superuser, or the extension's owner, could do it by
+ * own_tables.c says why only ddbstreams may write to the tables of schema
+ * ddbstreams_shards.  A superuser, or the extension's owner, could do harm by
  * DDL: by a column of another type, a trigger that copies rows while a tool
  * swaps the table (pg_repack), a disabled guard, a child table whose rows are
- * read with its parent's, or an index that appending would not fill.  All of
- * it is refused before it does harm.  What is allowed is what an administrator
- * needs and what changes no row: VACUUM, CLUSTER, REINDEX, storage parameters,
- * another tablespace, statistics, privileges and comments.
+ * read with its parent's, or an index that an append would not fill.  All of
+ * it is refused before it does harm.  An administrator may do what changes no
+ * row: VACUUM, CLUSTER, REINDEX, and changes of storage parameters, the
+ * tablespace, statistics targets, privileges and comments.
  *
  * Commands of the extension's own scripts, of pg_upgrade, and of ddbstreams
- * itself are not looked at.
+ * itself are not checked.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/index.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
@@ -29,16 +27,15 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "module/own_table_guard.h"
 #include "registry/own_tables.h"
+#include "stream/stream_triggers.h"
 
 static void
-refuse(const char *name)
+refuse_alteration(const char *name)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -64,7 +61,7 @@ refuse_if_own(RangeVar *name)
 	if (get_rel_relkind(relid) == RELKIND_INDEX)
 		relid = IndexGetRelation(relid, true);
 	if (OidIsValid(relid) && own_tables_contain(relid))
-		refuse(get_rel_name(relid));
+		refuse_alteration(get_rel_name(relid));
 }
 
 static void
@@ -95,7 +92,10 @@ is_harmless(AlterTableType type)
 	}
 }
 
-/* An own table may be what is altered, or what becomes another's partition. */
+/*
+ * Refuses to alter an own table, and to make it a partition or a child of
+ * another table.
+ */
 static void
 before_alter_table(AlterTableStmt *stmt)
 {
@@ -115,8 +115,9 @@ before_alter_table(AlterTableStmt *stmt)
 }
 
 /*
- * DROP of something that belongs to a table: the list has the table's name
- * with the object's behind it.  DROP INDEX names the index itself.
+ * Refuses to drop something that belongs to an own table.  DROP INDEX names
+ * the index itself; the other commands name the table, and the object behind
+ * it.
  */
 static void
 before_drop(DropStmt *stmt)
@@ -152,7 +153,7 @@ before_create_table(CreateStmt *stmt)
 		refuse_if_own(lfirst_node(RangeVar, lc));
 }
 
-/* ALTER EXTENSION … DROP would leave a table that nothing protects. */
+/* Behind ALTER EXTENSION ... DROP nothing would protect the table any more. */
 static void
 before_alter_extension(AlterExtensionContentsStmt *stmt)
 {
@@ -164,7 +165,7 @@ before_alter_extension(AlterExtensionContentsStmt *stmt)
 		refuse_if_own_schema(strVal(stmt->object));
 }
 
-/* Commands that nobody but PostgreSQL, pg_upgrade or ddbstreams has given */
+/* Does the command come from PostgreSQL itself, pg_upgrade or ddbstreams? */
 static bool
 is_trusted(void)
 {
@@ -224,31 +225,29 @@ own_table_guard_before(Node *command)
 	}
 }
 
-/* The table of a trigger that has just been made, unless it is a guard */
+/*
+ * Returns the table of a trigger that has just been made, or InvalidOid if the
+ * trigger is one that guards an own table.
+ */
 static Oid
 table_of_foreign_trigger(Oid trigger)
 {
-	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			table = InvalidOid;
+	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	HeapTuple tuple = stream_triggers_find_by_oid(pg_trigger, trigger);
+	Oid		  table = InvalidOid;
 
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(trigger));
-	scan = systable_beginscan(rel, TriggerOidIndexId, true, SnapshotSelf, 1, &key);
-	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
 		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
 		char		   *function = get_func_name(form->tgfoid);
 
-		if (function == NULL || strcmp(function, OWN_TABLES_GUARD_FUNCTION) != 0 ||
-			get_func_namespace(form->tgfoid) != get_rel_namespace(form->tgrelid))
+		if (function == NULL ||
+			strcmp(function, OWN_TABLES_GUARD_FUNCTION) != 0 ||
+			get_func_namespace(form->tgfoid) !=
+				get_rel_namespace(form->tgrelid))
 			table = form->tgrelid;
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	table_close(pg_trigger, AccessShareLock);
 	return table;
 }
 
@@ -262,5 +261,5 @@ own_table_guard_object_access(ObjectAccessType access, Oid class_id,
 		return;
 	table = table_of_foreign_trigger(object_id);
 	if (OidIsValid(table) && own_tables_contain(table))
-		refuse(get_rel_name(table));
+		refuse_alteration(get_rel_name(table));
 }

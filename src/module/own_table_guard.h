@@ -10,10 +10,13 @@
 #include "catalog/objectaccess.h"
 #include "nodes/nodes.h"
 
-/* Raises an error if a utility command must not be carried out. */
+/* Called before a utility command: raises an error if it must not be run. */
 extern void own_table_guard_before(Node *command);
 
-/* From the object access hook: the same for triggers, however they are made. */
+/*
+ * Called by the object access hook: raises an error if a trigger is made on an
+ * own table, by whatever command.
+ */
 extern void own_table_guard_object_access(ObjectAccessType access, Oid class_id,
 										  Oid object_id);
 

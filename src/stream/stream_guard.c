@@ -22,7 +22,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -38,7 +37,6 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -140,24 +138,16 @@ check_maker(Form_pg_trigger trigger)
 static void
 note_trigger(Oid trigger, bool is_new)
 {
-	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	HeapTuple tuple = stream_triggers_find_by_oid(pg_trigger, trigger);
 
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(trigger));
-	scan = systable_beginscan(rel, TriggerOidIndexId, true, SnapshotSelf, 1,
-							  &key);
-	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
 		if (is_new)
 			check_maker((Form_pg_trigger) GETSTRUCT(tuple));
 		note_altered(((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid);
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	table_close(pg_trigger, AccessShareLock);
 }
 
 static void

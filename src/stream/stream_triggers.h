@@ -27,6 +27,11 @@ extern HeapTuple stream_triggers_find(Relation pg_trigger, Oid relid,
 									  const char *name);
 
 /*
+ * The same for the OID of a trigger, which the present command may have made.
+ */
+extern HeapTuple stream_triggers_find_by_oid(Relation pg_trigger, Oid trigger);
+
+/*
  * Returns when a capture trigger of an open relation fires,
  * TRIGGER_IS_MISSING, or TRIGGER_IS_FOREIGN if a trigger has the name and is
  * not what enable_stream makes.
