@@ -2,9 +2,9 @@
  * ddl_hooks.c
  *	  The hooks on DDL.
  *
- * The object access hook tells worker_guard.c and stream_guard.c what a
- * command changes; they only take notes.  The utility hook calls both before
- * and after each utility command.
+ * The object access hook tells worker_guard.c, stream_guard.c and
+ * stream_notice.c what a command changes; they only take notes.  The utility
+ * hook calls them before and after each utility command.
  *
  * The utility hook also sees to two more things.  COMMIT PREPARED and ROLLBACK
  * PREPARED call no transaction callback, so readers that wait are woken here.
@@ -25,6 +25,7 @@
 #include "module/worker_guard.h"
 #include "shard/shard_wake.h"
 #include "stream/stream_guard.h"
+#include "stream/stream_notice.h"
 #include "stream/stream_restore.h"
 
 static object_access_hook_type	next_object_access_hook = NULL;
@@ -42,6 +43,7 @@ note_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 	own_table_guard_object_access(access, class_id, object_id);
 	worker_guard_object_access(access, class_id, object_id);
 	stream_guard_object_access(access, class_id, object_id, sub_id);
+	stream_notice_object_access(access, class_id, object_id, sub_id, arg);
 }
 
 /* May a command copy the rows of tables? */
@@ -153,8 +155,11 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	}
 	if (alters)
 		stream_guard_after_alter((AlterTableStmt *) pstmt->utilityStmt);
-	if (stream_guard_has_notes() && IsTransactionState() && !IsBinaryUpgrade)
+	if (!IsTransactionState() || IsBinaryUpgrade)
+		return;
+	if (stream_guard_has_notes())
 		stream_guard_check();
+	stream_notice_send();
 }
 
 void

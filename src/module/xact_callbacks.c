@@ -5,7 +5,8 @@
  * Before a commit, and before a PREPARE TRANSACTION, in this order:
  *
  *	1. stream_guard.c looks once more at the captured tables that DDL of this
- *	   transaction has touched, and may refuse the commit;
+ *	   transaction has touched, and may refuse the commit; stream_notice.c
+ *	   says what is left to be said of it;
  *	2. append.c appends the captured changes to the shards;
  *	3. stream_guard.c disables the streams of dropped tables, behind the append
  *	   of what the transaction had captured before it dropped them;
@@ -28,6 +29,7 @@
 #include "registry/own_tables.h"
 #include "shard/shard_wake.h"
 #include "stream/stream_guard.h"
+#include "stream/stream_notice.h"
 
 static void
 xact_callback(XactEvent event, void *arg)
@@ -37,6 +39,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
 			stream_guard_check();
+			stream_notice_send();
 			append_at_commit();
 			if (stream_guard_has_dropped())
 				append_without_lock_timeout(stream_guard_close_dropped);
@@ -50,6 +53,7 @@ xact_callback(XactEvent event, void *arg)
 			else
 				worker_guard_forget();
 			stream_guard_forget();
+			stream_notice_forget();
 			append_end_transaction();
 			own_tables_end_transaction();
 			shard_wake_readers();
@@ -67,6 +71,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 	{
 		change_buffer_cut(subid);
 		stream_guard_cut(subid);
+		stream_notice_cut(subid);
 		worker_guard_cut(subid);
 		own_tables_cut();
 	}
