@@ -37,6 +37,13 @@
 
 #define MAX_ARN_LENGTH 1024
 
+/*
+ * Whoever may read a table may make mappings of its stream, which the dispatcher
+ * and the owner's dumps have to bear.
+ */
+#define MAX_MAPPINGS_OF_STREAM 1000
+#define MAX_MAPPINGS_OF_ROLE   200
+
 /* May the current user see and change the mapping? */
 static bool
 is_mine(const MappingInfo *mapping)
@@ -179,9 +186,34 @@ mapping_change_begin_create(const char *event_source_arn,
 	return mapping;
 }
 
+/* Raises an error if the stream has as many mappings as it may have. */
+static void
+check_count(const MappingInfo *mapping)
+{
+	List	 *mappings = mapping_catalog_list_of_stream(mapping->stream_id);
+	int		  of_role = 0;
+	ListCell *lc;
+
+	foreach (lc, mappings)
+	{
+		if (((MappingInfo *) lfirst(lc))->role_id == mapping->role_id)
+			of_role++;
+	}
+	if (of_role >= MAX_MAPPINGS_OF_ROLE ||
+		list_length(mappings) >= MAX_MAPPINGS_OF_STREAM)
+		ereport(ERROR,
+				(errcode(ERRCODE_LIMIT_EXCEEDED),
+				 errmsg("The event source has reached the limit on event source mappings."),
+				 errdetail("A stream can have %d event source mappings of one role, and %d in all.",
+						   MAX_MAPPINGS_OF_ROLE, MAX_MAPPINGS_OF_STREAM),
+				 errhint("Delete mappings that are not needed, or let one handler do the work of several.")));
+}
+
 void
 mapping_change_finish_create(MappingInfo *mapping, Snapshot snapshot)
 {
+	mapping_lock_stream(mapping->stream_id);
+	check_count(mapping);
 	mapping->uuid = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	mapping->mapping_no = id_sequence_next();
 	mapping_catalog_insert(mapping);

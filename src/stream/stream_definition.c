@@ -49,6 +49,12 @@
 #include "stream/stream_definition.h"
 #include "stream/stream_triggers.h"
 
+/*
+ * Every backend that uses the table keeps the arguments of its trigger in its
+ * relation cache.
+ */
+#define MAX_ARGUMENTS_LENGTH (64 * 1024)
+
 bytea *
 stream_definition_arguments(Relation pg_trigger, HeapTuple tuple)
 {
@@ -104,14 +110,40 @@ add_argument(StringInfo arguments, int *count, const char *name,
 	(*count)++;
 }
 
-/* Returns the arguments that a stream's row trigger ought to have. */
+/*
+ * Returns a stream's mappings in the order in which they have a place in the
+ * definition: the owner's first, lest other roles use all of it up.
+ */
+static List *
+list_mappings(const StreamInfo *stream)
+{
+	Oid		  owner = stream_catalog_table_owner(stream->table_oid);
+	List	 *owners = NIL;
+	List	 *others = NIL;
+	ListCell *lc;
+
+	foreach (lc, mapping_catalog_list_of_stream(stream->stream_id))
+	{
+		if (((MappingInfo *) lfirst(lc))->role_id == owner)
+			owners = lappend(owners, lfirst(lc));
+		else
+			others = lappend(others, lfirst(lc));
+	}
+	return list_concat(owners, others);
+}
+
+/*
+ * Returns the arguments that a stream's row trigger ought to have.  Mappings
+ * that do not fit are left out and counted.
+ */
 static bytea *
-definition_arguments(const StreamInfo *stream, int *count)
+definition_arguments(const StreamInfo *stream, int *count, int *left_out)
 {
 	StringInfoData arguments;
 	bytea		  *result;
 
 	*count = 0;
+	*left_out = 0;
 	initStringInfo(&arguments);
 	if (StreamIsEnabled(stream))
 	{
@@ -126,11 +158,15 @@ definition_arguments(const StreamInfo *stream, int *count)
 					 partition_key_text(stream));
 		add_argument(&arguments, count, "retention",
 					 retention_text(&stream->retention));
-		foreach (lc, mapping_catalog_list_of_stream(stream->stream_id))
+		foreach (lc, list_mappings(stream))
 		{
 			char *mapping = mapping_definition(lfirst(lc));
 
-			if (mapping != NULL)
+			if (mapping == NULL)
+				continue;
+			if (arguments.len + strlen(mapping) > MAX_ARGUMENTS_LENGTH)
+				(*left_out)++;
+			else
 				add_argument(&arguments, count, "mapping", mapping);
 		}
 	}
@@ -155,11 +191,13 @@ stream_definition_is_current(const StreamInfo *stream)
 										   DDBSTREAMS_ROW_TRIGGER);
 	bool	  current = true;
 	int		  count;
+	int		  left_out;
 
 	if (HeapTupleIsValid(tuple))
 		current =
 			arguments_are_same(stream_definition_arguments(pg_trigger, tuple),
-							   definition_arguments(stream, &count));
+							   definition_arguments(stream, &count,
+													&left_out));
 	table_close(pg_trigger, AccessShareLock);
 	return current;
 }
@@ -203,15 +241,17 @@ lock_row_trigger(Relation pg_trigger, Oid relid, LockWaitPolicy policy)
 	return NULL;
 }
 
-static void
+/* Returns the number of mappings that were left out. */
+static int
 store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 {
 	Relation  pg_trigger;
 	HeapTuple tuple;
+	int		  left_out = 0;
 
 	CommandCounterIncrement();
 	if (stream_definition_is_current(stream))
-		return;
+		return 0;
 	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
 	tuple = lock_row_trigger(pg_trigger, stream->table_oid, policy);
 
@@ -227,7 +267,7 @@ store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 		int		  count;
 
 		values[Anum_pg_trigger_tgargs - 1] =
-			PointerGetDatum(definition_arguments(stream, &count));
+			PointerGetDatum(definition_arguments(stream, &count, &left_out));
 		replaces[Anum_pg_trigger_tgargs - 1] = true;
 		values[Anum_pg_trigger_tgnargs - 1] = Int16GetDatum(count);
 		replaces[Anum_pg_trigger_tgnargs - 1] = true;
@@ -237,18 +277,19 @@ store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 		CommandCounterIncrement();
 	}
 	table_close(pg_trigger, RowExclusiveLock);
+	return left_out;
 }
 
 void
 stream_definition_store(const StreamInfo *stream)
 {
-	store_definition(stream, LockWaitBlock);
+	(void) store_definition(stream, LockWaitBlock);
 }
 
 void
 stream_definition_try_store(const StreamInfo *stream)
 {
-	store_definition(stream, LockWaitSkip);
+	(void) store_definition(stream, LockWaitSkip);
 }
 
 void
@@ -256,8 +297,18 @@ stream_definition_refresh(int64 stream_id)
 {
 	StreamInfo *stream = stream_catalog_by_id(stream_id, NULL);
 
+	int			left_out = 0;
+
 	if (stream != NULL && StreamIsEnabled(stream) && !stream->table_dropped)
-		store_definition(stream, LockWaitBlock);
+		left_out = store_definition(stream, LockWaitBlock);
+	if (left_out > 0)
+		ereport(WARNING,
+				(errmsg_plural("%d event source mapping of table \"%s\" is left out of dumps",
+							   "%d event source mappings of table \"%s\" are left out of dumps",
+							   left_out, left_out, stream->table_name),
+				 errdetail("The definitions of a stream and its mappings have room for %d kB in the arguments of the table's trigger.",
+						   MAX_ARGUMENTS_LENGTH / 1024),
+				 errhint("Shorten filters, or delete mappings that are not needed.")));
 }
 
 bool

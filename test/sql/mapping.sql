@@ -518,6 +518,46 @@ select case when current_setting('server_version_num')::int < 170000
 from make($$'private', ARN, 'LATEST', enabled => false$$) as result;
 reset role;
 
+-- Mappings of other roles do not make the owner's table heavy: their number is
+-- limited, and what they take in the arguments of the table's trigger
+create table mappings.crowded (id int primary key, v text);
+alter table mappings.crowded owner to regress_map_owner;
+grant select on mappings.crowded to regress_map_other;
+create function mappings.of_owner(event jsonb) returns void language sql as 'select null::void';
+grant create, usage on schema mappings to regress_map_other;
+set role regress_map_owner;
+select ddbstreams.enable_stream('mappings.crowded', shard_count => 1) as crowded_arn \gset
+set role regress_map_other;
+select set_config('mappings.arn', :'crowded_arn', false) is not null;
+set client_min_messages = error;
+do $$
+declare
+    filter jsonb := jsonb_build_object('Filters', (select jsonb_agg(jsonb_build_object('Pattern',
+        format('{"dynamodb":{"NewImage":{"v":{"S":["%s"]}}}}', repeat(chr(96 + g), 1000)))) from generate_series(1, 5) g));
+begin
+    for i in 1..200 loop
+        execute format('create function mappings.crowd_%s(event jsonb) returns void language sql as ''select null::void''', i);
+        perform ddbstreams.create_event_source_mapping(format('mappings.crowd_%s', i)::regproc, current_setting('mappings.arn'), 'LATEST',
+            filter_criteria => filter, enabled => false);
+    end loop;
+end $$;
+reset client_min_messages;
+create function mappings.one_more(event jsonb) returns void language sql as 'select null::void';
+select test.fails(format('select ddbstreams.create_event_source_mapping(%L, %L, %L)', 'mappings.one_more', :'crowded_arn', 'LATEST'));
+select (ddbstreams.aws('CreateEventSourceMapping', json_build_object('FunctionName', 'mappings.one_more', 'EventSourceArn', :'crowded_arn', 'StartingPosition', 'LATEST'))) is null;
+reset role;
+select octet_length(tgargs) <= 65536 as args_are_bounded, tgnargs between 5 and 200 as count_is, position('mappings.crowd_1"' in encode(tgargs, 'escape')) > 0 as has_first
+from pg_trigger where tgrelid = 'mappings.crowded'::regclass and tgname = 'ddbstreams_capture';
+-- the owner's come first in the definition
+set role regress_map_owner;
+select ddbstreams.create_event_source_mapping('mappings.of_owner', :'crowded_arn', 'LATEST', enabled => false) is not null;
+reset role;
+select octet_length(tgargs) <= 65536 as args_are_bounded, position('mappings.of_owner' in encode(tgargs, 'escape')) < position('mappings.crowd_1"' in encode(tgargs, 'escape')) as owner_first
+from pg_trigger where tgrelid = 'mappings.crowded'::regclass and tgname = 'ddbstreams_capture';
+set client_min_messages = error;
+select count(ddbstreams.delete_event_source_mapping(uuid)) from ddbstreams.list_event_source_mappings(event_source_arn => :'crowded_arn');
+reset client_min_messages;
+
 select count(ddbstreams.delete_event_source_mapping(uuid)) > 0 from ddbstreams.list_event_source_mappings();
 select count(*) from ddbstreams_shards.mapping_shard;
 set client_min_messages = warning;
