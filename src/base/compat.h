@@ -57,6 +57,12 @@
 	pg_database_aclcheck(database, roleid, mode)
 #endif
 
+/* 17 made intervals infinite. */
+#if PG_VERSION_NUM < 170000
+#define INTERVAL_NOT_FINITE(interval) ((void) (interval), false)
+#define INTERVAL_IS_NOBEGIN(interval) ((void) (interval), false)
+#endif
+
 /* 16 lets a role be a member of another without being able to become it. */
 #if PG_VERSION_NUM >= 160000
 #define compat_may_set_role(member, roleid) member_can_set_role(member, roleid)

@@ -362,12 +362,10 @@ write_interval(JsonWriter *writer, Interval *interval)
 	char		  text[MAXDATELEN + 1];
 	struct pg_itm itm;
 
-#ifdef INTERVAL_NOT_FINITE /* since 17 */
 	if (INTERVAL_NOT_FINITE(interval))
 		return write_plain_cstring(writer, INTERVAL_IS_NOBEGIN(interval) ?
 											   EARLY :
 											   LATE);
-#endif
 	interval2itm(*interval, &itm);
 	EncodeInterval(&itm, INTSTYLE_ISO_8601, text);
 	return write_plain_cstring(writer, text);
