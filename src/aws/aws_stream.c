@@ -171,7 +171,7 @@ column_name(const StreamInfo *stream, int i)
 }
 
 static void
-append_key_schema(StringInfo response, const StreamInfo *stream)
+append_stream_key(StringInfo response, const StreamInfo *stream)
 {
 	AwsKey key;
 
@@ -274,7 +274,7 @@ aws_stream_describe(AwsRequest *request, StringInfo response)
 						view_type_name(stream->view_type));
 	aws_response_time(response, "CreationRequestDateTime", stream->created_at);
 	aws_response_string(response, "TableName", stream->table_name);
-	append_key_schema(response, stream);
+	append_stream_key(response, stream);
 	append_shards(response, stream, start, parent, limit);
 	appendStringInfoChar(response, '}');
 }

@@ -125,8 +125,8 @@ append_attribute_definitions(StringInfo response, Relation rel,
 
 /* Without an enabled stream, the whole key counts as partition key. */
 static void
-append_key_schema(StringInfo response, const TableKey *key,
-				  const StreamInfo *enabled)
+append_table_key(StringInfo response, const TableKey *key,
+				 const StreamInfo *enabled)
 {
 	AwsKey aws_key;
 
@@ -217,7 +217,7 @@ append_table(StringInfo response, const char *member, Relation rel,
 	aws_response_open(response, member, '{');
 	append_attribute_definitions(response, rel, key);
 	aws_response_string(response, "TableName", table_name);
-	append_key_schema(response, key, is_enabled ? latest : NULL);
+	append_table_key(response, key, is_enabled ? latest : NULL);
 	aws_response_string(response, "TableStatus", "ACTIVE");
 	append_sizes(response, rel);
 	aws_response_string(response, "TableArn",

@@ -53,7 +53,7 @@ typedef struct ConsumerPoll
 	const char	  *consumer_name;
 	const char	  *worker_id;
 	int			   max_records;
-	TimestampTz	   until; /* by the real clock */
+	TimestampTz	   until; /* by the server's clock */
 	ReturnSetInfo *rsinfo;
 	int			   returned;	 /* rows so far */
 	bool		   has_locked;	 /* step 2 was done at least once */
@@ -423,7 +423,7 @@ poll_until(ConsumerPoll *poll)
 }
 
 static void
-check_arguments(FunctionCallInfo fcinfo)
+check_poll_arguments(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(0))
 		error_null_argument("consumerName");
@@ -453,7 +453,7 @@ ddbstreams_poll(PG_FUNCTION_ARGS)
 	int64		  wait;
 	MemoryContext oldcontext;
 
-	check_arguments(fcinfo);
+	check_poll_arguments(fcinfo);
 	poll->consumer_name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	poll->worker_id = consumer_sql_worker_argument(PG_GETARG_TEXT_PP(1));
 	poll->max_records = PG_GETARG_INT32(2);

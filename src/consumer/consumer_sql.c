@@ -190,9 +190,9 @@ report_lost_lease(const ConsumerInfo *consumer, const char *worker_id,
 }
 
 /*
- * Raises an error if the number cannot be a checkpoint of the shard: it is in
- * the shard, not before the present checkpoint, and not behind what poll has
- * returned to the present owner.
+ * Raises an error unless the number can be a checkpoint of the shard.  It must
+ * be in the shard's range, not before the present checkpoint, and not behind
+ * what poll has returned to the present owner.
  */
 static void
 check_checkpoint(const ShardInfo *shard, const ConsumerLease *lease,

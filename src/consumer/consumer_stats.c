@@ -59,13 +59,13 @@ state_name(const ConsumerView *view, const ConsumerShard *shard)
 }
 
 static void
-put_row(ReturnSetInfo *rsinfo, TableRow *row)
+put_stats_row(ReturnSetInfo *rsinfo, TableRow *row)
 {
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row->values, row->nulls);
 }
 
 static void
-put_shard(ReturnSetInfo *rsinfo, const ConsumerView *view,
+put_lease(ReturnSetInfo *rsinfo, const ConsumerView *view,
 		  const ConsumerShard *shard, int64 lost_records)
 {
 	const ConsumerLease *lease = shard->lease;
@@ -89,7 +89,7 @@ put_shard(ReturnSetInfo *rsinfo, const ConsumerView *view,
 	row_set_time(&row, Anum_stats_last_error_at, lease->last_error_at);
 	if (lease->worker_pid != 0)
 		row_set_int32(&row, Anum_stats_worker_pid, lease->worker_pid);
-	put_row(rsinfo, &row);
+	put_stats_row(rsinfo, &row);
 }
 
 /* Puts the one row of a consumer whose stream is gone. */
@@ -103,7 +103,7 @@ put_streamless(ReturnSetInfo *rsinfo, const ConsumerInfo *consumer)
 	row_set_text(&row, Anum_stats_stream_arn, consumer->stream_arn);
 	row_set_text(&row, Anum_stats_state, "stream is gone");
 	row_set_int64(&row, Anum_stats_lost_records, consumer->lost_records);
-	put_row(rsinfo, &row);
+	put_stats_row(rsinfo, &row);
 }
 
 /*
@@ -141,7 +141,7 @@ put_consumer(ReturnSetInfo *rsinfo, ConsumerInfo *consumer, bool sees_all)
 				shard->lease = palloc(sizeof(ConsumerLease));
 				consumer_lease_init(shard->lease, shard->info);
 			}
-			put_shard(rsinfo, &view, shard, lost_records);
+			put_lease(rsinfo, &view, shard, lost_records);
 		}
 	}
 	UnregisterSnapshot(view.snapshot);

@@ -37,7 +37,7 @@ typedef struct FilterParser
 	int64		   references; /* fields in all alternatives so far */
 } FilterParser;
 
-/* AlternativeList that fields are being added to */
+/* Alternatives that fields are being added to */
 typedef struct AlternativeList
 {
 	int				   count;

@@ -143,7 +143,7 @@ string_value(const char *text)
 }
 
 static void
-report_malformed(const char *what)
+report_malformed_criteria(const char *what)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -194,12 +194,12 @@ filter_set_compile(Jsonb *filter_criteria)
 	FilterSet	 *set;
 
 	if (!JB_ROOT_IS_OBJECT(filter_criteria))
-		report_malformed("filter criteria are not a JSON object");
+		report_malformed_criteria("filter criteria are not a JSON object");
 	if (!get_member(&filter_criteria->root, "Filters", &filters))
 		return NULL;
 	if (filters.type != jbvBinary ||
 		!JsonContainerIsArray(filters.val.binary.data))
-		report_malformed("Filters of the filter criteria is not a JSON array");
+		report_malformed_criteria("Filters of the filter criteria is not a JSON array");
 	if (JsonContainerSize(filters.val.binary.data) == 0)
 		return NULL;
 	if (JsonContainerSize(filters.val.binary.data) > FILTER_MAX_FILTERS)

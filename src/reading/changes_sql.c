@@ -181,7 +181,7 @@ begin_scan(ChangesScan *scan, const StreamInfo *stream,
  * it is the latest stream of the row type's table.
  */
 static StreamInfo *
-find_stream(FunctionCallInfo fcinfo, Oid *row_type)
+find_named_stream(FunctionCallInfo fcinfo, Oid *row_type)
 {
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
 	Oid			table_oid;
@@ -245,7 +245,7 @@ ddbstreams_changes(PG_FUNCTION_ARGS)
 	TimestampTz		since = PG_ARGISNULL(1) ? 0 : PG_GETARG_TIMESTAMPTZ(1);
 	TimestampTz		until = PG_ARGISNULL(2) ? 0 : PG_GETARG_TIMESTAMPTZ(2);
 	Oid				row_type;
-	StreamInfo	   *stream = find_stream(fcinfo, &row_type);
+	StreamInfo	   *stream = find_named_stream(fcinfo, &row_type);
 	TupleDesc		row_desc;
 	ImageConverter *converter;
 	ChangesScan		scan;

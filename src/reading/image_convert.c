@@ -39,7 +39,10 @@
 #include "shard/side_table.h"
 #include "typed_json/rendered_value.h"
 
-/* The values of a row are cut to this together: one datum has to hold them. */
+/*
+ * A value with which a row would become larger than this is null: one datum
+ * has to hold the row.
+ */
 #define ROW_SIZE_LIMIT ((Size) 480 * 1024 * 1024)
 
 typedef enum ConversionKind

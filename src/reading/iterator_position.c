@@ -62,8 +62,8 @@ parse_type(const char *type, bool allow_at_timestamp)
 }
 
 static void
-check_arguments(IteratorType type, const char *sequence_number,
-				const TimestampTz *at)
+check_type_arguments(IteratorType type, const char *sequence_number,
+					 const TimestampTz *at)
 {
 	bool wants_number = type == TYPE_AT_SEQUENCE_NUMBER ||
 						type == TYPE_AFTER_SEQUENCE_NUMBER;
@@ -169,7 +169,7 @@ iterator_position_make(StreamInfo *stream, ShardInfo *shard, const char *type_na
 	const char	  *text;
 	int64		   position = -1; /* TRIM_HORIZON */
 
-	check_arguments(type, sequence_number, at);
+	check_type_arguments(type, sequence_number, at);
 	switch (type)
 	{
 		case TYPE_TRIM_HORIZON:

@@ -23,7 +23,7 @@
  * comes first: while a backend waits for one, it has opened nothing.
  */
 static void
-open_page(RecordPage *page, int64 position, bool waits_for_slot, Snapshot snapshot)
+open_reader(RecordPage *page, int64 position, bool waits_for_slot, Snapshot snapshot)
 {
 	ShardInfo *shard = page->iterator->shard;
 
@@ -53,7 +53,7 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 	page->max_records = max_records;
 	page->horizon = horizon_of_shard_by_age(page->iterator->stream,
 											page->iterator->shard);
-	open_page(page, iterator_position_resolve(page->iterator, snapshot), false, snapshot);
+	open_reader(page, iterator_position_resolve(page->iterator, snapshot), false, snapshot);
 }
 
 void
@@ -69,7 +69,7 @@ record_page_begin_at(RecordPage *page, StreamInfo *stream, ShardInfo *shard,
 	page->iterator->position = position;
 	page->max_records = max_records;
 	page->horizon = horizon;
-	open_page(page, position, true, snapshot);
+	open_reader(page, position, true, snapshot);
 }
 
 void

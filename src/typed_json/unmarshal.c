@@ -100,7 +100,7 @@ tag_allows(AttributeTag tag, JsonScanToken token)
 
 /* Raises an error that shows the text from the token at hand on. */
 static void
-report_malformed(const JsonScan *scan, const char *expected)
+report_malformed_image(const JsonScan *scan, const char *expected)
 {
 	int rest = (int) (scan->end - scan->start);
 
@@ -119,14 +119,14 @@ static void
 expect(const JsonScan *scan, JsonScanToken token, const char *expected)
 {
 	if (scan->token != token)
-		report_malformed(scan, expected);
+		report_malformed_image(scan, expected);
 }
 
 static void
 append_number(StringInfo out, const JsonScan *scan)
 {
 	if (!IsValidJsonNumber(scan->start + 1, (int) scan->length - 2))
-		report_malformed(scan, "a number");
+		report_malformed_image(scan, "a number");
 	appendBinaryStringInfo(out, scan->start + 1, (int) scan->length - 2);
 }
 
@@ -204,7 +204,7 @@ append_value(StringInfo out, JsonScan *scan)
 	tag = tag_at_hand(scan);
 	if (tag == TAG_NONE || json_scan_next(scan) != JSON_SCAN_COLON ||
 		!tag_allows(tag, json_scan_next(scan)))
-		report_malformed(&object, "an attribute value");
+		report_malformed_image(&object, "an attribute value");
 
 	switch (tag)
 	{
