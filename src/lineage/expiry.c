@@ -2,24 +2,30 @@
  * expiry.c
  *	  Dropping what has expired.
  *
- * What has expired is out of reach already (horizon.c); here the room is given
- * back.  No record is ever deleted.  A shard goes with its tables when all that
- * it held has expired, at the same cost whatever it held, in a transaction of
- * its own; a disabled stream without shards goes with its rows; and when there
- * is no stream at all the row descriptors go.
+ * What has expired is out of reach already (horizon.c); here its room is given
+ * back.  No record is ever deleted.  A shard goes with its tables when all
+ * that it held has expired, at the same cost whatever it held, in a
+ * transaction of its own.  A disabled stream without shards goes with its
+ * rows; and when there is no stream at all the row descriptors go.
  *
- * Nobody is waited for, and nobody waits.  Every lock is taken without waiting;
- * a shard that somebody reads, or that a vacuum is at, is left for the next run,
- * as is a stream that somebody changes.  Who asks for a shard while it is being
- * dropped gets "Shard does not exist" some milliseconds later.  pg_dump locks no
- * shard, for they are members of the extension.
+ * Expiry waits for nobody, and nobody waits for it.  Every lock is taken
+ * without waiting; a shard that is being read, or that a vacuum is at, is left
+ * for the next run, as is a stream that is being changed.  A reader that asks
+ * for a shard while it is being dropped gets "Shard does not exist" some
+ * milliseconds later. pg_dump locks no shard, for they are members of the
+ * extension.
  *
- * Whoever has appended to a shard holds a lock on its table to the end of the
- * transaction, prepared or not.  So, who gets the strongest lock on the table of
- * a closed shard knows that none of its records is unresolved.
+ * A transaction that has appended to a shard holds a lock on its table to its
+ * end, prepared or not.  So the backend that gets the strongest lock on the
+ * table of a closed shard knows that none of its records is unresolved.
  *
  * A clock that ran ahead may have closed a shard at a time that is still to
  * come.  As soon as such a time is met it is set to now.
+ *
+ * Locks, in the order in which they are taken: the tables of streams and of
+ * shards (RowExclusive, against DROP EXTENSION), the stream's, and for each of
+ * the shard's tables AccessExclusive on the table, its indexes and its TOAST
+ * table.
  */
 #include "postgres.h"
 
@@ -48,13 +54,14 @@
 
 PG_FUNCTION_INFO_V1(ddbstreams_expire);
 
-/* A shard to be looked at, or a stream if there is no shard_no */
+/* A shard that may be dropped, or a stream if shard_no is 0 */
 typedef struct ExpiryItem
 {
 	int64 stream_id;
 	int64 shard_no;
 } ExpiryItem;
 
+/* Does a time lie in the future by more than clocks differ? */
 static bool
 lies_ahead(TimestampTz time)
 {
@@ -79,8 +86,8 @@ add_item(List *items, int64 stream_id, int64 shard_no)
 }
 
 /*
- * Finds what there is to do: the shards of a stream before the stream.  A
- * snapshot is active.
+ * Finds what there is to do, the shards of a stream before the stream, as a
+ * list of ExpiryItem in a memory context.  A snapshot is active.
  */
 static List *
 find_items(MemoryContext context)
@@ -110,9 +117,9 @@ find_items(MemoryContext context)
 	return items;
 }
 
-/* Locks the rows of what is to be dropped against DROP EXTENSION. */
+/* Keeps DROP EXTENSION from the tables whose rows are to be deleted. */
 static bool
-lock_catalog(void)
+lock_catalog_tables(void)
 {
 	return ConditionalLockRelationOid(catalog_table_oid(CATALOG_STREAM, false),
 									  RowExclusiveLock) &&
@@ -121,12 +128,12 @@ lock_catalog(void)
 }
 
 /*
- * Locks a table, its indexes and its TOAST table with what dropping them needs.
- * Returns false if one of the locks cannot be had at once; true if there is no
- * such table.
+ * Takes the locks on a table, its indexes and its TOAST table that dropping
+ * them needs.  Returns false if one of them cannot be had at once; true also
+ * if there is no such table.
  */
 static bool
-lock_table(Oid relid)
+lock_table_to_drop(Oid relid)
 {
 	bool	  locked = true;
 	Oid		  toast;
@@ -146,7 +153,7 @@ lock_table(Oid relid)
 	foreach (lc, indexes)
 		locked = locked && ConditionalLockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
 	list_free(indexes);
-	return locked && (!OidIsValid(toast) || lock_table(toast));
+	return locked && (!OidIsValid(toast) || lock_table_to_drop(toast));
 }
 
 static bool
@@ -165,7 +172,7 @@ expire_shard(StreamInfo *stream, ShardInfo *shard)
 		shard_catalog_replace(shard);
 	}
 	else if (horizon_has_passed_shard(stream, shard) &&
-			 lock_table(shard->shard_table) && lock_table(shard->side_table))
+			 lock_table_to_drop(shard->shard_table) && lock_table_to_drop(shard->side_table))
 	{
 		if (has_table(shard))
 			shard_tables_drop(shard);
@@ -183,8 +190,8 @@ expire_stream(StreamInfo *stream)
 }
 
 /*
- * Does one thing that is to be done, if it can be done at once, and is still to
- * be done.  A snapshot is active.
+ * Does one item, if its locks can be had at once and it is still to be done.
+ * A snapshot is active.
  */
 static void
 expire_item(const ExpiryItem *item)
@@ -192,7 +199,7 @@ expire_item(const ExpiryItem *item)
 	StreamInfo *stream = NULL;
 	ShardInfo  *shard;
 
-	if (lock_catalog())
+	if (lock_catalog_tables())
 		stream = stream_catalog_try_lock(item->stream_id);
 	if (stream == NULL)
 		return;
@@ -220,8 +227,8 @@ table_is_empty(Oid relid)
 
 /*
  * Removes the row descriptors when there is no stream.  The lock keeps new
- * streams from being made meanwhile; who writes to one later hears first that
- * what the session knows of descriptors is stale.
+ * streams from being made meanwhile; a session that writes to one later hears
+ * first that what it knows of descriptors is stale.
  */
 static void
 expire_descriptors(void)
@@ -241,7 +248,10 @@ expire_descriptors(void)
 	CacheInvalidateRelcacheByRelid(descriptors);
 }
 
-/* Does one item, or (NULL) the descriptors, in a transaction of its own. */
+/*
+ * Does one item, or the descriptors if it is NULL, in a transaction of its
+ * own.
+ */
 static void
 expire_in_transaction(const ExpiryItem *item)
 {
@@ -254,9 +264,9 @@ expire_in_transaction(const ExpiryItem *item)
 }
 
 /*
- * The same; returns the error instead of raising it, so that a shard that
- * cannot be dropped does not keep the others.  To be told to stop is no such
- * error.
+ * Does the same, but returns the error, in a memory context, instead of
+ * raising it: one shard that cannot be dropped must not keep the others.
+ * Cancellation and shutdown are raised.
  */
 static ErrorData *
 try_in_transaction(const ExpiryItem *item, MemoryContext context)
@@ -282,12 +292,6 @@ try_in_transaction(const ExpiryItem *item, MemoryContext context)
 	return error;
 }
 
-/*
- * A task of the maintenance worker, called outside of transactions: drops what
- * has expired, each shard in a transaction of its own.  What cannot be locked at
- * once is left for the next run.  The first error, if any, is raised when all
- * the rest is done.
- */
 void
 expiry_run(void)
 {
@@ -316,7 +320,7 @@ expiry_run(void)
 /*
  * expire() returns void
  *
- * The same within the caller's transaction, for tests.
+ * Does the same within the caller's transaction: for tests.
  */
 Datum
 ddbstreams_expire(PG_FUNCTION_ARGS)

@@ -2,26 +2,35 @@
  * lineage.c
  *	  Closing shards and opening their children: split and roll-over.
  *
- * A shard is closed under a lock on its table that no writer's goes with.  Who
- * has appended to it holds a lock until its commit, so that whoever gets the
- * closing lock knows the shard's last record; and a writer that waits behind it
- * finds the shard closed, and its children open, when it gets its own
- * (writable_shards.c).  The children's numbers begin above everything that is in
- * the parent's heap.
+ * A shard is closed under a lock on its table that conflicts with the lock of
+ * writers, which they keep until the end of their transaction.  So the backend
+ * that gets the closing lock knows which record is the shard's last.  A writer
+ * that waits behind the closing finds, when it gets its lock, that the shard
+ * is closed and that its children are open (writable_shards.c).  The
+ * children's numbers begin above everything that is in the parent's heap.
  *
- * Writers must not be stalled.  The children's tables are made before the lock
- * is asked for.  The lock is waited for briefly; while we are queued writers
- * queue behind us.  A prepared transaction may hold the shard for days: then we
- * do not queue at all.  A closing that cannot get its lock is given up and tried
- * again later.
+ * Writers must not be stalled:
  *
- * A closing that readers have seen must not be undone by a crash, so its commit
- * is never asynchronous.
+ * - The children's tables are made before the lock is asked for.
+ * - The lock is waited for only briefly, because writers queue behind a
+ *	 backend that waits for it.
+ * - A prepared transaction may hold its lock for days.  If one does, the lock
+ *	 is not asked for at all.
+ *
+ * A closing that cannot get its lock is given up and tried again later.
+ *
+ * A closing that readers have seen must not be undone by a crash, so its
+ * commit is never asynchronous.
  *
  * The maintenance worker closes each shard in a transaction of its own.
  * split_shard and roll_over close in the transaction of their statement, and
  * are refused in a transaction block, which would hold the locks for long.
- * roll_over takes the shards in the order in which writers lock them.
+ * roll_over takes the shards in the order in which writers lock them, that is,
+ * of their hash ranges.
+ *
+ * Locks, in the order in which they are taken: the stream's
+ * (stream_catalog_lock), one on the extension against DROP EXTENSION, and for
+ * each shard ShareRowExclusiveLock on its table.
  */
 #include "postgres.h"
 
@@ -42,11 +51,11 @@
 #include "storage/sinvaladt.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/guarded_call.h"
 #include "base/own_transaction.h"
 #include "base/settings.h"
 #include "capture/change_buffer.h"
@@ -63,28 +72,29 @@
 PG_FUNCTION_INFO_V1(ddbstreams_split_shard);
 PG_FUNCTION_INFO_V1(ddbstreams_roll_over);
 
-/* How long a closing waits for its lock, and writers behind it, in ms */
+/* How long a closing waits for its lock, and writers with it, in ms */
 #define CLOSE_LOCK_TIMEOUT 200
 
 /* How often split_shard and roll_over try, and how long they pause, in ms */
 #define CLOSE_TRIES 10
 #define CLOSE_PAUSE 100
 
-/* A shard is not split by load before it has shown its load, in microseconds */
+/* The age at which a shard has shown its load, in microseconds */
 #define SPLIT_MIN_AGE (5 * USECS_PER_SEC)
 
 /* A shard to be closed, and the children whose tables are made already */
-typedef struct Closing
+typedef struct ShardClosing
 {
 	ShardInfo *parent;
 	int		   child_count;
 	ShardInfo *children[2];
-} Closing;
+} ShardClosing;
 
-static Closing *
-prepare(const StreamInfo *stream, ShardInfo *parent, int child_count)
+/* Makes the tables of the children that a shard is to have. */
+static ShardClosing *
+prepare_closing(const StreamInfo *stream, ShardInfo *parent, int child_count)
 {
-	Closing *closing = palloc0(sizeof(Closing));
+	ShardClosing *closing = palloc0(sizeof(ShardClosing));
 
 	closing->parent = parent;
 	closing->child_count = child_count;
@@ -102,8 +112,9 @@ prepare(const StreamInfo *stream, ShardInfo *parent, int child_count)
 	return closing;
 }
 
+/* Drops the children's tables again: the shard stays open. */
 static void
-abandon(const Closing *closing)
+abandon_closing(const ShardClosing *closing)
 {
 	for (int i = 0; i < closing->child_count; i++)
 		shard_tables_drop(closing->children[i]);
@@ -126,8 +137,8 @@ seems_held_by_prepared(Oid shard_table)
 }
 
 /*
- * Does a prepared transaction keep a shard from being closed?  One that is just
- * ending looks the same for a moment.
+ * Does a prepared transaction keep a shard from being closed?  A transaction
+ * that is just ending looks the same for a moment.
  */
 static bool
 is_held_by_prepared(Oid shard_table)
@@ -141,9 +152,11 @@ is_held_by_prepared(Oid shard_table)
 	return true;
 }
 
-/* The lock is held: what the catalogue says from the commit on. */
+/*
+ * Closes a shard and opens its children.  The caller holds the closing lock.
+ */
 static void
-write_closing(const Closing *closing)
+write_closing(const ShardClosing *closing)
 {
 	ShardInfo *parent = closing->parent;
 	Relation   rel = relation_open(parent->shard_table, NoLock);
@@ -159,62 +172,52 @@ write_closing(const Closing *closing)
 	ForceSyncCommit();
 }
 
-/*
- * Waits briefly for the closing lock.  It is taken in a subtransaction of its
- * own, whose failure leaves everything as it was.
- */
-static bool
-lock_and_write(const Closing *closing)
+/* Waits briefly for the closing lock, and closes the shard. */
+static void
+lock_briefly_and_write(void *argument)
 {
-	MemoryContext oldcontext = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	int			  save_lock_timeout = LockTimeout;
-	volatile bool written = true;
+	const ShardClosing *closing = argument;
+	int					lock_timeout = LockTimeout;
 
-	if (is_held_by_prepared(closing->parent->shard_table))
-		return false;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcontext);
-	PG_TRY();
-	{
-		if (LockTimeout == 0 || LockTimeout > CLOSE_LOCK_TIMEOUT)
-			LockTimeout = CLOSE_LOCK_TIMEOUT;
-		LockRelationOid(closing->parent->shard_table, ShareRowExclusiveLock);
-		LockTimeout = save_lock_timeout;
-		write_closing(closing);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcontext);
-		CurrentResourceOwner = oldowner;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		LockTimeout = save_lock_timeout;
-		MemoryContextSwitchTo(oldcontext);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcontext);
-		CurrentResourceOwner = oldowner;
-		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
-			error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
-			ReThrowError(error);
-		FreeErrorData(error);
-		written = false;
-	}
-	PG_END_TRY();
-	return written;
+	if (LockTimeout == 0 || LockTimeout > CLOSE_LOCK_TIMEOUT)
+		LockTimeout = CLOSE_LOCK_TIMEOUT;
+	LockRelationOid(closing->parent->shard_table, ShareRowExclusiveLock);
+	LockTimeout = lock_timeout;
+	write_closing(closing);
 }
 
 /*
- * Finds the stream that is to be changed, and locks it.  Refused is what would
- * hold the closing locks for longer than its statement, or has changed the
- * stream's table.
+ * Closes a shard if its lock can be had soon, else returns false.  The lock is
+ * taken in a subtransaction of its own, whose failure leaves everything as it
+ * was.
+ */
+static bool
+lock_and_write(ShardClosing *closing)
+{
+	int		   lock_timeout = LockTimeout;
+	ErrorData *error;
+
+	if (is_held_by_prepared(closing->parent->shard_table))
+		return false;
+	error = guarded_call_error(lock_briefly_and_write, closing);
+	LockTimeout = lock_timeout;
+	if (error == NULL)
+		return true;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+		error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
+}
+
+/*
+ * Finds the stream whose shards are to be closed, and locks it.  Raises an
+ * error in a transaction block, which would hold the closing locks for longer
+ * than this statement, and in a transaction that has changed the stream's
+ * table.
  */
 static StreamInfo *
-lock_stream(const char *arn, const char *function)
+lock_stream_to_close(const char *arn, const char *function)
 {
 	StreamInfo *stream;
 	int64		stream_id;
@@ -281,7 +284,7 @@ ddbstreams_split_shard(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	StreamInfo	  *stream;
 	ShardInfo	  *shard;
-	Closing		  *closing;
+	ShardClosing  *closing;
 	char		  *arn;
 	char		  *shard_id;
 
@@ -293,11 +296,11 @@ ddbstreams_split_shard(PG_FUNCTION_ARGS)
 	arn = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	shard_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	(void) stream_access_shard(stream_of_owner(arn), shard_id, NULL);
-	stream = lock_stream(arn, "split_shard()");
+	stream = lock_stream_to_close(arn, "split_shard()");
 	shard = stream_access_shard(stream, shard_id, NULL);
 	check_splittable(stream, shard);
 
-	closing = prepare(stream, shard, 2);
+	closing = prepare_closing(stream, shard, 2);
 	for (int tries = 1; !lock_and_write(closing); tries++)
 	{
 		if (tries >= CLOSE_TRIES)
@@ -327,7 +330,7 @@ any_is_held_by_prepared(List *closings)
 
 	foreach (lc, closings)
 	{
-		if (is_held_by_prepared(((Closing *) lfirst(lc))->parent->shard_table))
+		if (is_held_by_prepared(((ShardClosing *) lfirst(lc))->parent->shard_table))
 			return true;
 	}
 	return false;
@@ -336,9 +339,9 @@ any_is_held_by_prepared(List *closings)
 /*
  * roll_over(stream_arn text) returns integer
  *
- * Once one shard is locked there is no waiting for another for long, so
- * prepared transactions are waited for before, and a shard that cannot be had
- * then is left open: only the first is tried repeatedly.
+ * Once one shard is locked the call must not wait long for another.  So it
+ * waits for prepared transactions before, and tries only the first shard
+ * repeatedly; a later one whose lock it cannot get is left open.
  */
 Datum
 ddbstreams_roll_over(PG_FUNCTION_ARGS)
@@ -351,16 +354,16 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("streamArn");
-	stream = lock_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)), "roll_over()");
+	stream = lock_stream_to_close(text_to_cstring(PG_GETARG_TEXT_PP(0)), "roll_over()");
 	foreach (lc, shard_catalog_open(stream->stream_id, NULL))
-		closings = lappend(closings, prepare(stream, lfirst(lc), 1));
+		closings = lappend(closings, prepare_closing(stream, lfirst(lc), 1));
 
 	for (; tries < CLOSE_TRIES && any_is_held_by_prepared(closings); tries++)
 		pause_briefly();
 	foreach (lc, closings)
 	{
-		Closing *closing = lfirst(lc);
-		bool	 written = lock_and_write(closing);
+		ShardClosing *closing = lfirst(lc);
+		bool		  written = lock_and_write(closing);
 
 		for (; !written && closed == 0 && tries < CLOSE_TRIES; tries++)
 		{
@@ -377,13 +380,13 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 							closing->parent->shard_id),
 					 errdetail("A prepared or long transaction is committing to it."),
 					 errhint("Call roll_over again when it has ended.")));
-			abandon(closing);
+			abandon_closing(closing);
 		}
 	}
 	PG_RETURN_INT32(closed);
 }
 
-/* After this time an open shard with records is rolled over. */
+/* Returns the age at which an open shard with records is rolled over. */
 static int64
 rollover_usec(const StreamInfo *stream)
 {
@@ -404,12 +407,14 @@ has_records(const ShardInfo *shard)
 	return found;
 }
 
+/* A shard that the maintenance worker is to close */
 typedef struct DueShard
 {
 	int64 stream_id;
 	int64 shard_no;
 } DueShard;
 
+/* Is a shard to be rolled over? */
 static bool
 is_old(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 {
@@ -417,7 +422,7 @@ is_old(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 		   has_records(shard);
 }
 
-/* The shard with which one came into being when their parent was split, or NULL */
+/* Returns the other child of a shard's parent, or NULL if it has no other. */
 static ShardInfo *
 sibling_of(List *shards, const ShardInfo *shard)
 {
@@ -436,8 +441,8 @@ sibling_of(List *shards, const ShardInfo *shard)
 }
 
 /*
- * Was a split of the shard's parent in vain, because one key has nearly all of
- * the load?  Then another would be, too.
+ * Was the split of the shard's parent in vain, because one key has nearly all
+ * of the load?  Then another split would be in vain, too.
  */
 static bool
 was_split_in_vain(List *shards, const ShardInfo *shard, double rate)
@@ -448,6 +453,7 @@ was_split_in_vain(List *shards, const ShardInfo *shard, double rate)
 		   shard_stats_rate(sibling, GetActiveSnapshot()) < rate / 20;
 }
 
+/* Is a shard to be split for its load? */
 static bool
 is_hot(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 {
@@ -461,8 +467,8 @@ is_hot(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 }
 
 /*
- * Finds the open shards of all streams of which the test is true.  The list
- * lives in the caller's context.
+ * Finds the open shards of all streams of which a test is true, as a list of
+ * DueShard in the caller's memory context.
  */
 static List *
 find_due(bool (*is_due)(const StreamInfo *, List *, const ShardInfo *))
@@ -502,7 +508,9 @@ find_due(bool (*is_due)(const StreamInfo *, List *, const ShardInfo *))
 	return due;
 }
 
-/* Closes one shard in a transaction of its own, if it can be had now. */
+/*
+ * Closes one shard in a transaction of its own, if its lock can be had soon.
+ */
 static void
 close_in_transaction(const DueShard *due, int child_count)
 {
@@ -516,10 +524,10 @@ close_in_transaction(const DueShard *due, int child_count)
 		ShardIsOpen(shard) && !is_held_by_prepared(shard->shard_table) &&
 		list_length(shard_catalog_open(stream->stream_id, NULL)) + child_count - 1 <= MAX_SHARD_COUNT)
 	{
-		Closing *closing = prepare(stream, shard, child_count);
+		ShardClosing *closing = prepare_closing(stream, shard, child_count);
 
 		if (!lock_and_write(closing))
-			abandon(closing);
+			abandon_closing(closing);
 		else if (child_count > 1)
 			stream_definition_try_store(stream);
 	}
@@ -539,22 +547,12 @@ close_all_due(List *due, int child_count)
 	list_free_deep(due);
 }
 
-/*
- * A task of the maintenance worker, called outside of transactions: rolls the
- * shards over that are older than ddbstreams.rollover_interval, or a quarter of
- * their stream's retention, and have records.  What cannot be locked is left
- * for the next run.
- */
 void
 lineage_roll_over_due(void)
 {
 	close_all_due(find_due(is_old), 1);
 }
 
-/*
- * Another: splits the shards that get more than ddbstreams.split_above records
- * a second.
- */
 void
 lineage_split_hot(void)
 {

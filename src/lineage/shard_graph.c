@@ -1,11 +1,12 @@
 /*
  * shard_graph.c
- *	  Drawing a stream's lineage: shard_tree() as text, shard_graph() for Graphviz.
+ *	  Drawing a stream's lineage: shard_tree() and shard_graph().
  *
- * A lineage may have thousands of shards, one below the other.  So the tree is
- * walked along its pointers, without recursion, and a shard's only child stands
- * where its parent does; only children of a split are indented, and hashes can
- * be halved 64 times at most.
+ * shard_tree() draws it in lines of text, shard_graph() in the dot language of
+ * Graphviz.  A lineage may have thousands of shards, one below the other.  So
+ * the tree is walked along its pointers, without recursion.  In text an only
+ * child is not indented; the children of a split are, but a range of hashes
+ * can be halved 64 times at most.
  */
 #include "postgres.h"
 
@@ -29,17 +30,17 @@
 PG_FUNCTION_INFO_V1(ddbstreams_shard_tree);
 PG_FUNCTION_INFO_V1(ddbstreams_shard_graph);
 
-/* What the tree is drawn with */
-typedef struct Branches
+/* The signs that stand before a shard of shard_tree() */
+typedef struct TreeBranches
 {
-	const char *rolled_over;
-	const char *split;
-	const char *last_split;
-	const char *passing; /* beside the children of a split's first */
-} Branches;
+	const char *rolled_over; /* an only child */
+	const char *split;		 /* the first child of a split */
+	const char *last_split;	 /* the last child of a split */
+	const char *passing;	 /* a descendant of the first child of a split */
+} TreeBranches;
 
-static const Branches utf8_branches = {"↓ ", "├─ ", "└─ ", "│  "};
-static const Branches ascii_branches = {"v ", "|- ", "`- ", "|  "};
+static const TreeBranches utf8_branches = {"↓ ", "├─ ", "└─ ", "│  "};
+static const TreeBranches ascii_branches = {"v ", "|- ", "`- ", "|  "};
 
 static StreamInfo *
 stream_argument(FunctionCallInfo fcinfo)
@@ -50,7 +51,7 @@ stream_argument(FunctionCallInfo fcinfo)
 								GetActiveSnapshot());
 }
 
-/* A hash as a share of all hashes, to the digits that tell it from its likes */
+/* Appends a hash as a share of all hashes. */
 static void
 append_share(StringInfo out, double hash)
 {
@@ -116,7 +117,7 @@ is_only_child(const ShardNode *node)
 
 static void
 put_shard(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardNode *node,
-		  const Branches *branches, StringInfo prefix)
+		  const TreeBranches *branches, StringInfo prefix)
 {
 	StringInfoData line;
 
@@ -142,13 +143,13 @@ put_shard(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardNode *node
 Datum
 ddbstreams_shard_tree(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo  *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	StreamInfo	   *stream = stream_argument(fcinfo);
-	const Branches *branches = GetDatabaseEncoding() == PG_UTF8 ? &utf8_branches : &ascii_branches;
-	ShardFamily	   *family;
-	ShardNode	   *node;
-	int			   *prefix_length; /* of each node's own line */
-	StringInfoData	prefix;
+	ReturnSetInfo	   *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	StreamInfo		   *stream = stream_argument(fcinfo);
+	const TreeBranches *branches = GetDatabaseEncoding() == PG_UTF8 ? &utf8_branches : &ascii_branches;
+	ShardFamily		   *family;
+	ShardNode		   *node;
+	int				   *prefix_length; /* of each node's own line */
+	StringInfoData		prefix;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	family = shard_family(shard_catalog_list(stream->stream_id, GetActiveSnapshot()));
@@ -203,8 +204,9 @@ append_node(StringInfo out, const StreamInfo *stream, const ShardInfo *shard)
 }
 
 /*
- * A parent that has expired; hardly ever twice, for its children are nearly
- * always next to each other, and to say it twice does no harm.
+ * Appends a parent that has expired, unless the last one was the same:
+ * children of one parent nearly always follow each other.  A node that is
+ * written twice does no harm.
  */
 static void
 append_expired_parent(StringInfo out, const ShardNode *node, const char *previous)

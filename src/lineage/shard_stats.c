@@ -2,10 +2,11 @@
  * shard_stats.c
  *	  How much is in a shard, and how fast it comes in.
  *
- * Nothing is counted while records are written: numbers say when they were, and
- * physical order is number order, so that those of a period lie side by side.
- * On few pages they are counted; on many the records of some pages, evenly
- * spread, are, and the rest is taken to be as dense.
+ * Nothing is counted while records are written: their numbers say when they
+ * were written, and physical order is number order, so that the records of a
+ * period lie side by side.  On few pages the records are counted.  On many
+ * pages they are counted on some, evenly spread, and the others are taken to
+ * be as dense.
  */
 #include "postgres.h"
 
@@ -13,6 +14,7 @@
 
 #include "access/relation.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -26,19 +28,32 @@
 #include "base/relation_size.h"
 #include "lineage/shard_stats.h"
 #include "reading/stream_access.h"
+#include "registry/row.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_stream_stats);
 
-/* Up to this many pages are counted (8 MB); of more, so many are looked at */
+/* Up to so many pages are counted (8 MB), and of more pages a sample. */
 #define MAX_COUNTED_PAGES 1000
 #define SAMPLED_PAGES	  200
 
 #define RATE_PERIOD USECS_PER_MINUTE
 
+/* The columns of the result of stream_stats() */
+#define STREAM_STATS_COLUMNS(COLUMN)                        \
+	COLUMN(stream_stats, stream_arn, TEXTOID, ROW_FIXED)    \
+	COLUMN(stream_stats, shard_id, TEXTOID, ROW_FIXED)      \
+	COLUMN(stream_stats, records, INT8OID, ROW_FIXED)       \
+	COLUMN(stream_stats, bytes, INT8OID, ROW_FIXED)         \
+	COLUMN(stream_stats, oldest, TIMESTAMPTZOID, ROW_FIXED) \
+	COLUMN(stream_stats, newest, TIMESTAMPTZOID, ROW_FIXED) \
+	COLUMN(stream_stats, records_per_second, FLOAT8OID, ROW_FIXED)
+ROW_TABLE(stream_stats, STREAM_STATS_COLUMNS);
+
 /*
- * Returns how many records with after < number <= last can be read of a shard.
+ * Returns how many records of a shard can be read whose numbers are above
+ * after and not above last.
  */
 static double
 count_records(const ShardInfo *shard, Snapshot snapshot, int64 after, int64 last,
@@ -70,12 +85,6 @@ count_records(const ShardInfo *shard, Snapshot snapshot, int64 after, int64 last
 	return count;
 }
 
-/*
- * Returns how many records per second were written to a shard over the last
- * minute, or since it was opened if that is less.  What seems to have been
- * written in the future, because the clock was set back, does not count.
- * Reads at most MAX_COUNTED_PAGES pages.
- */
 double
 shard_stats_rate(const ShardInfo *shard, Snapshot snapshot)
 {
@@ -92,7 +101,9 @@ shard_stats_rate(const ShardInfo *shard, Snapshot snapshot)
 		   USECS_PER_SEC / period;
 }
 
-/* Returns the number of the first record that can be read, or 0. */
+/*
+ * Returns the number of the first record that can be read behind a position.
+ */
 static int64
 first_number(const ShardInfo *shard, Snapshot snapshot, int64 position)
 {
@@ -104,10 +115,6 @@ first_number(const ShardInfo *shard, Snapshot snapshot, int64 position)
 	return number;
 }
 
-/*
- * Fills stats in.  Returns false if the shard has been dropped meanwhile.
- * newest is found by the hint that readers at LATEST leave, or by one walk.
- */
 bool
 shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
 				Snapshot snapshot, ShardStats *stats)
@@ -139,10 +146,29 @@ shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
 	return true;
 }
 
+static void
+put_shard(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardInfo *shard,
+		  const ShardStats *stats)
+{
+	TableRow row;
+
+	row_init(&row, &stream_stats_table);
+	row_set_text(&row, Anum_stream_stats_stream_arn, stream->arn);
+	row_set_text(&row, Anum_stream_stats_shard_id, shard->shard_id);
+	row_set_int64(&row, Anum_stream_stats_records, stats->records);
+	row_set_int64(&row, Anum_stream_stats_bytes, stats->bytes);
+	row_set_time(&row, Anum_stream_stats_oldest, stats->oldest);
+	row_set_time(&row, Anum_stream_stats_newest, stats->newest);
+	row_set_float8(&row, Anum_stream_stats_records_per_second,
+				   rint(stats->rate * 1000) / 1000);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values, row.nulls);
+}
+
 /*
  * stream_stats() returns setof record
  *
- * The shards of the streams that the caller may read, or may monitor.
+ * Returns a row for each shard of the streams that the caller may read, or of
+ * all streams if the caller is a member of pg_monitor.
  */
 Datum
 ddbstreams_stream_stats(PG_FUNCTION_ARGS)
@@ -165,21 +191,10 @@ ddbstreams_stream_stats(PG_FUNCTION_ARGS)
 		{
 			ShardInfo *shard = lfirst(lc2);
 			ShardStats stats;
-			Datum	   values[7];
-			bool	   nulls[7] = {false};
 
 			CHECK_FOR_INTERRUPTS();
-			if (!shard_stats_get(stream, shard, snapshot, &stats))
-				continue;
-			values[0] = CStringGetTextDatum(stream->arn);
-			values[1] = CStringGetTextDatum(shard->shard_id);
-			values[2] = Int64GetDatum(stats.records);
-			values[3] = Int64GetDatum(stats.bytes);
-			nulls[4] = nulls[5] = stats.oldest == 0;
-			values[4] = TimestampTzGetDatum(stats.oldest);
-			values[5] = TimestampTzGetDatum(stats.newest);
-			values[6] = Float8GetDatum(rint(stats.rate * 1000) / 1000);
-			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+			if (shard_stats_get(stream, shard, snapshot, &stats))
+				put_shard(rsinfo, stream, shard, &stats);
 		}
 	}
 	return (Datum) 0;

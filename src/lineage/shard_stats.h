@@ -13,17 +13,26 @@
 typedef struct ShardStats
 {
 	int64		records;	 /* that can be read now */
-	bool		is_estimate; /* whether their number is one */
-	int64		bytes;		 /* on disk */
-	TimestampTz oldest;		 /* of them; 0 if there is none */
+	bool		is_estimate; /* whether their number is estimated */
+	int64		bytes;		 /* on disk, with large values and expired records */
+	TimestampTz oldest;		 /* of the records; 0 if there is none */
 	TimestampTz newest;
 	double		rate; /* records per second, over the last minute */
 } ShardStats;
 
+/*
+ * Fills stats in.  Returns false if the shard has been dropped meanwhile.
+ * newest is found by a hint, or by one walk (latest_hint.c).
+ */
 extern bool shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
 							Snapshot snapshot, ShardStats *stats);
 
-/* Records per second over the last minute */
+/*
+ * Returns how many records per second were written to a shard over the last
+ * minute, or since it was opened if that is less.  What seems to have been
+ * written in the future, because the clock was set back, does not count.
+ * Reads at most 1,000 pages.
+ */
 extern double shard_stats_rate(const ShardInfo *shard, Snapshot snapshot);
 
 #endif /* DDBSTREAMS_SHARD_STATS_H */
