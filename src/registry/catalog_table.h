@@ -38,7 +38,9 @@ typedef struct VersionedTable
  */
 extern Oid catalog_table_oid(CatalogTable table, bool missing_ok);
 
-/* Returns the owner of ddbstreams' tables: the role that made the extension. */
+/*
+ * Returns the owner of ddbstreams' tables: the role that made the extension.
+ */
 extern Oid catalog_table_owner(void);
 
 /* Is the extension in this database, with its tables? */

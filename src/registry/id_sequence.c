@@ -2,10 +2,11 @@
  * id_sequence.c
  *	  The identities of streams, shards, mappings and consumers.
  *
- * They are numbers of one sequence, ddbstreams_shards.id_seq.  A subscription to
- * all sequences of a server, pg_restore, or a role that may write all data can
- * set it back.  A number that was given already must not be given again; so the
- * sequence is set forward when its number is not above all those in use.
+ * They are numbers of one sequence, ddbstreams_shards.id_seq.  A subscription
+ * to all sequences of a server, pg_restore, or a role that may write all data
+ * can set it back.  A number that was given already must not be given again;
+ * so the sequence is set forward when its number is not above all those in
+ * use.
  */
 #include "postgres.h"
 

@@ -9,8 +9,8 @@
 
 /*
  * Draws an identity, unique in this database.  The numbers begin with the
- * milliseconds from 2026 to the extension's creation, and so are below 2^48 for
- * ages to come.
+ * milliseconds from 2026 to the extension's creation, and so are below 2^48
+ * for ages to come.
  */
 extern int64 id_sequence_next(void);
 
