@@ -15,10 +15,10 @@
 
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
+#include "base/statement_snapshot.h"
 #include "aws/aws_mapping.h"
 #include "aws/aws_response.h"
 #include "mapping/mapping_catalog.h"
@@ -307,10 +307,10 @@ aws_mapping_create(AwsRequest *request, StringInfo response)
 
 	check_params(request);
 	mapping = mapping_change_begin_create(arn == NULL ? "" : arn, position,
-										  GetActiveSnapshot());
+										  statement_snapshot());
 	mapping_change_set_function(mapping, find_function(function));
 	set_params(request, mapping);
-	mapping_change_finish_create(mapping, GetActiveSnapshot());
+	mapping_change_finish_create(mapping, statement_snapshot());
 	append_members(response, mapping, "Creating");
 }
 

@@ -9,7 +9,6 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_attribute.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -17,6 +16,7 @@
 #include "aws/aws_stream.h"
 #include "aws/aws_table_name.h"
 #include "base/sequence_number.h"
+#include "base/statement_snapshot.h"
 #include "reading/iterator_position.h"
 #include "reading/record_json.h"
 #include "reading/stream_access.h"
@@ -96,7 +96,7 @@ readable_streams(const char *table_name)
 
 	if (table_name != NULL)
 		table_oid = aws_table_name_readable(table_name);
-	foreach (lc, stream_catalog_list(InvalidOid, GetActiveSnapshot()))
+	foreach (lc, stream_catalog_list(InvalidOid, statement_snapshot()))
 	{
 		StreamInfo *stream = lfirst(lc);
 
@@ -217,7 +217,7 @@ append_shards(StringInfo response, const StreamInfo *stream, const char *start,
 	ListCell		*lc;
 
 	aws_response_open(response, "Shards", '[');
-	foreach (lc, shard_catalog_list(stream->stream_id, GetActiveSnapshot()))
+	foreach (lc, shard_catalog_list(stream->stream_id, statement_snapshot()))
 	{
 		const ShardInfo *shard = lfirst(lc);
 
@@ -262,7 +262,7 @@ aws_stream_describe(AwsRequest *request, StringInfo response)
 	}
 	aws_request_check(request);
 
-	stream = stream_access_by_arn(arn, GetActiveSnapshot());
+	stream = stream_access_by_arn(arn, statement_snapshot());
 	aws_response_open(response, "StreamDescription", '{');
 	aws_response_string(response, "StreamArn", stream->arn);
 	aws_response_string(response, "StreamLabel", stream->label);
@@ -284,7 +284,7 @@ aws_stream_get_shard_iterator(AwsRequest *request, StringInfo response)
 {
 	static const char *const types[] = {
 		"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"};
-	Snapshot	snapshot = GetActiveSnapshot();
+	Snapshot	snapshot = statement_snapshot();
 	char	   *arn = stream_arn_member(request, "StreamArn", AWS_REQUIRED);
 	char	   *shard_id = shard_id_member(request, "ShardId", AWS_REQUIRED);
 	char	   *type = aws_request_enum(request, "ShardIteratorType",
@@ -313,7 +313,7 @@ aws_stream_get_records(AwsRequest *request, StringInfo response)
 	const char *next;
 
 	aws_request_check(request);
-	record_page_begin(&page, iterator, limit, GetActiveSnapshot());
+	record_page_begin(&page, iterator, limit, statement_snapshot());
 	aws_response_open(response, "Records", '[');
 	while (record_page_next(&page))
 	{

@@ -23,7 +23,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "aws/aws_response.h"
@@ -31,6 +30,7 @@
 #include "aws/aws_table_name.h"
 #include "base/relation_size.h"
 #include "base/settings.h"
+#include "base/statement_snapshot.h"
 #include "reading/stream_access.h"
 #include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
@@ -242,7 +242,7 @@ aws_table_describe(AwsRequest *request, StringInfo response)
 			  NULL;
 	if (rel == NULL)
 		aws_table_name_not_found(table_name);
-	append_table(response, "Table", rel, GetActiveSnapshot());
+	append_table(response, "Table", rel, statement_snapshot());
 	relation_close(rel, AccessShareLock);
 }
 

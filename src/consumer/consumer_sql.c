@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/sequence_number.h"
+#include "base/statement_snapshot.h"
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_sql.h"
@@ -116,7 +117,7 @@ is_latest(const char *starting_position)
 Datum
 ddbstreams_create_consumer(PG_FUNCTION_ARGS)
 {
-	Snapshot	 snapshot = GetActiveSnapshot();
+	Snapshot	 snapshot = statement_snapshot();
 	ConsumerInfo consumer = {0};
 	Interval	*lease_duration;
 	StreamInfo	*stream;
@@ -335,7 +336,7 @@ ddbstreams_leases(PG_FUNCTION_ARGS)
 	if (view.consumer == NULL)
 		view.consumer = consumer_catalog_by_name(consumer_name);
 	InitMaterializedSRF(fcinfo, 0);
-	view.snapshot = GetActiveSnapshot();
+	view.snapshot = statement_snapshot();
 	view.stream = consumer_view_find_stream(view.consumer, view.snapshot);
 	consumer_view_fill(&view, consumer_catalog_leases(view.consumer->consumer_no));
 	for (int i = 0; i < view.count; i++)

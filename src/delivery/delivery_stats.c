@@ -14,9 +14,9 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/snapmgr.h"
 
 #include "base/sequence_number.h"
+#include "base/statement_snapshot.h"
 #include "delivery/delivery_position.h"
 #include "delivery/handler_mailbox.h"
 #include "mapping/mapping_catalog.h"
@@ -55,7 +55,7 @@ static void
 set_lag(TableRow *row, const StreamInfo *stream, const ShardInfo *shard,
 		int64 checkpoint)
 {
-	ShardLag lag = shard_lag_behind(stream, shard, checkpoint, GetActiveSnapshot());
+	ShardLag lag = shard_lag_behind(stream, shard, checkpoint, statement_snapshot());
 
 	row_set_int64(row, Anum_stats_lag_records, lag.records);
 	row_set_float8(row, Anum_stats_lag_seconds, lag.seconds);
@@ -190,7 +190,7 @@ ddbstreams_list_mapping_stats(PG_FUNCTION_ARGS)
 	{
 		MappingInfo *mapping = lfirst(lc);
 		StreamInfo	*stream = stream_catalog_by_id(mapping->stream_id,
-												   GetActiveSnapshot());
+												   statement_snapshot());
 		List		*positions;
 		ListCell	*shard;
 
@@ -198,7 +198,7 @@ ddbstreams_list_mapping_stats(PG_FUNCTION_ARGS)
 			(!sees_all && !has_privs_of_role(GetUserId(), mapping->role_id)))
 			continue;
 		positions = delivery_position_list(mapping->mapping_no);
-		foreach (shard, shard_catalog_list(mapping->stream_id, GetActiveSnapshot()))
+		foreach (shard, shard_catalog_list(mapping->stream_id, statement_snapshot()))
 			put_shard(rsinfo, mapping, stream, lfirst(shard), positions, handlers);
 	}
 	return (Datum) 0;

@@ -17,10 +17,10 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/statement_snapshot.h"
 #include "lineage/shard_stats.h"
 #include "reading/stream_access.h"
 #include "registry/shard_catalog.h"
@@ -48,7 +48,7 @@ stream_argument(FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(0))
 		error_null_argument("streamArn");
 	return stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-								GetActiveSnapshot());
+								statement_snapshot());
 }
 
 /* Appends a hash as a share of all hashes. */
@@ -91,7 +91,7 @@ append_facts(StringInfo out, const StreamInfo *stream, const ShardInfo *shard)
 	ShardStats stats;
 
 	appendStringInfoString(out, ShardIsOpen(shard) ? "open, " : "closed, ");
-	if (shard_stats_get(stream, shard, GetActiveSnapshot(), &stats))
+	if (shard_stats_get(stream, shard, statement_snapshot(), &stats))
 		appendStringInfo(out, "%s" INT64_FORMAT " record%s, ",
 						 stats.is_estimate ? "about " : "", stats.records,
 						 stats.records == 1 ? "" : "s");
@@ -152,7 +152,7 @@ ddbstreams_shard_tree(PG_FUNCTION_ARGS)
 	StringInfoData		prefix;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	family = shard_family(shard_catalog_list(stream->stream_id, GetActiveSnapshot()));
+	family = shard_family(shard_catalog_list(stream->stream_id, statement_snapshot()));
 	prefix_length = palloc0(Max(family->count, 1) * sizeof(int));
 	initStringInfo(&prefix);
 
@@ -229,7 +229,7 @@ ddbstreams_shard_graph(PG_FUNCTION_ARGS)
 	const char	  *previous = NULL;
 	StringInfoData out;
 
-	family = shard_family(shard_catalog_list(stream->stream_id, GetActiveSnapshot()));
+	family = shard_family(shard_catalog_list(stream->stream_id, statement_snapshot()));
 	initStringInfo(&out);
 	appendStringInfoString(&out, "digraph lineage {\n\tgraph [rankdir=LR, labelloc=t, fontname=\"Helvetica\", label=\"");
 	append_quoted(&out, stream->arn);

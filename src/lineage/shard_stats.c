@@ -21,11 +21,11 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "base/relation_size.h"
+#include "base/statement_snapshot.h"
 #include "lineage/shard_stats.h"
 #include "reading/stream_access.h"
 #include "registry/row.h"
@@ -174,7 +174,7 @@ Datum
 ddbstreams_stream_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Snapshot	   snapshot = GetActiveSnapshot();
+	Snapshot	   snapshot = statement_snapshot();
 	bool		   may_monitor = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
 	ListCell	  *lc;
 

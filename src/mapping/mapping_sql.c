@@ -9,11 +9,11 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/statement_snapshot.h"
 #include "mapping/mapping_change.h"
 #include "mapping/mapping_function.h"
 #include "mapping/mapping_params.h"
@@ -169,14 +169,14 @@ ddbstreams_create_event_source_mapping(PG_FUNCTION_ARGS)
 
 	mapping = mapping_change_begin_create(text_to_cstring(PG_GETARG_TEXT_PP(1)),
 										  text_to_cstring(PG_GETARG_TEXT_PP(2)),
-										  GetActiveSnapshot());
+										  statement_snapshot());
 	mapping_change_set_function(mapping, PG_GETARG_OID(0));
 	for (int i = 0; i < ARG_COUNT; i++)
 	{
 		if (!PG_ARGISNULL(first + i))
 			set_param_from_argument(mapping, i, fcinfo, first + i, false);
 	}
-	mapping_change_finish_create(mapping, GetActiveSnapshot());
+	mapping_change_finish_create(mapping, statement_snapshot());
 	PG_RETURN_UUID_P(&mapping->uuid);
 }
 

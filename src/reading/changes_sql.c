@@ -19,11 +19,11 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
 #include "base/sequence_number.h"
+#include "base/statement_snapshot.h"
 #include "reading/image_convert.h"
 #include "reading/stream_access.h"
 #include "registry/shard_catalog.h"
@@ -159,7 +159,7 @@ static void
 begin_scan(ChangesScan *scan, const StreamInfo *stream,
 		   const TimestampTz *since, const TimestampTz *until)
 {
-	scan->snapshot = GetActiveSnapshot();
+	scan->snapshot = statement_snapshot();
 	scan->stream = stream;
 	scan->first = 0;
 	if (since != NULL && *since > NUMBER_TIME(PG_INT64_MAX))
@@ -198,8 +198,8 @@ find_named_stream(FunctionCallInfo fcinfo, Oid *row_type)
 
 	if (!PG_ARGISNULL(3))
 		return stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(3)),
-									GetActiveSnapshot());
-	stream = stream_access_latest(table_oid, GetActiveSnapshot());
+									statement_snapshot());
+	stream = stream_access_latest(table_oid, statement_snapshot());
 	if (stream == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

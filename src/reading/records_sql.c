@@ -7,10 +7,10 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/errors.h"
+#include "base/statement_snapshot.h"
 #include "reading/iterator_position.h"
 #include "reading/record_page.h"
 #include "reading/record_row.h"
@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(ddbstreams_get_records);
 Datum
 ddbstreams_get_shard_iterator(PG_FUNCTION_ARGS)
 {
-	Snapshot	snapshot = GetActiveSnapshot();
+	Snapshot	snapshot = statement_snapshot();
 	StreamInfo *stream;
 	ShardInfo  *shard;
 	TimestampTz at = 0;
@@ -72,14 +72,14 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		error_null_argument("shardIterator");
 	iterator = iterator_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-							  GetActiveSnapshot());
+							  statement_snapshot());
 	at_end = !ShardIsOpen(iterator->shard);
 	if (at_end)
 	{
 		ShardReader *reader = shard_reader_open(iterator->shard,
-												GetActiveSnapshot(),
+												statement_snapshot(),
 												iterator_position_resolve(iterator,
-																		  GetActiveSnapshot()));
+																		  statement_snapshot()));
 		ShardRecord	 record;
 
 		at_end = !shard_reader_next(reader, &record) &&
@@ -113,7 +113,7 @@ ddbstreams_get_records(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	record_page_begin(&page, text_to_cstring(PG_GETARG_TEXT_PP(0)),
-					  PG_GETARG_INT32(1), GetActiveSnapshot());
+					  PG_GETARG_INT32(1), statement_snapshot());
 	record_row_begin(&row, &page);
 	row_context = AllocSetContextCreate(CurrentMemoryContext,
 										"ddbstreams get_records row",

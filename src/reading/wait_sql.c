@@ -28,6 +28,7 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/statement_snapshot.h"
 #include "reading/iterator.h"
 #include "reading/iterator_position.h"
 #include "reading/stream_access.h"
@@ -129,7 +130,7 @@ ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
 				 errdetail("Its snapshot would never show them."),
 				 errhint("Use READ COMMITTED.")));
 	iterator = iterator_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-							  GetActiveSnapshot());
+							  statement_snapshot());
 
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"ddbstreams wait", ALLOCSET_DEFAULT_SIZES);

@@ -27,11 +27,11 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/settings.h"
+#include "base/statement_snapshot.h"
 #include "capture/change_buffer.h"
 #include "reading/stream_access.h"
 #include "registry/id_sequence.h"
@@ -417,7 +417,7 @@ stream_disable(Oid table_oid)
 StreamInfo *
 stream_of_owner(const char *arn)
 {
-	StreamInfo *stream = stream_access_find(arn, GetActiveSnapshot());
+	StreamInfo *stream = stream_access_find(arn, statement_snapshot());
 
 	if (stream_access_table_exists(stream))
 		check_owner(stream->table_oid);

@@ -11,12 +11,12 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/rangetypes.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
 #include "base/errors.h"
 #include "base/sequence_number.h"
+#include "base/statement_snapshot.h"
 #include "reading/stream_access.h"
 #include "registry/catalog_table.h"
 #include "registry/heap_write.h"
@@ -100,7 +100,7 @@ ddbstreams_latest_stream_arn(PG_FUNCTION_ARGS)
 
 	require_argument(fcinfo, 0, "tableName");
 	(void) stream_access_table_name(PG_GETARG_OID(0), false);
-	stream = stream_access_latest(PG_GETARG_OID(0), GetActiveSnapshot());
+	stream = stream_access_latest(PG_GETARG_OID(0), statement_snapshot());
 	if (stream == NULL)
 		PG_RETURN_NULL();
 	stream_access_check(stream);
@@ -124,7 +124,7 @@ ddbstreams_list_streams(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0))
 		(void) stream_access_table_name(table_oid, false);
 	InitMaterializedSRF(fcinfo, 0);
-	streams = stream_catalog_list(table_oid, GetActiveSnapshot());
+	streams = stream_catalog_list(table_oid, statement_snapshot());
 	foreach (lc, streams)
 	{
 		StreamInfo *stream = lfirst(lc);
@@ -194,8 +194,8 @@ ddbstreams_describe_stream(PG_FUNCTION_ARGS)
 	require_argument(fcinfo, 0, "streamArn");
 	InitMaterializedSRF(fcinfo, 0);
 	stream = stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-								  GetActiveSnapshot());
-	foreach (lc, shard_catalog_list(stream->stream_id, GetActiveSnapshot()))
+								  statement_snapshot());
+	foreach (lc, shard_catalog_list(stream->stream_id, statement_snapshot()))
 	{
 		ShardInfo *shard = lfirst(lc);
 		Datum	   values[6];
