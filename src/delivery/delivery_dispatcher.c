@@ -108,7 +108,8 @@ collect_from_handlers(void)
 		 */
 		if (handler->state == HANDLER_DONE)
 			collect_outcome(handler);
-		else if (!is_there)
+		/* The last unit of an idle worker may run in another worker now. */
+		else if (!is_there && handler->state != HANDLER_IDLE)
 			take_back_unit(handler);
 		if (handler->connected)
 			role_backoff_forget_problem(handler->role);

@@ -263,6 +263,81 @@ SKIP:
 	is(() = slurp_file($node->logfile) =~ /terminated by signal 9: Killed/g, 4, 'the server has crashed three times by it');
 }
 
+# --- the end of an idle worker -------------------------------------------------------------------
+
+# A worker that has run a unit is idle, and another one runs the unit now: the end
+# of the idle one is no affair of the unit's.
+my %mapping;
+my %ran;
+$holder = session($node);
+foreach my $name (qw(ping pong))
+{
+	my $key = $name eq 'ping' ? 6 : 7;
+	sql(qq{CREATE SEQUENCE ${name}_calls});
+	$mapping{$name} = make($name, 'postgres', qq{BEGIN
+		PERFORM nextval('${name}_calls');
+		PERFORM pg_advisory_xact_lock_shared($key);
+		INSERT INTO ${name}_seen $note_ids;
+		RETURN NULL;
+	END});
+	$holder->query_safe("SELECT pg_advisory_lock($key)");
+}
+
+# Has a mapping called with a new record; returns the worker in whose call it waits.
+my $last_id = 0;
+
+sub begin_call
+{
+	my ($name) = @_;
+	$last_id++;
+	sql("INSERT INTO $name VALUES ($last_id)");
+	comes_to(stats($mapping{$name}, 'state'), 'delivering', "a call for $name waits");
+	return sql(stats($mapping{$name}, 'worker_pid'));
+}
+
+# Lets the call end.
+sub end_call
+{
+	my ($name, $id) = @_;
+	my $key = $name eq 'ping' ? 6 : 7;
+	$holder->query_safe("SELECT pg_advisory_unlock($key)");
+	comes_to("SELECT count(*) FROM ${name}_seen WHERE id = $id", '1', "a call for $name ends");
+	comes_to(stats($mapping{$name}, 'state'), 'ready', '... and its run');
+	$holder->query_safe("SELECT pg_advisory_lock($key)");
+	return;
+}
+
+$ran{ping} = begin_call('ping');
+$ran{pong} = begin_call('pong');
+isnt($ran{ping}, $ran{pong}, 'two calls run at the same time');
+end_call('ping', 1);
+end_call('pong', 2);
+
+# The worker that comes first is given the next unit: for one of the two mappings
+# it is not the one that ran the mapping's unit before.
+my ($unit, $runs, $idle, $elsewhere);
+foreach my $name (qw(ping pong))
+{
+	$unit = $name;
+	$elsewhere = $name eq 'ping' ? 'pong' : 'ping';
+	$idle = $ran{$name};
+	$runs = begin_call($name);
+	last if $runs ne $idle;
+	end_call($name, $last_id);
+}
+isnt($runs, $idle, 'another worker runs the unit now');
+my $waits_for = $last_id;
+my $calls = sql("SELECT last_value FROM ${unit}_calls");
+sql("SELECT pg_terminate_backend($idle)");
+comes_to("SELECT count(*) FROM ddbstreams.workers WHERE pid = $idle", '0', 'the idle worker ends');
+begin_call($elsewhere);
+end_call($elsewhere, $last_id);
+is(sql(stats($mapping{$unit}, 'state, attempts, worker_pid')), "delivering|1|$runs", 'the unit goes on where it runs');
+end_call($unit, $waits_for);
+is(sql("SELECT last_value FROM ${unit}_calls"), $calls, '... and was not called again');
+is(sql(q{SELECT count(*) FROM ddbstreams_shards.mapping_shard WHERE crashes > 0}), '0', '... nor was that a crash');
+sql(qq{SELECT ddbstreams.delete_event_source_mapping('$_')}) foreach values %mapping;
+
 # --- fair shares ------------------------------------------------------------------------------------------
 
 # 20 shards of one mapping whose calls take long, against one of another
