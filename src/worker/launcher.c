@@ -202,14 +202,20 @@ forget_databases_without(List *entries)
 	}
 }
 
-static void
+/*
+ * Starts a worker.  Returns when to try again if there was no slot for it; if
+ * there was one, or if a command holds workers off, the launcher is woken when
+ * that has changed.
+ */
+static TimestampTz
 start_worker(WorkerType type, Oid database, TimestampTz now)
 {
-	WorkerId id;
+	TimestampTz next = TimestampTzPlusMilliseconds(now, RETRY_MS);
+	WorkerId	id;
 
 	if (worker_slots_start(type, database, InvalidOid, NULL, 0, &id) !=
 		WORKER_NO_SLOT)
-		return;
+		return DT_NOEND;
 	if (TimestampDifferenceExceeds(said_no_slot_at, now, SAY_AGAIN_MS))
 	{
 		ereport(LOG,
@@ -218,8 +224,8 @@ start_worker(WorkerType type, Oid database, TimestampTz now)
 				 errhint("You might need to increase max_worker_processes.")));
 		said_no_slot_at = now;
 	}
-	worker_databases_set_lacks_slot(type, database,
-									TimestampTzPlusMilliseconds(now, RETRY_MS));
+	worker_databases_set_lacks_slot(type, database, next);
+	return next;
 }
 
 static int
@@ -286,13 +292,15 @@ start_due(List *entries, TimestampTz now)
 	foreach (lc, entries)
 	{
 		WorkerDatabase *entry = lfirst(lc);
+		TimestampTz		retry;
 
 		if (wants_dispatcher(entry))
 		{
 			if (entry->dispatcher.next_start <= now)
-				start_worker(WORKER_DISPATCHER, entry->database, now);
+				retry = start_worker(WORKER_DISPATCHER, entry->database, now);
 			else
-				next = Min(next, entry->dispatcher.next_start);
+				retry = entry->dispatcher.next_start;
+			next = Min(next, retry);
 		}
 		if (wants_maintenance(entry))
 		{
@@ -300,7 +308,8 @@ start_due(List *entries, TimestampTz now)
 				next = Min(next, entry->maintenance.next_start);
 			else if (may_run(entries, started, now))
 			{
-				start_worker(WORKER_MAINTENANCE, entry->database, now);
+				retry = start_worker(WORKER_MAINTENANCE, entry->database, now);
+				next = Min(next, retry);
 				started++;
 			}
 		}

@@ -474,6 +474,30 @@ sql("SELECT pg_terminate_backend($busy)");
 runs('postgres', '... until one is free');
 runs('three', '... for all');
 
+# A parallel query takes the slot, whose end the launcher is not told of.
+$node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 1h');
+$node->reload;
+my $sleeping = q{SELECT count(*) FROM pg_stat_activity
+	WHERE backend_type = 'parallel worker' AND wait_event = 'PgSleep'};
+my $sleeper = $node->background_psql('postgres', on_error_stop => 0);
+for (my $end = time() + 60; sql($sleeping) eq '0' && time() < $end;)
+{
+	# it sleeps by itself while maintenance has the slot
+	sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+		WHERE backend_type = 'client backend' AND wait_event = 'PgSleep'});
+	$sleeper->query_until(qr/asleep/, "SET force_parallel_mode = on;\n\\echo asleep\nSELECT pg_sleep(600);\n");
+	for (my $soon = time() + 2; sql($sleeping) eq '0' && time() < $soon; usleep(20_000)) { }
+}
+is(sql($sleeping), '1', 'a parallel query has the only slot');
+$before = sql('SELECT clock_timestamp()');
+sql('VACUUM FULL switch', 'three'); # wants a run at once
+comes(maintenance('three', 'state'), 'waiting for a worker slot', '... so there is none for maintenance');
+sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+	WHERE backend_type = 'client backend' AND query ~ '^SELECT pg_sleep'});
+comes(maintenance('three', "last_run > '$before'"), 't', '... which is tried again long before the interval ends');
+$sleeper->quit;
+$node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 200ms');
+
 foreach my $count (0, 1)
 {
 	$node->append_conf('postgresql.conf', "max_worker_processes = $count");
