@@ -164,13 +164,22 @@ warn_of_rename(const char *before, const char *after)
 			 errhint("If another table takes its place, call ddbstreams.disable_stream for this one and ddbstreams.enable_stream for the other one.")));
 }
 
+/* A stream that this transaction has made is known by the new name alone. */
+static bool
+is_known(const StreamInfo *stream)
+{
+	return stream != NULL && StreamIsEnabled(stream) &&
+		   !stream->table_dropped &&
+		   stream->created_at < GetCurrentTransactionStartTimestamp();
+}
+
 static void
 send_for_table(const NoticeNote *note)
 {
 	char *name = stream_access_table_name(note->oid, true);
 
 	if (name != NULL && strcmp(name, note->name) != 0 &&
-		stream_catalog_enabled(note->oid, NULL) != NULL)
+		is_known(stream_catalog_enabled(note->oid, NULL)))
 		warn_of_rename(note->name, name);
 }
 
@@ -186,8 +195,7 @@ send_for_schema(const NoticeNote *note)
 	{
 		StreamInfo *stream = lfirst(lc);
 
-		if (StreamIsEnabled(stream) && !stream->table_dropped &&
-			get_rel_namespace(stream->table_oid) == note->oid)
+		if (is_known(stream) && get_rel_namespace(stream->table_oid) == note->oid)
 			warn_of_rename(psprintf("%s.%s", note->name,
 									get_rel_name(stream->table_oid)),
 						   stream_access_table_name(stream->table_oid, false));

@@ -16,7 +16,8 @@
  *
  * Enabling makes all triggers of the table and its partitions.  The dump goes
  * on to make them one by one, so those of its commands that have been carried
- * out already are skipped.
+ * out already are skipped.  So are those of a tool that copies a table with
+ * its triggers (undistribute_table of Citus).
  */
 #include "postgres.h"
 
@@ -29,11 +30,13 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -189,9 +192,26 @@ stream_restore_enable(Oid relid)
  * --- commands that have been carried out already ----------------------------
  */
 
+/* Is this the command that makes the TRUNCATE trigger of a stream? */
+static bool
+makes_truncate_trigger(CreateTrigStmt *stmt)
+{
+	List *function = list_make2(makeString(DDBSTREAMS_SCHEMA),
+								makeString("capture_truncate"));
+	Oid	  wanted = LookupFuncName(function, 0, NULL, true);
+
+	return strcmp(stmt->trigname, DDBSTREAMS_TRUNCATE_TRIGGER) == 0 &&
+		   !stmt->isconstraint && !stmt->row &&
+		   stmt->timing == TRIGGER_TYPE_BEFORE &&
+		   stmt->events == TRIGGER_TYPE_TRUNCATE && stmt->whenClause == NULL &&
+		   OidIsValid(wanted) &&
+		   LookupFuncName(stmt->funcname, 0, NULL, true) == wanted;
+}
+
 /*
- * Is a trigger made that is there already?  A restore makes the triggers of a
- * stream one by one, but with the first of them all were made.
+ * Is a trigger made that is there already?  A restore, or a tool that copies a
+ * table with its triggers, makes the triggers of a stream one by one, but with
+ * the first of them all were made.
  */
 static bool
 is_made_already(CreateTrigStmt *stmt)
@@ -200,9 +220,8 @@ is_made_already(CreateTrigStmt *stmt)
 	Relation rel;
 	char	 state;
 
-	if (strcmp(stmt->trigname, DDBSTREAMS_TRUNCATE_TRIGGER) != 0 ||
-		!stream_restore_is_running() ||
-		!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)) ||
+		!makes_truncate_trigger(stmt))
 		return false;
 	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
 	if (!OidIsValid(relid) ||
@@ -213,7 +232,14 @@ is_made_already(CreateTrigStmt *stmt)
 	rel = table_open(relid, ShareRowExclusiveLock);
 	state = stream_triggers_state(rel, stmt->trigname);
 	table_close(rel, NoLock);
-	return state != TRIGGER_IS_MISSING && state != TRIGGER_IS_FOREIGN;
+	if (state == TRIGGER_IS_MISSING || state == TRIGGER_IS_FOREIGN)
+		return false;
+	if (!stream_restore_is_running())
+		ereport(NOTICE,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("trigger \"%s\" of table \"%s\" is there already, skipping",
+						stmt->trigname, get_rel_name(relid))));
+	return true;
 }
 
 /*
