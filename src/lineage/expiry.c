@@ -40,7 +40,6 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 #include "base/clock.h"
 #include "base/own_transaction.h"
@@ -156,12 +155,6 @@ lock_table_to_drop(Oid relid)
 	return locked && (!OidIsValid(toast) || lock_table_to_drop(toast));
 }
 
-static bool
-has_table(const ShardInfo *shard)
-{
-	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(shard->shard_table));
-}
-
 /* Drops a shard if it has expired and its locks can be had at once. */
 static void
 expire_shard(StreamInfo *stream, ShardInfo *shard)
@@ -174,8 +167,7 @@ expire_shard(StreamInfo *stream, ShardInfo *shard)
 	else if (horizon_has_passed_shard(stream, shard) &&
 			 lock_table_to_drop(shard->shard_table) && lock_table_to_drop(shard->side_table))
 	{
-		if (has_table(shard))
-			shard_tables_drop(shard);
+		shard_tables_drop(shard);
 		shard_catalog_delete(shard);
 	}
 }

@@ -159,11 +159,16 @@ static void
 write_closing(const ShardClosing *closing)
 {
 	ShardInfo *parent = closing->parent;
-	Relation   rel = relation_open(parent->shard_table, NoLock);
-	int64	   last_number = shard_log_last_number(rel);
+	Relation   rel = try_relation_open(parent->shard_table, NoLock);
+	int64	   last_number = 0;
 	int64	   starting_number;
 
-	relation_close(rel, NoLock);
+	/* A shard whose table is missing is closed as if it were empty. */
+	if (rel != NULL)
+	{
+		last_number = shard_log_last_number(rel);
+		relation_close(rel, NoLock);
+	}
 	shard_tables_close(parent);
 	starting_number = Max(shard_log_now(),
 						  Max(last_number, parent->ending_number) + 1);

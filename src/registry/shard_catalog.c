@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
+#include "utils/syscache.h"
 
 #include "registry/catalog_table.h"
 #include "registry/shard_catalog.h"
@@ -166,7 +167,10 @@ shard_catalog_replace(ShardInfo *shard)
 {
 	shard->version++;
 	shard_catalog_insert(shard);
-	CacheInvalidateRelcacheByRelid(shard->shard_table);
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(shard->shard_table)))
+		CacheInvalidateRelcacheByRelid(shard->shard_table);
+	else
+		CacheInvalidateRelcacheAll(); /* its table is missing */
 }
 
 void

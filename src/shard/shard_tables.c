@@ -191,16 +191,27 @@ shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 	return shard;
 }
 
+/*
+ * Adds a table to those that are to be dropped, if it is there.  Its OID may
+ * have become that of a table which is not ours.
+ */
+static void
+add_own_table(ObjectAddresses *tables, Oid relid)
+{
+	ObjectAddress address;
+
+	ObjectAddressSet(address, RelationRelationId, relid);
+	if (own_tables_contain(relid))
+		add_exact_object_address(&address, tables);
+}
+
 void
 shard_tables_drop(const ShardInfo *shard)
 {
 	ObjectAddresses *tables = new_object_addresses();
-	ObjectAddress	 address;
 
-	ObjectAddressSet(address, RelationRelationId, shard->shard_table);
-	add_exact_object_address(&address, tables);
-	ObjectAddressSet(address, RelationRelationId, shard->side_table);
-	add_exact_object_address(&address, tables);
+	add_own_table(tables, shard->shard_table);
+	add_own_table(tables, shard->side_table);
 	performMultipleDeletions(tables, DROP_RESTRICT,
 							 PERFORM_DELETION_INTERNAL |
 								 PERFORM_DELETION_SKIP_EXTENSIONS);
@@ -246,7 +257,9 @@ void
 shard_tables_close(ShardInfo *shard)
 {
 	LockRelationOid(shard->shard_table, ShareRowExclusiveLock);
-	shard->ending_number = shard_reader_last_number(shard);
+	shard->ending_number = own_tables_contain(shard->shard_table) ?
+							   shard_reader_last_number(shard) :
+							   shard->starting_number;
 	shard->closed_at = clock_now();
 	shard_catalog_replace(shard);
 	shard_wake_at_end(shard->shard_table);

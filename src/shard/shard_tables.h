@@ -27,7 +27,8 @@ extern void shard_tables_publish(ShardInfo *shard, const ShardInfo *parent,
 /*
  * Closes an open shard, under the stream's lock.  Takes a lock on the shard's
  * table which conflicts with that of writers, waits for it, and keeps it until
- * the end of the transaction.
+ * the end of the transaction.  A shard whose table is missing is closed as if
+ * it were empty.
  */
 extern void shard_tables_close(ShardInfo *shard);
 
@@ -36,6 +37,7 @@ extern void shard_tables_close_all(int64 stream_id);
 
 /*
  * Drops the tables of a shard, on which no other transaction can have a lock.
+ * One that is missing is passed over.
  */
 extern void shard_tables_drop(const ShardInfo *shard);
 
