@@ -278,6 +278,7 @@ ALTER TABLE ddbstreams_shards.mapping_shard REPLICA IDENTITY FULL;
 -- mapping_no, mapping	whose it was
 -- role_id				who made the mapping: who may see and redrive the batch
 -- stream_arn, shard_id
+-- table_oid			the stream's table: who may read it may see the batch
 -- failure				Lambda's failure record, without its payload
 -- records				the records, an array; null if jsonb cannot hold them
 -- failed_at
@@ -292,6 +293,7 @@ CREATE TABLE ddbstreams_shards.failed_batch (
 	role_id oid NOT NULL,
 	stream_arn text NOT NULL,
 	shard_id text NOT NULL,
+	table_oid regclass NOT NULL,
 	failure jsonb NOT NULL,
 	records jsonb,
 	failed_at timestamptz NOT NULL,
@@ -303,6 +305,8 @@ CREATE TABLE ddbstreams_shards.failed_batch (
 COMMENT ON TABLE ddbstreams_shards.failed_batch IS 'batches that event source mappings have given up; see view ddbstreams.failed_batches';
 CREATE UNIQUE INDEX failed_batch_pkey ON ddbstreams_shards.failed_batch (id);
 ALTER TABLE ddbstreams_shards.failed_batch REPLICA IDENTITY FULL;
+CREATE INDEX failed_batch_mapping_no_idx ON ddbstreams_shards.failed_batch (mapping_no);
+CREATE INDEX failed_batch_failed_at_idx ON ddbstreams_shards.failed_batch (failed_at);
 CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping_no, failed_at) WHERE redrive_at IS NOT NULL;
 
 ---------------------------------------------------------------------------
@@ -1000,7 +1004,7 @@ CREATE FUNCTION ddbstreams.delete_event_source_mapping(uuid uuid)
 	AS 'MODULE_PATHNAME', 'ddbstreams_delete_event_source_mapping';
 COMMENT ON FUNCTION ddbstreams.delete_event_source_mapping(uuid) IS
 'Deletes an event source mapping and its positions. A batch in flight is rolled back. The
-batches that the mapping has given up stay in failed_batches.
+batches that the mapping has given up go with it.
 
 Arguments:
 uuid: the mapping.
@@ -1075,16 +1079,24 @@ From Lambda''s ListEventSourceMappings.';
 -- Batches that were given up (delivery_redrive.c)
 ---------------------------------------------------------------------------
 
+CREATE FUNCTION ddbstreams_shards.may_read_batch(stream_arn text, table_oid regclass) RETURNS boolean
+	LANGUAGE C STABLE STRICT
+	AS 'MODULE_PATHNAME', 'ddbstreams_may_read_batch';
+COMMENT ON FUNCTION ddbstreams_shards.may_read_batch(text, regclass) IS
+'whether the current user may read the records of a failed batch; for view failed_batches';
+
 CREATE VIEW ddbstreams.failed_batches WITH (security_barrier) AS
 	SELECT id, mapping, stream_arn, shard_id,
 		failure || pg_catalog.jsonb_build_object('payload', pg_catalog.jsonb_build_object('Records', records)) AS failure,
 		records, failed_at, redriven_at, redrive_at IS NOT NULL AS redrive_pending, last_error
 	FROM ddbstreams_shards.failed_batch
-	WHERE pg_catalog.pg_has_role(role_id, 'USAGE');
+	WHERE pg_catalog.pg_has_role(role_id, 'USAGE')
+		AND ddbstreams_shards.may_read_batch(stream_arn, table_oid);
 COMMENT ON VIEW ddbstreams.failed_batches IS
 'Batches that event source mappings have given up. Shows those of mappings that were made
-by a role whose privileges the reader has. Lambda sends these to an on-failure
-destination.';
+by a role whose privileges the reader has, as long as the reader may SELECT from the
+stream''s table. They go with the mapping, and ddbstreams.failed_batch_retention after
+they failed. Lambda sends these to an on-failure destination.';
 COMMENT ON COLUMN ddbstreams.failed_batches.id IS 'the batch, for redrive.';
 COMMENT ON COLUMN ddbstreams.failed_batches.mapping IS 'the event source mapping.';
 COMMENT ON COLUMN ddbstreams.failed_batches.stream_arn IS 'the stream.';

@@ -21,6 +21,7 @@ int	  setting_buffer_memory = 65536;
 int	  setting_maintenance_interval = 10000;
 int	  setting_max_workers = 4;
 int	  setting_handler_timeout = 300 * 1000;
+int	  setting_failed_batch_retention = 14 * 24 * 3600;
 int	  setting_rollover_interval = 4 * 3600;
 int	  setting_split_above = 0;
 int	  setting_clock_offset = 0;
@@ -116,6 +117,13 @@ settings_define(void)
 							&setting_handler_timeout,
 							300 * 1000, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("ddbstreams.failed_batch_retention",
+							"Time for which batches that event source mappings have given up are kept.",
+							"0 keeps them until their mapping is deleted.",
+							&setting_failed_batch_retention,
+							14 * 24 * 3600, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("ddbstreams.rollover_interval",
 							"Time after which a shard that has records is closed and followed by a child.",

@@ -18,7 +18,8 @@ extern int	 setting_split_above;		   /* records/s of a shard; 0: never */
 extern int	 setting_clock_offset;		   /* s; for tests */
 extern int	 setting_maintenance_interval; /* ms */
 extern int	 setting_max_workers;
-extern int	 setting_handler_timeout; /* ms */
+extern int	 setting_handler_timeout;		 /* ms */
+extern int	 setting_failed_batch_retention; /* s; 0: for ever */
 
 /* Defines the settings; called once, when the library is loaded. */
 extern void settings_define(void);

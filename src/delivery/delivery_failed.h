@@ -10,14 +10,16 @@
 #include "delivery/delivery_batch.h"
 #include "mapping/mapping.h"
 #include "registry/shard_catalog.h"
+#include "registry/stream_catalog.h"
 
 /*
  * Writes a batch down in failed_batch, with Lambda's record of its failure.
  * It does not fail for what the records are: if jsonb cannot hold them, they
  * are left out, and the server's log says so.
  */
-extern void delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *shard,
-								   const char *failure, const DeliveryBatch *batch);
+extern void delivery_failed_insert(const MappingInfo *mapping, const StreamInfo *stream,
+								   const ShardInfo *shard, const char *failure,
+								   const DeliveryBatch *batch);
 
 /*
  * Calls the mapping's on_failure, as the current user.  Returns NULL; or, if
@@ -25,5 +27,11 @@ extern void delivery_failed_insert(const MappingInfo *mapping, const ShardInfo *
  */
 extern char *delivery_failed_tell(const MappingInfo *mapping, const char *failure,
 								  const DeliveryBatch *batch);
+
+/*
+ * Deletes batches that are older than ddbstreams.failed_batch_retention, or
+ * whose mapping is gone, some of them at a time.  It is a maintenance task.
+ */
+extern void delivery_failed_tidy(void);
 
 #endif /* DDBSTREAMS_DELIVERY_FAILED_H */

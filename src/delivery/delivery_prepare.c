@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/guarded_call.h"
 #include "base/sequence_number.h"
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_prepare.h"
@@ -31,6 +32,7 @@
 #include "filter/filter_set.h"
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_params.h"
+#include "reading/stream_access.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
@@ -233,6 +235,35 @@ lose_shard(DeliveryStep *step)
 	delivery_step_set_result(step, DELIVERY_CHANGED, 0);
 }
 
+static void
+check_right(void *stream)
+{
+	stream_access_check(stream);
+}
+
+/*
+ * The mapping's role may not read the table any more.  Nothing is read for it
+ * then: neither what a handler or on_failure would be called with, nor what
+ * failed_batches would show.  The shard waits until the right is back, or the
+ * records have expired.
+ */
+static void
+block_without_right(DeliveryStep *step)
+{
+	DeliveryPosition *position = step->position;
+	ErrorData		 *error = guarded_call_error(check_right, step->stream);
+
+	position->failures++;
+	position->last_error = error != NULL ? error->message : NULL;
+	position->last_error_at = GetCurrentTimestamp();
+	delivery_position_set_result(position, psprintf("PROBLEM: %s",
+													error != NULL ? error->message : ""));
+	position->next_attempt_at = delivery_step_backoff(position->failures);
+	step->position_changed = true;
+	delivery_step_save(step);
+	delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
+}
+
 /*
  * Loads what belongs to the step's unit.  Returns false if there is nothing to
  * be done with it now; the step's result says why.
@@ -261,6 +292,11 @@ load_unit(DeliveryStep *step)
 	if (step->stream == NULL || step->shard == NULL)
 	{
 		lose_shard(step);
+		return false;
+	}
+	if (!stream_access_may_read(step->stream))
+	{
+		block_without_right(step);
 		return false;
 	}
 	return true;

@@ -118,7 +118,8 @@ delivery_step_give_up(DeliveryStep *step, const char *failure)
 {
 	DeliveryPosition *position = step->position;
 
-	delivery_failed_insert(step->mapping, step->shard, failure, &step->batch);
+	delivery_failed_insert(step->mapping, step->stream, step->shard, failure,
+						   &step->batch);
 	ereport(LOG,
 			(errmsg("ddbstreams gave up a batch of %d records of shard %s for event source mapping %s",
 					step->batch.count, step->shard->shard_id,

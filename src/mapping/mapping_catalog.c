@@ -358,5 +358,9 @@ mapping_catalog_remove(const MappingInfo *mapping)
 						  &key) == 0)
 		mapping_catalog_not_found();
 	mapping_shard_delete_orphans();
+	row_set_int64(&key, Anum_mapping_mapping_no, mapping->mapping_no);
+	(void) owner_sql_execute("DELETE FROM ddbstreams_shards.failed_batch"
+							 " WHERE mapping_no = $mapping_no",
+							 &key);
 	announce_change(mapping);
 }

@@ -27,6 +27,7 @@
 
 #include "base/own_transaction.h"
 #include "consumer/consumer_tidy.h"
+#include "delivery/delivery_failed.h"
 #include "lineage/expiry.h"
 #include "lineage/lineage.h"
 #include "mapping/mapping_catalog.h"
@@ -52,6 +53,7 @@ static const MaintenanceTask tasks[] = {
 	{"split by load", lineage_split_hot},
 	/* before "expire", so that it counts what consumers lose by that */
 	{"tidy consumers", consumer_tidy},
+	{"tidy failed batches", delivery_failed_tidy},
 	{"expire", expiry_run},
 };
 

@@ -36,10 +36,11 @@ stream_access_is_enabled(const StreamInfo *stream)
 	return StreamIsEnabled(stream) && stream_access_table_exists(stream);
 }
 
-static bool
-is_hidden_by_rls(const StreamInfo *stream)
+bool
+stream_access_may_read_table(Oid table_oid)
 {
-	return check_enable_rls(stream->table_oid, InvalidOid, true) == RLS_ENABLED;
+	return pg_class_aclcheck(table_oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+		   check_enable_rls(table_oid, InvalidOid, true) != RLS_ENABLED;
 }
 
 bool
@@ -47,8 +48,7 @@ stream_access_may_read(const StreamInfo *stream)
 {
 	if (!stream_access_table_exists(stream))
 		return has_privs_of_role(GetUserId(), stream->owner);
-	return pg_class_aclcheck(stream->table_oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-		   !is_hidden_by_rls(stream);
+	return stream_access_may_read_table(stream->table_oid);
 }
 
 void

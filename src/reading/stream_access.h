@@ -46,6 +46,12 @@ extern char *stream_access_table_name(Oid table_oid, bool missing_ok);
  * stream_access_check raises an error if not.
  */
 extern bool stream_access_may_read(const StreamInfo *stream);
+
+/*
+ * May the current user read all rows of a table, which exists: by SELECT, and
+ * without row-level security that would hide some?
+ */
+extern bool stream_access_may_read_table(Oid table_oid);
 extern void stream_access_check(const StreamInfo *stream);
 
 /* Is the table that the stream was made on still there? */

@@ -131,6 +131,55 @@ is(sql(q{SET ROLE carol; SELECT count(*) FROM ddbstreams.mapping_stats}), '1', '
 is(sql(q{CREATE ROLE watcher IN ROLE pg_monitor; SET ROLE watcher; SELECT count(*) > 2 FROM ddbstreams.mapping_stats}), 't',
 	'pg_monitor sees all');
 
+# ... and before anything is read: what becomes too old is not given up to a
+# role that may not read it, nor shown to it.
+sql(q{CREATE ROLE dora LOGIN; GRANT CREATE ON SCHEMA public TO dora;
+	CREATE TABLE told (failure jsonb); GRANT INSERT ON told TO dora;
+	CREATE FUNCTION tell_dora(failure jsonb) RETURNS void LANGUAGE sql AS 'INSERT INTO told VALUES (failure)'});
+my $aged = make('aged', 'dora', 'BEGIN RETURN NULL; END', q{maximum_record_age => '60 s', on_failure => 'tell_dora'});
+sql(q{REVOKE SELECT ON aged FROM PUBLIC; INSERT INTO aged VALUES (1)});
+comes_to(stats($aged, 'last_error'), 'permission denied for table aged', 'the right is gone');
+$node->append_conf('postgresql.conf', 'ddbstreams.clock_offset = 120');
+$node->reload;
+my $since = sql('SELECT clock_timestamp()');
+comes_to(stats($aged, "last_error, last_error_at > '$since'"), 'permission denied for table aged|t', 'its records become too old');
+$since = sql('SELECT clock_timestamp()');
+comes_to(stats($aged, "last_error_at > '$since'"), 't', '... and nothing is done with them');
+is(sql(q{SELECT (SELECT count(*) FROM told), (SELECT count(*) FROM ddbstreams_shards.failed_batch
+	WHERE stream_arn = ddbstreams.latest_stream_arn('aged'))}), '0|0', 'they go to no on_failure and to no failed batch');
+sql(q{GRANT SELECT ON aged TO dora});
+comes_to(q{SELECT count(*) FROM told}, '1', 'granted again they are given up');
+my $aged_arn = sql(q{SELECT ddbstreams.latest_stream_arn('aged')});
+my $seen = qq{SET ROLE dora; SELECT count(*) FROM ddbstreams.failed_batches WHERE stream_arn = '$aged_arn'};
+comes_to($seen, '1', 'the role sees the failed batch');
+sql(q{REVOKE SELECT ON aged FROM dora});
+is(sql($seen), '0', '... not without SELECT');
+is(sql(q{SELECT count(*) FROM ddbstreams.failed_batches WHERE stream_arn = ddbstreams.latest_stream_arn('aged')}), '1', '... the owner does');
+sql(q{GRANT SELECT ON aged TO dora; ALTER TABLE aged ENABLE ROW LEVEL SECURITY});
+is(sql($seen), '0', '... nor under row-level security');
+sql(q{ALTER TABLE aged DISABLE ROW LEVEL SECURITY});
+is(sql($seen), '1', '... again without it');
+sql(q{DROP TABLE aged});
+is(sql(qq{SET ROLE dora; SELECT count(*) FROM ddbstreams.failed_batches WHERE stream_arn = '$aged_arn'}), '0',
+	'... nor when the table is gone, which was another role\'s');
+is(sql(qq{SELECT count(*) FROM ddbstreams.failed_batches WHERE stream_arn = '$aged_arn'}), '1', '... its owner does');
+sql(qq{SELECT ddbstreams.delete_event_source_mapping('$aged')});
+is(sql(qq{SELECT count(*) FROM ddbstreams_shards.failed_batch WHERE stream_arn = '$aged_arn'}), '0', 'failed batches go with their mapping');
+$node->append_conf('postgresql.conf', 'ddbstreams.clock_offset = 0');
+$node->reload;
+
+# ... and after ddbstreams.failed_batch_retention
+my $refused = make('kept', 'carol', q{BEGIN RAISE 'no'; END}, 'maximum_retry_attempts => 0');
+sql(q{INSERT INTO kept VALUES (1)});
+my $kept = qq{SELECT count(*) FROM ddbstreams_shards.failed_batch WHERE mapping = '$refused'};
+comes_to($kept, '1', 'a batch has failed');
+$node->append_conf('postgresql.conf', 'ddbstreams.failed_batch_retention = 1s');
+$node->reload;
+comes_to($kept, '0', '... and goes after its retention');
+$node->append_conf('postgresql.conf', 'ddbstreams.failed_batch_retention = 14d');
+$node->reload;
+sql(qq{SELECT ddbstreams.delete_event_source_mapping('$refused')});
+
 # A role that may not connect
 sql(q{REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
 	SELECT pg_terminate_backend(pid) FROM ddbstreams.workers WHERE worker_type = 'handler';
