@@ -66,7 +66,7 @@ typedef struct GuardNote
 static List *notes = NIL; /* of GuardNote *, in TopTransactionContext */
 
 static void
-add_note(Oid relid, bool dropped, Oid owner)
+add_guard_note(Oid relid, bool dropped, Oid owner)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
 	GuardNote	 *entry = palloc(sizeof(GuardNote));
@@ -90,7 +90,7 @@ note_altered(Oid relid)
 			last->subid == GetCurrentSubTransactionId())
 			return;
 	}
-	add_note(relid, false, InvalidOid);
+	add_guard_note(relid, false, InvalidOid);
 }
 
 /* A relation is about to be dropped: notes it if a stream ends with it. */
@@ -109,7 +109,7 @@ note_dropped(Oid relid)
 		form->relpersistence != RELPERSISTENCE_TEMP && OidIsValid(catalog) &&
 		form->relnamespace != get_rel_namespace(catalog) &&
 		stream_catalog_enabled(relid, NULL) != NULL)
-		add_note(relid, true, form->relowner);
+		add_guard_note(relid, true, form->relowner);
 	ReleaseSysCache(tuple);
 }
 
