@@ -211,7 +211,7 @@ catalog_table_read(const VersionedTable *versioned, const char *index_suffix,
 										  snapshot, nkeys, keys);
 	HeapTuple	tuple;
 
-	row_check_columns(versioned->columns, RelationGetDescr(rel));
+	row_check_readable(versioned->columns, RelationGetDescr(rel));
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		RowVersion *version = palloc(sizeof(RowVersion));

@@ -39,30 +39,51 @@ count_columns(const RowTable *table)
 	return count;
 }
 
-void
-row_check_columns(const RowTable *table, TupleDesc desc)
+/* Are the first columns what the list says? */
+static bool
+begins_alike(const RowTable *table, TupleDesc desc)
 {
-	bool is_same = desc->natts == count_columns(table);
+	int count = Min(desc->natts, count_columns(table));
 
-	for (int i = 0; i < desc->natts && is_same; i++)
+	for (int i = 0; i < count; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 
-		is_same = attribute->atttypid == table->columns[i].type &&
-				  strcmp(NameStr(attribute->attname), table->columns[i].name) == 0;
+		if (attribute->atttypid != table->columns[i].type ||
+			strcmp(NameStr(attribute->attname), table->columns[i].name) != 0)
+			return false;
 	}
-	if (!is_same)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("rows of \"%s\" have other columns than this version of the library of extension \"%s\" knows",
-						table->name, DDBSTREAMS_EXTENSION),
-				 errhint("Run ALTER EXTENSION %s UPDATE.", DDBSTREAMS_EXTENSION)));
+	return true;
+}
+
+static void
+raise_unknown_columns(const RowTable *table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table \"%s\" of extension \"%s\" has other columns than this version of its library knows",
+					table->name, DDBSTREAMS_EXTENSION),
+			 errhint("Run ALTER EXTENSION %s UPDATE.", DDBSTREAMS_EXTENSION)));
+}
+
+void
+row_check_columns(const RowTable *table, TupleDesc desc)
+{
+	if (desc->natts != count_columns(table) || !begins_alike(table, desc))
+		raise_unknown_columns(table);
+}
+
+void
+row_check_readable(const RowTable *table, TupleDesc desc)
+{
+	if (desc->natts > ROW_MAX_COLUMNS || !begins_alike(table, desc))
+		raise_unknown_columns(table);
 }
 
 void
 row_read(TableRow *row, const RowTable *table, HeapTuple tuple, TupleDesc desc)
 {
-	Assert(desc->natts == count_columns(table));
+	Assert(desc->natts <= ROW_MAX_COLUMNS);
 	row_init(row, table);
 	heap_deform_tuple(tuple, desc, row->values, row->nulls);
 }

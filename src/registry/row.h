@@ -110,11 +110,23 @@ extern void row_init(TableRow *row, const RowTable *table);
 
 /*
  * Raises an error if desc has not the columns of the list, by name, type and
- * order.  To be called once before row_read is called for tuples of desc.
+ * order.
  */
 extern void row_check_columns(const RowTable *table, TupleDesc desc);
 
-/* Fills a row; values that are no numbers lie in the tuple, not in copies. */
+/*
+ * Raises an error if tuples of desc cannot be read: if one of the first
+ * columns is not what the list says.  There may be fewer columns than in the
+ * list, or more: between the update of the library and that of the extension,
+ * capture has to go on.  Each column that is missing is null.
+ */
+extern void row_check_readable(const RowTable *table, TupleDesc desc);
+
+/*
+ * Fills a row from a tuple, of which row_check_columns or row_check_readable
+ * has seen the columns.  Values that are no numbers lie in the tuple, not in
+ * copies.
+ */
 extern void row_read(TableRow *row, const RowTable *table, HeapTuple tuple,
 					 TupleDesc desc);
 

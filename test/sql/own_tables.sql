@@ -189,6 +189,25 @@ select count(*), count(distinct id) from (
 select ddbstreams.drop_consumer('own tables');
 
 --
+-- Other columns than the library knows: capture and reading go on with more or
+-- fewer columns; a row is not written, and one with other types is not read
+--
+
+begin;
+select test.own_sql('alter table ddbstreams_shards.stream add column x int');
+insert into t values (10, 'x');
+select count(*) from ddbstreams.list_streams('t');
+select test.fails($$select ddbstreams.alter_stream('$$ || :'arn' || $$', '2 hours')$$);
+rollback;
+begin;
+select test.own_sql('alter table ddbstreams_shards.stream drop column version');
+rollback;
+begin;
+select test.own_sql('alter table ddbstreams_shards.mapping alter column batch_size type int8');
+select count(*) from ddbstreams.list_event_source_mappings();
+rollback;
+
+--
 -- A schema of that name in a database without the extension
 --
 
