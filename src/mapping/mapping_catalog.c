@@ -14,7 +14,6 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/inval.h"
 #include "utils/timestamp.h"
 
 #include "mapping/mapping_catalog.h"
@@ -279,14 +278,13 @@ write_row(const char *statement, const MappingInfo *mapping)
 }
 
 /*
- * Tells of a change: the stream's trigger, which a dump
- * carries; and, at commit, the dispatcher, which is started if there is none.
+ * Makes a change known: writes it into the stream's trigger, which a dump
+ * carries, and wakes the dispatcher at commit, or has one started.
  */
 static void
 announce_change(const MappingInfo *mapping)
 {
 	mapping_changed_hook(mapping->stream_id);
-	CacheInvalidateRelcacheByRelid(mapping_lock_table_oid());
 	worker_databases_want_dispatcher_at_commit();
 }
 

@@ -42,8 +42,9 @@
 #include "mapping/mapping_lock.h"
 #include "registry/owner_sql.h"
 
-Oid
-mapping_lock_table_oid(void)
+/* Returns the OID of the table of mappings, which is part of all lock tags. */
+static Oid
+mapping_table_oid(void)
 {
 	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
 	Oid relid = get_relname_relid("mapping", schema);
@@ -61,7 +62,7 @@ mapping_lock_table_oid(void)
 static void
 set_number_locktag(LOCKTAG *tag, int64 number)
 {
-	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, mapping_lock_table_oid(),
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, mapping_table_oid(),
 					   (uint32) number, (uint16) (number >> 32));
 }
 

@@ -10,12 +10,6 @@
 #include "base/ddbstreams.h"
 
 /*
- * Returns the OID of ddbstreams_shards.mapping.  Changes of mappings
- * invalidate its relcache entry.
- */
-extern Oid mapping_lock_table_oid(void);
-
-/*
  * Makes changes of a stream's mappings follow one another: waits until no
  * other transaction that has called this for the stream is open.
  */
