@@ -3,10 +3,10 @@
  *	  The worker that gives a database's units to handler workers.
  *
  * A database that has active mappings has one dispatcher.  It reads the tables
- * when a mapping or the lineage of a shard has changed (delivery_discover.c),
- * and sleeps otherwise: commits that have appended to a shard set its latch,
- * and so do handler workers.  It never waits for a lock that a user may hold,
- * and calls no code of a user.
+ * (delivery_discover.c) when a mapping has changed, when a unit has ended, as
+ * at the end of its shard, and once a minute.  It sleeps otherwise: commits
+ * that have appended to a shard set its latch, and so do handler workers.  It
+ * never waits for a lock that a user may hold, and calls no code of a user.
  *
  * Units that have something to do are ready (delivery_queue.c).  They are
  * given to handler workers (delivery_assign.c), which report how the run has
