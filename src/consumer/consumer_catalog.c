@@ -443,8 +443,9 @@ consumer_catalog_workers(int64 consumer_no)
 
 /*
  * Takes an advisory lock until the transaction ends; returns false at once if
- * another transaction has it.  Consumers whose numbers agree in the low 32 bits
- * share the lock: the one that does not get it leaves the work to a later poll.
+ * another transaction has it.  Consumers whose numbers agree in the low 32
+ * bits share the lock: the one that does not get it leaves the work to a later
+ * poll.
  */
 static bool
 try_advisory_lock(int64 consumer_no, uint32 key, int class)

@@ -163,9 +163,9 @@ delivery_failed_tidy(void)
 /*
  * may_read_batch(stream_arn text, table_oid regclass) returns boolean
  *
- * The view failed_batches calls it as its reader.  When the stream has expired,
- * the right to read its table counts; when that is gone as well, nobody but a
- * superuser can be told to have had it.
+ * The view failed_batches calls it as its reader.  When the stream has
+ * expired, the right to read its table counts; when that is gone as well,
+ * nobody but a superuser can be told to have had it.
  */
 Datum
 ddbstreams_may_read_batch(PG_FUNCTION_ARGS)
