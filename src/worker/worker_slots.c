@@ -12,7 +12,7 @@
  * worker is in the way of anything.
  *
  * A worker that is told to quit gets SIGTERM, and a mark in its slot, by which
- * it knows to end without a word in the log.
+ * it knows to end without a word in the log (worker_end.c).
  *
  * README in this folder has the states of a slot.  All slots are guarded by
  * the lock of worker_shared.h.
@@ -28,12 +28,12 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "worker/worker_databases.h"
+#include "worker/worker_end.h"
 #include "worker/worker_shared.h"
 #include "worker/worker_slots.h"
 
@@ -60,9 +60,8 @@ static struct
 	const char *function;
 } worker_types[WORKER_TYPE_COUNT];
 
-static List				 *pending_starts = NIL; /* of PendingStart *, in
+static List *pending_starts = NIL; /* of PendingStart *, in
 												 * TopMemoryContext */
-static emit_log_hook_type next_emit_log_hook = NULL;
 
 /* --- types --------------------------------------------------------------- */
 
@@ -370,26 +369,6 @@ leave_registry(int code, Datum arg)
 	ConditionVariableBroadcast(&worker_shared->gone);
 }
 
-/*
- * The error that ends a worker is shown in the view.  If the worker was told
- * to quit, that is not worth a line in the log.
- */
-static void
-emit_worker_log(ErrorData *edata)
-{
-	if (edata->elevel == FATAL && worker_shared_my_slot != NULL &&
-		edata->message != NULL)
-	{
-		if (worker_shared_my_slot->quits &&
-			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			edata->output_to_server = false;
-		else
-			worker_slots_report_error(edata->message);
-	}
-	if (next_emit_log_hook && edata->output_to_server)
-		next_emit_log_hook(edata);
-}
-
 /* The caller holds the lock exclusively. */
 static void
 take_slot(WorkerSlot *slot)
@@ -402,10 +381,8 @@ take_slot(WorkerSlot *slot)
 static void
 set_up_process(void)
 {
-	next_emit_log_hook = emit_log_hook;
-	emit_log_hook = emit_worker_log;
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
+	worker_end_init(worker_slots_report_error);
 	BackgroundWorkerUnblockSignals();
 	worker_slots_check_interrupts();
 }
@@ -487,7 +464,7 @@ worker_slots_my_role(void)
 void
 worker_slots_check_interrupts(void)
 {
-	if (ProcDiePending && worker_shared_my_slot->quits)
+	if (ProcDiePending && worker_end_is_ordered())
 		proc_exit(0);
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
@@ -530,7 +507,7 @@ worker_slots_report_error(const char *error)
 {
 	char text[WORKER_ERROR_LENGTH] = "";
 
-	/* emit_worker_log might be called while the process holds the lock. */
+	/* worker_end.c might call this while the process holds the lock. */
 	if (LWLockHeldByMe(&worker_shared->lock))
 		return;
 	if (error != NULL)

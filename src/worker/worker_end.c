@@ -1,0 +1,138 @@
+/*
+ * worker_end.c
+ *	  How a worker's process is ended, and who has ended it.
+ *
+ * SIGTERM ends a worker as soon as it checks for interrupts.  It comes from
+ *
+ *	worker_slots_terminate, which has set a mark in the worker's slot before;
+ *	the postmaster, when the server is shut down;
+ *	pg_terminate_backend, which an administrator may have called, or a handler
+ *	for its own process.
+ *
+ * The first two are no failures, and nothing is logged: neither the FATAL
+ * error nor, by the postmaster, an exit code other than 0.  Who has sent the
+ * signal is what the kernel says (siginfo_t).
+ */
+#include "postgres.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+
+#include "worker/worker_end.h"
+#include "worker/worker_shared.h"
+
+static volatile sig_atomic_t sent_by_postmaster = false;
+static volatile sig_atomic_t sent_by_other = false;
+
+static void (*report_error)(const char *error) = NULL;
+static void (*quit_function)(void) = NULL;
+static int				  fatal_sqlstate = 0;
+static bool				  ends_silently = false;
+static emit_log_hook_type next_emit_log_hook = NULL;
+
+/* The signal handler of SIGTERM */
+static void
+handle_terminate(int signal_number, siginfo_t *info, void *context)
+{
+	int save_errno = errno;
+
+	/* A child that a handler has forked is no worker. */
+	if (MyProcPid != (int) getpid())
+	{
+		pqsignal(signal_number, SIG_DFL);
+		raise(signal_number);
+		return;
+	}
+	if (info->si_pid == PostmasterPid)
+		sent_by_postmaster = true;
+	if (info->si_pid != MyProcPid)
+		sent_by_other = true;
+	die(signal_number);
+	errno = save_errno;
+}
+
+/* The signal handler of SIGQUIT */
+static void
+handle_quit(int signal_number)
+{
+	if (quit_function && MyProcPid == (int) getpid())
+		quit_function();
+	SignalHandlerForCrashExit(signal_number);
+}
+
+bool
+worker_end_is_ordered(void)
+{
+	return sent_by_postmaster || worker_shared_my_slot->quits;
+}
+
+bool
+worker_end_is_from_outside(void)
+{
+	return sent_by_other;
+}
+
+int
+worker_end_fatal_sqlstate(void)
+{
+	return fatal_sqlstate;
+}
+
+void
+worker_end_set_quit_function(void (*function)(void))
+{
+	quit_function = function;
+}
+
+/* The FATAL error that ends a worker is shown in the view. */
+static void
+emit_worker_log(ErrorData *edata)
+{
+	if (edata->elevel == FATAL && worker_shared_my_slot != NULL)
+	{
+		fatal_sqlstate = edata->sqlerrcode;
+		if (edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN && worker_end_is_ordered())
+		{
+			ends_silently = true;
+			edata->output_to_server = false;
+		}
+		else if (edata->message != NULL)
+			report_error(edata->message);
+	}
+	if (next_emit_log_hook && edata->output_to_server)
+		next_emit_log_hook(edata);
+}
+
+/*
+ * After a FATAL error the exit code is 1, which the postmaster would log.
+ * proc_exit can be called again by a function that it has called; it goes on
+ * with the next one then.
+ */
+static void
+end_silently(int code, Datum arg)
+{
+	if (code != 0 && ends_silently)
+		proc_exit(0);
+}
+
+void
+worker_end_init(void (*error_function)(const char *error))
+{
+	struct sigaction action = {0};
+
+	report_error = error_function;
+	next_emit_log_hook = emit_log_hook;
+	emit_log_hook = emit_worker_log;
+	before_shmem_exit(end_silently, 0);
+	action.sa_sigaction = handle_terminate;
+	action.sa_flags = SA_SIGINFO | SA_RESTART;
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGTERM, &action, NULL) != 0)
+		elog(ERROR, "could not set a signal handler: %m");
+	pqsignal(SIGQUIT, handle_quit);
+}
