@@ -41,6 +41,12 @@
 
 #include "mapping/mapping_lock.h"
 #include "registry/owner_sql.h"
+#include "registry/row.h"
+
+/* The parameter of mapping_lock_fence */
+#define FENCE_COLUMNS(COLUMN) \
+	COLUMN(fence, mapping_no, INT8OID, ROW_PARAMETER)
+ROW_TABLE(fence, FENCE_COLUMNS);
 
 /* Returns the OID of the table of mappings, which is part of all lock tags. */
 static Oid
@@ -111,15 +117,11 @@ mapping_lock_has_batch(int64 mapping_no)
 bool
 mapping_lock_fence(int64 mapping_no)
 {
-	Datum	 value = Int64GetDatum(mapping_no);
-	Oid		 type = INT8OID;
-	OwnerSql state;
-	bool	 found;
+	TableRow row;
 
-	owner_sql_begin(&state);
-	found = owner_sql("SELECT 1 FROM ddbstreams_shards.mapping"
-					  " WHERE mapping_no = $1 FOR KEY SHARE SKIP LOCKED",
-					  1, &type, &value, NULL) > 0;
-	owner_sql_end(&state);
-	return found;
+	row_init(&row, &fence_table);
+	row_set_int64(&row, Anum_fence_mapping_no, mapping_no);
+	return owner_sql_execute("SELECT FROM ddbstreams_shards.mapping"
+							 " WHERE mapping_no = $mapping_no FOR KEY SHARE SKIP LOCKED",
+							 &row) > 0;
 }

@@ -12,7 +12,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "utils/memutils.h"
 
 #include "mapping/mapping_shard.h"
 #include "registry/owner_sql.h"
@@ -29,6 +28,11 @@
 	COLUMN(start, checkpoint, INT8OID, ROW_FIXED) \
 	COLUMN(start, finished, BOOLOID, ROW_FIXED)
 ROW_TABLE(start, START_COLUMNS);
+
+#define RESULT_COLUMNS(COLUMN)                      \
+	COLUMN(result, last_result, TEXTOID, ROW_FIXED) \
+	COLUMN(result, mapping_no, INT8OID, ROW_PARAMETER)
+ROW_TABLE(result, RESULT_COLUMNS);
 
 /* Makes the positions of a shard's lanes; between owner_sql_begin and _end. */
 static void
@@ -79,31 +83,31 @@ mapping_shard_start_at_latest(const MappingInfo *mapping, Snapshot snapshot)
 	owner_sql_end(&state);
 }
 
+static void *
+text_from_row(const TableRow *row)
+{
+	return row_text(row, Anum_result_last_result);
+}
+
 char *
 mapping_shard_last_result(int64 mapping_no)
 {
-	MemoryContext context = CurrentMemoryContext;
-	Oid			  type = INT8OID;
-	Datum		  value = Int64GetDatum(mapping_no);
-	char		 *result = NULL;
-	OwnerSql	  state;
+	TableRow row;
+	List	*results;
 
-	owner_sql_begin(&state);
-	if (owner_sql("SELECT last_result FROM ddbstreams_shards.mapping_shard"
-				  " WHERE mapping_no = $1 AND last_result IS NOT NULL"
-				  " ORDER BY last_result_at DESC LIMIT 1",
-				  1, &type, &value, NULL) > 0)
-		result = MemoryContextStrdup(context,
-									 SPI_getvalue(SPI_tuptable->vals[0],
-												  SPI_tuptable->tupdesc, 1));
-	owner_sql_end(&state);
-	return result;
+	row_init(&row, &result_table);
+	row_set_int64(&row, Anum_result_mapping_no, mapping_no);
+	results = owner_sql_list("SELECT $(columns) FROM ddbstreams_shards.mapping_shard"
+							 " WHERE mapping_no = $mapping_no AND last_result IS NOT NULL"
+							 " ORDER BY last_result_at DESC LIMIT 1",
+							 &row, text_from_row);
+	return results == NIL ? NULL : linitial(results);
 }
 
 void
 mapping_shard_delete_orphans(void)
 {
-	OwnerSql state;
+	TableRow row;
 
 	/*
 	 * With a snapshot of the whole transaction the statement would fail for
@@ -112,13 +116,12 @@ mapping_shard_delete_orphans(void)
 	 */
 	if (IsolationUsesXactSnapshot())
 		return;
-	owner_sql_begin(&state);
-	owner_sql("DELETE FROM ddbstreams_shards.mapping_shard AS s"
-			  " USING (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard AS o"
-			  "        WHERE NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
-			  "                          WHERE m.mapping_no = o.mapping_no)"
-			  "        FOR UPDATE SKIP LOCKED) AS orphan"
-			  " WHERE s.ctid = orphan.tid",
-			  0, NULL, NULL, NULL);
-	owner_sql_end(&state);
+	row_init(&row, &start_table);
+	(void) owner_sql_execute("DELETE FROM ddbstreams_shards.mapping_shard AS s"
+							 " USING (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard AS o"
+							 "        WHERE NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
+							 "                          WHERE m.mapping_no = o.mapping_no)"
+							 "        FOR UPDATE SKIP LOCKED) AS orphan"
+							 " WHERE s.ctid = orphan.tid",
+							 &row);
 }

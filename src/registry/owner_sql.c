@@ -44,7 +44,7 @@
 
 /*
  * A plan is found by the addresses of its statement, a literal, and of the
- * list of columns that the statement was written out for, or NULL.
+ * list of columns that the statement was written out for.
  */
 typedef struct PlanKey
 {
@@ -130,17 +130,6 @@ execute_plan(SPIPlanPtr plan, Datum *values, const char *nulls)
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 	return SPI_processed;
-}
-
-uint64
-owner_sql(const char *query, int nargs, const Oid *types, Datum *values,
-		  const char *nulls)
-{
-	PlanEntry *entry = find_plan(query, NULL);
-
-	if (entry->plan == NULL)
-		prepare_plan(entry, query, nargs, types);
-	return execute_plan(entry->plan, values, nulls);
 }
 
 uint64

@@ -36,13 +36,6 @@ extern void owner_sql_end(OwnerSql *state);
 extern uint64 owner_sql_run(const char *statement, const struct TableRow *row);
 
 /*
- * Runs a statement with numbered parameters, likewise.  nulls is as for
- * SPI_execute_plan, and may be NULL.
- */
-extern uint64 owner_sql(const char *query, int nargs, const Oid *types,
-						Datum *values, const char *nulls);
-
-/*
  * Begins, runs one statement that names columns, and ends.  Returns the number
  * of rows.
  */
