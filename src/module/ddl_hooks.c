@@ -21,6 +21,7 @@
 #include "tcop/utility.h"
 
 #include "module/ddl_hooks.h"
+#include "module/extension_drop.h"
 #include "module/own_table_guard.h"
 #include "module/worker_guard.h"
 #include "shard/shard_wake.h"
@@ -129,6 +130,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	bool copies = is_full_vacuum_or_cluster(pstmt->utilityStmt);
 	bool alters = IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade;
 
+	if (context == PROCESS_UTILITY_TOPLEVEL && !IsBinaryUpgrade)
+		extension_drop_before(pstmt->utilityStmt);
 	own_table_guard_before(pstmt->utilityStmt);
 	worker_guard_before(pstmt->utilityStmt);
 	if (alters)

@@ -50,6 +50,9 @@
 static Oid				held_database = InvalidOid;
 static SubTransactionId held_since;
 
+/* Does the hold outlast commits? */
+static bool holds_across_commits = false;
+
 /* What the launcher is to be told at commit */
 static bool extensions_changed = false;
 static bool extension_is_present;
@@ -275,6 +278,14 @@ worker_guard_before(Node *command)
 	}
 }
 
+void
+worker_guard_hold_across_commits(bool hold)
+{
+	if (hold)
+		hold_off_workers(MyDatabaseId);
+	holds_across_commits = hold;
+}
+
 static bool
 extension_is_known(void)
 {
@@ -301,6 +312,15 @@ worker_guard_pre_commit(void)
 		extension_is_present = catalog_table_is_installed();
 }
 
+static void
+forget_changes(void)
+{
+	extensions_changed = false;
+	databases_changed = false;
+	database_created = InvalidOid;
+	worker_databases_end_transaction(false);
+}
+
 void
 worker_guard_commit(void)
 {
@@ -313,16 +333,16 @@ worker_guard_commit(void)
 	if (databases_changed)
 		worker_databases_request_search();
 	worker_databases_end_transaction(true);
-	worker_guard_forget();
+	forget_changes();
+	if (!holds_across_commits)
+		let_workers_in();
 }
 
 void
 worker_guard_forget(void)
 {
-	extensions_changed = false;
-	databases_changed = false;
-	database_created = InvalidOid;
-	worker_databases_end_transaction(false);
+	forget_changes();
+	holds_across_commits = false;
 	let_workers_in();
 }
 

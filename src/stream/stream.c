@@ -27,6 +27,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
@@ -412,6 +413,32 @@ stream_disable(Oid table_oid)
 	stream_definition_store(stream);
 	invalidate_relations(relids);
 	return stream->arn;
+}
+
+void
+stream_remove(Oid table_oid)
+{
+	StreamInfo *stream;
+	List	   *relids;
+
+	LockRelationOid(table_oid, AccessExclusiveLock);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table_oid)))
+		return;
+	relids = get_rel_relkind(table_oid) == RELKIND_PARTITIONED_TABLE ?
+				 find_all_inheritors(table_oid, AccessExclusiveLock, NULL) :
+				 list_make1_oid(table_oid);
+	check_not_in_use(relids, NULL, "disable");
+	stream = stream_catalog_enabled(table_oid, NULL);
+	if (stream != NULL)
+		stream = stream_catalog_lock(stream->stream_id);
+	if (stream != NULL && StreamIsEnabled(stream))
+	{
+		shard_tables_close_all(stream->stream_id);
+		stream->disabled_at = clock_now();
+		stream_catalog_replace(stream);
+	}
+	stream_triggers_drop_leftovers(relids);
+	invalidate_relations(relids);
 }
 
 StreamInfo *

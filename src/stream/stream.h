@@ -32,6 +32,13 @@ extern char *stream_enable(Oid table_oid, const char *view_type,
  */
 extern char *stream_disable(Oid table_oid);
 
+/*
+ * For DROP EXTENSION, whose caller need not own the table: disables its stream,
+ * if it has one, and drops the capture triggers.  Locks the table and its
+ * partitions AccessExclusive.  Does nothing if the table is gone.
+ */
+extern void stream_remove(Oid table_oid);
+
 /* Changes how long the records of a stream are kept.  Locks the stream. */
 extern void stream_set_retention(const char *arn, const Interval *retention);
 

@@ -305,9 +305,8 @@ stream_triggers_disable(List *relids)
 	}
 }
 
-/* Returns the tables that have capture triggers and are no partitions. */
-static List *
-triggered_tables(void)
+List *
+stream_triggers_tables(void)
 {
 	List	   *relids = NIL;
 	Relation	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
@@ -336,7 +335,7 @@ stream_triggers_lock_tables(void)
 {
 	ListCell *lc;
 
-	foreach (lc, triggered_tables())
+	foreach (lc, stream_triggers_tables())
 	{
 		LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
 		(void) find_all_inheritors(lfirst_oid(lc), AccessExclusiveLock, NULL);

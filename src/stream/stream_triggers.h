@@ -98,6 +98,12 @@ extern void stream_triggers_drop_leftovers(List *relids);
  */
 
 /*
+ * Returns the tables that have capture triggers, of a stream that may have
+ * ended long ago, in the order of their OIDs; but no partitions.
+ */
+extern List *stream_triggers_tables(void);
+
+/*
  * Locks all tables with capture triggers, and their partitions,
  * AccessExclusive: waits for all transactions that use them, and keeps others
  * off until the end of the transaction.
