@@ -5,7 +5,8 @@
  * A function's ARN reads arn:aws:lambda:<region>:<account>:function:<name>.
  * Region and account are those of the event source; the name has its schema
  * and a dot in front unless the schema is public, as names of tables do.  A
- * request may name a function by such an ARN, or by a name as a regproc reads.
+ * request may name a function by such an ARN or by its name
+ * (mapping_function_find_named).
  *
  * Parameters of other kinds of event sources are refused, and so are
  * parameters for what ddbstreams does not do.  Tags are ignored: no operation
@@ -16,7 +17,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
-#include "utils/varlena.h"
 
 #include "base/statement_snapshot.h"
 #include "aws/aws_mapping.h"
@@ -30,10 +30,8 @@
 #define MAX_PAGE	  100 /* mappings that one answer lists */
 #define MAX_MAX_ITEMS 10000
 
-#define DEFAULT_SCHEMA "public."
-#define FUNCTION_MARK  ":function:"
-#define LATEST_VERSION ":$LATEST"
-#define UUID_LENGTH	   36
+#define FUNCTION_MARK ":function:"
+#define UUID_LENGTH	  36
 
 /*
  * Parameters for other kinds of event sources, and what ddbstreams does not do
@@ -86,33 +84,11 @@ parse_uuid(const char *text)
 	return DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
 }
 
-/* Returns the name of the function that a member names or gives the ARN of. */
-static char *
-function_name(const char *member)
-{
-	const char *name = strstr(member, FUNCTION_MARK);
-	List	   *identifiers;
-	size_t		length;
-
-	if (name == NULL)
-		return pstrdup(member);
-	name += strlen(FUNCTION_MARK);
-	length = strlen(name);
-	if (length > strlen(LATEST_VERSION) &&
-		strcmp(name + length - strlen(LATEST_VERSION), LATEST_VERSION) == 0)
-		length -= strlen(LATEST_VERSION);
-	name = pnstrdup(name, length);
-	if (SplitIdentifierString(pstrdup(name), '.', &identifiers) &&
-		list_length(identifiers) == 1)
-		return psprintf(DEFAULT_SCHEMA "%s", name);
-	return pstrdup(name);
-}
-
 /* Finds the function that a member names; an error if there is none. */
 static Oid
 find_function(const char *member)
 {
-	Oid function = mapping_function_find(function_name(member));
+	Oid function = mapping_function_find_named(member);
 
 	if (!OidIsValid(function))
 		mapping_function_not_found(ERRCODE_INVALID_PARAMETER_VALUE);
@@ -361,17 +337,23 @@ aws_mapping_delete(AwsRequest *request, StringInfo response)
 static List *
 find_mappings(const char *arn, const char *function)
 {
-	Oid			found;
-	const char *name;
-	List	   *mappings;
+	List	 *mappings;
+	ListCell *lc;
+	Oid		  found;
 
 	if (function == NULL)
 		return mapping_change_list_mine(arn, NULL);
-	name = function_name(function);
-	found = mapping_function_find(name);
+	found = mapping_function_find_named(function);
 	if (OidIsValid(found))
 		return mapping_change_list_mine(arn, mapping_function_name(found));
-	mappings = mapping_change_list_mine(arn, name);
+	mappings = mapping_change_list_mine(arn, NULL);
+	foreach (lc, mappings)
+	{
+		const MappingInfo *mapping = lfirst(lc);
+
+		if (!mapping_function_is_named(mapping->function_name, function))
+			mappings = foreach_delete_current(mappings, lc);
+	}
 	if (mappings == NIL)
 		mapping_function_not_found(ERRCODE_UNDEFINED_OBJECT);
 	return mappings;

@@ -24,7 +24,7 @@ typedef struct MappingInfo
 	int64		mapping_no;
 	int64		stream_id;
 	char	   *event_source_arn;
-	char	   *function_name; /* with its schema, quoted where need be */
+	char	   *function_name; /* see mapping_function_name */
 	Oid			role_id;	   /* made the mapping; handlers run as it */
 	Oid			database_id;   /* where it was made or enabled last */
 	char	   *starting_position;

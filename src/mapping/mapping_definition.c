@@ -29,6 +29,7 @@
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_change.h"
 #include "mapping/mapping_definition.h"
+#include "mapping/mapping_function.h"
 #include "mapping/mapping_params.h"
 #include "registry/id_sequence.h"
 
@@ -234,7 +235,8 @@ mapping_definition_restore(const StreamInfo *stream, const char *text)
 	if (!JB_ROOT_IS_OBJECT(definition))
 		raise_bad_member("role");
 	role = required_text_member(definition, "role");
-	mapping->function_name = required_text_member(definition, "function_name");
+	mapping->function_name =
+		mapping_function_normal_name(required_text_member(definition, "function_name"));
 	mapping->role_id = get_role_oid(role, true);
 	if (!OidIsValid(mapping->role_id) ||
 		!compat_may_set_role(GetUserId(), mapping->role_id))

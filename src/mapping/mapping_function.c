@@ -2,10 +2,15 @@
  * mapping_function.c
  *	  The functions that mappings call: handlers and on_failure.
  *
- * A mapping remembers a function by its name, always with its schema and
- * quoted where need be, and means the function of that name that takes a
- * single argument of type jsonb.  Each batch looks it up again, so that it may
- * be replaced.
+ * A mapping remembers a function by its name, always with its schema, and
+ * means the function of that name that takes a single argument of type jsonb.
+ * Each batch looks it up again, so that it may be replaced.
+ *
+ * A function must always have the same name, because the names tell whether
+ * two mappings have the same function.  PostgreSQL's own quoting depends on a
+ * setting (quote_all_identifiers) and on the version's keywords; so the
+ * quoting of names is done here.  An identifier has quotes only if it would
+ * otherwise be read as something else.  An ARN has no quotes.
  *
  * Hence the role that may replace the function, or make another one of its
  * name once it is dropped, decides what runs as the mapping's role.  What is
@@ -19,9 +24,10 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
+#include "parser/scansup.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -31,7 +37,97 @@
 #include "mapping/mapping_function.h"
 
 /* Functions in this schema have no schema in their ARN. */
-#define DEFAULT_SCHEMA_PREFIX "public."
+#define DEFAULT_SCHEMA "public"
+
+#define FUNCTION_MARK  ":function:"
+#define LATEST_VERSION ":$LATEST"
+
+/* Appends an identifier, in quotes only if SQL would read it otherwise. */
+static void
+append_identifier(StringInfo buf, const char *identifier)
+{
+	const char *plain = "abcdefghijklmnopqrstuvwxyz0123456789_";
+
+	if (identifier[strspn(identifier, plain)] == '\0' &&
+		(identifier[0] < '0' || identifier[0] > '9'))
+	{
+		appendStringInfoString(buf, identifier);
+		return;
+	}
+	appendStringInfoChar(buf, '"');
+	for (const char *c = identifier; *c != '\0'; c++)
+	{
+		if (*c == '"')
+			appendStringInfoChar(buf, '"');
+		appendStringInfoChar(buf, *c);
+	}
+	appendStringInfoChar(buf, '"');
+}
+
+static char *
+qualified_name(const char *schema, const char *function)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	append_identifier(&buf, schema);
+	appendStringInfoChar(&buf, '.');
+	append_identifier(&buf, function);
+	return buf.data;
+}
+
+/*
+ * Splits a name that SQL would read, with a schema or without one; returns
+ * false if it is not such a name.  *schema is NULL if the name has none.
+ */
+static bool
+split_name(const char *name, char **schema, char **function)
+{
+	List *identifiers;
+
+	if (!SplitIdentifierString(pstrdup(name), '.', &identifiers) ||
+		identifiers == NIL || list_length(identifiers) > 2)
+		return false;
+	*schema = list_length(identifiers) == 2 ? linitial(identifiers) : NULL;
+	*function = llast(identifiers);
+	return true;
+}
+
+/* Looks up a function by its exact name; schema may be NULL. */
+static Oid
+find_exactly(const char *schema, const char *function)
+{
+	Oid	  type = JSONBOID;
+	List *names = list_make1(makeString(pstrdup(function)));
+
+	if (strlen(function) >= NAMEDATALEN ||
+		(schema != NULL && strlen(schema) >= NAMEDATALEN))
+		return InvalidOid;
+	if (schema != NULL)
+		names = lcons(makeString(pstrdup(schema)), names);
+	return LookupFuncName(names, 1, &type, true);
+}
+
+/*
+ * Looks up a function by a name without quotes: as that of a function, or as
+ * that of a schema, a dot and that of a function.  Of several dots the first
+ * one at which there is a function counts.
+ */
+static Oid
+find_plain(const char *schema, const char *name)
+{
+	Oid function = InvalidOid;
+
+	if (name[0] != '\0')
+		function = find_exactly(schema, name);
+	for (const char *dot = strchr(name, '.');
+		 dot != NULL && !OidIsValid(function); dot = strchr(dot + 1, '.'))
+	{
+		if (dot != name && dot[1] != '\0')
+			function = find_exactly(pnstrdup(name, dot - name), dot + 1);
+	}
+	return function;
+}
 
 char *
 mapping_function_name(Oid function)
@@ -46,25 +142,116 @@ mapping_function_name(Oid function)
 	form = (Form_pg_proc) GETSTRUCT(tuple);
 	schema = get_namespace_name(form->pronamespace);
 	if (schema != NULL)
-		name = quote_qualified_identifier(schema, NameStr(form->proname));
+		name = qualified_name(schema, NameStr(form->proname));
 	ReleaseSysCache(tuple);
 	return name;
+}
+
+char *
+mapping_function_normal_name(const char *name)
+{
+	char *schema;
+	char *function;
+
+	if (!split_name(name, &schema, &function) || schema == NULL)
+		return pstrdup(name);
+	return qualified_name(schema, function);
 }
 
 Oid
 mapping_function_find(const char *name)
 {
-	Oid		  type = JSONBOID;
-	List	 *identifiers;
-	List	 *names = NIL;
-	ListCell *lc;
+	char *schema;
+	char *function;
 
-	if (!SplitIdentifierString(pstrdup(name), '.', &identifiers) ||
-		identifiers == NIL || list_length(identifiers) > 2)
+	if (!split_name(name, &schema, &function))
 		return InvalidOid;
-	foreach (lc, identifiers)
-		names = lappend(names, makeString(lfirst(lc)));
-	return LookupFuncName(names, 1, &type, true);
+	return find_exactly(schema, function);
+}
+
+/*
+ * Returns the name in an ARN of a function, palloc'd, or NULL if the text is
+ * no ARN.  The version that it may end with is left out.
+ */
+static char *
+name_in_arn(const char *text)
+{
+	const char *name = strstr(text, FUNCTION_MARK);
+	size_t		length;
+
+	if (name == NULL)
+		return NULL;
+	name += strlen(FUNCTION_MARK);
+	length = strlen(name);
+	if (length > strlen(LATEST_VERSION) &&
+		strcmp(name + length - strlen(LATEST_VERSION), LATEST_VERSION) == 0)
+		length -= strlen(LATEST_VERSION);
+	return pnstrdup(name, length);
+}
+
+Oid
+mapping_function_find_named(const char *text)
+{
+	char	   *arn_name = name_in_arn(text);
+	const char *schema = arn_name == NULL ? NULL : DEFAULT_SCHEMA;
+	const char *name = arn_name == NULL ? text : arn_name;
+	Oid			function = find_plain(schema, name);
+
+	if (!OidIsValid(function))
+		function = find_plain(schema, downcase_identifier(name, strlen(name),
+														  false, false));
+	if (!OidIsValid(function) && arn_name == NULL)
+		function = mapping_function_find(name);
+	return function;
+}
+
+/* Returns a remembered name as it is in an ARN, palloc'd. */
+static char *
+plain_name(const char *name)
+{
+	char *schema;
+	char *function;
+
+	if (!split_name(name, &schema, &function) || schema == NULL)
+		return pstrdup(name);
+	if (strcmp(schema, DEFAULT_SCHEMA) == 0)
+		return function;
+	return psprintf("%s.%s", schema, function);
+}
+
+/* Is a function of this schema found without its schema? */
+static bool
+schema_is_implied(const char *schema)
+{
+	Oid oid = get_namespace_oid(schema, true);
+
+	return OidIsValid(oid) && list_member_oid(fetch_search_path(false), oid);
+}
+
+bool
+mapping_function_is_named(const char *name, const char *text)
+{
+	char	   *arn_name = name_in_arn(text);
+	const char *asked = arn_name == NULL ? text : arn_name;
+	const char *folded = downcase_identifier(asked, strlen(asked), false, false);
+	const char *plain = plain_name(name);
+	char	   *schema;
+	char	   *function;
+	char	   *asked_schema;
+	char	   *asked_function;
+
+	if (strcmp(plain, asked) == 0 || strcmp(plain, folded) == 0)
+		return true;
+	if (arn_name != NULL || !split_name(name, &schema, &function) ||
+		schema == NULL)
+		return false;
+	if ((strcmp(function, asked) == 0 || strcmp(function, folded) == 0) &&
+		schema_is_implied(schema))
+		return true;
+	return split_name(asked, &asked_schema, &asked_function) &&
+		   strcmp(function, asked_function) == 0 &&
+		   (asked_schema == NULL ? schema_is_implied(schema) :
+								   strcmp(schema, asked_schema) == 0);
 }
 
 /* Raises the error for a function that exists and cannot be called. */
@@ -143,7 +330,5 @@ mapping_function_lambda_arn(const MappingInfo *mapping, const char *type,
 char *
 mapping_function_arn(const MappingInfo *mapping, const char *name)
 {
-	if (strncmp(name, DEFAULT_SCHEMA_PREFIX, strlen(DEFAULT_SCHEMA_PREFIX)) == 0)
-		name += strlen(DEFAULT_SCHEMA_PREFIX);
-	return mapping_function_lambda_arn(mapping, "function", name);
+	return mapping_function_lambda_arn(mapping, "function", plain_name(name));
 }

@@ -22,12 +22,33 @@ typedef enum MappingFunctionUse
 extern char *mapping_function_name(Oid function);
 
 /*
+ * Returns a name of that kind as mapping_function_name would write it,
+ * palloc'd.  A text that is no such name is returned as it is.
+ */
+extern char *mapping_function_normal_name(const char *name);
+
+/*
  * Returns the function of that name that takes a single argument of type
  * jsonb, or InvalidOid.  A name without a schema is looked up along the
  * search_path.  Raises an error if the current user may not look into the
  * schema.
  */
 extern Oid mapping_function_find(const char *name);
+
+/*
+ * Returns the function that a FunctionName of AWS means, with a single
+ * argument of type jsonb, or InvalidOid.  The text is an ARN or a name without
+ * quotes, with a schema and a dot in front unless the search_path (for an ARN:
+ * schema public) has the function.  It is looked for as it is written, then
+ * folded to lower case, and at last, if it is no ARN, as SQL reads a name.
+ */
+extern Oid mapping_function_find_named(const char *text);
+
+/*
+ * Could a FunctionName of AWS mean the function that a mapping remembers by
+ * this name?  For functions that are dropped.
+ */
+extern bool mapping_function_is_named(const char *name, const char *text);
 
 /*
  * Raises an error unless the function exists, can be called with a jsonb,
@@ -49,7 +70,8 @@ extern char *mapping_function_lambda_arn(const MappingInfo *mapping,
 
 /*
  * Returns the ARN of one of the mapping's functions, palloc'd.  name is the
- * function's as the mapping remembers it; schema public is left out.
+ * function's as the mapping remembers it.  The ARN has no quotes, and not the
+ * schema public.
  */
 extern char *mapping_function_arn(const MappingInfo *mapping, const char *name);
 

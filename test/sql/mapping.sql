@@ -328,7 +328,7 @@ select uuid from ddbstreams.list_event_source_mappings(:'arn', 'handler') \gset
 select mappings.call('GetEventSourceMapping', json_build_object('UUID', :'uuid'));
 select mappings.call('GetEventSourceMapping', json_build_object('UUID', upper(:'uuid'))) = mappings.call('GetEventSourceMapping', json_build_object('UUID', :'uuid'));
 select mappings.call('CreateEventSourceMapping', json_build_object(
-    'FunctionName', 'arn:aws:lambda:ddblocal:000000000000:function:"map.two"."Odd ""Name":$LATEST',
+    'FunctionName', 'arn:aws:lambda:ddblocal:000000000000:function:map.two.Odd "Name:$LATEST',
     'EventSourceArn', :'arn', 'StartingPosition', 'LATEST', 'Enabled', false, 'BatchSize', 1e4,
     'MaximumBatchingWindowInSeconds', 300, 'ParallelizationFactor', 10, 'MaximumRecordAgeInSeconds', 604800,
     'MaximumRetryAttempts', 10000, 'TumblingWindowInSeconds', 900, 'BisectBatchOnFunctionError', true,
