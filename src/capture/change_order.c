@@ -14,14 +14,18 @@
  * A new file of the table, by TRUNCATE or a rewrite, begins a new generation
  * of TIDs.  All chains of a generation come before those of the next one.
  *
- * Changes of different keys are hardly moved against each other.  The changes
- * of one key occupy certain places in the order of capture; they are put into
- * the same places in the order of versions.  Only the INSERT half of a change
- * of the key draws its REMOVE half, and what must be before that, to the
- * front.
+ * Keys with equal partition keys are in one order, too: that of the commands
+ * that made their changes, and of capture within a command, as far as the
+ * orders of the keys allow.
  *
- * The order is made for keys by their hashes: two keys with one hash are
- * ordered as if they were one.
+ * Changes of different partition keys are hardly moved against each other.
+ * The changes of one partition key occupy certain places in the order of
+ * capture; they are put into the same places in their new order.  Only the
+ * INSERT half of a change of the key draws its REMOVE half, and what must be
+ * before that, to the front.
+ *
+ * The order is made for keys and partition keys by their hashes: two that have
+ * one hash are ordered as if they were one.
  */
 #include "postgres.h"
 
@@ -50,6 +54,7 @@ typedef struct VersionEntry
 typedef struct OrderedChange
 {
 	uint64				  position; /* in the bucket */
+	uint64				  hash;		/* of the partition key */
 	uint64				  key_hash;
 	uint32				  generation;
 	CommandId			  cid;
@@ -65,7 +70,15 @@ typedef struct OrderedChange
 	int64				  chain; /* the first change of the chain */
 	int64				  place_in_chain;
 	struct OrderedChange *dealt;	/* the change that gets this one's place */
-	struct OrderedChange *previous; /* of the same key, in version order */
+	struct OrderedChange *previous; /* of the same partition key */
+
+	/*
+	 * The place in the order of the key, and the highest command, and within
+	 * it the highest position, of the key's changes up to this one
+	 */
+	int64	  place_in_key;
+	CommandId reached_cid;
+	uint64	  reached_position;
 } OrderedChange;
 
 /* Classes of chains, in the order in which those of one key come */
@@ -107,6 +120,7 @@ collect_changes(ChangeBucket *bucket, int64 *count)
 		change = &changes[(*count)++];
 		memset(change, 0, sizeof(OrderedChange));
 		change->position = scan.item_position;
+		change->hash = item->hash;
 		change->key_hash = item->key_hash;
 		change->generation = item->generation;
 		change->cid = item->cid;
@@ -201,6 +215,7 @@ compare_version_order(const void *a, const void *b)
 #define COMPARE(member)         \
 	if (x->member != y->member) \
 	return x->member < y->member ? -1 : 1
+	COMPARE(hash);
 	COMPARE(key_hash);
 	COMPARE(generation);
 	COMPARE(chain_class);
@@ -210,48 +225,99 @@ compare_version_order(const void *a, const void *b)
 	return 0;
 }
 
-/* Compares by key, then by the order of capture. */
+/* Compares by partition key, then by the order in which changes were made. */
+static int
+compare_command_order(const void *a, const void *b)
+{
+	const OrderedChange *x = *(OrderedChange *const *) a;
+	const OrderedChange *y = *(OrderedChange *const *) b;
+
+	COMPARE(hash);
+	COMPARE(generation);
+	COMPARE(reached_cid);
+	COMPARE(reached_position);
+	COMPARE(key_hash);
+	COMPARE(place_in_key);
+	return 0;
+}
+
+/* Compares by partition key, then by the order of capture. */
 static int
 compare_capture_order(const void *a, const void *b)
 {
 	const OrderedChange *x = *(OrderedChange *const *) a;
 	const OrderedChange *y = *(OrderedChange *const *) b;
 
-	COMPARE(key_hash);
+	COMPARE(hash);
 	COMPARE(position);
 	return 0;
 #undef COMPARE
 }
 
-/* Gives the k-th place of each key to the k-th change in version order. */
+/*
+ * Sets what compare_command_order compares by, of changes in the order of
+ * versions.  What is reached never falls within a key, so that the order of
+ * commands keeps the order of versions.
+ */
+static void
+note_what_is_reached(OrderedChange **by_version, int64 count)
+{
+	for (int64 i = 0; i < count; i++)
+	{
+		OrderedChange *change = by_version[i];
+		OrderedChange *before = i > 0 ? by_version[i - 1] : NULL;
+
+		change->reached_cid = change->cid;
+		change->reached_position = change->position;
+		change->place_in_key = 0;
+		if (before == NULL || before->hash != change->hash ||
+			before->key_hash != change->key_hash)
+			continue;
+		change->place_in_key = before->place_in_key + 1;
+		if (before->generation == change->generation &&
+			before->reached_cid >= change->cid)
+		{
+			change->reached_cid = before->reached_cid;
+			change->reached_position = Max(before->reached_position,
+										   change->position);
+		}
+	}
+}
+
+/*
+ * Gives the k-th place of each partition key to the k-th of its changes in the
+ * order that they are to have.
+ */
 static void
 deal_places(OrderedChange *changes, int64 version_count, int64 count)
 {
-	OrderedChange **by_version;
+	OrderedChange **by_order;
 	OrderedChange **by_place;
 	int64			n = 0;
 
-	by_version = MemoryContextAllocHuge(CurrentMemoryContext,
-										count * sizeof(OrderedChange *));
+	by_order = MemoryContextAllocHuge(CurrentMemoryContext,
+									  count * sizeof(OrderedChange *));
 	by_place = MemoryContextAllocHuge(CurrentMemoryContext,
 									  count * sizeof(OrderedChange *));
 	for (int64 i = 0; i < version_count; i++)
 	{
 		if (changes[i].is_change)
 		{
-			by_version[n] = by_place[n] = &changes[i];
+			by_order[n] = by_place[n] = &changes[i];
 			n++;
 		}
 	}
-	qsort(by_version, n, sizeof(OrderedChange *), compare_version_order);
+	qsort(by_order, n, sizeof(OrderedChange *), compare_version_order);
+	note_what_is_reached(by_order, n);
+	qsort(by_order, n, sizeof(OrderedChange *), compare_command_order);
 	qsort(by_place, n, sizeof(OrderedChange *), compare_capture_order);
 	for (int64 i = 0; i < n; i++)
 	{
-		by_place[i]->dealt = by_version[i];
-		if (i > 0 && by_version[i - 1]->key_hash == by_version[i]->key_hash)
-			by_version[i]->previous = by_version[i - 1];
+		by_place[i]->dealt = by_order[i];
+		if (i > 0 && by_order[i - 1]->hash == by_order[i]->hash)
+			by_order[i]->previous = by_order[i - 1];
 	}
-	pfree(by_version);
+	pfree(by_order);
 	pfree(by_place);
 }
 

@@ -77,6 +77,44 @@ commit;
 select * from history('f');
 select * from f order by id;
 
+-- Keys with equal partition keys: a trigger before ours changes the next row of
+-- the partition key, which has its record first otherwise
+create table acc (cust int, n int, v text, primary key (cust, n));
+select ddbstreams.enable_stream('acc', shard_count => 4, partition_key => '{cust}') is not null;
+create function chain() returns trigger language plpgsql as $$
+begin
+	update acc set v = new.v || '+' where cust = new.cust and n = new.n + 1 and new.n < 5;
+	return null;
+end $$;
+create trigger a_chain after update on acc for each row execute function chain();
+insert into acc select c, n, '0' from generate_series(1, 3) c, generate_series(1, 5) n;
+update acc set v = 'x' where n = 1;
+select keys->'cust'->>'N' as cust, string_agg((keys->'n'->>'N') || ':' || (new_image->'v'->>'S'), ' ' order by ordinality)
+from test.records('acc') with ordinality where event_name = 'MODIFY' group by 1 order by 1;
+-- the same key twice in the chain, and rows of other commands between
+update acc set v = 'y' where cust = 1 and n = 2;
+begin;
+update acc set v = 'z' where cust = 1 and n = 4;
+delete from acc where cust = 1 and n = 5;
+insert into acc values (1, 5, 'new');
+update acc set v = 'w' where cust = 1 and n = 3;
+commit;
+select string_agg(left(event_name, 1) || (keys->'n'->>'N') || coalesce(':' || (new_image->'v'->>'S'), ''), ' ' order by ordinality)
+from test.records('acc') with ordinality where keys->'cust'->>'N' = '1';
+-- a row makes room for another one of its partition key, as a key WITHOUT OVERLAPS demands
+create table room (cust int, n int, v text, primary key (cust, n), exclude using btree (v with =));
+select ddbstreams.enable_stream('room', shard_count => 4, partition_key => '{cust}') is not null;
+create function move_in() returns trigger language plpgsql as $$
+begin
+	insert into room values (old.cust, old.n + 100, old.v);
+	return null;
+end $$;
+create trigger a_move_in after delete on room for each row execute function move_in();
+insert into room values (1, 1, 'a'), (1, 2, 'b');
+delete from room where n < 100;
+select string_agg(left(event_name, 1) || (keys->'n'->>'N') || ':' || (coalesce(new_image, old_image) #>> '{v,S}'), ' ' order by ordinality)
+from test.records('room') with ordinality;
+
 -- a trigger of the name of ours is found out
 create function noop() returns trigger language plpgsql as $$ begin return null; end $$;
 select test.fails($$ create or replace trigger ddbstreams_capture after insert on h for each row execute function noop() $$);
