@@ -4,8 +4,9 @@
  *
  * Each handler worker has an entry, which says what unit it is to run and how
  * the run has ended.  The dispatcher of its database makes the entry, starts
- * the worker, and frees the entry when the worker's process has ended.  Each
- * of the two sets the other's latch.
+ * the worker, and frees the entry when the worker's process has ended.  If the
+ * dispatcher itself has ended, its successor does, or any dispatcher that needs
+ * an entry.  Each of the two sets the other's latch.
  *
  * Invariant: a unit is in one entry at most (in one that is not IDLE), and
  * only that entry's worker runs it.  When a dispatcher has died, its successor
@@ -29,6 +30,7 @@
 typedef struct HandlerEntry
 {
 	HandlerInfo info;
+	WorkerId	dispatcher_id;
 	PGPROC	   *dispatcher; /* to be woken */
 	bool		yields;		/* other units wait for a worker */
 } HandlerEntry;
@@ -93,6 +95,40 @@ set_handler_state(HandlerEntry *entry, HandlerState state)
  * --- for the dispatcher -----------------------------------------------------
  */
 
+static bool
+worker_is_there(WorkerId id)
+{
+	WorkerInfo info;
+
+	return worker_slots_get(id, &info);
+}
+
+/*
+ * Frees entries whose worker has ended, and whose dispatcher has, too: such an
+ * entry would wait for a new dispatcher of its database, and the database may
+ * have been dropped.  Nothing is lost: a new dispatcher reads the tables.
+ */
+static void
+free_abandoned_entries(void)
+{
+	for (int i = 0; i < mailbox->count; i++)
+	{
+		HandlerEntry *entry = &mailbox->entries[i];
+		HandlerEntry  copy;
+
+		LWLockAcquire(&mailbox->lock, LW_SHARED);
+		copy = *entry;
+		unlock_mailbox();
+		if (copy.info.state == HANDLER_FREE || worker_is_there(copy.dispatcher_id) ||
+			worker_is_there(copy.info.worker))
+			continue;
+		lock_mailbox();
+		if (entry->dispatcher_id == copy.dispatcher_id)
+			entry->info.state = HANDLER_FREE;
+		unlock_mailbox();
+	}
+}
+
 WorkerStart
 handler_mailbox_start(Oid role, int *index)
 {
@@ -100,6 +136,7 @@ handler_mailbox_start(Oid role, int *index)
 	WorkerStart	  result;
 	WorkerId	  worker;
 
+	free_abandoned_entries();
 	lock_mailbox();
 	for (int i = 0; i < mailbox->count && entry == NULL; i++)
 	{
@@ -112,6 +149,7 @@ handler_mailbox_start(Oid role, int *index)
 		entry->info.index = *index = entry - mailbox->entries;
 		entry->info.database = MyDatabaseId;
 		entry->info.role = role;
+		entry->dispatcher_id = worker_slots_my_id();
 		entry->dispatcher = MyProc;
 		set_handler_state(entry, HANDLER_IDLE);
 	}
@@ -193,7 +231,10 @@ handler_mailbox_adopt(void)
 
 		if (entry->info.state != HANDLER_FREE &&
 			entry->info.database == MyDatabaseId)
+		{
+			entry->dispatcher_id = worker_slots_my_id();
 			entry->dispatcher = MyProc;
+		}
 	}
 	unlock_mailbox();
 }

@@ -449,6 +449,12 @@ worker_slots_extra(void)
 	return ((const WorkerExtra *) MyBgworkerEntry->bgw_extra)->data;
 }
 
+WorkerId
+worker_slots_my_id(void)
+{
+	return worker_shared_my_slot->info.id;
+}
+
 Oid
 worker_slots_my_database(void)
 {

@@ -115,6 +115,7 @@ extern void worker_slots_connect(void);
 /* What the starter has passed on; WORKER_EXTRA_LENGTH bytes can be read. */
 extern const void *worker_slots_extra(void);
 
+extern WorkerId worker_slots_my_id(void);
 extern Oid worker_slots_my_database(void);
 extern Oid worker_slots_my_role(void);
 
