@@ -218,8 +218,8 @@ set_value(TableRow *row, int anum, Oid type, Datum value)
 	row->nulls[anum - 1] = false;
 }
 
-void
-row_set_null(TableRow *row, int anum)
+static void
+set_null(TableRow *row, int anum)
 {
 	Assert(anum >= 1 && anum <= row->table->count);
 	row->values[anum - 1] = (Datum) 0;
@@ -231,7 +231,7 @@ static void
 set_pointer(TableRow *row, int anum, Oid type, const void *value)
 {
 	if (value == NULL)
-		row_set_null(row, anum);
+		set_null(row, anum);
 	else
 		set_value(row, anum, type, PointerGetDatum(value));
 }
@@ -291,7 +291,7 @@ void
 row_set_time(TableRow *row, int anum, TimestampTz value)
 {
 	if (value == 0)
-		row_set_null(row, anum);
+		set_null(row, anum);
 	else
 		set_value(row, anum, TIMESTAMPTZOID, TimestampTzGetDatum(value));
 }

@@ -135,11 +135,10 @@ extern char *row_statement(const RowTable *table, const char *statement);
 
 /*
  * Each sets one column.  A text, uuid, interval or jsonb that is NULL and a
- * time that is 0 set it to null; so does row_set_null.  Texts and arrays are
- * copied into the current memory context; a uuid, interval or jsonb is not
- * copied, and has to live as long as the row is used.
+ * time that is 0 set it to null.  Texts and arrays are copied into the current
+ * memory context; a uuid, interval or jsonb is not copied, and has to live as
+ * long as the row is used.
  */
-extern void row_set_null(TableRow *row, int anum);
 extern void row_set_bool(TableRow *row, int anum, bool value);
 extern void row_set_char(TableRow *row, int anum, char value);
 extern void row_set_int16(TableRow *row, int anum, int16 value);
