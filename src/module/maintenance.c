@@ -4,7 +4,7 @@
  *
  * The launcher starts a maintenance worker in each such database every
  * ddbstreams.maintenance_interval.  The worker runs all tasks once and ends,
- * so that between two runs it takes no worker slot and is in nobody's way.
+ * so that between two runs it takes neither a worker slot nor a connection.
  * First of all it looks whether the database has the extension: this is how
  * the launcher learns it of a database that it does not know.
  *

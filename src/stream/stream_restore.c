@@ -60,10 +60,10 @@ typedef struct StreamDefinition
 } StreamDefinition;
 
 /*
- * What pg_dump writes begins with these settings, in all versions; nobody
- * types commands under them.  A restore has to succeed in a database whose
- * streams are enabled, too: with --clean it drops triggers before tables, and
- * with --disable-triggers it disables all triggers of a table.
+ * What pg_dump writes begins with these settings, in all versions, and users
+ * do not type commands under them.  A restore has to succeed in a database
+ * whose streams are enabled, too: with --clean it drops triggers before
+ * tables, and with --disable-triggers it disables all triggers of a table.
  */
 bool
 stream_restore_is_running(void)

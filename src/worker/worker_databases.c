@@ -112,7 +112,7 @@ worker_databases_worker_started(WorkerType type, Oid database, WorkerId id)
 		return;
 	job->worker = id;
 	job->started_at = GetCurrentTimestamp();
-	job->next_start = DT_NOEND; /* until somebody asks for another run */
+	job->next_start = DT_NOEND; /* unless another run is asked for */
 	job->lacks_slot = false;
 }
 

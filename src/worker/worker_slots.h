@@ -97,7 +97,7 @@ extern bool worker_slots_terminate_all(Oid database, long timeout_ms);
 
 /* --- for a worker, of itself --------------------------------------------- */
 
-/* The launcher, which nobody has reserved a slot for, enters the registry. */
+/* The launcher, for which no slot was reserved, enters the registry. */
 extern void worker_slots_attach_launcher(void);
 
 /*
