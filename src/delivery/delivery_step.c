@@ -64,53 +64,81 @@ delivery_step_backoff(int failures)
 	return backoff_until(failures, FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
 }
 
-void
-delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error)
+/* What becomes of a batch whose call has failed */
+typedef enum FailureDecision
 {
-	DeliveryPosition  *position = step->position;
-	const MappingInfo *mapping = step->mapping;
-	bool			   is_final = position->batch_count == 0;
+	DECISION_RETRY,	 /* the same call again, after a while */
+	DECISION_BISECT, /* its first half, at once */
+	DECISION_GIVE_UP /* the next step gives it up */
+} FailureDecision;
 
-	Assert(kind == FAILURE_BEFORE || position->attempts > 0);
+/* Decides by the table in README; the failure has been counted. */
+static FailureDecision
+decide_on_failure(const DeliveryStep *step, FailureKind kind)
+{
+	const DeliveryPosition *position = step->position;
+	const MappingInfo	   *mapping = step->mapping;
+	bool					is_final = position->batch_count == 0;
+
+	if (kind == FAILURE_BEFORE)
+		return DECISION_RETRY;
+	if (position->crashes >= DELIVERY_MAX_CRASHES)
+		return DECISION_GIVE_UP;
+	if (is_final)
+		return DECISION_RETRY;
+	if (mapping->bisect_batch_on_function_error && step->batch.count > 1)
+		return DECISION_BISECT;
+	if (mapping->maximum_retry_attempts >= 0 &&
+		position->attempts > mapping->maximum_retry_attempts)
+		return DECISION_GIVE_UP;
+	return DECISION_RETRY;
+}
+
+/* Counts a failure and writes down what it was. */
+static void
+count_failure(DeliveryPosition *position, FailureKind kind, const char *error)
+{
 	position->in_call = false;
 	position->failures++;
 	position->last_error = unconstify(char *, error);
 	position->last_error_at = GetCurrentTimestamp();
 	if (kind == FAILURE_BEFORE)
-		delivery_position_set_result(position, psprintf("PROBLEM: %s", error));
-	else
-		delivery_position_set_result(position, "PROBLEM: Function call failed");
-
-	if (kind == FAILURE_BEFORE)
+	{
 		position->attempts--;
-	else
-		position->unhandled = kind != FAILURE_REPORTED;
+		delivery_position_set_result(position, psprintf("PROBLEM: %s", error));
+		return;
+	}
+	position->unhandled = kind != FAILURE_REPORTED;
 	if (kind == FAILURE_CRASH)
 		position->crashes++;
+	delivery_position_set_result(position, "PROBLEM: Function call failed");
+}
 
+void
+delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error)
+{
+	DeliveryPosition *position = step->position;
+
+	Assert(kind == FAILURE_BEFORE || position->attempts > 0);
+	count_failure(position, kind, error);
 	position->next_attempt_at = 0;
-	if (kind == FAILURE_BEFORE)
-		position->next_attempt_at = delivery_step_backoff(position->failures);
-	else if (position->crashes >= DELIVERY_MAX_CRASHES)
-		position->giving_up = CONDITION_RETRIES;
-	else if (is_final)
-		position->next_attempt_at = delivery_step_backoff(position->failures);
-	else if (mapping->bisect_batch_on_function_error && step->batch.count > 1)
+	delivery_step_set_result(step, DELIVERY_AGAIN, 0);
+	switch (decide_on_failure(step, kind))
 	{
-		delivery_position_push_end(position, step->batch.numbers[(step->batch.count - 1) / 2]);
-		position->attempts = 0;
+		case DECISION_RETRY:
+			position->next_attempt_at = delivery_step_backoff(position->failures);
+			delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
+			break;
+		case DECISION_BISECT:
+			delivery_position_push_end(position,
+									   step->batch.numbers[(step->batch.count - 1) / 2]);
+			position->attempts = 0;
+			break;
+		case DECISION_GIVE_UP:
+			position->giving_up = CONDITION_RETRIES;
+			break;
 	}
-	else if (mapping->maximum_retry_attempts >= 0 &&
-			 position->attempts > mapping->maximum_retry_attempts)
-		position->giving_up = CONDITION_RETRIES;
-	else
-		position->next_attempt_at = delivery_step_backoff(position->failures);
-
 	step->outcome.suspect = position->crashes > 0;
-	if (position->next_attempt_at != 0)
-		delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
-	else
-		delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 }
 
 void
