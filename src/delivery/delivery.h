@@ -4,18 +4,15 @@
  *	  workers tell each other.
  *
  * unit			what is delivered in order: one lane of a shard for a mapping,
- * or
- *				those failed batches of a mapping that are to be redriven
+ *				or those failed batches of a mapping that are to be redriven
  * dispatcher	the process of a database that knows its units and gives them
- * to
- *				handler workers (delivery_dispatcher.c)
+ *				to handler workers (delivery_dispatcher.c)
  * handler worker	a process that runs units, one at a time, as the role that
  *				made the mapping (handler_worker.c)
  * run			what a handler worker does with a unit until it gives the unit
  *				back: one step after another
  * step			one batch: the attempt is counted, the handler called, and the
- * end
- *				of the call written down (delivery_step.c)
+ *				end of the call written down (delivery_step.c)
  *
  * README tells how these work together, and has the state machines.
  */

@@ -170,10 +170,7 @@ make_room(const HandlerPool *pool, Oid role)
 		worker_slots_terminate(longest->worker);
 }
 
-/*
- * Starts a handler worker for a role.  Returns NULL if that is not possible
- * now.
- */
+/* Starts a handler worker for a role; returns NULL if that cannot be now. */
 static HandlerInfo *
 start_handler(HandlerPool *pool, Oid role)
 {
@@ -214,9 +211,7 @@ start_handler(HandlerPool *pool, Oid role)
 	return handler;
 }
 
-/*
- * Gives one of a mapping's units to a worker; false if that is not possible.
- */
+/* Gives one of a mapping's units to a worker; false if that cannot be now. */
 static bool
 assign_one(HandlerPool *pool, QueuedMapping *mapping)
 {

@@ -4,13 +4,11 @@
  *
  * A batch is read forward from a number.  Records that belong to another lane,
  * or that the mapping's filter does not want, are passed over; the batch tells
- * how far it has come (through), so that the checkpoint can move past them
- * too.
+ * how far it has come (through), so that the checkpoint can pass them too.
  *
  * The lane of a record is a hash of its key columns.  Equal keys must have
  * equal hashes although they are written in different ways (1.0 and 1.00): all
- * records of a key must be in one lane, because lanes do not wait for each
- * other.
+ * records of a key must be in one lane, because lanes run side by side.
  */
 #include "postgres.h"
 

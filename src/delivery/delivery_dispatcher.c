@@ -55,10 +55,7 @@ discover_units(void)
 	delivery_discover();
 }
 
-/*
- * --- what has happened meanwhile
- * ---------------------------------------------
- */
+/* --- what has happened meanwhile ----------------------------------------- */
 
 /* Takes back a unit whose handler worker has ended before it was done. */
 static void
@@ -178,10 +175,7 @@ ready_touched_units(void)
 	}
 }
 
-/*
- * --- the main loop
- * ------------------------------------------------------------
- */
+/* --- the main loop ------------------------------------------------------- */
 
 /*
  * Ends the process if this database has no units, or may have no workers.  The

@@ -47,9 +47,7 @@ ROW_TABLE(failed, FAILED_COLUMNS);
 
 PG_FUNCTION_INFO_V1(ddbstreams_may_read_batch);
 
-/*
- * Runs a function in a subtransaction; returns NULL, or its error's message.
- */
+/* Runs a function in a subtransaction; returns its error's text, or NULL. */
 static char *
 message_of_failure(GuardedFunction function, void *argument)
 {
@@ -163,9 +161,9 @@ delivery_failed_tidy(void)
 /*
  * may_read_batch(stream_arn text, table_oid regclass) returns boolean
  *
- * The view failed_batches calls it as its reader.  When the stream has
- * expired, the right to read its table counts; when that is gone as well,
- * nobody but a superuser can be told to have had it.
+ * The view failed_batches calls this as its reader.  If the stream has
+ * expired, the right to read its table counts.  If the table does not exist
+ * any more either, only superusers see the batch.
  */
 Datum
 ddbstreams_may_read_batch(PG_FUNCTION_ARGS)

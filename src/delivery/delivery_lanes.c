@@ -86,9 +86,7 @@ row_for_shard(TableRow *row, int64 mapping_no, int64 shard_no)
 	row_set_int64(row, Anum_lane_shard_no, shard_no);
 }
 
-/*
- * Locks the rows of a shard; returns false if not all of them could be locked.
- */
+/* Locks the rows of a shard; returns false if that failed for one of them. */
 static bool
 lock_lanes(const TableRow *shard)
 {

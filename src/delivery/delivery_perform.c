@@ -49,10 +49,7 @@ save_with_effects(DeliveryStep *step)
 				 errmsg("event source mapping %s has been deleted, or is about to be",
 						mapping_uuid_text(step->mapping))));
 	delivery_step_save(step);
-	/*
-	 * An error of a deferred constraint, at the commit, is the handler's
-	 * again.
-	 */
+	/* An error at the commit, of a deferred constraint, is the handler's. */
 	step->has_begun = true;
 	XactReadOnly = save_read_only;
 }

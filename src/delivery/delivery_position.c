@@ -19,9 +19,7 @@
 #include "registry/owner_sql.h"
 #include "registry/row.h"
 
-/*
- * The columns of the table; window_state is last, because it may be left out.
- */
+/* The columns of the table; the last one may be left out. */
 #define POSITION_COLUMNS(COLUMN)                               \
 	COLUMN(position, mapping_no, INT8OID, ROW_FIXED)           \
 	COLUMN(position, shard_no, INT8OID, ROW_FIXED)             \
@@ -58,9 +56,7 @@ ROW_TABLE(position, POSITION_COLUMNS);
 
 #define POSITION_TABLE "ddbstreams_shards.mapping_shard"
 
-/*
- * --- the table --------------------------------------------------------------
- */
+/* --- the table ----------------------------------------------------------- */
 
 static void
 read_batch_ends(DeliveryPosition *position, const TableRow *row)
@@ -181,9 +177,7 @@ delivery_position_list(int64 mapping_no)
 						  &key, position_from_row);
 }
 
-/*
- * The row that was read, if it is still there and no transaction has locked it
- */
+/* The row that was read, unless it has changed or somebody has locked it */
 #define OWN_ROW                                                      \
 	" FROM (SELECT ctid AS tid FROM " POSITION_TABLE                 \
 	"       WHERE mapping_no = $mapping_no AND shard_no = $shard_no" \
@@ -231,9 +225,7 @@ delivery_position_note_problem(int64 mapping_no, const char *result,
 							 &row);
 }
 
-/*
- * --- changes in memory ------------------------------------------------------
- */
+/* --- changes in memory --------------------------------------------------- */
 
 void
 delivery_position_end_batch(DeliveryPosition *position)

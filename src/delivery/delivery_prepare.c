@@ -6,8 +6,7 @@
  * called, the call is only prepared: counted, and marked as begun.  Everything
  * else is done here: a crash is found; records are lost to the horizon, or
  * given up because of their age; a batch is given up without on_failure; the
- * checkpoint moves past records that the mapping does not want; the shard
- * ends.
+ * checkpoint passes records that the mapping does not want; the shard ends.
  *
  * The present batch is the one whose end is on top of batch_ends.  It was
  * begun by an earlier step and is delivered as it was.  If there is none, a
@@ -218,9 +217,7 @@ catch_up_with_horizon(DeliveryStep *step)
 						   step->mapping->function_name)));
 }
 
-/*
- * The shard, or the whole stream, has expired before the unit reached its end.
- */
+/* The shard, or the stream, has expired before the unit came to its end. */
 static void
 lose_shard(DeliveryStep *step)
 {
@@ -424,9 +421,7 @@ give_up_old(DeliveryStep *step)
 	return true;
 }
 
-/*
- * Must the open tumbling window be closed before the new batch is delivered?
- */
+/* Must the open tumbling window be closed before a new batch is delivered? */
 static bool
 window_is_over(DeliveryStep *step, TimestampTz now)
 {
@@ -474,10 +469,7 @@ fills_until(DeliveryStep *step)
 	return until > GetCurrentTimestamp() ? until : 0;
 }
 
-/*
- * Opens the tumbling window of the batch's first record, if there is to be
- * one.
- */
+/* Opens the tumbling window of the first record, if there are windows. */
 static void
 open_window(DeliveryStep *step)
 {

@@ -170,8 +170,7 @@ mark_call(const RedriveBatch *batch)
 /*
  * Writes down that a batch has been delivered again, or that it has failed
  * again with an error.  In the latter case the records before kept_from were
- * delivered and are taken away.  Returns false if the batch does not wait any
- * more.
+ * delivered and are taken away.  Returns false if the batch does not wait.
  */
 static bool
 end_batch(const RedriveBatch *batch, const char *error, int kept_from)

@@ -97,9 +97,7 @@ record_own_failure(DeliveryStep *step, const ErrorData *error)
 		log_failure(step, error);
 }
 
-/*
- * Runs the first transaction; returns NULL, or the error that has undone it.
- */
+/* Runs the first transaction; returns the error that undid it, or NULL. */
 static ErrorData *
 try_to_prepare(DeliveryStep *step)
 {
@@ -125,9 +123,7 @@ try_to_prepare(DeliveryStep *step)
 	return error;
 }
 
-/*
- * Runs the second transaction; returns NULL, or the error that has undone it.
- */
+/* Runs the second transaction; returns as the function above. */
 static ErrorData *
 try_to_perform(DeliveryStep *step)
 {

@@ -91,9 +91,7 @@ set_handler_state(HandlerEntry *entry, HandlerState state)
 	entry->info.call_since = 0;
 }
 
-/*
- * --- for the dispatcher -----------------------------------------------------
- */
+/* --- for the dispatcher -------------------------------------------------- */
 
 static bool
 worker_is_there(WorkerId id)
@@ -254,10 +252,7 @@ handler_mailbox_set_yield(bool yield)
 	unlock_mailbox();
 }
 
-/*
- * --- for a handler worker
- * ----------------------------------------------------
- */
+/* --- for a handler worker ------------------------------------------------ */
 
 void
 handler_mailbox_attach(int index)

@@ -38,8 +38,8 @@
 #define MAX_ARN_LENGTH 1024
 
 /*
- * Whoever may read a table may make mappings of its stream, which the
- * dispatcher and the owner's dumps have to bear.
+ * A role that may read a table may make mappings of its stream.  They cost the
+ * dispatcher time and make the dumps of the table's owner longer.
  */
 #define MAX_MAPPINGS_OF_STREAM 1000
 #define MAX_MAPPINGS_OF_ROLE   200

@@ -19,8 +19,7 @@ extern char *mapping_definition(const MappingInfo *mapping);
 /*
  * Makes the mapping of a definition on a stream that has no records yet.
  * Raises a warning, and makes no mapping, if the mapping's role does not exist
- * or the current user cannot become it; an error if the definition is not
- * valid.
+ * or the current user cannot become it.  A wrong definition is an error.
  */
 extern void mapping_definition_restore(const StreamInfo *stream, const char *text);
 

@@ -13,9 +13,8 @@
  * otherwise be read as something else.  An ARN has no quotes.
  *
  * Hence the role that may replace the function, or make another one of its
- * name once it is dropped, decides what runs as the mapping's role.  What is
- * checked here is that the mapping's role may call the function, not who owns
- * it.
+ * name once it is dropped, decides what runs as the mapping's role.  It is
+ * checked that the mapping's role may call the function, not whose it is.
  */
 #include "postgres.h"
 

@@ -181,8 +181,8 @@ ddbstreams_create_event_source_mapping(PG_FUNCTION_ARGS)
 }
 
 /*
- * update_event_source_mapping(uuid uuid, function_name regproc, …) returns
- * void
+ * update_event_source_mapping(uuid uuid, function_name regproc, …)
+ * returns void
  */
 Datum
 ddbstreams_update_event_source_mapping(PG_FUNCTION_ARGS)
