@@ -681,11 +681,11 @@ DynamoDB does this by itself every four hours, and so does the maintenance worke
 -- Expiry (expiry.c): what the maintenance worker does, by hand
 ---------------------------------------------------------------------------
 
-CREATE FUNCTION ddbstreams_shards.expire() RETURNS void
+CREATE FUNCTION ddbstreams_shards.expire(stream_arn text DEFAULT NULL) RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'ddbstreams_expire';
-COMMENT ON FUNCTION ddbstreams_shards.expire() IS 'drops the shards and streams that have expired and that nobody is using';
-REVOKE ALL ON FUNCTION ddbstreams_shards.expire() FROM PUBLIC;
+COMMENT ON FUNCTION ddbstreams_shards.expire(text) IS 'drops the shards and streams, or those of one stream, that have expired and that nobody is using';
+REVOKE ALL ON FUNCTION ddbstreams_shards.expire(text) FROM PUBLIC;
 
 ---------------------------------------------------------------------------
 -- Reading (records_sql.c, wait_sql.c, changes_sql.c, unmarshal.c)

@@ -37,6 +37,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -310,18 +311,28 @@ expiry_run(void)
 }
 
 /*
- * expire() returns void
+ * expire(stream_arn text) returns void
  *
- * Does the same within the caller's transaction: for tests.
+ * Does the same within the caller's transaction, for one stream or for all: for
+ * tests.
  */
 Datum
 ddbstreams_expire(PG_FUNCTION_ARGS)
 {
-	ListCell *lc;
+	StreamInfo *only = NULL;
+	ListCell   *lc;
 
 	PreventCommandIfReadOnly("expire()");
+	if (!PG_ARGISNULL(0))
+		only = stream_catalog_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL);
 	foreach (lc, find_items(CurrentMemoryContext))
-		expire_item(lfirst(lc));
+	{
+		ExpiryItem *item = lfirst(lc);
+
+		if (PG_ARGISNULL(0) ||
+			(only != NULL && only->stream_id == item->stream_id))
+			expire_item(item);
+	}
 	expire_descriptors();
 	PG_RETURN_VOID();
 }

@@ -77,7 +77,7 @@ select count(distinct shard_no) from ddbstreams_shards.shard join ddbstreams_sha
 where stream_arn in (:'arn', :'arn2', :'arn3', :'arn4');
 begin;
 set local ddbstreams.clock_offset = 200000;
-select ddbstreams_shards.expire();
+select ddbstreams_shards.expire(arn) from unnest(array[:'arn', :'arn2', :'arn3', :'arn4']) arn;
 select count(*) from ddbstreams_shards.stream where stream_arn in (:'arn', :'arn2', :'arn3', :'arn4');
 rollback;
 

@@ -109,6 +109,22 @@ from test.records('t');
 -- numbers rise through all of it
 select bool_and(rises) from (select sequence_number > lag(sequence_number, 1, '') over () as rises from test.records('t')) as r;
 
+-- a mapping begins at LATEST before what is in flight, whatever has committed
+-- behind that
+create table u (id int primary key);
+create function handler(event jsonb) returns void language sql as 'select null::void';
+select ddbstreams.enable_stream('u', shard_count => 1) as arn_u \gset
+insert into u values (1), (2);
+begin;
+insert into u values (3);
+prepare transaction 'regress_ddbstreams_8';
+insert into u values (4);
+select ddbstreams.create_event_source_mapping('handler', :'arn_u', 'LATEST', parallelization_factor => 2, enabled => false) as uuid \gset
+insert into u values (5);
+commit prepared 'regress_ddbstreams_8';
+select lane, finished, (select string_agg(keys->'id'->>'N', ' ') from test.records('u') where sequence_number::numeric > checkpoint)
+from ddbstreams_shards.mapping_shard join ddbstreams_shards.mapping using (mapping_no) where uuid = :'uuid' order by lane;
+
 select count(*) as left_over from pg_prepared_xacts where gid like 'regress_ddbstreams_%';
 \set VERBOSITY terse
 set client_min_messages = warning;

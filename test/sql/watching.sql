@@ -82,7 +82,7 @@ ALTER TABLE watched DROP COLUMN t;
 SET ddbstreams.clock_offset = '25 h';
 INSERT INTO watched VALUES (3000, 1);
 SELECT sum(records), count(*), count(oldest) FROM ddbstreams.stream_stats WHERE stream_arn = :'arn';
-SELECT ddbstreams_shards.expire();
+SELECT ddbstreams_shards.expire(:'arn');
 SELECT regexp_replace(watched_named(l), '[0-9]+ d [0-9]+ h old', 'N d old') FROM ddbstreams.shard_tree(:'arn') l;
 SELECT regexp_replace(watched_named(ddbstreams.shard_graph(:'arn')), '[0-9]+ d [0-9]+ h old', 'N d old', 'g');
 RESET ddbstreams.clock_offset;
