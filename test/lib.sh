@@ -68,7 +68,7 @@ missing_python()
 {
 	local found version
 
-	found=$(find_pg_config) || found=/usr/lib/postgresql/15/bin/pg_config
+	found=$(find_pg_config) || found=/usr/lib/postgresql/${PG_MAJOR:-15}/bin/pg_config
 	version=$(sed -n 's|^/usr/lib/postgresql/\([0-9]*\)/bin/pg_config$|\1|p' <<<"$found")
 	[ -z "$version" ] ||
 		[ -f "/usr/share/postgresql/$version/extension/jsonb_plpython3u.control" ] ||
