@@ -9,9 +9,9 @@
  * thousands.
  *
  * So DROP EXTENSION first removes the streams, if they are many: it disables
- * one after the other, and drops some shards in each transaction.  What is left
- * is dropped by PostgreSQL as usual.  This cannot be done in a transaction
- * block, where all must be one transaction.
+ * one after the other, and drops some shards in each transaction.  What is
+ * left is dropped by PostgreSQL as usual.  This cannot be done in a
+ * transaction block, where all must be one transaction.
  *
  * A command that would be refused in the end must not have removed anything:
  * whether other objects depend on the extension is looked up first.  Workers

@@ -27,8 +27,8 @@ extern void worker_guard_object_access(ObjectAccessType access, Oid class_id,
 extern void worker_guard_before(Node *command);
 
 /*
- * Ends the workers of this database, and holds others off beyond commits, until
- * it is called with false and the transaction ends, or until an error.
+ * Ends the workers of this database, and holds others off beyond commits,
+ * until it is called with false and the transaction ends, or until an error.
  */
 extern void worker_guard_hold_across_commits(bool hold);
 

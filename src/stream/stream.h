@@ -33,9 +33,9 @@ extern char *stream_enable(Oid table_oid, const char *view_type,
 extern char *stream_disable(Oid table_oid);
 
 /*
- * For DROP EXTENSION, whose caller need not own the table: disables its stream,
- * if it has one, and drops the capture triggers.  Locks the table and its
- * partitions AccessExclusive.  Does nothing if the table is gone.
+ * For DROP EXTENSION, whose caller need not own the table: disables its
+ * stream, if it has one, and drops the capture triggers.  Locks the table and
+ * its partitions AccessExclusive.  Does nothing if the table is gone.
  */
 extern void stream_remove(Oid table_oid);
 

@@ -1,6 +1,6 @@
 /*
  * worker_end.c
- *	  How a worker's process is ended, and who has ended it.
+ *	  How a worker's process is ended, and by which process.
  *
  * SIGTERM ends a worker as soon as it checks for interrupts.  It comes from
  *
@@ -10,8 +10,8 @@
  *	for its own process.
  *
  * The first two are no failures, and nothing is logged: neither the FATAL
- * error nor, by the postmaster, an exit code other than 0.  Who has sent the
- * signal is what the kernel says (siginfo_t).
+ * error nor, by the postmaster, an exit code other than 0.  The kernel tells
+ * which process has sent the signal (siginfo_t).
  */
 #include "postgres.h"
 

@@ -1,6 +1,6 @@
 /*
  * worker_end.h
- *	  How a worker's process is ended, and who has ended it.
+ *	  How a worker's process is ended, and by which process.
  */
 #ifndef DDBSTREAMS_WORKER_END_H
 #define DDBSTREAMS_WORKER_END_H
