@@ -376,4 +376,5 @@ append_end_transaction(void)
 	change_buffer_forget();
 	row_descriptor_forget_used();
 	captured_relation_end_transaction();
+	writable_shards_end_transaction();
 }

@@ -51,8 +51,7 @@ find_buffer(CapturedRelation *captured, Relation rel)
 		StreamBuffer *buffer = change_buffer_find(captured->stream_id);
 
 		if (buffer == NULL)
-			buffer = writable_shards_make_buffer(captured->stream_id,
-												 &captured->writable);
+			buffer = writable_shards_make_buffer(captured->stream_id);
 		row_descriptor_use(captured->descriptor);
 		captured->buffer = buffer;
 		captured->buffer_serial = change_buffer_serial();

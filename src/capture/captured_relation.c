@@ -35,6 +35,9 @@ static bool roots_matter = false;
 /* Memory contexts that are to be freed; the list is in TopMemoryContext. */
 static List *retired = NIL;
 
+/* Is there anything that the end of the transaction has to free? */
+static bool some_are_stale = false;
+
 /* Relcache callback: only marks. */
 static void
 mark_captured_stale(Oid relid)
@@ -46,7 +49,7 @@ mark_captured_stale(Oid relid)
 	{
 		entry = hash_search(captured_by_relid, &relid, HASH_FIND, NULL);
 		if (entry != NULL && entry->captured != NULL)
-			entry->captured->stale = true;
+			entry->captured->stale = some_are_stale = true;
 		if (!roots_matter)
 			return;
 	}
@@ -55,7 +58,7 @@ mark_captured_stale(Oid relid)
 	{
 		if (entry->captured != NULL &&
 			(!OidIsValid(relid) || entry->captured->root == relid))
-			entry->captured->stale = true;
+			entry->captured->stale = some_are_stale = true;
 	}
 }
 
@@ -231,9 +234,36 @@ captured_relation_hash(KeyColumn *columns, int count, TupleTableSlot *slot)
 	return result;
 }
 
+/*
+ * Frees what is out of date, which may be of a table that is gone: a session
+ * that makes and drops tables must not grow.
+ */
+static void
+free_stale(void)
+{
+	HASH_SEQ_STATUS status;
+	CapturedEntry  *entry;
+
+	some_are_stale = false;
+	last_captured = NULL;
+	hash_seq_init(&status, captured_by_relid);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		CapturedRelation *captured = entry->captured;
+
+		if (captured != NULL && !captured->stale)
+			continue;
+		if (captured != NULL)
+			MemoryContextDelete(GetMemoryChunkContext(captured));
+		(void) hash_search(captured_by_relid, &entry->relid, HASH_REMOVE, NULL);
+	}
+}
+
 void
 captured_relation_end_transaction(void)
 {
+	if (some_are_stale)
+		free_stale();
 	while (retired != NIL)
 	{
 		MemoryContext context = llast(retired);

@@ -39,7 +39,6 @@ typedef struct CapturedRelation
 	bool			plain;			  /* tuples may be copied as they are */
 
 	/* Where capture.c keeps what it has found out for a transaction */
-	struct WritableShards *writable;	  /* for writable_shards_make_buffer */
 	uint64				   buffer_serial; /* change_buffer_serial then */
 	struct StreamBuffer	  *buffer;
 	Oid					   file_number; /* the table's, with this generation */

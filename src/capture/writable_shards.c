@@ -38,6 +38,9 @@ typedef struct ShardTableEntry
 static HTAB *writable_by_stream = NULL;
 static HTAB *stream_by_table = NULL;
 
+/* Is there anything that the end of the transaction has to free? */
+static bool some_are_stale = false;
+
 /* Relcache callback: only marks. */
 static void
 mark_shards_stale(Oid relid)
@@ -54,7 +57,7 @@ mark_shards_stale(Oid relid)
 		writable = hash_search(writable_by_stream, &entry->stream_id,
 							   HASH_FIND, NULL);
 		if (writable != NULL)
-			writable->stale = true;
+			writable->stale = some_are_stale = true;
 	}
 	else
 	{
@@ -62,7 +65,7 @@ mark_shards_stale(Oid relid)
 
 		hash_seq_init(&status, writable_by_stream);
 		while ((writable = hash_seq_search(&status)) != NULL)
-			writable->stale = true;
+			writable->stale = some_are_stale = true;
 	}
 }
 
@@ -141,7 +144,7 @@ load_if_stale(WritableShards *writable)
 		}
 		PG_CATCH();
 		{
-			writable->stale = true;
+			writable->stale = some_are_stale = true;
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
@@ -175,15 +178,12 @@ writable_shards_are_known(const StreamBuffer *buffer)
 }
 
 StreamBuffer *
-writable_shards_make_buffer(int64 stream_id, WritableShards **known)
+writable_shards_make_buffer(int64 stream_id)
 {
-	WritableShards *writable = *known;
+	WritableShards *writable = get_writable_shards(stream_id);
 	uint64		   *hash_first;
 	StreamBuffer   *buffer;
 
-	if (writable == NULL)
-		writable = *known = get_writable_shards(stream_id);
-	load_if_stale(writable);
 	hash_first = palloc(Max(writable->count, 1) * sizeof(uint64));
 
 	hash_first[0] = 0;
@@ -226,5 +226,29 @@ writable_shards_lock(const StreamBuffer *buffer, uint64 hash)
 		if (!writable->stale)
 			return shard;
 		UnlockRelationOid(shard.shard_table, RowExclusiveLock);
+	}
+}
+
+void
+writable_shards_end_transaction(void)
+{
+	HASH_SEQ_STATUS status;
+	WritableShards *writable;
+
+	if (!some_are_stale)
+		return;
+	some_are_stale = false;
+	hash_seq_init(&status, writable_by_stream);
+	while ((writable = hash_seq_search(&status)) != NULL)
+	{
+		if (!writable->stale)
+			continue;
+		for (int i = 0; i < writable->count; i++)
+			(void) hash_search(stream_by_table, &writable->shards[i].shard_table,
+							   HASH_REMOVE, NULL);
+		if (writable->shards != NULL)
+			pfree(writable->shards);
+		(void) hash_search(writable_by_stream, &writable->stream_id,
+						   HASH_REMOVE, NULL);
 	}
 }

@@ -21,11 +21,9 @@ typedef struct WritableShard
 
 /*
  * Makes the transaction's buffer for a stream, with a bucket for each shard
- * that is open now.  *known is NULL, or what this function has set it to for
- * the same stream: it saves a look-up, and is valid for the session.
+ * that is open now.
  */
-extern StreamBuffer *writable_shards_make_buffer(int64					 stream_id,
-												 struct WritableShards **known);
+extern StreamBuffer *writable_shards_make_buffer(int64 stream_id);
 
 /* Has nothing changed since the session has read a buffer's open shards? */
 extern bool writable_shards_are_known(const StreamBuffer *buffer);
@@ -37,5 +35,11 @@ extern bool writable_shards_are_known(const StreamBuffer *buffer);
  */
 extern WritableShard writable_shards_lock(const StreamBuffer *buffer,
 										  uint64			  hash);
+
+/*
+ * Forgets what is out of date, at the end of a transaction, when there are no
+ * buffers any more.
+ */
+extern void writable_shards_end_transaction(void);
 
 #endif /* DDBSTREAMS_WRITABLE_SHARDS_H */

@@ -118,4 +118,20 @@ and objid in (select oid from pg_trigger where tgrelid = 't'::regclass);
 select ddbstreams.disable_stream('t') = :'arn';
 select pg_get_triggerdef(oid), tgenabled from pg_trigger where tgname = 'ddbstreams_capture' and tgrelid = 't'::regclass;
 
+-- A session that makes, uses and drops captured tables does not grow
+create procedure make_and_drop(n int) language plpgsql as $$
+begin
+    for i in 1..n loop
+        create table brief (id int primary key, v text);
+        perform ddbstreams.enable_stream('brief', shard_count => 1);
+        insert into brief values (1, 'x');
+        commit;
+        drop table brief;
+        commit;
+    end loop;
+end $$;
+call make_and_drop(30);
+select count(*) from pg_backend_memory_contexts where name = 'ddbstreams captured relation';
+drop procedure make_and_drop;
+
 drop schema dropping cascade;
