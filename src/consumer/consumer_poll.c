@@ -33,6 +33,7 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/sleep_snapshot.h"
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_sql.h"
@@ -403,7 +404,13 @@ wait_for_work(ConsumerPoll *poll)
 		if (found)
 			return;
 		if (is_watched)
+		{
+			ReleasedSnapshot released;
+
+			sleep_snapshot_release(&released);
 			(void) shard_watch_wait(TimestampDifferenceMilliseconds(now, next_look) + 1);
+			sleep_snapshot_restore(&released);
+		}
 	}
 }
 

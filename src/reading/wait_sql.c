@@ -28,6 +28,7 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/sleep_snapshot.h"
 #include "base/statement_snapshot.h"
 #include "reading/iterator.h"
 #include "reading/iterator_position.h"
@@ -151,7 +152,13 @@ ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
 		MemoryContextReset(context);
 		found = has_record(iterator);
 		if (!found)
+		{
+			ReleasedSnapshot released;
+
+			sleep_snapshot_release(&released);
 			sleep_for_change(shard_table, replayed, (remaining + 999) / 1000);
+			sleep_snapshot_restore(&released);
+		}
 	}
 	ConditionVariableCancelSleep();
 	MemoryContextSwitchTo(oldcontext);
