@@ -13,6 +13,11 @@
 #error "ddbstreams needs PostgreSQL 15 or later"
 #endif
 
+/* 17 has the setting transaction_timeout, which raises a FATAL error. */
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_HAS_TRANSACTION_TIMEOUT
+#endif
+
 /* 16 took the macros for varlenas out of postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
+#include "delivery/call_verdict.h"
 #include "delivery/delivery_assign.h"
 #include "delivery/delivery_discover.h"
 #include "delivery/delivery_dispatcher.h"
@@ -246,6 +247,7 @@ void
 delivery_dispatcher_main(Datum main_arg)
 {
 	worker_slots_attach(main_arg);
+	call_verdict_attach(-1);
 	worker_slots_connect();
 	loop_context = AllocSetContextCreate(TopMemoryContext, "ddbstreams dispatcher",
 										 ALLOCSET_DEFAULT_SIZES);

@@ -182,6 +182,7 @@ delivery_perform(DeliveryStep *step)
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, step->mapping->function_name);
 	StartTransactionCommand();
+	step->is_read_only = XactReadOnly;
 	MemoryContextSwitchTo(step->context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	mapping_lock_batch(step->mapping->mapping_no);

@@ -25,6 +25,8 @@
 #include "base/clock.h"
 #include "base/guarded_call.h"
 #include "base/sequence_number.h"
+#include "base/settings.h"
+#include "delivery/call_verdict.h"
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_prepare.h"
 #include "delivery/delivery_step.h"
@@ -35,7 +37,6 @@
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
-#include "shard/shard_log.h"
 
 /* The checkpoint moves past records that were passed over after so many ... */
 #define PASSED_RECORDS 1000
@@ -147,29 +148,45 @@ begin_call(DeliveryStep *step, StepKind kind)
 }
 
 /*
- * The position has the mark of a call that has not ended.  Counts it as a
- * failure and returns true; unless the server has been shut down in good order
- * since, which may have ended the call and costs no attempt.
+ * The process of the unit's last call has ended during it.  If that was the
+ * handler's doing, or is to be shown, writes down the failure and returns
+ * true.
  */
 static bool
-find_crash(DeliveryStep *step)
+find_ended_call(DeliveryStep *step, CallVerdict verdict)
 {
-	DeliveryPosition *position = step->position;
+	FailureKind kind = FAILURE_BEFORE;
+	const char *error;
 
-	position->in_call = false;
-	step->position_changed = true;
-	if (shard_log_was_shut_down_since(position->called_at))
+	switch (verdict)
 	{
-		position->attempts--;
-		return false;
+		case CALL_TERMINATED:
+			error = "the handler's process was terminated during the call";
+			break;
+		case CALL_FATAL:
+			error = "a FATAL error has ended the handler's process during the call; see the server's log";
+			break;
+		case CALL_TIMED_OUT:
+			kind = FAILURE_ERROR;
+			error = psprintf("the handler did not end when it was cancelled after ddbstreams.handler_timeout, %d ms, and its process was ended",
+							 setting_handler_timeout);
+			break;
+		case CALL_GUILTY:
+			kind = FAILURE_CRASH;
+			error = "the handler's process ended during the call";
+			break;
+		default:
+			step->position->attempts--;
+			return false;
 	}
 	read_present_batch(step);
-	delivery_step_fail(step, FAILURE_CRASH, "the handler's process ended during the call");
-	ereport(LOG,
-			(errmsg("ddbstreams found that a call of %s for event source mapping %s has ended its process",
-					step->mapping->function_name, mapping_uuid_text(step->mapping)),
-			 errdetail("This was time %d for this batch, which is given up after time %d.",
-					   position->crashes, DELIVERY_MAX_CRASHES)));
+	delivery_step_fail(step, kind, error);
+	if (kind == FAILURE_CRASH)
+		ereport(LOG,
+				(errmsg("ddbstreams found that a call of %s for event source mapping %s has ended its process",
+						step->mapping->function_name, mapping_uuid_text(step->mapping)),
+				 errdetail("This was time %d for this batch, which is given up after time %d.",
+						   step->position->crashes, DELIVERY_MAX_CRASHES)));
 	return true;
 }
 
@@ -532,19 +549,24 @@ prepare_batch(DeliveryStep *step)
 void
 delivery_prepare(DeliveryStep *step)
 {
-	bool was_in_call;
+	CallVerdict verdict = CALL_EXCUSED;
 
 	if (!load_unit(step))
 		return;
-	was_in_call = step->position->in_call;
-	if (was_in_call && step->position->giving_up == NULL && find_crash(step))
+	if (step->position->in_call)
 	{
-		delivery_step_save(step);
-		return;
+		verdict = call_verdict_take(step->unit, step->position->call_no);
+		step->position->in_call = false;
+		step->position_changed = true;
+		if (step->position->giving_up == NULL && find_ended_call(step, verdict))
+		{
+			delivery_step_save(step);
+			return;
+		}
 	}
 	catch_up_with_horizon(step);
 	if (step->position->giving_up != NULL)
-		prepare_give_up(step, !was_in_call);
+		prepare_give_up(step, verdict != CALL_GUILTY && verdict != CALL_TIMED_OUT);
 	else
 		prepare_batch(step);
 	if (step->position_changed)

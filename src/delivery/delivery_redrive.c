@@ -27,6 +27,7 @@
 
 #include "base/own_transaction.h"
 #include "base/sequence_number.h"
+#include "delivery/call_verdict.h"
 #include "delivery/delivery_answer.h"
 #include "delivery/delivery_call.h"
 #include "delivery/delivery_redrive.h"
@@ -151,6 +152,16 @@ find_batch(int64 mapping_no)
 							 " ORDER BY failed_at, id LIMIT 1",
 							 &row, batch_from_row);
 	return batches == NIL ? NULL : linitial(batches);
+}
+
+/* What tells the call of a batch from that of another one of its mapping */
+static int64
+number_of_batch(const RedriveBatch *batch)
+{
+	int64 number;
+
+	memcpy(&number, &batch->id, sizeof(number));
+	return number;
 }
 
 /* Marks the call of a batch as begun, durably. */
@@ -299,9 +310,14 @@ prepare_redrive(RedriveStep *redrive, const DeliveryUnit *unit, DeliveryOutcome 
 	outcome->result = DELIVERY_AGAIN;
 	if (redrive->batch->in_call)
 	{
-		(void) end_batch(redrive->batch,
-						 "the handler's process ended during the call", 0);
-		return false;
+		CallVerdict verdict = call_verdict_take(unit, number_of_batch(redrive->batch));
+
+		if (verdict != CALL_EXCUSED && verdict != CALL_TERMINATED)
+		{
+			(void) end_batch(redrive->batch,
+							 "the handler's process ended during the call", 0);
+			return false;
+		}
 	}
 	mark_call(redrive->batch);
 	return true;
@@ -329,6 +345,7 @@ delivery_redrive_step(const DeliveryUnit *unit)
 	if (!calls)
 		return outcome;
 
+	call_verdict_begin(unit, number_of_batch(redrive.batch));
 	PG_TRY();
 	{
 		perform_redrive(&redrive);
@@ -343,6 +360,7 @@ delivery_redrive_step(const DeliveryUnit *unit)
 		MemoryContextSwitchTo(context);
 	}
 	PG_END_TRY();
+	call_verdict_end();
 	if (error != NULL)
 	{
 		own_transaction_begin();

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "base/own_transaction.h"
+#include "delivery/call_verdict.h"
 #include "delivery/delivery_call.h"
 #include "delivery/delivery_perform.h"
 #include "delivery/delivery_prepare.h"
@@ -42,6 +43,20 @@ log_failure(DeliveryStep *step, const ErrorData *error)
 				 error->context ? (errcontext("%s", error->context)) : 0));
 }
 
+/*
+ * Is an error in the second transaction the handler's?  It is not if the
+ * handler could not write because the server, the database or the role is
+ * read-only, as before a switchover.
+ */
+static FailureKind
+kind_of_failure(const DeliveryStep *step, const ErrorData *error)
+{
+	if (!step->has_begun ||
+		(step->is_read_only && error->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION))
+		return FAILURE_BEFORE;
+	return FAILURE_ERROR;
+}
+
 /* The third transaction, after an error in the second one */
 static void
 record_failure(DeliveryStep *step, const ErrorData *error)
@@ -54,7 +69,7 @@ record_failure(DeliveryStep *step, const ErrorData *error)
 	}
 	own_transaction_begin();
 	MemoryContextSwitchTo(step->context);
-	delivery_step_fail(step, step->has_begun ? FAILURE_ERROR : FAILURE_BEFORE,
+	delivery_step_fail(step, kind_of_failure(step, error),
 					   delivery_call_error_text(error));
 	if (!delivery_position_save(step->position))
 		delivery_step_set_result(step, DELIVERY_BLOCKED,
@@ -129,6 +144,7 @@ try_to_perform(DeliveryStep *step)
 {
 	ErrorData *volatile error = NULL;
 
+	call_verdict_begin(step->unit, step->position->call_no);
 	PG_TRY();
 	{
 		delivery_perform(step);
@@ -143,6 +159,7 @@ try_to_perform(DeliveryStep *step)
 		MemoryContextSwitchTo(step->context);
 	}
 	PG_END_TRY();
+	call_verdict_end();
 	return error;
 }
 

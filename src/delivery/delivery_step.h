@@ -26,7 +26,7 @@ typedef enum StepKind
 /* How a call has failed */
 typedef enum FailureKind
 {
-	FAILURE_BEFORE,	 /* the handler could not be called: costs no attempt */
+	FAILURE_BEFORE,	 /* not the handler's fault: costs no attempt */
 	FAILURE_ERROR,	 /* the handler has raised an error */
 	FAILURE_CRASH,	 /* the process that called it has died */
 	FAILURE_REPORTED /* the answer reports the first record as failed */
@@ -49,7 +49,8 @@ typedef struct DeliveryStep
 	DeliveryPosition	 *position;
 	bool				  position_changed; /* and has not been saved since */
 	DeliveryBatch		  batch;
-	bool				  has_begun; /* an error now is the handler's */
+	bool				  has_begun;	/* an error now is the handler's */
+	bool				  is_read_only; /* by settings, not by the handler */
 } DeliveryStep;
 
 /* Sets what is to be done with the unit after the step; wake_at may be 0. */

@@ -5,8 +5,8 @@
  * Each handler worker has an entry, which says what unit it is to run and how
  * the run has ended.  The dispatcher of its database makes the entry, starts
  * the worker, and frees the entry when the worker's process has ended.  If the
- * dispatcher itself has ended, its successor does, or any dispatcher that needs
- * an entry.  Each of the two sets the other's latch.
+ * dispatcher itself has ended, its successor does, or any dispatcher that
+ * needs an entry.  Each of the two sets the other's latch.
  *
  * Invariant: a unit is in one entry at most (in one that is not IDLE), and
  * only that entry's worker runs it.  When a dispatcher has died, its successor

@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "delivery/call_verdict.h"
 #include "delivery/delivery_call.h"
 #include "delivery/delivery_redrive.h"
 #include "delivery/delivery_run.h"
@@ -116,11 +117,13 @@ handler_worker_main(Datum main_arg)
 
 	worker_slots_attach(main_arg);
 	handler_mailbox_attach(*(const int *) worker_slots_extra());
+	call_verdict_attach(*(const int *) worker_slots_extra());
 	/* What PL/Python prints shall reach the log at once. */
 	setenv("PYTHONUNBUFFERED", "1", 0);
 	BackgroundWorkerInitializeConnectionByOid(worker_slots_my_database(),
 											  worker_slots_my_role(),
 											  COMPAT_WORKER_AS_ANY_ROLE);
+	worker_slots_fix_settings();
 	handler_mailbox_connected();
 	delivery_call_init();
 	keep_freed_memory();

@@ -22,6 +22,7 @@
 
 #include "base/ddbstreams.h"
 #include "base/settings.h"
+#include "delivery/call_verdict.h"
 #include "delivery/delivery_dispatcher.h"
 #include "delivery/handler_mailbox.h"
 #include "delivery/handler_worker.h"
@@ -55,6 +56,7 @@ request_shared_memory(void)
 	RequestAddinShmemSpace(worker_shared_size());
 	RequestAddinShmemSpace(shard_watch_shmem_size());
 	RequestAddinShmemSpace(handler_mailbox_shmem_size());
+	RequestAddinShmemSpace(call_verdict_shmem_size());
 }
 
 static void
@@ -69,6 +71,7 @@ start_shared_memory(void)
 	worker_shared_init();
 	shard_watch_shmem_init();
 	handler_mailbox_shmem_init();
+	call_verdict_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 

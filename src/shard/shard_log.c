@@ -178,12 +178,6 @@ shard_log_last_number(Relation shard)
 	return 0;
 }
 
-bool
-shard_log_was_shut_down_since(TimestampTz time)
-{
-	return !shared->recovers && PgStartTime > time;
-}
-
 int64
 shard_log_now(void)
 {

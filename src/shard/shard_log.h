@@ -47,7 +47,4 @@ extern bool shard_log_page_numbers(Relation shard, BlockNumber block,
  */
 extern int64 shard_log_last_number(Relation shard);
 
-/* Has the server been shut down in good order, and started, since a time? */
-extern bool shard_log_was_shut_down_since(TimestampTz time);
-
 #endif /* DDBSTREAMS_SHARD_LOG_H */

@@ -441,6 +441,16 @@ worker_slots_connect(void)
 	for (Size i = 0; i < lengthof(settings); i++)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET,
 						PGC_S_OVERRIDE);
+	worker_slots_fix_settings();
+}
+
+void
+worker_slots_fix_settings(void)
+{
+#ifdef COMPAT_HAS_TRANSACTION_TIMEOUT
+	/* Handlers have ddbstreams.handler_timeout. */
+	SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+#endif
 }
 
 const void *

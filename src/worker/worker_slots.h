@@ -112,6 +112,12 @@ extern void worker_slots_attach(Datum main_arg);
  */
 extern void worker_slots_connect(void);
 
+/*
+ * For a worker that has connected in another way, as a role: takes the
+ * settings away that end processes.
+ */
+extern void worker_slots_fix_settings(void);
+
 /* What the starter has passed on; WORKER_EXTRA_LENGTH bytes can be read. */
 extern const void *worker_slots_extra(void);
 

@@ -2,7 +2,10 @@
 # crash, the handler itself.
 #
 # To see it fail: let worker_end_is_ordered know only slots that quit
-# (worker_end.c).
+# (worker_end.c); return CALL_GUILTY at the end of judge, or in place of
+# CALL_EXCUSED in call_verdict_take, or do not look at quit in read_file
+# (call_verdict.c); FAILURE_ERROR for all errors in kind_of_failure
+# (delivery_run.c).
 
 use strict;
 use warnings;
@@ -87,44 +90,61 @@ sub ends_in_log
 	return join("\n", grep { /FATAL|background worker "ddbstreams/ } split(/\n/, $log));
 }
 
-# A call that waits until the lock is free.  Holding the lock in a session of
-# ours keeps a call running for as long as a test needs it.
-my $uuid = make('waits', 'BEGIN PERFORM pg_advisory_xact_lock_shared(5); ' . note_ids('waits') . ' RETURN NULL; END',
-	'maximum_retry_attempts => 0');
-my $holder;
+# A call with row N waits until there is a role go_N, so that a test can keep it
+# running without a session in its database.
+my $uuid = make('waits', qq{
+	DECLARE
+		role text := 'go_' || (event->'Records'->0->'dynamodb'->'Keys'->'id'->>'N');
+	BEGIN
+		WHILE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) LOOP
+			PERFORM pg_sleep(0.02);
+		END LOOP;
+		} . note_ids('waits') . q{
+		RETURN NULL;
+	END}, 'batch_size => 1, maximum_retry_attempts => 0');
 
-sub hold_call
+# Waits until another call than the last one runs.
+my $calls = 0;
+
+sub call_runs
 {
-	my ($id) = @_;
+	my ($name) = @_;
 
-	$holder = session($node);
-	$holder->query_safe('SELECT pg_advisory_lock(5)');
-	sql("INSERT INTO waits VALUES ($id)");
-	comes_to(stats($uuid, 'state'), 'delivering', 'a call runs');
+	comes_to(qq{SELECT state, call_no > $calls FROM ddbstreams.mapping_stats, ddbstreams_shards.mapping_shard
+		WHERE mapping = '$uuid' AND in_call}, 'delivering|t', $name);
+	$calls = sql('SELECT max(call_no) FROM ddbstreams_shards.mapping_shard WHERE in_call');
 	return;
 }
 
-sub free_call
+sub start_call
 {
 	my ($id) = @_;
 
-	$holder->query_safe('SELECT pg_advisory_unlock(5)') if $holder;
-	$holder = undef;
-	comes_to("SELECT count(*) FROM waits_seen WHERE id = $id", '1', '... with success in the end');
+	sql("INSERT INTO waits VALUES ($id)");
+	call_runs('a call runs');
+	return;
+}
+
+sub let_call_end
+{
+	my ($id, $name) = @_;
+
+	sql("CREATE ROLE go_$id");
+	comes_to("SELECT count(*) FROM waits_seen WHERE id = $id", '1', $name);
 	is(sql(stats($uuid, 'batches_failed')), '0', '... and no batch was given up');
 	return;
 }
 
 # --- a shutdown ---------------------------------------------------------------
 
-hold_call(1);
+start_call(1);
 my $from = -s $node->logfile;
-$holder->quit;
-$holder = undef;
 $node->stop('fast');
 is(ends_in_log($from), '', 'a shutdown ends workers quietly, one in a call too');
 $node->start;
-free_call(1);
+call_runs('the call runs again');
+is(sql(stats($uuid, 'attempts')), '1', '... for the first time, as far as attempts go');
+let_call_end(1, '... with success');
 comes_to(q{SELECT string_agg(DISTINCT worker_type, ' ' ORDER BY worker_type) FROM ddbstreams.workers WHERE pid IS NOT NULL
 	AND worker_type <> 'maintenance'},
 	'dispatcher handler launcher', 'idle workers');
@@ -132,6 +152,106 @@ $from = -s $node->logfile;
 $node->stop('smart');
 is(ends_in_log($from), '', '... end quietly, too');
 $node->start;
+
+# --- ends that are not the handler's doing ------------------------------------------
+
+# Each of these comes four times: once more than a batch may end its process.
+
+start_call(2);
+foreach my $time (1 .. 4)
+{
+	sql('CREATE DATABASE copy TEMPLATE postgres', 'template1');
+	sql('DROP DATABASE copy', 'template1');
+	call_runs("after DDL that ends workers, time $time, it runs again");
+	is(sql(stats($uuid, 'attempts')), '1', '... which has cost no attempt');
+}
+let_call_end(2, '... with success');
+
+start_call(3);
+foreach my $time (1 .. 4)
+{
+	sql(stats($uuid, 'pg_terminate_backend(worker_pid)'));
+	call_runs("terminated by another session, time $time, it runs again");
+	is(sql(stats($uuid, 'attempts, last_error')), "1|the handler's process was terminated during the call",
+		'... which has cost no attempt');
+}
+let_call_end(3, '... with success');
+
+start_call(4);
+foreach my $time (1 .. 4)
+{
+	my $session = session($node);
+
+	kill('KILL', $session->query_safe('SELECT pg_backend_pid()'));
+	call_runs("after a crash of another process, time $time, it runs again");
+	is(sql(stats($uuid, 'attempts')), '1', '... which has cost no attempt');
+}
+let_call_end(4, '... with success');
+
+start_call(5);
+foreach my $time (1 .. 4)
+{
+	kill_server($node);
+	$node->start;
+	call_runs("after the death of the whole server, time $time, it runs again");
+	is(sql(stats($uuid, 'attempts')), '1', '... which has cost no attempt');
+}
+let_call_end(5, '... with success');
+
+# A batch that is redriven
+my $failed = make('fails', q{BEGIN
+		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'go_redrive') THEN
+			RAISE EXCEPTION 'no';
+		END IF;
+		WHILE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'go_redriven') LOOP
+			PERFORM pg_sleep(0.02);
+		END LOOP;
+		} . note_ids('fails') . q{
+		RETURN NULL;
+	END}, 'maximum_retry_attempts => 0');
+sql('INSERT INTO fails VALUES (1)');
+comes_to(stats($failed, 'batches_failed'), '1', 'a batch is given up');
+sql('CREATE ROLE go_redrive');
+is(sql('SELECT ddbstreams.redrive()'), '1', '... and redriven');
+comes_to(q{SELECT count(*) FROM ddbstreams_shards.failed_batch WHERE in_call}, '1', '... its call runs');
+sql('CREATE DATABASE copy TEMPLATE postgres', 'template1');
+sql('CREATE ROLE go_redriven');
+comes_to('SELECT count(*) FROM fails_seen', '1', 'after DDL that ends workers it is called again');
+comes_to('SELECT count(*) FROM ddbstreams.failed_batches WHERE redriven_at IS NOT NULL', '1', '... with success');
+
+# --- read-only ------------------------------------------------------------------------
+
+my $writer = make('writes', 'BEGIN ' . note_ids('writes') . ' RETURN NULL; END', 'batch_size => 1, maximum_retry_attempts => 0');
+
+sub read_only
+{
+	my ($id, $what, $name) = @_;
+	my $handlers = q{SELECT pg_reload_conf(), pg_terminate_backend(pid) FROM ddbstreams.workers WHERE worker_type = 'handler'};
+
+	sql("$what SET default_transaction_read_only = on; $handlers");
+	sql("SET default_transaction_read_only = off; INSERT INTO writes VALUES ($id)");
+	comes_to(stats($writer, 'state, attempts, last_error'), 'retrying|0|cannot execute INSERT in a read-only transaction',
+		"while $name is read-only, attempts are not counted");
+	sql("SET default_transaction_read_only = off; $what RESET default_transaction_read_only; $handlers");
+	comes_to("SELECT count(*) FROM writes_seen WHERE id = $id", '1', '... and afterwards the batch is delivered');
+	is(sql(stats($writer, 'batches_failed')), '0', '... and none was given up');
+	return;
+}
+
+read_only(1, 'ALTER SYSTEM', 'the server');
+read_only(2, 'ALTER DATABASE postgres', 'the database');
+read_only(3, 'ALTER ROLE postgres', 'the role');
+
+# PostgreSQL 17 has a setting that would end handlers.
+if ($node->pg_version >= 17)
+{
+	sql(q{ALTER SYSTEM SET transaction_timeout = '1s'; SELECT pg_reload_conf()});
+	my $slow = make('slow', 'BEGIN PERFORM pg_sleep(3); ' . note_ids('slow') . ' RETURN NULL; END', 'maximum_retry_attempts => 0');
+	sql('INSERT INTO slow VALUES (1)');
+	comes_to('SELECT count(*) FROM slow_seen', '1', 'transaction_timeout does not end handlers');
+	is(sql(stats($slow, 'batches_failed')), '0', '... and no batch was given up');
+	sql('ALTER SYSTEM RESET transaction_timeout; SELECT pg_reload_conf()');
+}
 
 $node->stop;
 done_testing();

@@ -264,7 +264,8 @@ $holder->query_safe('SELECT pg_advisory_lock(5)');
 sql(q{INSERT INTO hit VALUES (1)});
 comes_to(stats($uuid, 'state'), 'delivering', 'a call waits');
 sql(stats($uuid, 'pg_terminate_backend(worker_pid)'));
-comes_to(stats($uuid, 'attempts, state'), '2|delivering', 'ended, it is tried again');
+comes_to(stats($uuid, 'attempts, state, last_error'), q{1|delivering|the handler's process was terminated during the call},
+	'ended, it is tried again');
 $holder->query_safe('SELECT pg_advisory_unlock(5)');
 comes_to(q{SELECT count(*) FROM hit_seen}, '1', '... with success');
 sql(q{INSERT INTO hit VALUES (2)});

@@ -1,0 +1,346 @@
+/*
+ * call_verdict.c
+ *	  Which calls of handlers have ended their process, and how.
+ *
+ * The mark in_call in a unit's position tells that the process which made the
+ * call has ended, and not why.  A handler must pay for a call that has ended
+ * its own process, above all by a crash, which restarts the server; it must
+ * not pay for what others do.  Without a verdict found here a call is excused.
+ *
+ * A process that ends in good order (proc_exit) passes the verdict itself: it
+ * knows who has sent SIGTERM, and the FATAL error.
+ *
+ * A process that crashes can say nothing, and shared memory is lost with it.
+ * So each handler worker writes into a file, without syncing it, which call it
+ * makes.  After a crash the postmaster ends all others by SIGQUIT; they write
+ * down, in the signal handler, that their calls are excused.  When the
+ * postmaster makes the shared memory anew, it reads the file: the call that is
+ * marked as running is the one that has crashed.  It is not, if no process has
+ * written that SIGQUIT came: then all of them were killed at once, with the
+ * machine or by kill -9, and nobody knows of any call that it is guilty.
+ *
+ * The file is in pg_stat_tmp, which base backups leave out.  If it cannot be
+ * written, crashes are not counted.
+ *
+ * Verdicts wait in shared memory, and in the file, because there may be
+ * another crash first, until a step of the unit takes them.  One that is never
+ * taken, because the position was written just before the crash, is
+ * overwritten in the end.  The shared memory is guarded by a spinlock.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file_perm.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "storage/pmsignal.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+
+#include "delivery/call_verdict.h"
+#include "worker/worker_end.h"
+
+#define CALLS_FILE PG_STAT_TMP_DIR "/ddbstreams_calls"
+
+#define CALLS_MAGIC	 0xDDB50001
+#define MAX_VERDICTS 64
+
+typedef enum CallState
+{
+	CALL_NONE,
+	CALL_RUNNING,
+	CALL_JUDGED
+} CallState;
+
+/* A call that runs, or one that has been judged */
+typedef struct CallRecord
+{
+	int32		 state;	  /* CallState */
+	int32		 verdict; /* CallVerdict; means something if JUDGED */
+	Oid			 database;
+	DeliveryUnit unit;
+	int64		 call_no;
+} CallRecord;
+
+/* The file begins with this; behind it are the running calls. */
+typedef struct CallsHeader
+{
+	uint32	   magic;
+	int32	   call_count;
+	int32	   quit; /* SIGQUIT has come to one of the processes */
+	CallRecord verdicts[MAX_VERDICTS];
+} CallsHeader;
+
+typedef struct CallVerdicts
+{
+	slock_t	   mutex;
+	int		   next; /* the record to be overwritten if none is free */
+	CallRecord records[MAX_VERDICTS];
+} CallVerdicts;
+
+static CallVerdicts *verdicts = NULL;
+static int			 calls_fd = -1;
+static int			 my_index = -1;
+static CallRecord	 my_call; /* its state is NONE while no call runs */
+static bool			 my_call_timed_out = false;
+
+static off_t
+offset_of_call(int index)
+{
+	return sizeof(CallsHeader) + (off_t) index * sizeof(CallRecord);
+}
+
+static off_t
+offset_of_verdict(int index)
+{
+	return offsetof(CallsHeader, verdicts) + (off_t) index * sizeof(CallRecord);
+}
+
+/* A failure is ignored: it costs no more than a crash that is not counted. */
+static void
+write_at(off_t offset, const void *data, size_t size)
+{
+	if (calls_fd >= 0 && pwrite(calls_fd, data, size, offset) < 0)
+		return;
+}
+
+/*
+ * --- in the postmaster ------------------------------------------------------
+ */
+
+Size
+call_verdict_shmem_size(void)
+{
+	return sizeof(CallVerdicts);
+}
+
+/* Keeps a verdict in shared memory; returns its index. */
+static int
+keep_verdict(const CallRecord *record)
+{
+	int index = -1;
+
+	SpinLockAcquire(&verdicts->mutex);
+	for (int i = 0; i < MAX_VERDICTS && index < 0; i++)
+	{
+		if (verdicts->records[i].state == CALL_NONE)
+			index = i;
+	}
+	if (index < 0)
+	{
+		index = verdicts->next;
+		verdicts->next = (index + 1) % MAX_VERDICTS;
+	}
+	verdicts->records[index] = *record;
+	SpinLockRelease(&verdicts->mutex);
+	return index;
+}
+
+/* Keeps the verdicts of a file that an earlier life of the server has left. */
+static void
+read_file(int fd)
+{
+	CallsHeader *header = palloc0(sizeof(CallsHeader));
+
+	if (pread(fd, header, sizeof(CallsHeader), 0) == sizeof(CallsHeader) &&
+		header->magic == CALLS_MAGIC)
+	{
+		for (int i = 0; i < MAX_VERDICTS; i++)
+		{
+			if (header->verdicts[i].state == CALL_JUDGED)
+				(void) keep_verdict(&header->verdicts[i]);
+		}
+		for (int i = 0; header->quit && i < header->call_count; i++)
+		{
+			CallRecord call;
+
+			if (pread(fd, &call, sizeof(call), offset_of_call(i)) != sizeof(call))
+				break;
+			if (call.state != CALL_RUNNING)
+				continue;
+			call.state = CALL_JUDGED;
+			call.verdict = CALL_GUILTY;
+			(void) keep_verdict(&call);
+		}
+	}
+	pfree(header);
+}
+
+/* Writes a file without running calls. */
+static bool
+write_file(int fd)
+{
+	CallsHeader *header = palloc0(sizeof(CallsHeader));
+	off_t		 size = offset_of_call(max_worker_processes);
+	bool		 written;
+
+	header->magic = CALLS_MAGIC;
+	header->call_count = max_worker_processes;
+	memcpy(header->verdicts, verdicts->records, sizeof(header->verdicts));
+	errno = 0;
+	written = ftruncate(fd, 0) == 0 && ftruncate(fd, size) == 0 &&
+			  pwrite(fd, header, sizeof(CallsHeader), 0) == sizeof(CallsHeader);
+	pfree(header);
+	return written;
+}
+
+void
+call_verdict_shmem_init(void)
+{
+	bool found;
+	int	 fd;
+
+	verdicts = ShmemInitStruct("ddbstreams verdicts", call_verdict_shmem_size(),
+							   &found);
+	if (found)
+		return;
+	memset(verdicts, 0, call_verdict_shmem_size());
+	SpinLockInit(&verdicts->mutex);
+	if (!IsPostmasterEnvironment || IsBinaryUpgrade)
+		return;
+	fd = BasicOpenFile(CALLS_FILE, O_RDWR | O_CREAT | PG_BINARY);
+	if (fd >= 0)
+		read_file(fd);
+	if (fd < 0 || !write_file(fd))
+		ereport(LOG,
+				(errcode_for_file_access(),
+				 errmsg("ddbstreams could not write file \"%s\": %m", CALLS_FILE),
+				 errdetail("Calls of handlers that crash the server will not be counted.")));
+	if (fd >= 0)
+		close(fd);
+}
+
+/*
+ * --- in a worker ------------------------------------------------------------
+ */
+
+/* Runs in a signal handler. */
+static void
+note_quit(void)
+{
+	int32 quit = true;
+	int32 state = CALL_NONE;
+
+	write_at(offsetof(CallsHeader, quit), &quit, sizeof(quit));
+	if (my_index >= 0)
+		write_at(offset_of_call(my_index), &state, sizeof(state));
+}
+
+/* Judges the call that runs while the process ends in good order. */
+static CallVerdict
+judge(void)
+{
+	int sqlstate = worker_end_fatal_sqlstate();
+
+	if (my_call_timed_out)
+		return CALL_TIMED_OUT;
+	if (worker_end_is_ordered() || !PostmasterIsAlive())
+		return CALL_EXCUSED;
+	if (worker_end_is_from_outside())
+		return CALL_TERMINATED;
+
+	/*
+	 * PL/Python's plpy.fatal has a class of its own.  These classes are what
+	 * PostgreSQL and libraries raise: no memory or no room for more of
+	 * something, an error of the system or of the program, transaction_timeout
+	 * and the like.
+	 */
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_INVALID_TRANSACTION_STATE:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return CALL_FATAL;
+		case ERRCODE_OPERATOR_INTERVENTION:
+			return sqlstate == ERRCODE_ADMIN_SHUTDOWN ? CALL_GUILTY : CALL_FATAL;
+		default:
+			return CALL_GUILTY;
+	}
+}
+
+static void
+judge_at_exit(int code, Datum arg)
+{
+	CallVerdict verdict;
+
+	if (my_call.state != CALL_RUNNING)
+		return;
+	verdict = judge();
+	if (verdict != CALL_EXCUSED)
+	{
+		my_call.state = CALL_JUDGED;
+		my_call.verdict = verdict;
+		write_at(offset_of_verdict(keep_verdict(&my_call)), &my_call, sizeof(my_call));
+	}
+	call_verdict_end();
+}
+
+void
+call_verdict_attach(int index)
+{
+	my_index = index;
+	calls_fd = BasicOpenFile(CALLS_FILE, O_RDWR | O_CLOEXEC | PG_BINARY);
+	if (calls_fd >= 0)
+		ReserveExternalFD();
+	worker_end_set_quit_function(note_quit);
+	before_shmem_exit(judge_at_exit, 0);
+}
+
+void
+call_verdict_begin(const DeliveryUnit *unit, int64 call_no)
+{
+	memset(&my_call, 0, sizeof(my_call));
+	my_call.state = CALL_RUNNING;
+	my_call.database = MyDatabaseId;
+	my_call.unit = *unit;
+	my_call.call_no = call_no;
+	my_call_timed_out = false;
+	write_at(offset_of_call(my_index), &my_call, sizeof(my_call));
+}
+
+void
+call_verdict_end(void)
+{
+	my_call.state = CALL_NONE;
+	write_at(offset_of_call(my_index), &my_call.state, sizeof(my_call.state));
+}
+
+void
+call_verdict_note_time_out(void)
+{
+	my_call_timed_out = true;
+}
+
+CallVerdict
+call_verdict_take(const DeliveryUnit *unit, int64 call_no)
+{
+	CallVerdict verdict = CALL_EXCUSED;
+	int			index = -1;
+	int32		state = CALL_NONE;
+
+	SpinLockAcquire(&verdicts->mutex);
+	for (int i = 0; i < MAX_VERDICTS && index < 0; i++)
+	{
+		CallRecord *record = &verdicts->records[i];
+
+		if (record->state == CALL_JUDGED && record->database == MyDatabaseId &&
+			record->call_no == call_no &&
+			memcmp(&record->unit, unit, sizeof(DeliveryUnit)) == 0)
+		{
+			index = i;
+			verdict = record->verdict;
+			record->state = CALL_NONE;
+		}
+	}
+	SpinLockRelease(&verdicts->mutex);
+	if (index >= 0)
+		write_at(offset_of_verdict(index), &state, sizeof(state));
+	return verdict;
+}

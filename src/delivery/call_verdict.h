@@ -1,0 +1,50 @@
+/*
+ * call_verdict.h
+ *	  Which calls of handlers have ended their process, and how.
+ */
+#ifndef DDBSTREAMS_CALL_VERDICT_H
+#define DDBSTREAMS_CALL_VERDICT_H
+
+#include "base/ddbstreams.h"
+
+#include "delivery/delivery.h"
+
+/* Why the process that made a call has ended during it */
+typedef enum CallVerdict
+{
+	CALL_EXCUSED,	 /* it is not known, or was nobody's fault */
+	CALL_TERMINATED, /* another process, such as an administrator's, did it */
+	CALL_FATAL,		 /* a FATAL error that is not the handler's */
+	CALL_TIMED_OUT,	 /* the call did not end when it was cancelled */
+	CALL_GUILTY		 /* the call itself has ended it, or crashed it */
+} CallVerdict;
+
+extern Size call_verdict_shmem_size(void);
+
+/* Called in the postmaster, at its start and after a crash of a backend. */
+extern void call_verdict_shmem_init(void);
+
+/*
+ * Called by a handler worker and by a dispatcher, before they connect.  index
+ * is that of the worker's entry in the mailbox; -1 for a dispatcher, which
+ * makes no calls.
+ */
+extern void call_verdict_attach(int index);
+
+/*
+ * A call begins or ends in this worker.  call_no is what tells the call from
+ * others of the same unit.
+ */
+extern void call_verdict_begin(const DeliveryUnit *unit, int64 call_no);
+extern void call_verdict_end(void);
+
+/* The call that runs is about to be ended because it does not end itself. */
+extern void call_verdict_note_time_out(void);
+
+/*
+ * Returns why the process of a call in this database has ended during it, and
+ * forgets it.
+ */
+extern CallVerdict call_verdict_take(const DeliveryUnit *unit, int64 call_no);
+
+#endif /* DDBSTREAMS_CALL_VERDICT_H */
