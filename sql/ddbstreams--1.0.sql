@@ -165,8 +165,8 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- stream_id, event_source_arn	the stream
 -- function_name		the handler: schema and name, looked up at each batch
 -- role_id				who made it; the handler runs as this role
--- database_id			where it was made or enabled last: in a copy of the
---						database the mapping is Disabled
+-- database_id, server_id	where it was made or enabled last: in a copy of the
+--						database the mapping is Disabled (mapping_origin.c)
 -- starting_position	TRIM_HORIZON or LATEST
 -- batch_size to filter_criteria	parameters, as Lambda's are
 -- enabled				what the user wants
@@ -183,6 +183,7 @@ CREATE TABLE ddbstreams_shards.mapping (
 	function_name text COLLATE "C" NOT NULL,
 	role_id oid NOT NULL,
 	database_id oid NOT NULL,
+	server_id int8 NOT NULL,
 	starting_position text NOT NULL,
 	batch_size int NOT NULL,
 	maximum_batching_window interval NOT NULL,

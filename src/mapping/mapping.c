@@ -4,10 +4,10 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 
 #include "mapping/mapping.h"
+#include "mapping/mapping_origin.h"
 
 char *
 mapping_uuid_text(const MappingInfo *mapping)
@@ -19,5 +19,5 @@ mapping_uuid_text(const MappingInfo *mapping)
 bool
 mapping_is_active(const MappingInfo *mapping)
 {
-	return mapping->enabled && mapping->database_id == MyDatabaseId;
+	return mapping->enabled && mapping_origin_is_here(mapping);
 }

@@ -27,6 +27,7 @@ typedef struct MappingInfo
 	char	   *function_name; /* see mapping_function_name */
 	Oid			role_id;	   /* made the mapping; handlers run as it */
 	Oid			database_id;   /* where it was made or enabled last */
+	int64		server_id;	   /* likewise */
 	char	   *starting_position;
 	int			batch_size;
 	int64		maximum_batching_window_usec;

@@ -18,6 +18,7 @@
 
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_lock.h"
+#include "mapping/mapping_origin.h"
 #include "mapping/mapping_shard.h"
 #include "registry/owner_sql.h"
 #include "registry/row.h"
@@ -32,6 +33,7 @@
 	COLUMN(mapping, function_name, TEXTOID, ROW_SET)                  \
 	COLUMN(mapping, role_id, OIDOID, ROW_FIXED)                       \
 	COLUMN(mapping, database_id, OIDOID, ROW_SET)                     \
+	COLUMN(mapping, server_id, INT8OID, ROW_SET)                      \
 	COLUMN(mapping, starting_position, TEXTOID, ROW_FIXED)            \
 	COLUMN(mapping, batch_size, INT4OID, ROW_SET)                     \
 	COLUMN(mapping, maximum_batching_window, INTERVALOID, ROW_SET)    \
@@ -69,6 +71,7 @@ mapping_from_row(const TableRow *row)
 	mapping->function_name = row_text(row, Anum_mapping_function_name);
 	mapping->role_id = row_oid(row, Anum_mapping_role_id);
 	mapping->database_id = row_oid(row, Anum_mapping_database_id);
+	mapping->server_id = row_int64(row, Anum_mapping_server_id);
 	mapping->starting_position = row_text(row, Anum_mapping_starting_position);
 	mapping->batch_size = row_int32(row, Anum_mapping_batch_size);
 	mapping->maximum_batching_window_usec =
@@ -111,6 +114,7 @@ row_from_mapping(TableRow *row, const MappingInfo *mapping)
 	row_set_text(row, Anum_mapping_function_name, mapping->function_name);
 	row_set_oid(row, Anum_mapping_role_id, mapping->role_id);
 	row_set_oid(row, Anum_mapping_database_id, mapping->database_id);
+	row_set_int64(row, Anum_mapping_server_id, mapping->server_id);
 	row_set_text(row, Anum_mapping_starting_position,
 				 mapping->starting_position);
 	row_set_int32(row, Anum_mapping_batch_size, mapping->batch_size);
@@ -222,8 +226,10 @@ mapping_catalog_any_enabled(void)
 
 	row_init(&key, &mapping_table);
 	row_set_oid(&key, Anum_mapping_database_id, MyDatabaseId);
+	row_set_int64(&key, Anum_mapping_server_id, mapping_origin_server());
 	return owner_sql_execute("SELECT FROM " MAPPING_TABLE
-							 " WHERE enabled AND database_id = $database_id LIMIT 1",
+							 " WHERE enabled AND database_id = $database_id"
+							 " AND server_id = $server_id LIMIT 1",
 							 &key) > 0;
 }
 

@@ -28,6 +28,7 @@
 #include "mapping/mapping_change.h"
 #include "mapping/mapping_function.h"
 #include "mapping/mapping_lock.h"
+#include "mapping/mapping_origin.h"
 #include "mapping/mapping_params.h"
 #include "mapping/mapping_shard.h"
 #include "reading/stream_access.h"
@@ -161,7 +162,7 @@ mapping_change_set_enabled(MappingInfo *mapping, bool enabled)
 	 * The user says so in this database, which may be a copy of the first one.
 	 */
 	if (enabled)
-		mapping->database_id = MyDatabaseId;
+		mapping_origin_set(mapping);
 }
 
 MappingInfo *
@@ -178,7 +179,7 @@ mapping_change_begin_create(const char *event_source_arn,
 	mapping->stream_id = find_event_source(event_source_arn, snapshot)->stream_id;
 	mapping->role_id = GetUserId();
 	check_role_can_log_in(mapping->role_id);
-	mapping->database_id = MyDatabaseId;
+	mapping_origin_set(mapping);
 	mapping->created_at = mapping->last_modified = GetCurrentTimestamp();
 	mapping->version = 1;
 	mapping->change = "Creating";

@@ -30,6 +30,7 @@
 #include "mapping/mapping_change.h"
 #include "mapping/mapping_definition.h"
 #include "mapping/mapping_function.h"
+#include "mapping/mapping_origin.h"
 #include "mapping/mapping_params.h"
 #include "registry/id_sequence.h"
 
@@ -258,7 +259,7 @@ mapping_definition_restore(const StreamInfo *stream, const char *text)
 	mapping->event_source_arn = stream->arn;
 	mapping->starting_position = required_text_member(definition, "starting_position");
 	mapping_change_check_starting_position(mapping);
-	mapping->database_id = MyDatabaseId;
+	mapping_origin_set(mapping);
 	mapping->created_at = mapping->last_modified = GetCurrentTimestamp();
 	mapping->version = 1;
 	mapping->change = "Creating";

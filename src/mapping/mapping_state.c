@@ -19,6 +19,7 @@
 #include "utils/syscache.h"
 
 #include "mapping/mapping_lock.h"
+#include "mapping/mapping_origin.h"
 #include "mapping/mapping_shard.h"
 #include "mapping/mapping_state.h"
 #include "registry/stream_catalog.h"
@@ -41,6 +42,8 @@ mapping_state_processing_result(const MappingInfo *mapping)
 {
 	const char *result = mapping_state_problem(mapping);
 
+	if (result == NULL && !mapping_origin_is_here(mapping))
+		result = "PROBLEM: The mapping was enabled in another database or on another server";
 	if (result == NULL)
 		result = mapping_shard_last_result(mapping->mapping_no);
 	return result != NULL ? result : "No records processed";

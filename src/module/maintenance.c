@@ -31,6 +31,7 @@
 #include "lineage/expiry.h"
 #include "lineage/lineage.h"
 #include "mapping/mapping_catalog.h"
+#include "mapping/mapping_origin.h"
 #include "module/maintenance.h"
 #include "registry/catalog_table.h"
 #include "stream/stream_check.h"
@@ -64,7 +65,8 @@ static char last_errors[WORKER_ERROR_LENGTH];
 static StringInfoData errors;
 
 /*
- * Has a dispatcher started if this database has an enabled mapping.  Commands
+ * Disables the mappings that come from another server, and has a dispatcher
+ * started if this database has an enabled mapping.  Commands
  * on mappings do so when they commit; this is for those that were committed as
  * prepared transactions, or before the server was started.
  */
@@ -75,6 +77,7 @@ look_for_mappings(void)
 	ListCell *lc;
 
 	own_transaction_begin();
+	mapping_origin_settle();
 	found = mapping_catalog_any_enabled();
 	own_transaction_commit();
 	if (found)

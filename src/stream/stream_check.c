@@ -27,6 +27,7 @@
 #include "utils/syscache.h"
 
 #include "base/own_transaction.h"
+#include "mapping/mapping_origin.h"
 #include "registry/decoding.h"
 #include "registry/stream_catalog.h"
 #include "stream/stream_check.h"
@@ -198,6 +199,7 @@ stream_check_decoding(void)
 	if (!worker_databases_is_thorough_run())
 		return;
 	own_transaction_begin();
+	mapping_origin_settle(); /* it needs to see whether marks are missing */
 	if (!decoding_hide_all())
 		worker_databases_request_thorough_run(MyDatabaseId, false);
 	own_transaction_commit();
