@@ -40,6 +40,7 @@
 #include "shard/shard_tables.h"
 #include "stream/stream.h"
 #include "stream/stream_definition.h"
+#include "stream/stream_neighbours.h"
 #include "stream/stream_triggers.h"
 
 #define MIN_RETENTION USECS_PER_MINUTE
@@ -139,6 +140,9 @@ refuse_relation(Relation rel, const char *what, const char *hint)
 static void
 check_kind(Relation rel, bool is_root)
 {
+	const char *claim;
+	const char *hint;
+
 	switch (rel->rd_rel->relkind)
 	{
 		case RELKIND_RELATION:
@@ -169,6 +173,9 @@ check_kind(Relation rel, bool is_root)
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
 		refuse_relation(rel, "an unlogged table",
 						"Run ALTER TABLE … SET LOGGED first.");
+	claim = stream_neighbours_claim(RelationGetRelid(rel), &hint);
+	if (claim != NULL)
+		refuse_relation(rel, claim, hint);
 	if (is_root && rel->rd_rel->relispartition)
 		refuse_relation(rel, "a partition",
 						psprintf("Name its root, \"%s\", instead.",

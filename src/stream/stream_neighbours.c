@@ -1,0 +1,133 @@
+/*
+ * stream_neighbours.c
+ *	  Tables whose rows another extension keeps elsewhere.
+ *
+ * Citus keeps the rows of its tables in shards, which are tables of other
+ * names, and TimescaleDB those of a hypertable in chunks; Cypher statements of
+ * Apache AGE write to label tables and fire no row trigger.  A stream on such a
+ * table would capture nothing, or not everything.
+ *
+ * Each of these extensions has a table that lists the tables concerned.  A name
+ * alone proves nothing: the list is read only if it is a member of the installed
+ * extension, and has the columns that are expected.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "stream/stream_neighbours.h"
+
+/* A list of tables, by their OIDs, or by schema and name */
+typedef struct Neighbour
+{
+	const char *extension;
+	const char *schema; /* of the list */
+	const char *list;
+	const char *oid_column;	   /* or NULL */
+	const char *schema_column; /* if there is no oid_column */
+	const char *name_column;
+	const char *claim;
+	const char *hint;
+} Neighbour;
+
+static const Neighbour neighbours[] = {
+	{"citus", "pg_catalog", "pg_dist_partition", "logicalrelid", NULL, NULL,
+	 "a table of Citus, which keeps its rows in shards",
+	 "Call undistribute_table first, or keep the table out of Citus."},
+	{"timescaledb", "_timescaledb_catalog", "hypertable", NULL, "schema_name",
+	 "table_name", "a hypertable, which keeps its rows in chunks",
+	 "Use a table that PostgreSQL itself partitions."},
+	{"age", "ag_catalog", "ag_label", "relation", NULL, NULL,
+	 "a label of Apache AGE, which writes past triggers",
+	 "Keep the rows in a table of your own."}};
+
+/* Returns the list of an extension, or InvalidOid if it is not installed. */
+static Oid
+find_list(const Neighbour *neighbour)
+{
+	Oid extension = get_extension_oid(neighbour->extension, true);
+	Oid schema = get_namespace_oid(neighbour->schema, true);
+	Oid relid;
+
+	if (!OidIsValid(extension) || !OidIsValid(schema))
+		return InvalidOid;
+	relid = get_relname_relid(neighbour->list, schema);
+	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION ||
+		getExtensionOfObject(RelationRelationId, relid) != extension)
+		return InvalidOid;
+	return relid;
+}
+
+/* Has a row this OID, or this name, in a column of that name? */
+static bool
+column_equals(Relation rel, HeapTuple tuple, const char *column, Oid oid,
+			  const char *name)
+{
+	AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+	Oid		   type = get_atttype(RelationGetRelid(rel), attnum);
+	bool	   isnull = true;
+	Datum	   value = 0;
+
+	if (attnum > 0)
+		value = heap_getattr(tuple, attnum, RelationGetDescr(rel), &isnull);
+	if (isnull)
+		return false;
+	if (type == OIDOID || type == REGCLASSOID)
+		return DatumGetObjectId(value) == oid;
+	return type == NAMEOID && strcmp(NameStr(*DatumGetName(value)), name) == 0;
+}
+
+static bool
+is_listed(const Neighbour *neighbour, Relation list, HeapTuple tuple, Oid relid)
+{
+	if (neighbour->oid_column != NULL)
+		return column_equals(list, tuple, neighbour->oid_column, relid, "");
+	return column_equals(list, tuple, neighbour->schema_column, InvalidOid,
+						 get_namespace_name(get_rel_namespace(relid))) &&
+		   column_equals(list, tuple, neighbour->name_column, InvalidOid,
+						 get_rel_name(relid));
+}
+
+static bool
+claims(const Neighbour *neighbour, Oid relid)
+{
+	Oid			oid = find_list(neighbour);
+	Relation	list = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : NULL;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	if (list == NULL)
+		return false;
+	scan = systable_beginscan(list, InvalidOid, false, NULL, 0, NULL);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		found = is_listed(neighbour, list, tuple, relid);
+	systable_endscan(scan);
+	table_close(list, AccessShareLock);
+	return found;
+}
+
+const char *
+stream_neighbours_claim(Oid relid, const char **hint)
+{
+	for (Size i = 0; i < lengthof(neighbours); i++)
+	{
+		if (claims(&neighbours[i], relid))
+		{
+			*hint = neighbours[i].hint;
+			return neighbours[i].claim;
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,17 @@
+/*
+ * stream_neighbours.h
+ *	  Tables whose rows another extension keeps elsewhere.
+ */
+#ifndef DDBSTREAMS_STREAM_NEIGHBOURS_H
+#define DDBSTREAMS_STREAM_NEIGHBOURS_H
+
+#include "base/ddbstreams.h"
+
+/*
+ * Returns what a table is to an extension that writes its rows past triggers,
+ * or keeps them in other tables ("a table that Citus distributes"), and sets
+ * *hint to what can be done.  Returns NULL for all other tables.
+ */
+extern const char *stream_neighbours_claim(Oid relid, const char **hint);
+
+#endif /* DDBSTREAMS_STREAM_NEIGHBOURS_H */
