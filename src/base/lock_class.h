@@ -9,6 +9,7 @@
  *
  * class						second field, third field	file
  * LOCK_CLASS_READER_SLOT		shard's table, slot			reader_slots.c
+ * LOCK_CLASS_DELIVERY_SLOT		shard's table, slot			reader_slots.c
  * LOCK_CLASS_CONSUMER_WORKER	consumer, hash of worker	consumer_catalog.c
  * LOCK_CLASS_CONSUMER_LEASES	consumer, 0					consumer_catalog.c
  */
@@ -18,5 +19,6 @@
 #define LOCK_CLASS_READER_SLOT	   57
 #define LOCK_CLASS_CONSUMER_WORKER 58
 #define LOCK_CLASS_CONSUMER_LEASES 59
+#define LOCK_CLASS_DELIVERY_SLOT   60
 
 #endif /* DDBSTREAMS_LOCK_CLASS_H */

@@ -53,8 +53,8 @@ typedef struct DeliveryBatch
 
 /*
  * Reads the batch that is asked for, under the snapshot, into
- * CurrentMemoryContext.  Waits until the shard has fewer readers than it may
- * have (reader_slots.c); holds no lock afterwards.
+ * CurrentMemoryContext.  Waits until the shard has fewer deliveries that read
+ * it than it may have (reader_slots.c); holds no lock afterwards.
  */
 extern void delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 								Snapshot snapshot);

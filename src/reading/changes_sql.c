@@ -55,8 +55,6 @@ typedef struct ShardCursor
 	ShardReader	  *reader;
 	RecordDecoder *decoder;
 	ShardRecord	   record;
-	LOCKTAG		   slot;
-	bool		   has_slot;
 } ShardCursor;
 
 typedef struct ChangesScan
@@ -80,12 +78,25 @@ compare_cursors(Datum a, Datum b, void *arg)
 	return -strcmp(x->node->shard->shard_id, y->node->shard->shard_id);
 }
 
-/* Reads a cursor's next record; false if there is none for this scan. */
+/*
+ * Reads a cursor's next record; false if there is none for this scan.  It
+ * takes a reader slot only for as long as it reads a page: what follows may
+ * call code of the reader's own, which may take any time.
+ */
 static bool
 advance_cursor(ChangesScan *scan, ShardCursor *cursor)
 {
-	return shard_reader_next(cursor->reader, &cursor->record) &&
-		   cursor->record.number < scan->end;
+	bool	has_slot = false;
+	LOCKTAG slot;
+	bool	found;
+
+	if (!shard_reader_has_next(cursor->reader))
+		has_slot = reader_slots_take(cursor->node->shard->shard_table,
+									 READER_WAITS, &slot);
+	found = shard_reader_next(cursor->reader, &cursor->record);
+	if (has_slot)
+		reader_slots_release(&slot);
+	return found && cursor->record.number < scan->end;
 }
 
 static void
@@ -93,8 +104,6 @@ close_cursor(ShardCursor *cursor)
 {
 	record_decoder_close(cursor->decoder);
 	shard_reader_close(cursor->reader);
-	if (cursor->has_slot)
-		reader_slots_release(&cursor->slot);
 	pfree(cursor);
 }
 
@@ -110,16 +119,20 @@ open_cursor(ChangesScan *scan, ShardNode *node)
 	int64			 first = Max(scan->first, shard->starting_number);
 	int64			 age_horizon = horizon_of_shard_by_age(scan->stream, shard);
 	ShardCursor		*cursor;
+	LOCKTAG			 slot;
+	bool			 has_slot;
 
 	if (shard->starting_number >= scan->end ||
 		(!ShardIsOpen(shard) && shard->ending_number < Max(first, age_horizon)))
 		return false;
 	cursor = palloc0(sizeof(ShardCursor));
 	cursor->node = node;
-	cursor->has_slot = reader_slots_take(shard->shard_table, true, &cursor->slot);
+	has_slot = reader_slots_take(shard->shard_table, READER_WAITS, &slot);
 	if (first < age_horizon)
 		first = Max(first, horizon_of_shard(scan->stream, shard, scan->snapshot));
 	cursor->reader = shard_reader_open(shard, scan->snapshot, first - 1);
+	if (has_slot)
+		reader_slots_release(&slot);
 	cursor->decoder = record_decoder_create(shard, scan->snapshot);
 	if (!advance_cursor(scan, cursor))
 	{

@@ -23,11 +23,11 @@
  * comes first: while a backend waits for one, it has opened nothing.
  */
 static void
-open_reader(RecordPage *page, int64 position, bool waits_for_slot, Snapshot snapshot)
+open_reader(RecordPage *page, int64 position, ReaderKind kind, Snapshot snapshot)
 {
 	ShardInfo *shard = page->iterator->shard;
 
-	page->has_reader_slot = reader_slots_take(shard->shard_table, waits_for_slot,
+	page->has_reader_slot = reader_slots_take(shard->shard_table, kind,
 											  &page->reader_slot);
 	page->reader = shard_reader_open(shard, snapshot, position);
 	page->decoder = record_decoder_create(shard, snapshot);
@@ -53,7 +53,8 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 	page->max_records = max_records;
 	page->horizon = horizon_of_shard_by_age(page->iterator->stream,
 											page->iterator->shard);
-	open_reader(page, iterator_position_resolve(page->iterator, snapshot), false, snapshot);
+	open_reader(page, iterator_position_resolve(page->iterator, snapshot),
+				READER_RAISES_ERROR, snapshot);
 }
 
 void
@@ -69,7 +70,7 @@ record_page_begin_at(RecordPage *page, StreamInfo *stream, ShardInfo *shard,
 	page->iterator->position = position;
 	page->max_records = max_records;
 	page->horizon = horizon;
-	open_reader(page, position, true, snapshot);
+	open_reader(page, position, READER_WAITS, snapshot);
 }
 
 void

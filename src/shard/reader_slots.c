@@ -6,6 +6,9 @@
  * ddbstreams.max_readers_per_shard of them.  So a slot is freed whatever
  * happens: at the end of a failed subtransaction, of the transaction, and of
  * the process.  And callers that wait are served in turn.
+ *
+ * Deliveries have as many slots of their own, so that no session can keep them
+ * from the records, however long it holds a slot.
  */
 #include "postgres.h"
 
@@ -17,20 +20,21 @@
 #include "shard/reader_slots.h"
 
 bool
-reader_slots_take(Oid shard_table, bool wait, LOCKTAG *slot)
+reader_slots_take(Oid shard_table, ReaderKind kind, LOCKTAG *slot)
 {
-	int count = setting_max_readers_per_shard;
+	int	   count = setting_max_readers_per_shard;
+	uint16 lock_class = kind == READER_DELIVERS ? LOCK_CLASS_DELIVERY_SLOT :
+												  LOCK_CLASS_READER_SLOT;
 
 	if (count == 0)
 		return false;
 	for (int i = 0; i < count; i++)
 	{
-		SET_LOCKTAG_ADVISORY(*slot, MyDatabaseId, shard_table, i,
-							 LOCK_CLASS_READER_SLOT);
+		SET_LOCKTAG_ADVISORY(*slot, MyDatabaseId, shard_table, i, lock_class);
 		if (LockAcquire(slot, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
 			return true;
 	}
-	if (!wait)
+	if (kind == READER_RAISES_ERROR)
 		ereport(ERROR,
 				(errcode(ERRCODE_LIMIT_EXCEEDED),
 				 errmsg("Too many readers read the shard at the same moment"),
@@ -38,7 +42,7 @@ reader_slots_take(Oid shard_table, bool wait, LOCKTAG *slot)
 				 errhint("Try again, or use event source mappings, consumers or changes(), which wait for their turn.")));
 
 	SET_LOCKTAG_ADVISORY(*slot, MyDatabaseId, shard_table, MyProcPid % count,
-						 LOCK_CLASS_READER_SLOT);
+						 lock_class);
 	(void) LockAcquire(slot, ExclusiveLock, false, false);
 	return true;
 }

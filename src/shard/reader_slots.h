@@ -9,12 +9,19 @@
 
 #include "storage/lock.h"
 
+/* What becomes of a reader if all slots are taken */
+typedef enum ReaderKind
+{
+	READER_RAISES_ERROR, /* LimitExceededException */
+	READER_WAITS,
+	READER_DELIVERS /* it waits; but deliveries have slots of their own */
+} ReaderKind;
+
 /*
  * Takes a slot of a shard and sets *slot to it.  Returns false if there is no
- * limit; then there is nothing to release.  If all slots are taken, the call
- * waits for one, or raises LimitExceededException.
+ * limit; then there is nothing to release.
  */
-extern bool reader_slots_take(Oid shard_table, bool wait, LOCKTAG *slot);
+extern bool reader_slots_take(Oid shard_table, ReaderKind kind, LOCKTAG *slot);
 
 extern void reader_slots_release(const LOCKTAG *slot);
 

@@ -215,7 +215,7 @@ shard_reader_next(ShardReader *reader, ShardRecord *record)
 	HeapTupleHeader tuple;
 	ItemId			item;
 
-	while (reader->next >= reader->count)
+	while (!shard_reader_has_next(reader))
 	{
 		if (reader->stop_behind)
 			reader->end = READER_AT_UNRESOLVED;

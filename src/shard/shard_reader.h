@@ -68,6 +68,16 @@ extern ShardReader *shard_reader_open(const ShardInfo *shard, Snapshot snapshot,
  */
 extern bool shard_reader_next(ShardReader *reader, ShardRecord *record);
 
+/*
+ * Is the next record in the reader's copy of a page, so that shard_reader_next
+ * does not look into the shard?
+ */
+static inline bool
+shard_reader_has_next(const ShardReader *reader)
+{
+	return reader->next < reader->count;
+}
+
 /* Returns the page where reading behind a position would begin. */
 extern BlockNumber shard_reader_block_of(ShardReader *reader, int64 position);
 
