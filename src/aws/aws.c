@@ -27,12 +27,14 @@ PG_FUNCTION_INFO_V1(ddbstreams_aws);
 /* Reads a request and appends the members of its response, without braces. */
 typedef void (*AwsOperation)(AwsRequest *request, StringInfo response);
 
-static const struct AwsOperationEntry
+typedef struct AwsOperationEntry
 {
 	const char	*target; /* a prefix that a request may put before the name */
 	const char	*name;
 	AwsOperation run;
-} operations[] = {
+} AwsOperationEntry;
+
+static const AwsOperationEntry operations[] = {
 	{STREAMS_TARGET, "ListStreams", aws_stream_list},
 	{STREAMS_TARGET, "DescribeStream", aws_stream_describe},
 	{STREAMS_TARGET, "GetShardIterator", aws_stream_get_shard_iterator},
@@ -64,7 +66,7 @@ unknown_operation(const char *operation)
 			 errhint("The operations are %s.", names.data)));
 }
 
-static AwsOperation
+static const AwsOperationEntry *
 find_operation(const char *operation)
 {
 	for (int i = 0; i < (int) lengthof(operations); i++)
@@ -75,7 +77,7 @@ find_operation(const char *operation)
 		if (strncmp(operation, target, strlen(target)) == 0)
 			name += strlen(target);
 		if (strcmp(name, operations[i].name) == 0)
-			return operations[i].run;
+			return &operations[i];
 	}
 	unknown_operation(operation);
 	return NULL; /* keep compiler quiet */
@@ -85,22 +87,23 @@ find_operation(const char *operation)
 Datum
 ddbstreams_aws(PG_FUNCTION_ARGS)
 {
-	AwsOperation   run;
-	AwsRequest	  *request;
-	StringInfoData response;
+	const AwsOperationEntry *operation;
+	AwsRequest				*request;
+	StringInfoData			 response;
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("operation");
 	if (PG_ARGISNULL(1))
 		error_null_argument("request");
-	run = find_operation(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	operation = find_operation(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	request = aws_request_parse(PG_GETARG_TEXT_PP(1));
+	request->is_lambda = strcmp(operation->target, MAPPINGS_TARGET) == 0;
 
 	/* The buffer becomes the result: it begins with room for the header. */
 	initStringInfo(&response);
 	appendStringInfoSpaces(&response, VARHDRSZ);
 	appendStringInfoChar(&response, '{');
-	run(request, &response);
+	operation->run(request, &response);
 	appendStringInfoChar(&response, '}');
 	SET_VARSIZE(response.data, response.len);
 	PG_RETURN_TEXT_P((text *) response.data);

@@ -192,7 +192,6 @@ check_params(AwsRequest *request)
 	(void) destination_member(request);
 	set_values(request, &scratch);
 	aws_request_check(request);
-	refuse_unsupported(request);
 }
 
 /* Sets all parameters that a request has. */
@@ -276,14 +275,18 @@ aws_mapping_create(AwsRequest *request, StringInfo response)
 	char					*function = function_member(request, AWS_REQUIRED);
 	char					*arn = aws_request_string(request, "EventSourceArn",
 													  AWS_OPTIONAL, 0, PG_INT32_MAX);
-	char					*position = aws_request_enum(request, "StartingPosition",
-														 AWS_REQUIRED, positions,
-														 lengthof(positions));
+	char					*position;
 	MappingInfo				*mapping;
 
+	/* Lambda looks at the source before it misses a position. */
+	if (arn == NULL && request->violations->count == 0)
+		mapping_change_check_event_source_arn("");
+	position = aws_request_enum(request, "StartingPosition", AWS_REQUIRED,
+								positions, lengthof(positions));
 	check_params(request);
 	mapping = mapping_change_begin_create(arn == NULL ? "" : arn, position,
 										  statement_snapshot());
+	refuse_unsupported(request);
 	mapping_change_set_function(mapping, find_function(function));
 	set_params(request, mapping);
 	mapping_change_finish_create(mapping, statement_snapshot());
@@ -310,6 +313,7 @@ aws_mapping_update(AwsRequest *request, StringInfo response)
 	bool		 was_active;
 
 	check_params(request);
+	refuse_unsupported(request);
 	mapping = mapping_change_begin_update(parse_uuid(uuid));
 	was_active = mapping_is_active(mapping);
 	if (function != NULL)
@@ -332,7 +336,8 @@ aws_mapping_delete(AwsRequest *request, StringInfo response)
 
 /*
  * Returns the mappings that the caller may see, of one stream and of one
- * function.  The function may be gone: then its mappings know its name.
+ * function.  The function may be gone: then its mappings know its name.  A
+ * stream or a function that is not there has no mappings.
  */
 static List *
 find_mappings(const char *arn, const char *function)
@@ -354,8 +359,6 @@ find_mappings(const char *arn, const char *function)
 		if (!mapping_function_is_named(mapping->function_name, function))
 			mappings = foreach_delete_current(mappings, lc);
 	}
-	if (mappings == NIL)
-		mapping_function_not_found(ERRCODE_UNDEFINED_OBJECT);
 	return mappings;
 }
 
@@ -395,7 +398,7 @@ aws_mapping_list(AwsRequest *request, StringInfo response)
 	aws_request_check(request);
 	if (marker != NULL)
 		last = parse_marker(marker);
-	if (arn != NULL)
+	if (arn != NULL && strncmp(arn, "arn:", 4) != 0)
 		mapping_change_check_event_source_arn(arn);
 	limit = Min(limit, MAX_PAGE);
 

@@ -54,7 +54,8 @@ aws_request_parse(text *json)
 				 errhint("A request without members is written {}.")));
 	request->members = &jsonb->root;
 	request->path = "";
-	request->violations = palloc(sizeof(AwsViolations));
+	request->is_lambda = false;
+	request->violations = palloc0(sizeof(AwsViolations));
 	request->violations->count = 0;
 	initStringInfo(&request->violations->text);
 	return request;
@@ -86,6 +87,7 @@ note_violation(AwsRequest *request, const char *name, const char *value,
 {
 	StringInfo text = &request->violations->text;
 
+	request->violations->has_full_stop = false;
 	if (request->violations->count++ > 0)
 		appendStringInfoString(text, "; ");
 	if (value == NULL)
@@ -104,8 +106,10 @@ note_violation(AwsRequest *request, const char *name, const char *value,
 static void
 note_absence(AwsRequest *request, const char *name, AwsPresence presence)
 {
-	if (presence == AWS_REQUIRED)
-		note_violation(request, name, NULL, "not be null");
+	if (presence != AWS_REQUIRED)
+		return;
+	note_violation(request, name, NULL, "not be null");
+	request->violations->has_full_stop = request->is_lambda;
 }
 
 void
@@ -116,9 +120,10 @@ aws_request_check(AwsRequest *request)
 	if (count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%d validation error%s detected: %s", count,
+				 errmsg("%d validation error%s detected: %s%s", count,
 						count == 1 ? "" : "s",
-						request->violations->text.data)));
+						request->violations->text.data,
+						request->violations->has_full_stop ? "." : "")));
 }
 
 /* Returns AWS's name for the JSON type of a value. */
@@ -294,6 +299,7 @@ aws_request_object(AwsRequest *request, const char *name, AwsPresence presence)
 	object->members = value.val.binary.data;
 	object->path = psprintf("%s.", member_path(request, name));
 	object->violations = request->violations;
+	object->is_lambda = request->is_lambda;
 	return object;
 }
 

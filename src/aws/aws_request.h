@@ -21,6 +21,7 @@ typedef struct AwsViolations
 {
 	int			   count;
 	StringInfoData text;
+	bool		   has_full_stop; /* Lambda's text for a missing member */
 } AwsViolations;
 
 /* A request, or an object in it */
@@ -29,6 +30,7 @@ typedef struct AwsRequest
 	JsonbContainer *members;
 	const char	   *path;		/* before a member's name in messages */
 	AwsViolations  *violations; /* shared by a request and its objects */
+	bool			is_lambda;	/* of an operation of Lambda's */
 } AwsRequest;
 
 /* Reads the text of a request; it is an error if it is no JSON object. */

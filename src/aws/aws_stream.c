@@ -85,7 +85,7 @@ is_of_table(const StreamInfo *stream, Oid table_oid, const char *table_name)
 
 /*
  * Returns the streams that the caller may read, of one table if table_name is
- * not NULL.
+ * not NULL; none if there is no such table.
  */
 static List *
 readable_streams(const char *table_name)
@@ -106,8 +106,6 @@ readable_streams(const char *table_name)
 			stream_access_may_read(stream))
 			streams = lappend(streams, stream);
 	}
-	if (table_name != NULL && !OidIsValid(table_oid) && streams == NIL)
-		aws_table_name_not_found(table_name);
 	list_sort(streams, compare_streams);
 	return streams;
 }

@@ -371,11 +371,14 @@ select mappings.refused('UpdateEventSourceMapping', json_build_object('UUID', :'
 select mappings.refused('CreateEventSourceMapping', '{}');
 select mappings.refused('CreateEventSourceMapping', '{"FunctionName": "", "StartingPosition": "latest"}');
 select mappings.refused('CreateEventSourceMapping', '{"FunctionName": "handler", "StartingPosition": "LATEST"}');
+select mappings.refused('CreateEventSourceMapping', '{"FunctionName": "missing"}');
+select mappings.refused('CreateEventSourceMapping', json_build_object('FunctionName', 'missing', 'EventSourceArn', :'arn')::text);
+select mappings.refused('CreateEventSourceMapping', json_build_object('EventSourceArn', :'arn', 'BatchSize', 0)::text);
 select length(mappings.refused('CreateEventSourceMapping', json_build_object('FunctionName', repeat('f', 257), 'StartingPosition', 'LATEST')::text)) < 1000;
 select member, mappings.refused('CreateEventSourceMapping',
     (jsonb_build_object('FunctionName', 'private', 'EventSourceArn', :'arn', 'StartingPosition', 'LATEST') || member::jsonb)::text)
 from unnest(array[
-    '{"StartingPosition": "AT_TIMESTAMP"}',
+    '{"StartingPosition": "AT_TIMESTAMP"}', '{"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1}',
     '{"EventSourceArn": "arn:aws:kinesis:ddblocal:000000000000:stream/s"}',
     '{"EventSourceArn": "arn:aws:dynamodb:ddblocal:000000000000:table/t/stream/2020"}',
     '{"EventSourceArn": 1}',
@@ -430,10 +433,15 @@ select mappings.pages(jsonb_build_object('MaxItems', 1, 'EventSourceArn', :'arn'
 select mappings.pages(jsonb_build_object('FunctionName', name))
 from unnest(array['quiet', 'mappings.quiet', 'arn:aws:lambda:x:1:function:mappings.quiet', '"map.two"."Odd ""Name"']) as name;
 select ddbstreams.aws('ListEventSourceMappings', json_build_object('EventSourceArn', :'arn' || 'x'));
+-- none of a source or a function that is not there
+select source, ddbstreams.aws('ListEventSourceMappings', json_build_object('EventSourceArn', source))
+from unnest(array['arn:aws:kinesis:ddblocal:000000000000:stream/s', 'arn:aws:dynamodb:ddblocal:000000000000:table/t/stream/2020', 'arn:x']) as source;
+select name, ddbstreams.aws('ListEventSourceMappings', json_build_object('FunctionName', name))
+from unnest(array['missing', 'no.such.function', 'arn:aws:lambda:ddblocal:000000000000:function:missing']) as name;
 select ddbstreams.aws('ListEventSourceMappings', '{"Marker": "1000000000000000000"}');
 select request, mappings.refused('ListEventSourceMappings', request)
 from unnest(array['{"MaxItems": 0}', '{"MaxItems": 10001}', '{"Marker": "x"}', '{"Marker": "-1"}', '{"Marker": "99999999999999999999"}',
-                  '{"FunctionName": "missing"}', '{"FunctionName": ""}', '{"EventSourceArn": "x"}']) as request;
+                  '{"FunctionName": ""}', '{"EventSourceArn": "x"}', '{"EventSourceArn": "t"}']) as request;
 -- more than a page holds
 reset role;
 set client_min_messages = warning;
