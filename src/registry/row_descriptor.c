@@ -38,6 +38,7 @@
 #include "registry/catalog_table.h"
 #include "registry/heap_write.h"
 #include "registry/row_descriptor.h"
+#include "typed_json/json_writer.h"
 #include "typed_json/typed_json.h"
 
 #define CONTENT_VERSION 1
@@ -112,7 +113,8 @@ finish_column(RowColumn *column)
 	initStringInfo(&buf);
 	json_writer_append_string(&buf, column->name, strlen(column->name));
 	appendStringInfoChar(&buf, ':');
-	column->name_length = strlen(column->name);
+	column->name_length = json_writer_utf8_length(column->name,
+												  strlen(column->name));
 	column->json_name = pnstrdup(buf.data, buf.len);
 	column->json_name_length = buf.len;
 	pfree(buf.data);

@@ -8,7 +8,10 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "catalog/namespace.h"
 #include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
 
 #include "typed_json/json_scan.h"
 
@@ -48,6 +51,32 @@ hex4(const char *digits, const char *end)
 }
 
 /*
+ * Has the database's encoding the character of that code point?  If not,
+ * jsonb, and functions that look into a json value, raise an error for it.
+ */
+static bool
+encoding_has(int code)
+{
+	int			  encoding = GetDatabaseEncoding();
+	unsigned char utf8[MAX_MULTIBYTE_CHAR_LEN + 1] = {0};
+	unsigned char converted[MAX_MULTIBYTE_CHAR_LEN * MAX_CONVERSION_GROWTH + 1];
+	Oid			  conversion = InvalidOid;
+	int			  length;
+
+	if (code < 0x80 || encoding == PG_UTF8)
+		return true;
+	if (encoding != PG_SQL_ASCII && IsTransactionState())
+		conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+	if (!OidIsValid(conversion))
+		return false;
+	(void) unicode_to_utf8((pg_wchar) code, utf8);
+	length = pg_utf_mblen(utf8);
+	return pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding, utf8,
+										 length, converted, sizeof(converted),
+										 true) == length;
+}
+
+/*
  * Steps over the escape sequence whose backslash is at *pos; returns false if
  * there is none.
  */
@@ -83,6 +112,9 @@ scan_escape(JsonScan *scan, const char **pos)
 		{
 			*pos += 6;
 			scan->unescaped += 4;
+			code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+			if (!encoding_has(code))
+				scan->unusable = true;
 		}
 		else
 			scan->unusable = true;
@@ -90,8 +122,12 @@ scan_escape(JsonScan *scan, const char **pos)
 	else if (code == 0 || (code >= 0xDC00 && code < 0xE000))
 		scan->unusable = true;
 	else
+	{
 		scan->unescaped += code < 0x80 ? 1 : code < 0x800 ? 2 :
 															3;
+		if (!encoding_has(code))
+			scan->unusable = true;
+	}
 	scan->escaped += *pos - escape;
 	return true;
 }

@@ -1,7 +1,11 @@
 # Databases in other encodings than UTF-8: the extension can be created there,
 # and names and values outside of ASCII come through streams as they are.
 #
-# To see it fail: write a character outside of ASCII in the install script;
+# An escape in a json value that the encoding lacks makes the value a text, since
+# neither jsonb nor the operators of json can read it.
+#
+# To see it fail: let json_scan.c take any escape as usable; count a column's name
+# in the database's encoding (row_descriptor.c); write a character outside of ASCII in the install script;
 # EUC_JP has no ellipsis of three bytes.
 
 use strict;
@@ -15,12 +19,17 @@ use Test::More;
 
 my $node = new_server('encodings', '', bare => 1);
 
-# A database's encoding, and a name that can be written in it, in UTF-8
-my @encodings = ([ 'EUC_JP', '表' ], [ 'LATIN1', 'é' ], [ 'SQL_ASCII', 'é' ], [ 'UTF8', '😀' ]);
+# A database's encoding; a name that can be written in it, in UTF-8; and which of
+# the escapes \u00e9, \u20ac, and \ud83d\ude00 stand for a character in it
+my @encodings = (
+	[ 'EUC_JP', '表', 't|f|f' ],
+	[ 'LATIN1', 'é', 't|f|f' ],
+	[ 'SQL_ASCII', 'é', 'f|f|f' ],
+	[ 'UTF8', '😀', 't|t|t' ]);
 
 foreach my $case (@encodings)
 {
-	my ($encoding, $name) = @$case;
+	my ($encoding, $name, $escapes) = @$case;
 	my $database = lc "db_$encoding";
 	my $client = $encoding eq 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8';
 	my ($status, $stdout, $stderr);
@@ -40,6 +49,25 @@ SELECT new_image FROM ddbstreams.changes(null::"$name");
 SQL
 	is($status, 0, "$encoding: the extension and a stream are there") or diag($stderr);
 	is($stdout, qq({"id":{"N":"1"},"v$name":{"S":"$name"}}\n(1,$name)), "$encoding: a record");
+
+	$status = $node->psql(
+		$database, <<SQL, stdout => \$stdout, stderr => \$stderr, on_error_stop => 1);
+SET client_encoding = '$client';
+SELECT size_bytes FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn('"$name"')) AS d,
+	ddbstreams.get_records(ddbstreams.get_shard_iterator(ddbstreams.latest_stream_arn('"$name"'), d.shard_id, 'TRIM_HORIZON')) AS r;
+CREATE TABLE escapes (id int PRIMARY KEY, j json);
+SELECT ddbstreams.enable_stream('escapes', shard_count => 1) AS arn \\gset
+INSERT INTO escapes VALUES (1, '{"a":"\\u00e9"}'), (2, '{"a":"\\u20ac"}'), (3, '{"a":"\\ud83d\\ude00"}'), (4, '{"a":"\\u0041"}');
+CREATE TEMP TABLE read AS SELECT r.new_image FROM ddbstreams.describe_stream(:'arn') AS d,
+	ddbstreams.get_records(ddbstreams.get_shard_iterator(:'arn', d.shard_id, 'TRIM_HORIZON')) AS r;
+SELECT string_agg(new_image->'id'->>'N', ' ') FROM read;
+SELECT string_agg((new_image::jsonb->'j' ? 'M')::text, ' ' ORDER BY (new_image->'id'->>'N')) FROM read;
+SELECT new_image->'j' FROM read WHERE new_image->'id'->>'N' = '3';
+SQL
+	is($status, 0, "$encoding: all can be read as jsonb, and by its operators") or diag($stderr);
+	my $shown = $escapes =~ /t$/ ? '{"M":{"a":{"S":"\\ud83d\\ude00"}}}' : '{"S":"{\\"a\\":\\"\\\\ud83d\\\\ude00\\"}"}';
+	my $are_maps = join ' ', map { $_ eq 't' ? 'true' : 'false' } split(/\|/, $escapes), 't';
+	is($stdout, join("\n", 9 + 2 * length($name), '1 2 3 4', $are_maps, $shown), "$encoding: sizes in UTF-8, escapes");
 }
 
 done_testing();
