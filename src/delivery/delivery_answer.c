@@ -107,6 +107,7 @@ delivery_answer_read(Jsonb *answer, bool reports_failures, const int64 *numbers,
 	if (VARSIZE(answer) > DELIVERY_MAX_PAYLOAD)
 	{
 		fail_whole_batch(&result, "the answer is larger than 6 MB");
+		result.is_unhandled = true;
 		return result;
 	}
 	if (!JB_ROOT_IS_OBJECT(answer))

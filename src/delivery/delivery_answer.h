@@ -21,6 +21,7 @@ typedef struct DeliveryAnswer
 	AnswerKind	kind;
 	int			first_failed; /* index of a record of the batch, from 0 */
 	const char *problem;	  /* why the whole batch has failed, a literal */
+	bool		is_unhandled; /* then: it counts as the function's error */
 	Jsonb	   *state;		  /* of a tumbling window; NULL: there is none */
 } DeliveryAnswer;
 

@@ -98,6 +98,8 @@ delivery_event_failure(const DeliveryBatch *batch, const MappingInfo *mapping,
 {
 	StringInfoData buf;
 
+	/* AWS's count begins at 1, for a batch that was never called, too. */
+	attempts = Max(attempts, 1);
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "{\"requestContext\":{\"requestId\":\"%s\",\"functionArn\":",
 					 new_uuid_text());

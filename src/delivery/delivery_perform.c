@@ -141,9 +141,12 @@ perform_call(DeliveryStep *step)
 								  step->mapping->report_batch_item_failures && !is_final,
 								  step->batch.numbers, step->batch.count);
 	if (answer.kind == ANSWER_BATCH_FAILED)
+	{
+		step->has_reported = !answer.is_unhandled;
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s", answer.problem)));
+	}
 	if (is_final)
 	{
 		delivery_position_close_window(position);

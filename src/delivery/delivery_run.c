@@ -54,7 +54,7 @@ kind_of_failure(const DeliveryStep *step, const ErrorData *error)
 	if (!step->has_begun ||
 		(step->is_read_only && error->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION))
 		return FAILURE_BEFORE;
-	return FAILURE_ERROR;
+	return step->has_reported ? FAILURE_REPORTED : FAILURE_ERROR;
 }
 
 /* The third transaction, after an error in the second one */

@@ -29,7 +29,8 @@ typedef enum FailureKind
 	FAILURE_BEFORE,	 /* not the handler's fault: costs no attempt */
 	FAILURE_ERROR,	 /* the handler has raised an error */
 	FAILURE_CRASH,	 /* the process that called it has died */
-	FAILURE_REPORTED /* the answer reports the first record as failed */
+	FAILURE_REPORTED /* the answer reports the first record as failed, or
+					  * its batchItemFailures are not valid */
 } FailureKind;
 
 /*
@@ -50,6 +51,7 @@ typedef struct DeliveryStep
 	bool				  position_changed; /* and has not been saved since */
 	DeliveryBatch		  batch;
 	bool				  has_begun;	/* an error now is the handler's */
+	bool				  has_reported; /* ... and was not raised by it */
 	bool				  is_read_only; /* by settings, not by the handler */
 } DeliveryStep;
 

@@ -260,7 +260,7 @@ comes_to(q{SELECT count(*) FROM giving_seen WHERE id = 2 AND v = 3}, '1', 'the y
 is(sql(q{SELECT count(*) FROM giving_seen WHERE id = 1 AND v = 3}), '0', 'the old one is not');
 is(sql(q{SELECT failure->'requestContext'->>'condition', failure ? 'responseContext', jsonb_array_length(records),
 	failure->'requestContext'->'approximateInvokeCount' FROM ddbstreams.failed_batches ORDER BY failed_at DESC LIMIT 1}),
-	'RecordAgeExceeded|f|1|0', 'but given up');
+	'RecordAgeExceeded|f|1|1', 'but given up, as after one call');
 sql(q{ALTER SYSTEM RESET ddbstreams.clock_offset; SELECT pg_reload_conf()});
 
 # --- ReportBatchItemFailures --------------------------------------------------------------
@@ -327,8 +327,9 @@ foreach (@answers)
 		UPDATE answers_mood SET answer = $literal; UPDATE answers SET v = $v});
 	comes_to(qq{SELECT CASE WHEN EXISTS (SELECT FROM answers_seen WHERE v = $v) THEN 'success'
 			WHEN EXISTS (SELECT FROM ddbstreams.failed_batches) THEN 'failure' END,
-			(SELECT last_value FROM answers_calls)},
-		$meaning eq 'success' ? 'success|1' : 'failure|2', "answer $answer: $meaning");
+			(SELECT last_value FROM answers_calls),
+			(SELECT failure->'responseContext'->>'functionError' FROM ddbstreams.failed_batches)},
+		$meaning eq 'success' ? 'success|1|' : 'failure|2|', "answer $answer: $meaning");
 }
 sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', function_response_types => '{}');
 	UPDATE answers_mood SET answer = '{"batchItemFailures": [{"itemIdentifier": ""}]}'; UPDATE answers SET v = 1000});
@@ -336,6 +337,7 @@ comes_to(q{SELECT count(*) FROM answers_seen WHERE v = 1000}, '1', 'ignored unle
 sql(q{SELECT own_sql('DELETE FROM ddbstreams_shards.failed_batch');
 	UPDATE answers_mood SET answer = to_jsonb(repeat('x', 7000000)); UPDATE answers SET v = 1001});
 comes_to(stats($uuid, 'last_error, state'), 'the answer is larger than 6 MB|ready', 'a huge answer is a failure');
+is(sql(q{SELECT failure->'responseContext'->>'functionError' FROM ddbstreams.failed_batches}), 'Unhandled', '... of the function');
 sql(q{CREATE OR REPLACE FUNCTION answers_handler(event jsonb) RETURNS jsonb LANGUAGE sql AS
 	$$ SELECT to_jsonb(repeat('x', 100000000)) $$; UPDATE answers SET v = 1002});
 comes_to(stats($uuid, 'batches_failed, state'), ((grep { $_->[1] eq 'failure' } @answers) + 2) . '|ready', '... one of 100 MB, too');
