@@ -87,7 +87,7 @@ static CallVerdicts *verdicts = NULL;
 static int			 calls_fd = -1;
 static int			 my_index = -1;
 static CallRecord	 my_call; /* its state is NONE while no call runs */
-static bool			 my_call_timed_out = false;
+static volatile bool my_call_timed_out = false;
 
 static off_t
 offset_of_call(int index)

@@ -38,7 +38,10 @@ extern void call_verdict_attach(int index);
 extern void call_verdict_begin(const DeliveryUnit *unit, int64 call_no);
 extern void call_verdict_end(void);
 
-/* The call that runs is about to be ended because it does not end itself. */
+/*
+ * The call that runs is about to be ended because it does not end itself.  May
+ * be called in a signal handler.
+ */
 extern void call_verdict_note_time_out(void);
 
 /*

@@ -13,6 +13,13 @@
  *	   gets no more workers than there are for each mapping on average.
  *	3. All slow mappings together leave one worker to the others.
  *
+ * That a mapping is slow is known only when its calls have run for a while, so
+ * that slow mappings of one role may have taken all workers by then.
+ * Therefore a fourth rule (may_exceed):
+ *
+ *	4. If all workers are in slow calls, a role none of whose mappings has a
+ *	   worker gets one beyond ddbstreams.max_workers.
+ *
  * A unit is suspect if a call of its batch has ended the process that made it.
  * Only one suspect unit runs at a time: the crash of one restarts the server,
  * and would be counted against the others.
@@ -48,6 +55,7 @@ typedef struct HandlerPool
 	int	  count;		/* workers, also those that are about to end */
 	int	  busy;			/* workers that have a unit */
 	int	  slow;			/* workers that have a unit of a slow mapping */
+	int	  slow_calls;	/* workers whose present call is slow */
 	int	  mappings;		/* mappings that are known */
 	bool  suspect_runs; /* a suspect unit runs */
 	bool  is_short;		/* a ready unit has to wait for a worker */
@@ -77,7 +85,10 @@ count_pool(HandlerPool *pool)
 		pool->suspect_runs |= unit->outcome.suspect;
 		if (handler->state == HANDLER_RUNNING && handler->call_since != 0 &&
 			TimestampDifferenceExceeds(handler->call_since, now, DELIVERY_TIME_SLICE_MS))
+		{
 			unit->mapping->is_slow = true;
+			pool->slow_calls++;
+		}
 	}
 	dlist_foreach (iter, &delivery_queue_all_mappings)
 	{
@@ -89,6 +100,31 @@ count_pool(HandlerPool *pool)
 	}
 }
 
+/* May there be one more worker than ddbstreams.max_workers, for the role? */
+static bool
+may_exceed(const HandlerPool *pool, Oid role)
+{
+	ListCell *lc;
+
+	if (pool->busy != setting_max_workers || pool->slow_calls != pool->busy)
+		return false;
+	foreach (lc, pool->handlers)
+	{
+		HandlerInfo *handler = lfirst(lc);
+
+		if (handler->state != HANDLER_IDLE && handler->role == role)
+			return false;
+	}
+	return true;
+}
+
+/* How many workers may there be, if so many have a unit? */
+static int
+worker_limit(int busy)
+{
+	return setting_max_workers + (busy >= setting_max_workers ? 1 : 0);
+}
+
 /* May the mapping have one more of the workers? */
 static bool
 has_share(const HandlerPool *pool, const QueuedMapping *mapping)
@@ -96,7 +132,7 @@ has_share(const HandlerPool *pool, const QueuedMapping *mapping)
 	int total = setting_max_workers;
 
 	if (pool->busy >= total)
-		return false;
+		return may_exceed(pool, mapping->role);
 	if (pool->mappings == 1 || total == 1)
 		return true;
 	if (mapping->is_slow &&
@@ -181,7 +217,7 @@ start_handler(HandlerPool *pool, Oid role)
 
 	if (now < next_start || now < role_backoff_next_start(role))
 		return NULL;
-	if (pool->count >= setting_max_workers)
+	if (pool->count >= worker_limit(pool->busy))
 	{
 		make_room(pool, role);
 		return NULL;
@@ -288,8 +324,14 @@ delivery_assign_end_idle(void)
 	TimestampTz next = DT_NOEND;
 	List	   *handlers = handler_mailbox_list(MyDatabaseId);
 	List	   *kept = NIL; /* roles of which a worker is kept */
+	int			busy = 0;
 	ListCell   *lc;
 
+	foreach (lc, handlers)
+	{
+		if (((HandlerInfo *) lfirst(lc))->state != HANDLER_IDLE)
+			busy++;
+	}
 	foreach (lc, handlers)
 	{
 		HandlerInfo *handler = lfirst(lc);
@@ -297,11 +339,11 @@ delivery_assign_end_idle(void)
 
 		if (handler->state != HANDLER_IDLE || !handler->connected)
 			continue;
-		if (list_length(handlers) <= setting_max_workers &&
+		if (list_length(handlers) <= worker_limit(busy) &&
 			role_has_mappings(handler->role) && !list_member_oid(kept, handler->role))
 			kept = lappend_oid(kept, handler->role);
 		else if (end <= GetCurrentTimestamp() ||
-				 list_length(handlers) > setting_max_workers ||
+				 list_length(handlers) > worker_limit(busy) ||
 				 !role_has_mappings(handler->role))
 			worker_slots_terminate(handler->worker);
 		else

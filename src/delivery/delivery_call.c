@@ -4,7 +4,9 @@
  *
  * A call is cancelled after ddbstreams.handler_timeout, as if by
  * pg_cancel_backend().  A function that catches the cancellation is cancelled
- * again every second.
+ * again every second, and its process is ended after MAX_CANCELS times: no SQL
+ * function can catch that.  Only code in C that never checks for interrupts
+ * goes on.
  *
  * A cancellation may still be pending when the call has ended.  It must not
  * cancel what the worker does next, so that delivery_call_end takes it back.
@@ -29,21 +31,31 @@
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
+#include "delivery/call_verdict.h"
 #include "delivery/delivery_call.h"
 #include "mapping/mapping_function.h"
+#include "worker/worker_end.h"
 
 #define CANCEL_AGAIN_MS 1000
+#define MAX_CANCELS		5
 
 #define MAX_ERROR_LENGTH 1000
 
 static TimeoutId			 handler_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t timed_out = false;
+static volatile sig_atomic_t cancels = 0;
 
 /* Runs in a signal handler. */
 static void
 cancel_call(void)
 {
 	timed_out = true;
+	if (cancels++ >= MAX_CANCELS)
+	{
+		call_verdict_note_time_out();
+		worker_end_order();
+		return;
+	}
 	InterruptPending = true;
 	QueryCancelPending = true;
 	SetLatch(MyLatch);
@@ -83,6 +95,7 @@ delivery_call(Oid function, Jsonb *argument)
 	fcinfo->args[0].isnull = false;
 
 	timed_out = false;
+	cancels = 0;
 	if (setting_handler_timeout > 0)
 		enable_timeout_every(handler_timeout,
 							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),

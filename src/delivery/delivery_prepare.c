@@ -181,7 +181,12 @@ find_ended_call(DeliveryStep *step, CallVerdict verdict)
 	}
 	read_present_batch(step);
 	delivery_step_fail(step, kind, error);
-	if (kind == FAILURE_CRASH)
+	if (verdict == CALL_TIMED_OUT)
+		ereport(LOG,
+				(errmsg("ddbstreams has ended the process of a call of %s for event source mapping %s",
+						step->mapping->function_name, mapping_uuid_text(step->mapping)),
+				 errdetail("The call did not end when it was cancelled after ddbstreams.handler_timeout.")));
+	if (verdict == CALL_GUILTY)
 		ereport(LOG,
 				(errmsg("ddbstreams found that a call of %s for event source mapping %s has ended its process",
 						step->mapping->function_name, mapping_uuid_text(step->mapping)),

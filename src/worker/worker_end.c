@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "tcop/tcopprot.h"
 
 #include "worker/worker_end.h"
@@ -28,6 +29,7 @@
 
 static volatile sig_atomic_t sent_by_postmaster = false;
 static volatile sig_atomic_t sent_by_other = false;
+static volatile sig_atomic_t ordered_here = false;
 
 static void (*report_error)(const char *error) = NULL;
 static void (*quit_function)(void) = NULL;
@@ -68,7 +70,16 @@ handle_quit(int signal_number)
 bool
 worker_end_is_ordered(void)
 {
-	return sent_by_postmaster || worker_shared_my_slot->quits;
+	return sent_by_postmaster || ordered_here || worker_shared_my_slot->quits;
+}
+
+void
+worker_end_order(void)
+{
+	ordered_here = true;
+	InterruptPending = true;
+	ProcDiePending = true;
+	SetLatch(MyLatch);
 }
 
 bool

@@ -16,10 +16,16 @@ extern void worker_end_init(void (*error_function)(const char *error));
 
 /*
  * Has the process been told to end by what is no failure: by
- * worker_slots_terminate, or by a shutdown of the server?  Then its end is not
+ * worker_slots_terminate, by worker_end_order, or by a shutdown of the server?  Then its end is not
  * worth a word in the log.
  */
 extern bool worker_end_is_ordered(void);
+
+/*
+ * Ends the process, as if by worker_slots_terminate, as soon as it checks for
+ * interrupts.  May be called in a signal handler.
+ */
+extern void worker_end_order(void);
 
 /*
  * Has another process sent SIGTERM?  False if none has come, or if this

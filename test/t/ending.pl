@@ -5,7 +5,8 @@
 # (worker_end.c); return CALL_GUILTY at the end of judge, or in place of
 # CALL_EXCUSED in call_verdict_take, or do not look at quit in read_file
 # (call_verdict.c); FAILURE_ERROR for all errors in kind_of_failure
-# (delivery_run.c).
+# (delivery_run.c); no worker_end_order in cancel_call (delivery_call.c); no
+# may_exceed (delivery_assign.c).
 
 use strict;
 use warnings;
@@ -252,6 +253,37 @@ if ($node->pg_version >= 17)
 	is(sql(stats($slow, 'batches_failed')), '0', '... and no batch was given up');
 	sql('ALTER SYSTEM RESET transaction_timeout; SELECT pg_reload_conf()');
 }
+
+# --- handlers that do not end ------------------------------------------------------
+
+# They catch their cancellation, and belong to one role, which they would take all
+# workers for.
+sql(q{CREATE ROLE greedy LOGIN; ALTER SYSTEM SET ddbstreams.handler_timeout = 0; SELECT pg_reload_conf()});
+my @greedy = map {
+	make("greedy$_", q{BEGIN
+			LOOP
+				BEGIN
+					PERFORM pg_sleep(1000);
+				EXCEPTION WHEN query_canceled THEN
+					NULL;
+				END;
+			END LOOP;
+		END}, 'maximum_retry_attempts => 0', 'greedy')
+} 1 .. 5;
+sql("INSERT INTO greedy$_ VALUES (1)") foreach 1 .. 5;
+comes_to(q{SELECT count(*) FROM ddbstreams.workers WHERE worker_type = 'handler' AND state = 'delivering'}, '4',
+	'handlers of one role take all workers');
+foreach my $id (10 .. 12)
+{
+	sql("INSERT INTO writes VALUES ($id)");
+	comes_to("SELECT count(*) FROM writes_seen WHERE id = $id", '1', '... but those of another role do not wait for them');
+}
+sql(q{ALTER SYSTEM SET ddbstreams.handler_timeout = '300ms'; SELECT pg_reload_conf()});
+sql(q{SELECT pg_terminate_backend(pid) FROM ddbstreams.workers WHERE worker_type = 'handler'});
+comes_to("SELECT count(*), min(batches_failed), max(batches_failed), min(last_error) FROM ddbstreams.mapping_stats"
+		. " WHERE mapping IN ('" . join("', '", @greedy) . "')",
+	'5|1|1|the handler did not end when it was cancelled after ddbstreams.handler_timeout, 300 ms, and its process was ended',
+	'handlers that do not end when they are cancelled are ended, which is a failed attempt');
 
 $node->stop;
 done_testing();
