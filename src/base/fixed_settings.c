@@ -85,5 +85,5 @@ fixed_settings_begin(void)
 void
 fixed_settings_end(int nest_level)
 {
-	AtEOXact_GUC(true, nest_level);
+	AtEOXact_GUC(false, nest_level);
 }

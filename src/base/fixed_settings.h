@@ -30,8 +30,10 @@ extern void fixed_settings_restore_formats(const FixedSettings *saved);
 
 /*
  * Makes all fixed settings effective, and returns what fixed_settings_end
- * wants to be told.  After an error the end of the transaction or
- * subtransaction takes them back.
+ * wants to be told.  That takes them back, and with them all that code which
+ * ran in between has set: it may be another role's, and what it leaves in the
+ * search_path of a superuser's session would be believed.  After an error the
+ * end of the transaction or subtransaction takes them back.
  */
 extern int	fixed_settings_begin(void);
 extern void fixed_settings_end(int nest_level);

@@ -215,6 +215,29 @@ create trigger ddbstreams_capture after insert or update or delete on defined fo
 select count(*) from ddbstreams.describe_stream(ddbstreams.latest_stream_arn('defined'));
 reset role;
 
+--
+-- A conversion in changes() is code of other roles: it leaves no setting
+-- behind in the session that reads
+--
+
+set role regress_priv_owner;
+create table settings (id int primary key, v text);
+select ddbstreams.enable_stream('settings', shard_count => 1) is not null;
+insert into settings values (1, 'a');
+create function sets(text) returns boolean language plpgsql as $$
+begin
+    perform set_config('search_path', 'trap', false), set_config('row_security', 'off', false);
+    return true;
+end $$;
+create domain setting as text check (sets(value));
+alter table settings alter v type setting;
+reset role;
+set search_path = privileges, public;
+set row_security = on;
+select new_image from ddbstreams.changes(null::settings);
+show search_path;
+show row_security;
+
 \set VERBOSITY terse
 drop schema privileges cascade;
 drop owned by regress_priv_owner, regress_priv_reader, regress_priv_other, regress_priv_member, regress_priv_new;
