@@ -19,18 +19,22 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_trigger.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "module/own_table_guard.h"
+#include "registry/catalog_table.h"
 #include "registry/own_tables.h"
 #include "stream/stream_triggers.h"
 
@@ -153,7 +157,10 @@ before_create_table(CreateStmt *stmt)
 		refuse_if_own(lfirst_node(RangeVar, lc));
 }
 
-/* Behind ALTER EXTENSION ... DROP nothing would protect the table any more. */
+/*
+ * Behind ALTER EXTENSION ... DROP nothing would protect the object any more: a
+ * table, or the function of its guards.
+ */
 static void
 before_alter_extension(AlterExtensionContentsStmt *stmt)
 {
@@ -163,6 +170,63 @@ before_alter_extension(AlterExtensionContentsStmt *stmt)
 		refuse_if_own(makeRangeVarFromNameList(castNode(List, stmt->object)));
 	else if (stmt->objtype == OBJECT_SCHEMA)
 		refuse_if_own_schema(strVal(stmt->object));
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("extension \"%s\" keeps its objects", DDBSTREAMS_EXTENSION)));
+}
+
+/*
+ * CREATE OR REPLACE FUNCTION would put another function in the place of a
+ * guard, or of a trigger that runs in the sessions of all writers.
+ */
+static void
+before_create_function(CreateFunctionStmt *stmt)
+{
+	char *schema_name;
+	char *name;
+	Oid	  schema;
+	Oid	  extension;
+
+	if (!stmt->replace)
+		return;
+	DeconstructQualifiedName(stmt->funcname, &schema_name, &name);
+	if (schema_name == NULL)
+		schema = QualifiedNameGetCreationNamespace(stmt->funcname, &name);
+	else
+		schema = get_namespace_oid(schema_name, true);
+	extension = get_extension_oid(DDBSTREAMS_EXTENSION, true);
+	if (OidIsValid(schema) && OidIsValid(extension) &&
+		getExtensionOfObject(NamespaceRelationId, schema) == extension)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("function \"%s\" of schema \"%s\" cannot be replaced",
+						name, get_namespace_name(schema))));
+}
+
+/*
+ * The owner of the extension's objects can do what ddbstreams does as their
+ * owner.  REASSIGN OWNED, which a superuser runs before a role is dropped, must
+ * not make another role that owner by accident.
+ */
+static void
+before_reassign_owned(ReassignOwnedStmt *stmt)
+{
+	Oid		  owner;
+	ListCell *lc;
+
+	if (!catalog_table_is_installed() ||
+		superuser_arg(get_rolespec_oid(stmt->newrole, true)))
+		return;
+	owner = catalog_table_owner();
+	foreach (lc, stmt->roles)
+	{
+		if (get_rolespec_oid(lfirst_node(RoleSpec, lc), true) == owner)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("extension \"%s\" must belong to a superuser",
+							DDBSTREAMS_EXTENSION),
+					 errhint("Reassign what this role owns to a superuser.")));
+	}
 }
 
 /* Does the command come from PostgreSQL itself, pg_upgrade or ddbstreams? */
@@ -213,6 +277,15 @@ own_table_guard_before(Node *command)
 			break;
 		case T_CreateStmt:
 			before_create_table((CreateStmt *) command);
+			break;
+		case T_CreateForeignTableStmt:
+			before_create_table(&((CreateForeignTableStmt *) command)->base);
+			break;
+		case T_CreateFunctionStmt:
+			before_create_function((CreateFunctionStmt *) command);
+			break;
+		case T_ReassignOwnedStmt:
+			before_reassign_owned((ReassignOwnedStmt *) command);
 			break;
 		case T_DropStmt:
 			before_drop((DropStmt *) command);

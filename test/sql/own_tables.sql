@@ -139,7 +139,11 @@ select c || ': ' || test.fails(c) from unnest(array[
     'alter extension ddbstreams drop schema ddbstreams_shards',
     'alter schema ddbstreams_shards rename to other',
     'drop table ddbstreams_shards.mapping',
-    'alter sequence ddbstreams_shards.id_seq restart']) c;
+    'alter sequence ddbstreams_shards.id_seq restart',
+    'create foreign table heir () inherits (ddbstreams_shards.mapping) server nowhere',
+    'alter extension ddbstreams drop function ddbstreams_shards.refuse_change()',
+    'create or replace function ddbstreams_shards.refuse_change() returns trigger language plpgsql as ''begin return new; end''',
+    'create or replace function ddbstreams.capture() returns trigger language plpgsql as ''begin return new; end''']) c;
 select test.mask(c || ': ' || test.fails(c)) from unnest(array[
     format('alter table %s alter body type text', :'shard'),
     format('alter table %s set unlogged', :'shard'),
@@ -206,6 +210,26 @@ begin;
 select test.own_sql('alter table ddbstreams_shards.mapping alter column batch_size type int8');
 select count(*) from ddbstreams.list_event_source_mappings();
 rollback;
+
+--
+-- The extension stays a superuser's when its owner's objects are given away
+--
+
+create role regress_own_maker superuser;
+create database regress_own_given;
+\c regress_own_given
+set role regress_own_maker;
+set client_min_messages = error;
+create extension ddbstreams;
+reset client_min_messages;
+reset role;
+reassign owned by regress_own_maker to regress_own_writer;
+create role regress_own_heir superuser;
+reassign owned by regress_own_maker to regress_own_heir;
+select extowner::regrole from pg_extension where extname = 'ddbstreams';
+\c contrib_regression
+drop database regress_own_given;
+drop role regress_own_maker, regress_own_heir;
 
 --
 -- A schema of that name in a database without the extension
