@@ -187,9 +187,19 @@ plan_raw(ColumnConversion *conversion, const RowColumn *source,
 	}
 }
 
+/* A query would ask for the right to call a cast's function; so do we. */
+static void
+check_cast_function(ColumnConversion *conversion, Oid role)
+{
+	if (conversion->kind == CONVERT_CAST &&
+		compat_function_aclcheck(conversion->function.fn_oid, role,
+								 ACL_EXECUTE) != ACLCHECK_OK)
+		conversion->kind = CONVERT_IMPOSSIBLE;
+}
+
 static void
 plan_column(const RowDescriptor *descriptor, Form_pg_attribute target,
-			ColumnConversion *conversion)
+			Oid role, ColumnConversion *conversion)
 {
 	Oid base_type;
 
@@ -214,6 +224,7 @@ plan_column(const RowDescriptor *descriptor, Form_pg_attribute target,
 		else
 		{
 			plan_raw(conversion, column, target, base_type);
+			check_cast_function(conversion, role);
 			plan_constraints(conversion, column, target, base_type);
 		}
 		break;
@@ -241,7 +252,7 @@ get_plan(ImageConverter *converter, const RowDescriptor *descriptor)
 	plan->descriptor_id = descriptor->id;
 	for (int i = 0; i < converter->target->natts; i++)
 		plan_column(descriptor, TupleDescAttr(converter->target, i),
-					&plan->columns[i]);
+					converter->role, &plan->columns[i]);
 	converter->plans = lappend(converter->plans, plan);
 	MemoryContextSwitchTo(oldcontext);
 	return plan;

@@ -238,6 +238,26 @@ select new_image from ddbstreams.changes(null::settings);
 show search_path;
 show row_security;
 
+--
+-- ... and calls the function of a cast only for those who may call it
+--
+
+set role regress_priv_owner;
+create type mood as enum ('calm', 'merry');
+create function to_mood(text) returns mood language sql as 'select ''merry''::privileges.mood';
+revoke execute on function to_mood(text) from public;
+create cast (text as mood) with function to_mood(text) as assignment;
+create table casts (id int primary key, v text);
+select ddbstreams.enable_stream('casts', shard_count => 1) is not null;
+insert into casts values (1, 'a');
+alter table casts alter v type mood using 'calm';
+grant select on casts to regress_priv_reader;
+select new_image from ddbstreams.changes(null::casts);
+set role regress_priv_reader;
+select test.fails($$select 'a'::text::privileges.mood$$);
+select new_image from ddbstreams.changes(null::casts);
+reset role;
+
 \set VERBOSITY terse
 drop schema privileges cascade;
 drop owned by regress_priv_owner, regress_priv_reader, regress_priv_other, regress_priv_member, regress_priv_new;
