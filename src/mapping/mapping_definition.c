@@ -225,35 +225,65 @@ choose_uuid(Jsonb *definition)
 	return *uuid;
 }
 
-void
-mapping_definition_restore(const StreamInfo *stream, const char *text)
+/*
+ * Returns the role that a definition names.  Warns and returns InvalidOid if
+ * the current user could not make a mapping of that role.
+ */
+static Oid
+find_role(Jsonb *definition, const char *function_name, const char *table_name)
+{
+	char *role = required_text_member(definition, "role");
+	Oid	  role_id = get_role_oid(role, true);
+
+	if (OidIsValid(role_id) && compat_may_set_role(GetUserId(), role_id))
+		return role_id;
+	ereport(WARNING,
+			(errcode(ERRCODE_INVALID_ROLE_SPECIFICATION),
+			 errmsg("the event source mapping of table \"%s\" to function %s is left out",
+					table_name, function_name),
+			 OidIsValid(role_id) ?
+				 errdetail("It belongs to role \"%s\", which the current user cannot become.",
+						   role) :
+				 errdetail("It belongs to role \"%s\", which does not exist.",
+						   role),
+			 errhint("Make it anew with ddbstreams.create_event_source_mapping().")));
+	return InvalidOid;
+}
+
+/* Parses a definition, whose function's name it returns, too. */
+static Jsonb *
+parse_definition(const char *text, char **function_name)
 {
 	Jsonb *definition =
 		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
-	MappingInfo *mapping = palloc0(sizeof(MappingInfo));
-	char		*role;
 
 	if (!JB_ROOT_IS_OBJECT(definition))
 		raise_bad_member("role");
-	role = required_text_member(definition, "role");
-	mapping->function_name =
+	(void) required_text_member(definition, "role");
+	*function_name =
 		mapping_function_normal_name(required_text_member(definition, "function_name"));
-	mapping->role_id = get_role_oid(role, true);
-	if (!OidIsValid(mapping->role_id) ||
-		!compat_may_set_role(GetUserId(), mapping->role_id))
-	{
-		ereport(WARNING,
-				(errcode(ERRCODE_INVALID_ROLE_SPECIFICATION),
-				 errmsg("the event source mapping of table \"%s\" to function %s is left out",
-						stream->table_name, mapping->function_name),
-				 OidIsValid(mapping->role_id) ?
-					 errdetail("It belongs to role \"%s\", which the current user cannot become.",
-							   role) :
-					 errdetail("It belongs to role \"%s\", which does not exist.",
-							   role),
-				 errhint("Make it anew with ddbstreams.create_event_source_mapping().")));
+	return definition;
+}
+
+bool
+mapping_definition_may_wait(const char *text, const char *table_name)
+{
+	char  *function_name;
+	Jsonb *definition = parse_definition(text, &function_name);
+
+	return OidIsValid(find_role(definition, function_name, table_name));
+}
+
+void
+mapping_definition_restore(const StreamInfo *stream, const char *text)
+{
+	MappingInfo *mapping = palloc0(sizeof(MappingInfo));
+	Jsonb		*definition = parse_definition(text, &mapping->function_name);
+
+	mapping->role_id = find_role(definition, mapping->function_name,
+								 stream->table_name);
+	if (!OidIsValid(mapping->role_id))
 		return;
-	}
 
 	mapping->stream_id = stream->stream_id;
 	mapping->event_source_arn = stream->arn;

@@ -23,4 +23,12 @@ extern char *mapping_definition(const MappingInfo *mapping);
  */
 extern void mapping_definition_restore(const StreamInfo *stream, const char *text);
 
+/*
+ * May a definition stay in a trigger that is not acted upon now?  Another
+ * session may restore it later, or from a dump, with rights that the current
+ * user lacks.  Warns and returns false in the same cases.
+ */
+extern bool mapping_definition_may_wait(const char *text,
+										const char *table_name);
+
 #endif /* DDBSTREAMS_MAPPING_DEFINITION_H */

@@ -55,6 +55,8 @@
  */
 #define MAX_ARGUMENTS_LENGTH (64 * 1024)
 
+#define MAPPING_ARGUMENT "mapping="
+
 bytea *
 stream_definition_arguments(Relation pg_trigger, HeapTuple tuple)
 {
@@ -241,6 +243,25 @@ lock_row_trigger(Relation pg_trigger, Oid relid, LockWaitPolicy policy)
 	return NULL;
 }
 
+static void
+replace_arguments(Relation pg_trigger, HeapTuple tuple, bytea *arguments,
+				  int count)
+{
+	Datum	  values[Natts_pg_trigger] = {0};
+	bool	  nulls[Natts_pg_trigger] = {false};
+	bool	  replaces[Natts_pg_trigger] = {false};
+	HeapTuple changed;
+
+	values[Anum_pg_trigger_tgargs - 1] = PointerGetDatum(arguments);
+	replaces[Anum_pg_trigger_tgargs - 1] = true;
+	values[Anum_pg_trigger_tgnargs - 1] = Int16GetDatum(count);
+	replaces[Anum_pg_trigger_tgnargs - 1] = true;
+	changed = heap_modify_tuple(tuple, RelationGetDescr(pg_trigger), values,
+								nulls, replaces);
+	CatalogTupleUpdate(pg_trigger, &tuple->t_self, changed);
+	CommandCounterIncrement();
+}
+
 /* Returns the number of mappings that were left out. */
 static int
 store_definition(const StreamInfo *stream, LockWaitPolicy policy)
@@ -260,21 +281,10 @@ store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 		stream = stream_catalog_by_id(stream->stream_id, NULL);
 	if (HeapTupleIsValid(tuple) && stream != NULL)
 	{
-		Datum	  values[Natts_pg_trigger] = {0};
-		bool	  nulls[Natts_pg_trigger] = {false};
-		bool	  replaces[Natts_pg_trigger] = {false};
-		HeapTuple changed;
-		int		  count;
+		int	   count;
+		bytea *arguments = definition_arguments(stream, &count, &left_out);
 
-		values[Anum_pg_trigger_tgargs - 1] =
-			PointerGetDatum(definition_arguments(stream, &count, &left_out));
-		replaces[Anum_pg_trigger_tgargs - 1] = true;
-		values[Anum_pg_trigger_tgnargs - 1] = Int16GetDatum(count);
-		replaces[Anum_pg_trigger_tgnargs - 1] = true;
-		changed = heap_modify_tuple(tuple, RelationGetDescr(pg_trigger), values,
-									nulls, replaces);
-		CatalogTupleUpdate(pg_trigger, &tuple->t_self, changed);
-		CommandCounterIncrement();
+		replace_arguments(pg_trigger, tuple, arguments, count);
 	}
 	table_close(pg_trigger, RowExclusiveLock);
 	return left_out;
@@ -342,4 +352,40 @@ stream_definition_is_new(Oid relid)
 	}
 	table_close(pg_trigger, AccessShareLock);
 	return is_new;
+}
+
+void
+stream_definition_keep_allowed(Oid relid)
+{
+	Relation	   pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
+	HeapTuple	   tuple = stream_triggers_find(pg_trigger, relid,
+												DDBSTREAMS_ROW_TRIGGER);
+	StringInfoData kept;
+	bytea		  *arguments;
+	const char	  *end;
+	int			   count = 0;
+
+	if (!HeapTupleIsValid(tuple))
+	{
+		table_close(pg_trigger, RowExclusiveLock);
+		return;
+	}
+	initStringInfo(&kept);
+	appendStringInfoSpaces(&kept, VARHDRSZ);
+	arguments = stream_definition_arguments(pg_trigger, tuple);
+	end = VARDATA_ANY(arguments) + VARSIZE_ANY_EXHDR(arguments);
+	for (const char *argument = VARDATA_ANY(arguments); argument < end;
+		 argument += strlen(argument) + 1)
+	{
+		if (strncmp(argument, MAPPING_ARGUMENT, strlen(MAPPING_ARGUMENT)) == 0 &&
+			!mapping_definition_may_wait(argument + strlen(MAPPING_ARGUMENT),
+										 get_rel_name(relid)))
+			continue;
+		appendBinaryStringInfo(&kept, argument, strlen(argument) + 1);
+		count++;
+	}
+	SET_VARSIZE(kept.data, kept.len);
+	if (kept.len - VARHDRSZ != (int) VARSIZE_ANY_EXHDR(arguments))
+		replace_arguments(pg_trigger, tuple, (bytea *) kept.data, count);
+	table_close(pg_trigger, RowExclusiveLock);
 }

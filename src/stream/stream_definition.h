@@ -48,4 +48,10 @@ extern bytea *stream_definition_arguments(Relation pg_trigger, HeapTuple tuple);
 /* Was the row trigger of a relation made by this transaction? */
 extern bool stream_definition_is_new(Oid relid);
 
+/*
+ * Takes mappings out of the definition that the row trigger of a relation has,
+ * if there is one, which the current user could not make; warns of each.
+ */
+extern void stream_definition_keep_allowed(Oid relid);
+
 #endif /* DDBSTREAMS_STREAM_DEFINITION_H */

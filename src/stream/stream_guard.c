@@ -403,7 +403,15 @@ check_relation(Oid relid)
 	else
 		disables = !check_captured(rel, root, stream);
 	if (stream == NULL && !enables)
+	{
+		/*
+		 * The definition of a new trigger that is not acted upon waits for
+		 * another session, or for a dump and its restore.
+		 */
+		if (stream_definition_is_new(relid))
+			stream_definition_keep_allowed(relid);
 		check_uncaptured(rel);
+	}
 	table_close(rel, NoLock);
 
 	if (enables)

@@ -258,6 +258,19 @@ select test.fails($$select 'a'::text::privileges.mood$$);
 select new_image from ddbstreams.changes(null::casts);
 reset role;
 
+--
+-- A definition that waits, for a key or for a dump and its restore, holds no
+-- mapping of a role that its maker cannot become: a superuser may restore it
+--
+
+set role regress_priv_owner;
+create table planted (id int not null);
+create trigger ddbstreams_capture after insert or update or delete on planted for each row execute function
+    ddbstreams.capture('shard_count=3', 'mapping={"role": "regress_priv_reader", "function_name": "privileges.handler", "starting_position": "LATEST"}',
+    'mapping={"role": "regress_priv_owner", "function_name": "privileges.handler", "starting_position": "LATEST"}');
+select tgnargs, encode(tgargs, 'escape') from pg_trigger where tgrelid = 'planted'::regclass;
+reset role;
+
 \set VERBOSITY terse
 drop schema privileges cascade;
 drop owned by regress_priv_owner, regress_priv_reader, regress_priv_other, regress_priv_member, regress_priv_new;
