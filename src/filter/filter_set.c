@@ -42,7 +42,49 @@ get_member(JsonbContainer *object, const char *name, JsonbValue *value)
 		   value->type != jbvNull;
 }
 
-/* Returns a JSON text as jsonb; a text that jsonb refuses is no pattern. */
+/*
+ * Returns how many names of members a JSON text has: each is followed by the
+ * only colon that stands outside of strings.
+ */
+static int64
+count_names_in_text(const char *text)
+{
+	bool  in_string = false;
+	int64 count = 0;
+
+	for (const char *c = text; *c != '\0'; c++)
+	{
+		if (*c == '"')
+			in_string = !in_string;
+		else if (in_string && *c == '\\' && c[1] != '\0')
+			c++;
+		else if (!in_string && *c == ':')
+			count++;
+	}
+	return count;
+}
+
+static int64
+count_names(Jsonb *jsonb)
+{
+	JsonbIterator	  *it = JsonbIteratorInit(&jsonb->root);
+	JsonbValue		   value;
+	JsonbIteratorToken token;
+	int64			   count = 0;
+
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			count++;
+	}
+	return count;
+}
+
+/*
+ * Returns a JSON text as jsonb; a text that jsonb refuses is no pattern.
+ * Neither is one with an object that has a name twice: AWS wants what both
+ * members say, and jsonb keeps only the last one.
+ */
 static Jsonb *
 pattern_from_text(char *text)
 {
@@ -72,6 +114,8 @@ pattern_from_text(char *text)
 
 	if (detail != NULL)
 		filter_parse_invalid("The pattern is no usable JSON: %s", detail);
+	if (count_names(result) != count_names_in_text(text))
+		filter_parse_invalid("An object of the pattern has two members of the same name.");
 	return result;
 }
 

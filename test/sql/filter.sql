@@ -323,6 +323,11 @@ select criteria_complaint(criteria('{"a": [1]}', '{"a": [1]}', '{"a": [1]}', '{"
 select criteria_complaint(criteria('{"a": ["' || repeat('ü', 4085) || '"]}'));
 select criteria_complaint(criteria('{"a": [1]}', '{"a": ["' || repeat('ü', 4086) || '"]}'));
 select criteria_complaint(jsonb_build_object('Filters', jsonb_build_array(jsonb_build_object('Pattern', jsonb_build_object('a', jsonb_build_array(repeat('x', 4086)))))));
+-- names that stand twice in one object, of which jsonb keeps the last one; colons and quotes in strings are no names
+select p, criteria_complaint(jsonb_build_object('Filters', jsonb_build_array(jsonb_build_object('Pattern', p))))
+from unnest(array['{"dynamodb": {"Keys": {"id": {"S": ["x"]}}}, "dynamodb": {"NewImage": {"v": {"S": ["y"]}}}}',
+    '{"eventName": ["INSERT"], "eventName": ["MODIFY"]}', '{"a": {"b": [1], "c": {"d": [1], "d": [1]}}}', '{"a": [1], "\u0061": [2]}',
+    '{"a": [{"prefix": "x", "prefix": "y"}]}', '{"a": ["b:c", "\":\"", "\\"], "d:e": [":"]}', '{"a": {"b": [1]}, "b": {"b": [1]}}']) as p;
 
 --
 -- Hostile input
