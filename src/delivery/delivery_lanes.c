@@ -20,7 +20,8 @@
  *	   begun.
  *	4. Write that number into drain_to of all lanes: a lane that has a drain_to
  *	   reads no new batch beyond it (delivery_prepare.c).  A batch that a lane
- *	   has begun ends there at the latest, because of step 3.
+ *	   has begun ends there at the latest, because of step 3.  A lane that the
+ *	   horizon overtakes goes no further either.
  *	5. Let the units run.  When one has come to drain_to, or has nothing more
  *	   to do, it ends its run, and the dispatcher begins again at 1.
  *	6. Keep the rows of the lanes that the old and the new division both have,

@@ -197,7 +197,7 @@ find_ended_call(DeliveryStep *step, CallVerdict verdict)
 
 /* Counts the unit's records with numbers in (after, last]. */
 static int64
-count_records(DeliveryStep *step, int64 after, int64 last)
+count_lost_records(DeliveryStep *step, int64 after, int64 last)
 {
 	DeliveryBatch batch;
 	BatchRequest  request = request_records(step, after, last);
@@ -221,10 +221,16 @@ catch_up_with_horizon(DeliveryStep *step)
 	if (horizon_of_shard_by_age(step->stream, step->shard) <= before + 1)
 		return;
 	horizon = horizon_of_shard(step->stream, step->shard, GetActiveSnapshot());
+	/*
+	 * A lane that is to stop stops there: all lanes must come to one number.
+	 * The lanes that come after them lose the rest.
+	 */
+	if (position->drain_to < horizon)
+		horizon = position->drain_to + 1;
 	if (horizon <= before + 1)
 		return;
 
-	lost = count_records(step, before, horizon - 1);
+	lost = count_lost_records(step, before, horizon - 1);
 	while (position->batch_count > 0 &&
 		   position->batch_ends[position->batch_count - 1] < horizon)
 		delivery_position_end_batch(position);
@@ -373,7 +379,7 @@ prepare_nothing(DeliveryStep *step, bool is_present)
 	}
 	else if (batch->end == BATCH_PASSED_MANY || batch->end == BATCH_AT_LAST)
 	{
-		step->position_changed = batch->through > position->checkpoint;
+		step->position_changed |= batch->through > position->checkpoint;
 		position->checkpoint = batch->through;
 		position->records_filtered += filtered;
 		delivery_step_set_result(step, batch->end == BATCH_AT_LAST ? DELIVERY_CHANGED : DELIVERY_AGAIN, 0);

@@ -498,6 +498,25 @@ comes_to(seen('late'), 'I6', 'it goes on at the horizon');
 is(() = slurp_file($node->logfile, $offset) =~ /could not deliver 5 records of shard/g, 1, 'a warning tells of it, once');
 sql(q{ALTER SYSTEM RESET ddbstreams.clock_offset; SELECT pg_reload_conf()});
 
+# It overtakes lanes that are to stop at a record before it, to be divided anew.
+make_table('passed', 1);
+sql(q{UPDATE passed_mood SET poison = 1; SELECT ddbstreams.alter_stream(ddbstreams.latest_stream_arn('passed'), '1 hour')});
+$uuid = make_mapping('passed', q{parallelization_factor => 2, batch_size => 10});
+sql(q{INSERT INTO passed SELECT i, 1 FROM generate_series(1, 20) i});
+comes_to(stats($uuid, q{string_agg(state, ' ' ORDER BY state)}), 'ready retrying', 'one lane is blocked');
+sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', parallelization_factor => 3)});
+comes_to(qq{SELECT count(*) FROM ddbstreams_shards.mapping_shard NATURAL JOIN ddbstreams_shards.mapping
+	WHERE uuid = '$uuid' AND drain_to IS NOT NULL}, '2', 'the lanes are to stop');
+$offset = -s $node->logfile;
+sql(q{ALTER SYSTEM SET ddbstreams.clock_offset = 7200; SELECT pg_reload_conf()});
+sql(q{INSERT INTO passed VALUES (21, 1)});
+comes_to(q{SELECT count(*) FROM passed_seen WHERE id = 21}, '1', 'they go on at the horizon');
+is(sql(stats($uuid, '(SELECT count(*) FROM passed_seen WHERE id <= 20) + sum(records_lost)')), '20', 'the others are lost');
+my $told = 0;
+$told += $_ foreach slurp_file($node->logfile, $offset) =~ /could not deliver ([0-9]+) records of shard/g;
+is($told, sql(stats($uuid, 'sum(records_lost)')), 'and each is told of once');
+sql(q{ALTER SYSTEM RESET ddbstreams.clock_offset; SELECT pg_reload_conf()});
+
 # --- deleting in mid-batch ------------------------------------------------------------------------------------------------
 
 sql(q{
