@@ -18,7 +18,7 @@
 
 /* Returns a member of an object, or NULL. */
 static JsonbValue *
-find_member(JsonbContainer *object, const char *name)
+answer_member(JsonbContainer *object, const char *name)
 {
 	return getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
 }
@@ -77,7 +77,7 @@ read_failures(DeliveryAnswer *answer, JsonbContainer *failures,
 		if (token != WJB_ELEM)
 			continue;
 		if (value.type == jbvBinary && JsonContainerIsObject(value.val.binary.data))
-			identifier = find_member(value.val.binary.data, "itemIdentifier");
+			identifier = answer_member(value.val.binary.data, "itemIdentifier");
 		if (identifier == NULL)
 		{
 			fail_whole_batch(answer, "an element of batchItemFailures has no itemIdentifier");
@@ -113,12 +113,12 @@ delivery_answer_read(Jsonb *answer, bool reports_failures, const int64 *numbers,
 	if (!JB_ROOT_IS_OBJECT(answer))
 		return result;
 
-	value = find_member(&answer->root, "state");
+	value = answer_member(&answer->root, "state");
 	if (value != NULL && value->type == jbvBinary &&
 		JsonContainerIsObject(value->val.binary.data))
 		result.state = JsonbValueToJsonb(value);
 
-	value = reports_failures ? find_member(&answer->root, "batchItemFailures") : NULL;
+	value = reports_failures ? answer_member(&answer->root, "batchItemFailures") : NULL;
 	if (value == NULL || value->type == jbvNull)
 		return result;
 	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))

@@ -169,7 +169,7 @@ is_wanted(const BatchRequest *request, RecordPage *page, bool *has_texts)
  * wanted and there is no room for it.
  */
 static bool
-add_record(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
+add_if_wanted(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
 {
 	int	 length = batch->records.len;
 	bool has_texts;
@@ -243,7 +243,7 @@ delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 			batch->through = last;
 			break;
 		}
-		if (!add_record(batch, request, &page))
+		if (!add_if_wanted(batch, request, &page))
 		{
 			batch->end = BATCH_FULL;
 			break;

@@ -133,15 +133,15 @@ begin_row(TableRow *row, const MappingInfo *mapping, const ShardInfo *shard)
 }
 
 static void
-put_row(ReturnSetInfo *rsinfo, TableRow *row)
+put_stats_row(ReturnSetInfo *rsinfo, TableRow *row)
 {
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row->values, row->nulls);
 }
 
 /* Puts a row for each lane of a shard, or one if it has no lanes yet. */
 static void
-put_shard(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamInfo *stream,
-		  const ShardInfo *shard, List *positions, List *handlers)
+put_shard_stats(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamInfo *stream,
+				const ShardInfo *shard, List *positions, List *handlers)
 {
 	bool	  any = false;
 	ListCell *lc;
@@ -163,7 +163,7 @@ put_shard(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamInfo *s
 		}
 		else
 			set_lag(&row, stream, shard, position->checkpoint);
-		put_row(rsinfo, &row);
+		put_stats_row(rsinfo, &row);
 	}
 	if (any)
 		return;
@@ -171,7 +171,7 @@ put_shard(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamInfo *s
 	row_set_text(&row, Anum_stats_state,
 				 mapping_is_active(mapping) ? "waiting" : "disabled");
 	set_lag(&row, stream, shard, shard->starting_number - 1);
-	put_row(rsinfo, &row);
+	put_stats_row(rsinfo, &row);
 }
 
 /*
@@ -199,7 +199,7 @@ ddbstreams_list_mapping_stats(PG_FUNCTION_ARGS)
 			continue;
 		positions = delivery_position_list(mapping->mapping_no);
 		foreach (shard, shard_catalog_list(mapping->stream_id, statement_snapshot()))
-			put_shard(rsinfo, mapping, stream, lfirst(shard), positions, handlers);
+			put_shard_stats(rsinfo, mapping, stream, lfirst(shard), positions, handlers);
 	}
 	return (Datum) 0;
 }

@@ -119,8 +119,8 @@ raise_bad_member(const char *name)
  * that type.
  */
 static bool
-find_member(Jsonb *definition, const char *name, enum jbvType type,
-			JsonbValue *value)
+find_typed_member(Jsonb *definition, const char *name, enum jbvType type,
+				  JsonbValue *value)
 {
 	if (getKeyJsonValueFromContainer(&definition->root, name, strlen(name),
 									 value) == NULL)
@@ -136,7 +136,7 @@ text_member(Jsonb *definition, const char *name)
 {
 	JsonbValue value;
 
-	if (!find_member(definition, name, jbvString, &value))
+	if (!find_typed_member(definition, name, jbvString, &value))
 		return NULL;
 	return pnstrdup(value.val.string.val, value.val.string.len);
 }
@@ -158,7 +158,7 @@ integer_member(Jsonb *definition, const char *name, int64 if_missing)
 	JsonbValue value;
 	int64	   number;
 
-	if (!find_member(definition, name, jbvNumeric, &value))
+	if (!find_typed_member(definition, name, jbvNumeric, &value))
 		return if_missing;
 	number = DatumGetInt64(DirectFunctionCall1(numeric_int8,
 											   NumericGetDatum(value.val.numeric)));
@@ -173,7 +173,7 @@ boolean_member(Jsonb *definition, const char *name)
 {
 	JsonbValue value;
 
-	return find_member(definition, name, jbvBool, &value) && value.val.boolean;
+	return find_typed_member(definition, name, jbvBool, &value) && value.val.boolean;
 }
 
 static void

@@ -56,7 +56,7 @@ static const char *const not_null_in_create[ARG_COUNT] = {
 	[ARG_ENABLED] = "enabled"};
 
 static void
-require_argument(FunctionCallInfo fcinfo, int n, const char *member)
+require_not_null(FunctionCallInfo fcinfo, int n, const char *member)
 {
 	if (PG_ARGISNULL(n))
 		error_null_argument(member);
@@ -158,13 +158,13 @@ ddbstreams_create_event_source_mapping(PG_FUNCTION_ARGS)
 	const int	 first = 3;
 	MappingInfo *mapping;
 
-	require_argument(fcinfo, 0, "functionName");
-	require_argument(fcinfo, 1, "eventSourceArn");
-	require_argument(fcinfo, 2, "startingPosition");
+	require_not_null(fcinfo, 0, "functionName");
+	require_not_null(fcinfo, 1, "eventSourceArn");
+	require_not_null(fcinfo, 2, "startingPosition");
 	for (int i = 0; i < ARG_COUNT; i++)
 	{
 		if (not_null_in_create[i] != NULL)
-			require_argument(fcinfo, first + i, not_null_in_create[i]);
+			require_not_null(fcinfo, first + i, not_null_in_create[i]);
 	}
 
 	mapping = mapping_change_begin_create(text_to_cstring(PG_GETARG_TEXT_PP(1)),
@@ -191,7 +191,7 @@ ddbstreams_update_event_source_mapping(PG_FUNCTION_ARGS)
 	MappingInfo *mapping;
 	bool		 was_active;
 
-	require_argument(fcinfo, 0, "uuid");
+	require_not_null(fcinfo, 0, "uuid");
 	mapping = mapping_change_begin_update(PG_GETARG_UUID_P(0));
 	was_active = mapping_is_active(mapping);
 	if (!PG_ARGISNULL(1))
@@ -209,7 +209,7 @@ ddbstreams_update_event_source_mapping(PG_FUNCTION_ARGS)
 Datum
 ddbstreams_delete_event_source_mapping(PG_FUNCTION_ARGS)
 {
-	require_argument(fcinfo, 0, "uuid");
+	require_not_null(fcinfo, 0, "uuid");
 	(void) mapping_change_delete(PG_GETARG_UUID_P(0));
 	PG_RETURN_VOID();
 }
