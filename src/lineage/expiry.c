@@ -313,8 +313,8 @@ expiry_run(void)
 /*
  * expire(stream_arn text) returns void
  *
- * Does the same within the caller's transaction, for one stream or for all: for
- * tests.
+ * Does the same within the caller's transaction, for one stream or for all:
+ * for tests.
  */
 Datum
 ddbstreams_expire(PG_FUNCTION_ARGS)

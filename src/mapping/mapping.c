@@ -19,5 +19,5 @@ mapping_uuid_text(const MappingInfo *mapping)
 bool
 mapping_is_active(const MappingInfo *mapping)
 {
-	return mapping->enabled && mapping_origin_is_here(mapping);
+	return mapping->enabled && mapping_origin_is_here(mapping->database_id, mapping->server_id);
 }

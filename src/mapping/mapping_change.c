@@ -162,7 +162,7 @@ mapping_change_set_enabled(MappingInfo *mapping, bool enabled)
 	 * The user says so in this database, which may be a copy of the first one.
 	 */
 	if (enabled)
-		mapping_origin_set(mapping);
+		mapping_origin_set(&mapping->database_id, &mapping->server_id);
 }
 
 MappingInfo *
@@ -179,7 +179,7 @@ mapping_change_begin_create(const char *event_source_arn,
 	mapping->stream_id = find_event_source(event_source_arn, snapshot)->stream_id;
 	mapping->role_id = GetUserId();
 	check_role_can_log_in(mapping->role_id);
-	mapping_origin_set(mapping);
+	mapping_origin_set(&mapping->database_id, &mapping->server_id);
 	mapping->created_at = mapping->last_modified = GetCurrentTimestamp();
 	mapping->version = 1;
 	mapping->change = "Creating";

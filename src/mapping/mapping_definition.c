@@ -289,7 +289,7 @@ mapping_definition_restore(const StreamInfo *stream, const char *text)
 	mapping->event_source_arn = stream->arn;
 	mapping->starting_position = required_text_member(definition, "starting_position");
 	mapping_change_check_starting_position(mapping);
-	mapping_origin_set(mapping);
+	mapping_origin_set(&mapping->database_id, &mapping->server_id);
 	mapping->created_at = mapping->last_modified = GetCurrentTimestamp();
 	mapping->version = 1;
 	mapping->change = "Creating";

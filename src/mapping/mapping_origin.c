@@ -52,17 +52,17 @@ is_upgraded(void)
 }
 
 bool
-mapping_origin_is_here(const MappingInfo *mapping)
+mapping_origin_is_here(Oid database_id, int64 server_id)
 {
-	return mapping->database_id == MyDatabaseId &&
-		   (mapping->server_id == mapping_origin_server() || is_upgraded());
+	return database_id == MyDatabaseId &&
+		   (server_id == mapping_origin_server() || is_upgraded());
 }
 
 void
-mapping_origin_set(MappingInfo *mapping)
+mapping_origin_set(Oid *database_id, int64 *server_id)
 {
-	mapping->database_id = MyDatabaseId;
-	mapping->server_id = mapping_origin_server();
+	*database_id = MyDatabaseId;
+	*server_id = mapping_origin_server();
 }
 
 void

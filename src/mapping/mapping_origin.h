@@ -7,13 +7,14 @@
 
 #include "base/ddbstreams.h"
 
-#include "mapping/mapping.h"
+/*
+ * Are a mapping's database and server, where a user has made or enabled it,
+ * this database and this server?
+ */
+extern bool mapping_origin_is_here(Oid database_id, int64 server_id);
 
-/* Has a user enabled the mapping, or made it, in this database? */
-extern bool mapping_origin_is_here(const MappingInfo *mapping);
-
-/* Sets the origin of a mapping to this database. */
-extern void mapping_origin_set(MappingInfo *mapping);
+/* Sets them to this database and this server. */
+extern void mapping_origin_set(Oid *database_id, int64 *server_id);
 
 /* The identifier of this server, as it is stored with mappings */
 extern int64 mapping_origin_server(void);
