@@ -14,16 +14,13 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_view.h"
 #include "reading/stream_access.h"
 #include "registry/row.h"
-#include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_lag.h"
 
@@ -114,14 +111,11 @@ static void
 put_consumer(ReturnSetInfo *rsinfo, ConsumerInfo *consumer, bool sees_all)
 {
 	List		*leases = consumer_catalog_leases(consumer->consumer_no);
-	ConsumerView view = {0};
+	ConsumerView view;
 	int64		 lost_records = consumer->lost_records;
 	ListCell	*lc;
 
-	view.consumer = consumer;
-	view.now = clock_now();
-	view.snapshot = RegisterSnapshot(GetLatestSnapshot());
-	view.stream = stream_catalog_by_id(consumer->stream_id, view.snapshot);
+	consumer_view_load_consumer(&view, consumer);
 	if (view.stream == NULL || horizon_has_passed_stream(view.stream))
 	{
 		if (sees_all)
@@ -144,7 +138,7 @@ put_consumer(ReturnSetInfo *rsinfo, ConsumerInfo *consumer, bool sees_all)
 			put_lease(rsinfo, &view, shard, lost_records);
 		}
 	}
-	UnregisterSnapshot(view.snapshot);
+	consumer_view_end(&view);
 }
 
 /* list_consumer_stats() returns setof record */

@@ -15,16 +15,13 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
-#include "base/clock.h"
 #include "base/own_transaction.h"
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_tidy.h"
 #include "consumer/consumer_view.h"
 #include "registry/catalog_table.h"
-#include "registry/stream_catalog.h"
 #include "shard/horizon.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_tidy_consumers);
@@ -89,18 +86,15 @@ static void
 tidy_consumer(ConsumerInfo *consumer)
 {
 	List		*leases = consumer_catalog_leases(consumer->consumer_no);
-	ConsumerView view = {0};
+	ConsumerView view;
 
-	view.consumer = consumer;
-	view.now = clock_now();
-	view.snapshot = RegisterSnapshot(GetLatestSnapshot());
-	view.stream = stream_catalog_by_id(consumer->stream_id, view.snapshot);
+	consumer_view_load_consumer(&view, consumer);
 	if (view.stream != NULL)
 		consumer_view_fill(&view, leases);
 	delete_leases_of_gone_shards(&view, leases);
 	if (view.stream != NULL)
 		move_leases_to_horizon(&view);
-	UnregisterSnapshot(view.snapshot);
+	consumer_view_end(&view);
 }
 
 void

@@ -130,6 +130,16 @@ consumer_view_load(ConsumerView *view, const char *consumer_name,
 }
 
 void
+consumer_view_load_consumer(ConsumerView *view, ConsumerInfo *consumer)
+{
+	memset(view, 0, sizeof(ConsumerView));
+	view->consumer = consumer;
+	view->now = clock_now();
+	view->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	view->stream = stream_catalog_by_id(consumer->stream_id, view->snapshot);
+}
+
+void
 consumer_view_end(ConsumerView *view)
 {
 	UnregisterSnapshot(view->snapshot);

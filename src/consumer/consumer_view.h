@@ -50,6 +50,15 @@ extern StreamInfo *consumer_view_find_stream(const ConsumerInfo *consumer,
  */
 extern void consumer_view_load(ConsumerView *view, const char *consumer_name,
 							   const char *worker_id);
+
+/*
+ * Loads the consumer and its stream alone, for no worker; view->stream is NULL
+ * if the stream is gone.  No right is checked.  The caller has read the leases
+ * before, and fills in the shards with them; consumer_view_end releases the
+ * snapshot.
+ */
+extern void consumer_view_load_consumer(ConsumerView *view, ConsumerInfo *consumer);
+
 extern void consumer_view_end(ConsumerView *view);
 
 /*
