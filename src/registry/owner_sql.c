@@ -40,7 +40,6 @@
 #include "registry/own_tables.h"
 #include "registry/owner_sql.h"
 #include "registry/row.h"
-#include "registry/stream_catalog.h"
 
 /*
  * A plan is found by the addresses of its statement, a literal, and of the
