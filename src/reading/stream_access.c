@@ -87,7 +87,7 @@ stream_access_check_arn(const char *arn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Invalid StreamArn"),
-				 errdetail("\"%s\" does not read arn:aws:dynamodb:<region>:<account>:table/<name>/stream/<label>.",
+				 errdetail("\"%s\" does not have the form arn:aws:dynamodb:<region>:<account>:table/<name>/stream/<label>.",
 						   arn),
 				 errhint("ddbstreams.list_streams() shows the ARNs.")));
 }
