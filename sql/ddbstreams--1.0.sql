@@ -164,8 +164,8 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- mapping_no			a shorter one, of ddbstreams_shards.id_seq
 -- stream_id, event_source_arn	the stream
 -- function_name		the handler: schema and name, looked up at each batch
--- role_id				who made it; the handler runs as this role
--- database_id, server_id	where it was made or enabled last: in a copy of the
+-- role_id				the role that made it; the handler runs as this role
+-- database_id, server_id	the ones in which it was made or enabled last: in a copy of the
 --						database the mapping is Disabled (mapping_origin.c)
 -- starting_position	TRIM_HORIZON or LATEST
 -- batch_size to filter_criteria	parameters, as Lambda's are
@@ -276,10 +276,10 @@ ALTER TABLE ddbstreams_shards.mapping_shard REPLICA IDENTITY FULL;
 -- Batches that were given up (delivery_failed.c).
 --
 -- id					the batch's name
--- mapping_no, mapping	whose it was
--- role_id				who made the mapping: who may see and redrive the batch
+-- mapping_no, mapping	the mapping that was to deliver it
+-- role_id				the role that made the mapping, and may see and redrive the batch
 -- stream_arn, shard_id
--- table_oid			the stream's table: who may read it may see the batch
+-- table_oid			the stream's table: roles that may not read it do not see the batch
 -- failure				Lambda's failure record, without its payload
 -- records				the records, an array; null if jsonb cannot hold them
 -- failed_at
@@ -397,7 +397,7 @@ FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping',
 	'mapping_shard', 'failed_batch', 'consumer', 'consumer_lease', 'consumer_worker']) AS own (table_name),
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
 
--- Default privileges of whoever creates the extension do not reach in here.
+-- Default privileges of the role that creates the extension do not reach in here.
 DO $$
 DECLARE
 	grant_ record;
@@ -1119,8 +1119,8 @@ COMMENT ON FUNCTION ddbstreams.redrive(uuid) IS
 once this transaction has committed, each once. A batch that fails again stays in
 failed_batches with last_error.
 
-Left out are batches that were delivered already, that have no records, or whose mapping
-has been deleted. The records come late: changes of the same keys may have been
+Batches that were delivered already, that have no records, or whose mapping has been
+deleted are left out. The records come late: changes of the same keys may have been
 delivered before them.
 
 Arguments:
