@@ -52,6 +52,7 @@ insert into sqlstate (code, condition, aws_name, meaning) values
 	('25006', 'read_only_sql_transaction', null, 'The transaction is read-only, or the server is a standby.'),
 	('55000', 'object_not_in_prerequisite_state', null, 'The library is not preloaded, or something that is needed is missing.'),
 	('40001', 'serialization_failure', null, 'Another session has changed the same event source mappings: try the transaction again.'),
+	('2BP01', 'dependent_objects_still_exist', null, 'Something else depends on the extension that is to be dropped.'),
 	('42883', 'undefined_function', null, 'The function of an event source mapping does not exist (in mapping_stats and in the log).'),
 	('39P01', 'trigger_protocol_violated', null, 'A trigger function was not called by the trigger that enable_stream makes.'),
 	('0A000', 'feature_not_supported', null, 'A library changes a table in a subtransaction while the transaction commits.'),
