@@ -30,6 +30,11 @@
 
 /* 16 replaced the ownership checks of each catalogue by a generic one. */
 #if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class_d.h"
+#include "catalog/pg_database_d.h"
+#include "catalog/pg_extension_d.h"
+#include "catalog/pg_namespace_d.h"
+#include "catalog/pg_proc_d.h"
 #define compat_owns_relation(relid, roleid) \
 	object_ownercheck(RelationRelationId, relid, roleid)
 #define compat_owns_database(database, roleid) \
@@ -144,6 +149,15 @@
 #else
 #define compat_enable_disable_trigger(rel, name, fires_when, lockmode) \
 	EnableDisableTrigger(rel, name, fires_when, false, lockmode)
+#endif
+
+/* 18 counts the searches of an index for EXPLAIN. */
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan(heap, index, snapshot, keys, orderbys) \
+	index_beginscan(heap, index, snapshot, NULL, keys, orderbys)
+#else
+#define compat_index_beginscan(heap, index, snapshot, keys, orderbys) \
+	index_beginscan(heap, index, snapshot, keys, orderbys)
 #endif
 
 /* 16 renamed relfilenode to relfilenumber. */

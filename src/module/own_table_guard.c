@@ -205,8 +205,8 @@ before_create_function(CreateFunctionStmt *stmt)
 
 /*
  * The owner of the extension's objects can do what ddbstreams does as their
- * owner.  REASSIGN OWNED, which a superuser runs before a role is dropped, must
- * not make another role that owner by accident.
+ * owner.  REASSIGN OWNED, which a superuser runs before a role is dropped,
+ * must not make another role that owner by accident.
  */
 static void
 before_reassign_owned(ReassignOwnedStmt *stmt)

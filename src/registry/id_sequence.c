@@ -48,7 +48,7 @@ highest_number(Oid schema, const char *table_name, const char *index_name)
 	InitDirtySnapshot(dirty);
 	rel = table_open(table, AccessShareLock);
 	index_rel = index_open(index, AccessShareLock);
-	scan = index_beginscan(rel, index_rel, &dirty, 0, 0);
+	scan = compat_index_beginscan(rel, index_rel, &dirty, 0, 0);
 	index_rescan(scan, NULL, 0, NULL, 0);
 	if (index_getnext_tid(scan, BackwardScanDirection) != NULL)
 	{

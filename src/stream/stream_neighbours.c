@@ -4,12 +4,12 @@
  *
  * Citus keeps the rows of its tables in shards, which are tables of other
  * names, and TimescaleDB those of a hypertable in chunks; Cypher statements of
- * Apache AGE write to label tables and fire no row trigger.  A stream on such a
- * table would capture nothing, or not everything.
+ * Apache AGE write to label tables and fire no row trigger.  A stream on such
+ * a table would capture nothing, or not everything.
  *
- * Each of these extensions has a table that lists the tables concerned.  A name
- * alone proves nothing: the list is read only if it is a member of the installed
- * extension, and has the columns that are expected.
+ * Each of these extensions has a table that lists the tables concerned.  A
+ * name alone proves nothing: the list is read only if it is a member of the
+ * installed extension, and has the columns that are expected.
  */
 #include "postgres.h"
 

@@ -16,8 +16,8 @@ extern void worker_end_init(void (*error_function)(const char *error));
 
 /*
  * Has the process been told to end by what is no failure: by
- * worker_slots_terminate, by worker_end_order, or by a shutdown of the server?  Then its end is not
- * worth a word in the log.
+ * worker_slots_terminate, by worker_end_order, or by a shutdown of the server?
+ * Then its end is not worth a word in the log.
  */
 extern bool worker_end_is_ordered(void);
 
