@@ -174,6 +174,7 @@ exec_as_owner()
 		PATH="$bindir:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
 		HOME="$tmp" TMPDIR="$tmp" LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" \
 		PG_CONFIG="$pg_config" PG_TEST_EXTRA="${PG_TEST_EXTRA:-}" \
+		${PG_TEST_TIMEOUT_DEFAULT:+PG_TEST_TIMEOUT_DEFAULT="$PG_TEST_TIMEOUT_DEFAULT"} \
 		${OLD_PG_CONFIG:+OLD_PG_CONFIG="$OLD_PG_CONFIG"} \
 		${STRESS_SECONDS:+STRESS_SECONDS="$STRESS_SECONDS"} \
 		${STRESS_SEED:+STRESS_SEED="$STRESS_SEED"} "$@"
@@ -197,12 +198,11 @@ run_as_owner()
 	return "$status"
 }
 
-# Stop everything that runs below $tmp, and remove it.
-cleanup()
+# End the long command that is running, if there is one.
+end_child()
 {
-	local pidfile try
+	local try
 
-	trap '' INT TERM HUP
 	if [ -n "$child" ] && kill -TERM -- "-$child" 2>/dev/null; then
 		for try in {1..50}; do
 			kill -0 -- "-$child" 2>/dev/null || break
@@ -210,14 +210,30 @@ cleanup()
 		done
 		kill -KILL -- "-$child" 2>/dev/null || true
 	fi
-	if [ ! -d "$tmp" ]; then
-		return 0
-	fi
-	# a TAP test's servers too
+}
+
+# Stop all servers below $tmp, those of TAP tests too.
+stop_all_servers()
+{
+	local pidfile
+
 	find "$tmp" -name postmaster.pid 2>/dev/null | while read -r pidfile; do
 		as_owner pg_ctl stop -D "${pidfile%/*}" -m immediate \
 			</dev/null >/dev/null 2>&1 || true
 	done
+}
+
+# Stop everything that runs below $tmp, and remove it.
+cleanup()
+{
+	local try
+
+	trap '' INT TERM HUP
+	end_child
+	if [ ! -d "$tmp" ]; then
+		return 0
+	fi
+	stop_all_servers
 	if [ -n "${KEEP:-}" ]; then
 		say "kept: $tmp"
 		return 0
@@ -265,43 +281,56 @@ server_knows()
 	grep -q "^$1	" <<<"$settings"
 }
 
-# Copy the tree, for the checkout may be unreadable to $owner, build it, and
-# install it privately. Arguments go to make.
-build()
+# Copy the tree, for the checkout may be unreadable to $owner.
+copy_sources()
 {
-	local private=yes
-
-	say "building with $("$pg_config" --version)"
 	as_owner mkdir "$tmp/src"
 	tar -C "$root" -c --exclude=./.git --exclude='*.o' --exclude='*.so' \
 		--exclude='*.bc' --exclude=./results --exclude=./output_iso \
 		--exclude=./tmp_check . | as_owner tar -C "$tmp/src" -x -m --no-same-owner
-	quiet_make -j"$(nproc)" "$@"
+}
 
+# Can the server look for extensions in a private place?
+can_install_privately()
+{
+	server_knows extension_destdir || server_knows extension_control_path
+}
+
+# Install what is built in $tmp/src privately, and set $server_conf to the lines
+# that lead a server to it. Arguments go to make.
+install_built()
+{
 	server_conf="shared_preload_libraries = 'ddbstreams'"
-	if server_knows extension_destdir; then
-		server_conf+="
-extension_destdir = '$tmp/inst'"
-	elif server_knows extension_control_path; then
-		server_conf+="
-extension_control_path = '$tmp/inst$("$pg_config" --sharedir):\$system'"
-	else
-		private=no
-	fi
-	if [ "$private" = yes ]; then
-		# extension_destdir covers \$libdir/name but not the bare name in
-		# shared_preload_libraries
-		server_conf+="
-dynamic_library_path = '$tmp/inst$("$pg_config" --pkglibdir):\$libdir'"
-		quiet_make install DESTDIR="$tmp/inst" "$@"
-	else
+	if ! can_install_privately; then
 		say "this server has no private place for extensions: make install"
 		if [ "$(id -u)" -eq 0 ] || [ -w "$("$pg_config" --pkglibdir)" ]; then
 			make -C "$tmp/src" PG_CONFIG="$pg_config" install "$@" >/dev/null
 		else
 			sudo make -C "$tmp/src" PG_CONFIG="$pg_config" install "$@" >/dev/null
 		fi
+		return
 	fi
+	if server_knows extension_destdir; then
+		server_conf+="
+extension_destdir = '$tmp/inst'"
+	else
+		server_conf+="
+extension_control_path = '$tmp/inst$("$pg_config" --sharedir):\$system'"
+	fi
+	# extension_destdir covers \$libdir/name but not the bare name in
+	# shared_preload_libraries
+	server_conf+="
+dynamic_library_path = '$tmp/inst$("$pg_config" --pkglibdir):\$libdir'"
+	quiet_make install DESTDIR="$tmp/inst" "$@"
+}
+
+# Copy the tree, build and install it. Arguments go to make.
+build()
+{
+	say "building with $("$pg_config" --version)"
+	copy_sources
+	quiet_make -j"$(nproc)" "$@"
+	install_built "$@"
 }
 
 # What a script has to say after cleanup, however it ends; it may redefine this.

@@ -35,6 +35,8 @@ $node->safe_psql('source', q{
 	SELECT ddbstreams.alter_stream(ddbstreams.latest_stream_arn('t'), '3 days 2 hours');
 	SELECT ddbstreams.enable_stream('child', 'OLD_IMAGE', shard_count => 1);
 	INSERT INTO t SELECT i, 'captured' FROM generate_series(51, 100) AS i});
+like($node->safe_psql('source', q{SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'ddbstreams_capture' AND tgrelid = 't'::regclass}),
+	qr/'shard_count=3', .* 'retention=P3DT2H'/, 'another retention is told at once');
 $node->safe_psql('source', q{SELECT ddbstreams.split_shard(ddbstreams.latest_stream_arn('t'), (SELECT min(shard_id)
 	FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn('t'))))});
 like($node->safe_psql('source', q{SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'ddbstreams_capture' AND tgrelid = 't'::regclass}),
