@@ -197,18 +197,6 @@ sql("CREATE DATABASE copy TEMPLATE one OID = $oid");
 runs('copy', '... or has it again');
 sql('DROP DATABASE copy');
 
-# The launcher is told, and does not only find out.
-sql(q{ALTER SYSTEM SET ddbstreams.maintenance_interval = '1 h'});
-sql('SELECT pg_reload_conf()');
-comes(q{SELECT last_run < clock_timestamp() - interval '1 s' FROM ddbstreams.workers WHERE worker_type = 'launcher'},
-	't', 'the launcher searches seldom');
-sql('CREATE DATABASE copy TEMPLATE one');
-comes(maintenance('copy', 'last_run IS NOT NULL'), 't', '... but looks at a new database at once');
-sql('DROP DATABASE copy');
-sql('ALTER SYSTEM RESET ddbstreams.maintenance_interval');
-sql('SELECT pg_reload_conf()');
-runs('one', '... and searches often again');
-
 # --- not every database can be connected to ---------------------------------
 
 sql('ALTER DATABASE two ALLOW_CONNECTIONS false');
