@@ -364,7 +364,10 @@ def main():
             select 'pretests never ' || word from unnest(array['^NO', '^YES', '^MAYBE NO', '^MAYBE YES', '^MAYBE MAYBE NO', '^MAYBE MAYBE YES']) as word
             where not exists (select from cases, filter_test.verdicts(jsonb_build_object('Filters', jsonb_build_array(jsonb_build_object('Pattern', pattern::text))), record, event, keys) as v where v ~ word);
             select 'damaged: ' || o || ', ' || c || ': ' || pattern from damaged, filter_test.outcome(pattern, record) as o, filter_test.criteria_outcome(pattern, record) as c
-            where c <> case o when 'true' then 'YES' when 'false' then 'NO' else 'invalid' end and length(pattern) <= 4096 limit 5;
+            where c <> case o when 'true' then 'YES' when 'false' then 'NO' else 'invalid' end and length(pattern) <= 4096
+            -- a name twice in an object is refused in a text, and lost in jsonb
+            and case when o in ('true', 'false') and c = 'invalid'
+                then regexp_count(pattern, '" *:') = regexp_count(pattern::jsonb::text, '" *:') else true end limit 5;
             select '#', count(*), count(*) filter (where o = 'json'), count(*) filter (where o = 'invalid') from damaged, filter_test.outcome(pattern, record) as o;
         """ % ('\n'.join(cases), '\n'.join(bad)))
         for line in out.splitlines():
