@@ -22,6 +22,7 @@
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_trigger.h"
@@ -79,6 +80,40 @@ refuse_if_own_schema(const char *name)
 				 errdetail("It belongs to extension \"%s\".", DDBSTREAMS_EXTENSION)));
 }
 
+/*
+ * The owner of the extension's objects can do what ddbstreams does as their
+ * owner.  No command of a superuser makes another role that owner by accident.
+ */
+static void
+raise_needs_superuser(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("extension \"%s\" must belong to a superuser",
+					DDBSTREAMS_EXTENSION),
+			 errhint("Name a superuser as the new owner.")));
+}
+
+static bool
+is_member(Oid class_id, Oid object_id)
+{
+	Oid extension = get_extension_oid(DDBSTREAMS_EXTENSION, true);
+
+	return OidIsValid(extension) && OidIsValid(object_id) &&
+		   getExtensionOfObject(class_id, object_id) == extension;
+}
+
+/* ALTER VIEW ... OWNER TO; own tables are refused altogether. */
+static void
+before_change_of_owner(RangeVar *name, RoleSpec *owner)
+{
+	Oid relid = RangeVarGetRelid(name, NoLock, true);
+
+	if (is_member(RelationRelationId, relid) &&
+		!superuser_arg(get_rolespec_oid(owner, true)))
+		raise_needs_superuser();
+}
+
 static bool
 is_harmless(AlterTableType type)
 {
@@ -115,6 +150,8 @@ before_alter_table(AlterTableStmt *stmt)
 			refuse_if_own(castNode(PartitionCmd, command->def)->name);
 		else if (command->subtype == AT_AddInherit)
 			refuse_if_own(castNode(RangeVar, command->def));
+		else if (command->subtype == AT_ChangeOwner)
+			before_change_of_owner(stmt->relation, command->newowner);
 	}
 }
 
@@ -203,11 +240,7 @@ before_create_function(CreateFunctionStmt *stmt)
 						name, get_namespace_name(schema))));
 }
 
-/*
- * The owner of the extension's objects can do what ddbstreams does as their
- * owner.  REASSIGN OWNED, which a superuser runs before a role is dropped,
- * must not make another role that owner by accident.
- */
+/* REASSIGN OWNED, which is run before a role is dropped */
 static void
 before_reassign_owned(ReassignOwnedStmt *stmt)
 {
@@ -221,12 +254,24 @@ before_reassign_owned(ReassignOwnedStmt *stmt)
 	foreach (lc, stmt->roles)
 	{
 		if (get_rolespec_oid(lfirst_node(RoleSpec, lc), true) == owner)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("extension \"%s\" must belong to a superuser",
-							DDBSTREAMS_EXTENSION),
-					 errhint("Reassign what this role owns to a superuser.")));
+			raise_needs_superuser();
 	}
+}
+
+/* ALTER FUNCTION, SCHEMA and the like ... OWNER TO */
+static void
+before_alter_owner(AlterOwnerStmt *stmt)
+{
+	ObjectAddress object;
+	Relation	  relation;
+
+	if (superuser_arg(get_rolespec_oid(stmt->newowner, true)) ||
+		!OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)))
+		return;
+	object = get_object_address(stmt->objectType, stmt->object, &relation,
+								AccessShareLock, true);
+	if (is_member(object.classId, object.objectId))
+		raise_needs_superuser();
 }
 
 /* Does the command come from PostgreSQL itself, pg_upgrade or ddbstreams? */
@@ -283,6 +328,9 @@ own_table_guard_before(Node *command)
 			break;
 		case T_CreateFunctionStmt:
 			before_create_function((CreateFunctionStmt *) command);
+			break;
+		case T_AlterOwnerStmt:
+			before_alter_owner((AlterOwnerStmt *) command);
 			break;
 		case T_ReassignOwnedStmt:
 			before_reassign_owned((ReassignOwnedStmt *) command);

@@ -16,6 +16,7 @@
  * Nobody reads here what the public functions would not show.
  * Row-level security without a policy keeps roles out that may read all
  * tables (pg_read_all_data); the owner, as which owner_sql.c reads, is exempt.
+ * Such roles may read pg_statistic, too, so ANALYZE copies no values there.
  *
  * What DDL could do to these tables is refused by module/own_table_guard.c.
  */
@@ -27,6 +28,7 @@
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
 #include "commands/extension.h"
@@ -158,6 +160,37 @@ enable_row_security(Oid relid)
 	CommandCounterIncrement();
 }
 
+/*
+ * Keeps ANALYZE from collecting values of columns that may hold data of users:
+ * all but those of fixed length, which are numbers and times.
+ */
+static void
+forbid_statistics(Oid relid)
+{
+	Relation  pg_attribute = table_open(AttributeRelationId, RowExclusiveLock);
+	HeapTuple tuple;
+
+	for (AttrNumber attnum = 1;
+		 HeapTupleIsValid(tuple = SearchSysCacheCopyAttNum(relid, attnum));
+		 attnum++)
+	{
+		Datum	  values[Natts_pg_attribute] = {0};
+		bool	  nulls[Natts_pg_attribute] = {false};
+		bool	  replaces[Natts_pg_attribute] = {false};
+		HeapTuple changed;
+
+		if (((Form_pg_attribute) GETSTRUCT(tuple))->attlen > 0)
+			continue;
+		values[Anum_pg_attribute_attstattarget - 1] = Int16GetDatum(0);
+		replaces[Anum_pg_attribute_attstattarget - 1] = true;
+		changed = heap_modify_tuple(tuple, RelationGetDescr(pg_attribute),
+									values, nulls, replaces);
+		CatalogTupleUpdate(pg_attribute, &tuple->t_self, changed);
+	}
+	table_close(pg_attribute, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
 void
 own_tables_protect(Oid relid)
 {
@@ -167,6 +200,7 @@ own_tables_protect(Oid relid)
 	make_guard(relid, ROW_GUARD, true, TRIGGER_TYPE_AFTER,
 			   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE);
 	enable_row_security(relid);
+	forbid_statistics(relid);
 }
 
 /*

@@ -59,13 +59,17 @@ make_extension_member(Oid relid)
 	recordDependencyOn(&member, &extension, DEPENDENCY_EXTENSION);
 }
 
+/*
+ * A column is not declared NOT NULL.  From 18 on that takes a constraint in the
+ * catalogue, without which pg_upgrade would lose the mark; and it would tell
+ * nobody anything, since ddbstreams alone writes here.
+ */
 static void
 define_column(TupleDesc desc, AttrNumber attnum, const char *name, Oid type,
 			  char storage)
 {
 	TupleDescInitEntry(desc, attnum, name, type, -1, 0);
 	TupleDescAttr(desc, attnum - 1)->attstorage = storage;
-	TupleDescAttr(desc, attnum - 1)->attnotnull = true;
 	compat_finish_attribute(desc, attnum - 1);
 }
 

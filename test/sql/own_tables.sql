@@ -107,6 +107,21 @@ select count(*) from ddbstreams_shards.stream;
 select count(*) from ddbstreams_shards.mapping;
 select count(*) from :shard;
 select count(*) from :side;
+-- statistics would show the commonest values of a column
+reset role;
+do $$
+declare
+    name regclass;
+begin
+    for name in select own.name from own loop
+        execute format('analyze %s', name);
+    end loop;
+end $$;
+set role regress_own_writer;
+select distinct regexp_replace(starelid::regclass::text, '\d+', 'N'), attname, atttypid::regtype
+from pg_statistic join pg_attribute on attrelid = starelid and attnum = staattnum
+where starelid in (select oid from own) and attlen < 0;
+select count(*) > 0 as there_are_others from pg_statistic where starelid in (select oid from own);
 reset role;
 alter table t disable row level security;
 
@@ -153,6 +168,31 @@ select test.mask(c || ': ' || test.fails(c)) from unnest(array[
 create table parts (like ddbstreams_shards.consumer_worker) partition by range (consumer_no);
 select test.fails('alter table parts attach partition ddbstreams_shards.consumer_worker for values from (0) to (1)');
 drop table parts;
+-- an owner that is no superuser could do what runs as the owner
+select c || ': ' || test.fails(c) from unnest(array[
+    'alter function ddbstreams.capture() owner to regress_own_writer',
+    'alter routine ddbstreams.capture() owner to regress_own_writer',
+    'alter function ddbstreams.latest_stream_arn owner to regress_own_writer',
+    'alter view ddbstreams.failed_batches owner to regress_own_writer',
+    'alter table ddbstreams.failed_batches owner to regress_own_writer',
+    'alter schema ddbstreams owner to regress_own_writer',
+    'alter schema ddbstreams_shards owner to regress_own_writer']) c;
+set search_path = ddbstreams;
+select c || ': ' || test.fails(c) from unnest(array[
+    'alter view failed_batches owner to regress_own_writer',
+    'alter function capture owner to regress_own_writer']) c;
+set search_path = own_tables, public;
+alter function ddbstreams.capture() owner to current_user;
+alter view ddbstreams.failed_batches owner to current_user;
+create function capture() returns int language sql as 'select 1';
+alter function capture() owner to regress_own_writer;
+drop function capture();
+-- nothing is lost by pg_upgrade: from 18 on it takes a constraint for NOT NULL
+select regexp_replace(attrelid::regclass::text, '\d+', 'N'), attname
+from pg_attribute join own on own.oid = attrelid
+where attnotnull and attnum > 0
+    and not exists (select from pg_constraint where conrelid = attrelid and contype = 'n' and conkey = array[attnum])
+    and (current_setting('server_version_num')::int >= 180000 or relname ~ '\d');
 -- what an administrator needs goes through
 alter table ddbstreams_shards.mapping set (autovacuum_enabled = off);
 alter table ddbstreams_shards.mapping reset (autovacuum_enabled);
