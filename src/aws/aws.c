@@ -50,10 +50,11 @@ static const AwsOperationEntry operations[] = {
 };
 
 static void
-unknown_operation(const char *operation)
+unknown_operation(const char *operation, AwsErrors *errors)
 {
 	StringInfoData names;
 
+	errors->name = AWS_ERROR_UNKNOWN_OPERATION;
 	initStringInfo(&names);
 	for (int i = 0; i < (int) lengthof(operations); i++)
 		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ",
@@ -67,7 +68,7 @@ unknown_operation(const char *operation)
 }
 
 static const AwsOperationEntry *
-find_operation(const char *operation)
+find_operation(const char *operation, AwsErrors *errors)
 {
 	for (int i = 0; i < (int) lengthof(operations); i++)
 	{
@@ -79,7 +80,7 @@ find_operation(const char *operation)
 		if (strcmp(name, operations[i].name) == 0)
 			return &operations[i];
 	}
-	unknown_operation(operation);
+	unknown_operation(operation, errors);
 	return NULL; /* keep compiler quiet */
 }
 
@@ -89,15 +90,17 @@ ddbstreams_aws(PG_FUNCTION_ARGS)
 {
 	const AwsOperationEntry *operation;
 	AwsRequest				*request;
+	AwsErrors				 errors;
 	StringInfoData			 response;
 
+	aws_error_begin(&errors);
 	if (PG_ARGISNULL(0))
 		error_null_argument("operation");
 	if (PG_ARGISNULL(1))
 		error_null_argument("request");
-	operation = find_operation(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	request = aws_request_parse(PG_GETARG_TEXT_PP(1));
-	request->is_lambda = strcmp(operation->target, MAPPINGS_TARGET) == 0;
+	operation = find_operation(text_to_cstring(PG_GETARG_TEXT_PP(0)), &errors);
+	errors.is_lambda = strcmp(operation->target, MAPPINGS_TARGET) == 0;
+	request = aws_request_parse(PG_GETARG_TEXT_PP(1), &errors);
 
 	/* The buffer becomes the result: it begins with room for the header. */
 	initStringInfo(&response);
@@ -105,6 +108,7 @@ ddbstreams_aws(PG_FUNCTION_ARGS)
 	appendStringInfoChar(&response, '{');
 	operation->run(request, &response);
 	appendStringInfoChar(&response, '}');
+	aws_error_end(&errors);
 	SET_VARSIZE(response.data, response.len);
 	PG_RETURN_TEXT_P((text *) response.data);
 }

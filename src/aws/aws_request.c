@@ -32,7 +32,7 @@ parse_error_callback(void *arg)
 }
 
 AwsRequest *
-aws_request_parse(text *json)
+aws_request_parse(text *json, AwsErrors *errors)
 {
 	AwsRequest			*request = palloc(sizeof(AwsRequest));
 	ErrorContextCallback callback;
@@ -43,6 +43,7 @@ aws_request_parse(text *json)
 	callback.arg = NULL;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
+	errors->name = AWS_ERROR_SERIALIZATION;
 	jsonb = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
 											   CStringGetDatum(string)));
 	error_context_stack = callback.previous;
@@ -52,9 +53,10 @@ aws_request_parse(text *json)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("request is not a JSON object"),
 				 errhint("A request without members is written {}.")));
+	errors->name = NULL;
 	request->members = &jsonb->root;
 	request->path = "";
-	request->is_lambda = false;
+	request->errors = errors;
 	request->violations = palloc0(sizeof(AwsViolations));
 	request->violations->count = 0;
 	initStringInfo(&request->violations->text);
@@ -109,7 +111,7 @@ note_absence(AwsRequest *request, const char *name, AwsPresence presence)
 	if (presence != AWS_REQUIRED)
 		return;
 	note_violation(request, name, NULL, "not be null");
-	request->violations->has_full_stop = request->is_lambda;
+	request->violations->has_full_stop = request->errors->is_lambda;
 }
 
 void
@@ -117,13 +119,18 @@ aws_request_check(AwsRequest *request)
 {
 	int count = request->violations->count;
 
-	if (count > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%d validation error%s detected: %s%s", count,
-						count == 1 ? "" : "s",
-						request->violations->text.data,
-						request->violations->has_full_stop ? "." : "")));
+	if (count == 0)
+		return;
+
+	/* Lambda itself misses a member; all else is found before it is asked. */
+	if (!request->violations->has_full_stop)
+		request->errors->name = AWS_ERROR_VALIDATION;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%d validation error%s detected: %s%s", count,
+					count == 1 ? "" : "s",
+					request->violations->text.data,
+					request->violations->has_full_stop ? "." : "")));
 }
 
 /* Returns AWS's name for the JSON type of a value. */
@@ -149,6 +156,7 @@ static void
 report_wrong_type(AwsRequest *request, const char *name, const JsonbValue *value,
 				  const char *wanted, const char *wanted_json)
 {
+	request->errors->name = AWS_ERROR_SERIALIZATION;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("%s cannot be converted to %s", type_name(value), wanted),
@@ -299,7 +307,7 @@ aws_request_object(AwsRequest *request, const char *name, AwsPresence presence)
 	object->members = value.val.binary.data;
 	object->path = psprintf("%s.", member_path(request, name));
 	object->violations = request->violations;
-	object->is_lambda = request->is_lambda;
+	object->errors = request->errors;
 	return object;
 }
 

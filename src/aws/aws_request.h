@@ -10,6 +10,8 @@
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
+#include "aws/aws_error.h"
+
 typedef enum AwsPresence
 {
 	AWS_OPTIONAL,
@@ -30,11 +32,11 @@ typedef struct AwsRequest
 	JsonbContainer *members;
 	const char	   *path;		/* before a member's name in messages */
 	AwsViolations  *violations; /* shared by a request and its objects */
-	bool			is_lambda;	/* of an operation of Lambda's */
+	AwsErrors	   *errors;		/* names the errors */
 } AwsRequest;
 
 /* Reads the text of a request; it is an error if it is no JSON object. */
-extern AwsRequest *aws_request_parse(text *json);
+extern AwsRequest *aws_request_parse(text *json, AwsErrors *errors);
 
 /*
  * The next functions read one member each.  A member of the wrong JSON type is
