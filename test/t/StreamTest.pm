@@ -11,8 +11,15 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(new_server create_helpers session send_query finish_query
-  kill_server);
+our @EXPORT = qw(patience new_server create_helpers session send_query
+  finish_query kill_server);
+
+# How many seconds a test waits for what has to come.  Only a fault uses them up,
+# however slow the machine is.
+sub patience
+{
+	return $PostgreSQL::Test::Utils::timeout_default;
+}
 
 # Makes a server with further lines for postgresql.conf; starts it.  With
 # "streaming" it can have standbys.
@@ -20,13 +27,14 @@ sub new_server
 {
 	my ($name, $conf, %params) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $patience = patience();
 
 	$node->init(allows_streaming => $params{streaming});
 	$node->append_conf('postgresql.conf', <<CONF);
 max_prepared_transactions = 20
 autovacuum = off
 max_wal_size = 4GB
-statement_timeout = 60s
+statement_timeout = ${patience}s
 $conf
 CONF
 	$node->start;

@@ -35,7 +35,7 @@ sub sql
 sub comes_to
 {
 	my ($query, $expected, $name, $database) = @_;
-	my $until = time() + 180;
+	my $until = time() + patience();
 	my $found;
 
 	while (1)

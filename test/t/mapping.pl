@@ -33,7 +33,7 @@ sub sql
 sub comes_to
 {
 	my ($query, $expected, $name) = @_;
-	my $until = time() + 30;
+	my $until = time() + patience();
 	my $found;
 
 	while (1)

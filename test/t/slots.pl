@@ -26,7 +26,7 @@ sub sql
 sub comes_to
 {
 	my ($database, $query, $expected, $name) = @_;
-	my $until = time() + 180;
+	my $until = time() + patience();
 	my $found;
 
 	while (1)

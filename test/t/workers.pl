@@ -41,7 +41,7 @@ sub comes
 {
 	my ($query, $expected, $name, $on) = @_;
 	my $server = $on // $node;
-	my $end = time() + 30;
+	my $end = time() + patience();
 	my $got;
 
 	do
@@ -382,7 +382,7 @@ sub triggers
 		FROM pg_trigger WHERE tgname ~ '^ddbstreams_capture'}, 'one');
 }
 my $good = 't=A tt=A p=A p1=A p1t=A d=D dt=D';
-for (my $end = time() + 30; triggers() ne $good && time() < $end; usleep(20_000)) { }
+for (my $end = time() + patience(); triggers() ne $good && time() < $end; usleep(20_000)) { }
 is(triggers(), $good, 'triggers fire always again');
 $node->wait_for_log(qr/ddbstreams has repaired the capture triggers of table "p"/);
 pass('... and it is logged');
@@ -392,7 +392,7 @@ sql(q{UPDATE pg_trigger SET tgenabled = 'O' WHERE tgname = 'ddbstreams_capture' 
 runs('one', 'maintenance waits for no lock');
 is(triggers(), $good =~ s/t=A/t=O/r, '... and mends later');
 $session->query_safe('COMMIT');
-for (my $end = time() + 30; triggers() ne $good && time() < $end; usleep(20_000)) { }
+for (my $end = time() + patience(); triggers() ne $good && time() < $end; usleep(20_000)) { }
 is(triggers(), $good, '... when there is none');
 $session->quit;
 
@@ -404,7 +404,7 @@ sub unhidden
 }
 is(unhidden(), '0', 'all tables of ours are out of logical decoding');
 sql(q{VACUUM FULL ddbstreams_shards.mapping}, 'one');
-for (my $end = time() + 30; unhidden() ne '0' && time() < $end; usleep(20_000)) { }
+for (my $end = time() + patience(); unhidden() ne '0' && time() < $end; usleep(20_000)) { }
 is(unhidden(), '0', '... so they are after VACUUM FULL');
 sql(q{UPDATE pg_class SET relrewrite = 0 WHERE relname IN ('stream', 'mapping')}, 'one');
 
@@ -419,7 +419,7 @@ runs('postgres', 'maintenance goes on after a crash');
 comes(busy('one'), 't', '... everywhere');
 make_idle('one');
 dispatcher_comes(0, '... with the dispatcher');
-for (my $end = time() + 30; unhidden() ne '0' && time() < $end; usleep(20_000)) { }
+for (my $end = time() + patience(); unhidden() ne '0' && time() < $end; usleep(20_000)) { }
 is(unhidden(), '0', 'the first run sees to it that tables of ours are out of logical decoding');
 
 $node->backup('base');
@@ -482,7 +482,7 @@ $node->reload;
 my $sleeping = q{SELECT count(*) FROM pg_stat_activity
 	WHERE backend_type = 'parallel worker' AND wait_event = 'PgSleep'};
 my $sleeper = $node->background_psql('postgres', on_error_stop => 0);
-for (my $end = time() + 60; sql($sleeping) eq '0' && time() < $end;)
+for (my $end = time() + patience(); sql($sleeping) eq '0' && time() < $end;)
 {
 	# it sleeps by itself while maintenance has the slot
 	sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
