@@ -14,8 +14,10 @@
  * transaction block, where all must be one transaction.
  *
  * A command that would be refused in the end must not have removed anything:
- * whether other objects depend on the extension is looked up first.  Workers
- * are held off the database from the beginning to the end.
+ * whether other objects depend on the extension is looked up first.  What an
+ * event trigger will say cannot be known, so there is but one transaction where
+ * the command fires one.  Workers are held off the database from the beginning
+ * to the end.
  */
 #include "postgres.h"
 
@@ -49,13 +51,14 @@
 #define LOCKS_PER_TABLE 5
 
 /*
- * Finds what depends on a member of the extension, is not a member itself, not
- * a part of one, and no capture trigger.
+ * Finds what depends on the extension or a member of it, is not a member itself,
+ * not a part of one, and no capture trigger.
  */
 static const char dependents_query[] =
 	"WITH member AS MATERIALIZED ("
 	" SELECT classid, objid FROM pg_depend"
-	" WHERE refclassid = 'pg_extension'::regclass AND refobjid = $1 AND deptype IN ('e', 'x')) "
+	" WHERE refclassid = 'pg_extension'::regclass AND refobjid = $1 AND deptype IN ('e', 'x')"
+	" UNION ALL SELECT 'pg_extension'::regclass, $1) "
 	"SELECT pg_describe_object(d.classid, d.objid, d.objsubid),"
 	" pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid)"
 	" FROM pg_depend d JOIN member m ON m.classid = d.refclassid AND m.objid = d.refobjid"
@@ -69,11 +72,54 @@ static const char dependents_query[] =
 	"  AND t.tgname IN ('" DDBSTREAMS_ROW_TRIGGER "', '" DDBSTREAMS_TRUNCATE_TRIGGER "'))"
 	" LIMIT 1";
 
+/*
+ * Finds event triggers of users that DROP EXTENSION fires.  Those of extensions
+ * look after their own objects.
+ */
+static const char event_triggers_query[] =
+	"SELECT FROM pg_event_trigger t"
+	" WHERE evtenabled <> 'D' AND evtevent IN ('ddl_command_start', 'sql_drop', 'ddl_command_end')"
+	" AND (evttags IS NULL OR 'DROP EXTENSION' = ANY (evttags))"
+	" AND NOT EXISTS (SELECT FROM pg_depend d"
+	"  WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e')"
+	" LIMIT 1";
+
 static void
 set_locally(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+static void
+begin_queries(int *nest_level)
+{
+	*nest_level = NewGUCNestLevel();
+	set_locally("search_path", "pg_catalog, pg_temp");
+	/* There may be no statistics yet of a pg_depend that has just grown. */
+	set_locally("enable_nestloop", "off");
+	SPI_connect();
+}
+
+static void
+end_queries(int nest_level)
+{
+	SPI_finish();
+	AtEOXact_GUC(true, nest_level);
+}
+
+static bool
+fires_event_trigger(void)
+{
+	int	 nest_level;
+	bool fires;
+
+	begin_queries(&nest_level);
+	if (SPI_execute(event_triggers_query, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not look for event triggers");
+	fires = SPI_processed > 0;
+	end_queries(nest_level);
+	return fires;
 }
 
 /* Raises PostgreSQL's error if other objects depend on the extension. */
@@ -82,12 +128,9 @@ check_dependents(Oid extension)
 {
 	Oid	  types[1] = {OIDOID};
 	Datum values[1] = {ObjectIdGetDatum(extension)};
-	int	  nest_level = NewGUCNestLevel();
+	int	  nest_level;
 
-	set_locally("search_path", "pg_catalog, pg_temp");
-	/* There may be no statistics yet of a pg_depend that has just grown. */
-	set_locally("enable_nestloop", "off");
-	SPI_connect();
+	begin_queries(&nest_level);
 	if (SPI_execute_with_args(dependents_query, 1, types, values, NULL, true,
 							  1) != SPI_OK_SELECT)
 		elog(ERROR, "could not look for objects that depend on extension \"%s\"",
@@ -101,8 +144,7 @@ check_dependents(Oid extension)
 						   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
 						   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)),
 				 errhint("Use DROP ... CASCADE to drop the dependent objects too.")));
-	SPI_finish();
-	AtEOXact_GUC(true, nest_level);
+	end_queries(nest_level);
 }
 
 /* How many locks fit into the server's lock table */
@@ -237,7 +279,7 @@ extension_drop_before(Node *command)
 		((DropStmt *) command)->removeType != OBJECT_EXTENSION ||
 		!IsUnderPostmaster || RecoveryInProgress() || !IsTransactionState() ||
 		IsInTransactionBlock(true) || !drops_extension(command) ||
-		count_locks() < lock_capacity() / 4)
+		count_locks() < lock_capacity() / 4 || fires_event_trigger())
 		return;
 
 	PreventCommandIfReadOnly("DROP EXTENSION");

@@ -3,7 +3,8 @@
 # refused removes nothing.
 #
 # To see it fail: return from extension_drop_before at once; leave check_dependents
-# out of it; let stream_remove keep the triggers.
+# out of it; let stream_remove keep the triggers; test/mutations/run
+# drop-extension-despite-event-triggers drop-extension-despite-extensions.
 
 use strict;
 use warnings;
@@ -86,9 +87,26 @@ for my $object (
 	like(error('DROP EXTENSION ddbstreams'), $depends, "... because of $object->[0]");
 	sql("DROP $object->[1]");
 }
+# what "requires" in the control file of another extension makes
+sql(q{INSERT INTO pg_depend SELECT 'pg_extension'::regclass, p.oid, 0, 'pg_extension'::regclass, d.oid, 0, 'n'
+	FROM pg_extension p, pg_extension d WHERE p.extname = 'plpgsql' AND d.extname = 'ddbstreams'});
+like(error('DROP EXTENSION ddbstreams'), $depends, '... because of another extension');
+sql(q{DELETE FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND classid = 'pg_extension'::regclass});
 like(error('BEGIN; DROP EXTENSION ddbstreams'), qr/out of shared memory/, '... in a transaction block');
 like(error('SET default_transaction_read_only = on; DROP EXTENSION ddbstreams'),
 	qr/cannot execute DROP EXTENSION in a read-only transaction/, '... where nothing may be written');
+for my $event ('ddl_command_start', 'ddl_command_end', 'sql_drop')
+{
+	sql("CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS
+			'BEGIN IF tg_tag = ''DROP EXTENSION'' THEN RAISE ''refused''; END IF; END';
+		CREATE EVENT TRIGGER refuse ON $event EXECUTE FUNCTION refuse()");
+	like(error('DROP EXTENSION ddbstreams CASCADE'), qr/refused|out of shared memory/, "... by an event trigger on $event");
+	sql('DROP EVENT TRIGGER refuse; DROP FUNCTION refuse()');
+}
+sql(q{CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+	CREATE EVENT TRIGGER note ON sql_drop WHEN TAG IN ('DROP TABLE') EXECUTE FUNCTION note();
+	CREATE EVENT TRIGGER off ON sql_drop EXECUTE FUNCTION note();
+	ALTER EVENT TRIGGER off DISABLE});
 sql('CREATE ROLE other');
 like(error('SET ROLE other; DROP EXTENSION ddbstreams'), qr/must be owner of extension ddbstreams/, '... by another role');
 is(streams(), $all, '... and every stream is still there');
