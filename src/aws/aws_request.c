@@ -231,9 +231,9 @@ aws_request_enum(AwsRequest *request, const char *name, AwsPresence presence,
 	return string;
 }
 
-/* Compares a numeric with an int, as qsort's functions do. */
+/* Compares a numeric with an integer, as qsort's functions do. */
 static int
-compare_with(Datum number, int bound)
+compare_with(Datum number, int64 bound)
 {
 	Datum other = NumericGetDatum(int64_to_numeric(bound));
 
@@ -271,6 +271,36 @@ aws_request_integer(AwsRequest *request, const char *name, int default_value,
 	note_violation(request, name,
 				   DatumGetCString(DirectFunctionCall1(numeric_out, number)), rule);
 	return default_value;
+}
+
+bool
+aws_request_time(AwsRequest *request, const char *name, TimestampTz *time)
+{
+	int64	   epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+	JsonbValue value;
+	Datum	   seconds;
+	Datum	   microseconds;
+
+	if (find_member(request, name, &value) == NULL)
+		return false;
+	if (value.type != jbvNumeric)
+		report_wrong_type(request, name, &value, "Date",
+						  "a JSON number of seconds since 1970");
+	seconds = DirectFunctionCall2(numeric_sub,
+								  NumericGetDatum(value.val.numeric),
+								  NumericGetDatum(int64_to_numeric(epoch)));
+	if (compare_with(seconds, END_TIMESTAMP / USECS_PER_SEC) >= 0)
+		*time = DT_NOEND;
+	else if (compare_with(seconds, MIN_TIMESTAMP / USECS_PER_SEC) <= 0)
+		*time = DT_NOBEGIN;
+	else
+	{
+		microseconds = DirectFunctionCall2(numeric_mul, seconds,
+										   NumericGetDatum(int64_to_numeric(USECS_PER_SEC)));
+		microseconds = DirectFunctionCall1(numeric_ceil, microseconds);
+		*time = DatumGetInt64(DirectFunctionCall1(numeric_int8, microseconds));
+	}
+	return true;
 }
 
 bool

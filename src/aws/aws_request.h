@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
+#include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
@@ -62,8 +63,16 @@ extern char *aws_request_enum(AwsRequest *request, const char *name,
 							  const char *const *values, int count);
 
 /* Returns an integer from min to max, or the default if it is absent. */
-extern int	aws_request_integer(AwsRequest *request, const char *name,
-								int default_value, int min, int max);
+extern int aws_request_integer(AwsRequest *request, const char *name,
+							   int default_value, int min, int max);
+
+/*
+ * Reads a time in seconds since 1970, with a fraction if need be; false if it
+ * is absent.  A time out of PostgreSQL's range becomes an infinite one.
+ */
+extern bool aws_request_time(AwsRequest *request, const char *name,
+							 TimestampTz *time);
+
 extern bool aws_request_boolean(AwsRequest *request, const char *name,
 								AwsPresence presence, bool default_value);
 

@@ -281,7 +281,8 @@ void
 aws_stream_get_shard_iterator(AwsRequest *request, StringInfo response)
 {
 	static const char *const types[] = {
-		"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"};
+		"AFTER_SEQUENCE_NUMBER", "AT_TIMESTAMP", "LATEST", "AT_SEQUENCE_NUMBER",
+		"TRIM_HORIZON"};
 	Snapshot	snapshot = statement_snapshot();
 	char	   *arn = stream_arn_member(request, "StreamArn", AWS_REQUIRED);
 	char	   *shard_id = shard_id_member(request, "ShardId", AWS_REQUIRED);
@@ -289,6 +290,8 @@ aws_stream_get_shard_iterator(AwsRequest *request, StringInfo response)
 										AWS_REQUIRED, types, lengthof(types));
 	char	   *sequence_number = aws_request_string(request, "SequenceNumber",
 													 AWS_OPTIONAL, 21, 40);
+	TimestampTz at;
+	bool		has_time = aws_request_time(request, "Timestamp", &at);
 	StreamInfo *stream;
 	ShardInfo  *shard;
 
@@ -297,7 +300,7 @@ aws_stream_get_shard_iterator(AwsRequest *request, StringInfo response)
 	shard = stream_access_shard(stream, shard_id, snapshot);
 	aws_response_string(response, "ShardIterator",
 						iterator_position_make(stream, shard, type, sequence_number,
-											   NULL, false, snapshot));
+											   has_time ? &at : NULL, snapshot));
 }
 
 void

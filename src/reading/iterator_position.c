@@ -46,19 +46,15 @@ iterator_position_resolve(const ShardIterator *iterator, Snapshot snapshot)
 }
 
 static IteratorType
-parse_type(const char *type, bool allow_at_timestamp)
+parse_type(const char *type)
 {
-	int count = allow_at_timestamp ? lengthof(type_names) : TYPE_AT_TIMESTAMP;
-
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < (int) lengthof(type_names); i++)
 	{
 		if (strcmp(type, type_names[i]) == 0)
 			return (IteratorType) i;
 	}
 	error_constraint(type, "shardIteratorType",
-					 allow_at_timestamp ?
-						 "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, AT_TIMESTAMP, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]" :
-						 "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]");
+					 "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, AT_TIMESTAMP, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]");
 }
 
 static void
@@ -83,7 +79,7 @@ check_type_arguments(IteratorType type, const char *sequence_number,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("One or more parameter values were invalid: a time is required for ShardIteratorType %s",
 						type_names[type]),
-				 errhint("Give it as at => '…'.")));
+				 errhint("Give it as at => '…', or as Timestamp of GetShardIterator.")));
 	if (type != TYPE_AT_TIMESTAMP && at != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -162,9 +158,9 @@ position_of_time(const StreamInfo *stream, const ShardInfo *shard, TimestampTz a
 const char *
 iterator_position_make(StreamInfo *stream, ShardInfo *shard, const char *type_name,
 					   const char *sequence_number, const TimestampTz *at,
-					   bool allow_at_timestamp, Snapshot snapshot)
+					   Snapshot snapshot)
 {
-	IteratorType   type = parse_type(type_name, allow_at_timestamp);
+	IteratorType   type = parse_type(type_name);
 	IteratorWriter writer;
 	const char	  *text;
 	int64		   position = -1; /* TRIM_HORIZON */

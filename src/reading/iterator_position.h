@@ -13,17 +13,15 @@
 
 /*
  * Returns a new iterator of a shard, palloc'd.  The type is one of AWS's
- * names; AT_TIMESTAMP counts only if allow_at_timestamp is set.
- * sequence_number and at are NULL unless the type takes them; it is an error
- * if they do not fit the type.  A sequence number before the horizon is an
- * error, too; AT_TIMESTAMP with a time before the horizon starts at the
+ * names.  sequence_number and at are NULL unless the type takes them; it is an
+ * error if they do not fit the type.  A sequence number before the horizon is
+ * an error, too; AT_TIMESTAMP with a time before the horizon starts at the
  * horizon.
  */
 extern const char *iterator_position_make(StreamInfo *stream, ShardInfo *shard,
 										  const char		*type,
 										  const char		*sequence_number,
 										  const TimestampTz *at,
-										  bool				 allow_at_timestamp,
 										  Snapshot			 snapshot);
 
 /*

@@ -51,7 +51,7 @@ ddbstreams_get_shard_iterator(PG_FUNCTION_ARGS)
 									  text_to_cstring(PG_GETARG_TEXT_PP(2)),
 									  PG_ARGISNULL(3) ? NULL :
 														text_to_cstring(PG_GETARG_TEXT_PP(3)),
-									  PG_ARGISNULL(4) ? NULL : &at, true, snapshot);
+									  PG_ARGISNULL(4) ? NULL : &at, snapshot);
 	PG_RETURN_TEXT_P(cstring_to_text(iterator));
 }
 

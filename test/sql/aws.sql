@@ -423,6 +423,33 @@ from (values ('AT_SEQUENCE_NUMBER', :'first'), ('AFTER_SEQUENCE_NUMBER', :'first
              ('AT_SEQUENCE_NUMBER', :'last'), ('AFTER_SEQUENCE_NUMBER', :'last'),
              ('LATEST', null)) as v(type, number);
 
+-- at a time, in seconds with a fraction
+create function read_at(arn text, shard text, at text) returns int
+language sql as $$
+    select json_array_length(get(ddbstreams.aws('GetShardIterator', format(
+        '{"StreamArn": "%s", "ShardId": "%s", "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": %s}',
+        arn, shard, at)::json)->>'ShardIterator')->'Records')
+$$;
+select bool_and(read_at(:'arn', :'shard', extract(epoch from approximate_creation_date_time)::text)
+                = (select count(*) from ddbstreams.get_records(:'horizon') as later
+                   where later.approximate_creation_date_time >= r.approximate_creation_date_time)) as at_each
+from ddbstreams.get_records(:'horizon') as r;
+-- between two microseconds: the later one
+select read_at(:'arn', :'shard', extract(epoch from max(approximate_creation_date_time)) || '0'),
+       read_at(:'arn', :'shard', extract(epoch from max(approximate_creation_date_time)) || '0001')
+from ddbstreams.get_records(:'horizon') as r;
+select at, read_at(:'arn', :'shard', at)
+from unnest(array['0', '-1', '1591316726.480', '1.59E9', '-1e300', '-1e-300']) as at;
+select fails('GetShardIterator', format(
+        '{"StreamArn": "%s", "ShardId": "%s", "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": %s}',
+        :'arn', :'shard', at))
+from unnest(array['4102444800', '1e15', '9223372036854775807', '1e300', '"1791316726.480"',
+                  '"2026-10-06T00:38:46Z"', 'true', '[1791316726]', 'null']) as at;
+select fails('GetShardIterator', format(
+        '{"StreamArn": "%s", "ShardId": "%s", "ShardIteratorType": "LATEST", "Timestamp": 0}', :'arn', :'shard'));
+select fails('GetShardIterator', format(
+        '{"StreamArn": "%s", "ShardId": "%s", "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": 0, "SequenceNumber": "%s"}', :'arn', :'shard', :'first'));
+
 -- paging by NextShardIterator, to the end of a closed shard
 insert into orders select 'c', i from generate_series(1, 2500) as i;
 create function record_pages(iterator text, size int) returns setof text
