@@ -11,10 +11,11 @@
  * subtransaction has been aborted.  This is done only if the user may give the
  * command: otherwise any user could stop workers.
  *
- * What a transaction does to extensions and databases is noted, and told to
- * the launcher when the transaction has committed.  COMMIT PREPARED calls no
- * transaction callback: after it, what is in the catalogue is compared with
- * what the launcher knows.
+ * What a transaction does to extensions, and a database that it makes, is noted
+ * and told to the launcher when the transaction has committed.  All other
+ * changes of databases that concern the launcher come with a hold, whose end
+ * makes it read pg_database.  COMMIT PREPARED calls no transaction callback:
+ * after it, what is in the catalogue is compared with what the launcher knows.
  *
  * src/worker/README has a table of the commands.  A transaction holds workers
  * off one database at most; a second one is only cleared of workers.
@@ -56,7 +57,6 @@ static bool holds_across_commits = false;
 /* What the launcher is to be told at commit */
 static bool extensions_changed = false;
 static bool extension_is_present;
-static bool databases_changed = false;
 static Oid	database_created = InvalidOid;
 
 void
@@ -69,12 +69,8 @@ worker_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id)
 		/* Which extension it is cannot always be seen yet. */
 		extensions_changed = true;
 	}
-	else if (class_id == DatabaseRelationId)
-	{
-		databases_changed = true;
-		if (access == OAT_POST_CREATE)
-			database_created = object_id;
-	}
+	else if (class_id == DatabaseRelationId && access == OAT_POST_CREATE)
+		database_created = object_id;
 }
 
 /* Ends the workers of a database, and holds others off from now on. */
@@ -316,7 +312,6 @@ static void
 forget_changes(void)
 {
 	extensions_changed = false;
-	databases_changed = false;
 	database_created = InvalidOid;
 	worker_databases_end_transaction(false);
 }
@@ -330,8 +325,6 @@ worker_guard_commit(void)
 														EXTENSION_ABSENT);
 	if (OidIsValid(database_created))
 		worker_databases_set_presence(database_created, EXTENSION_UNKNOWN);
-	if (databases_changed)
-		worker_databases_request_search();
 	worker_databases_end_transaction(true);
 	forget_changes();
 	if (!holds_across_commits)

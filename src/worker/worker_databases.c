@@ -227,15 +227,6 @@ worker_databases_set_presence(Oid database, ExtensionPresence presence)
 }
 
 void
-worker_databases_request_search(void)
-{
-	worker_shared_lock();
-	worker_shared->search_wanted = true;
-	worker_shared_unlock();
-	worker_shared_wake_launcher();
-}
-
-void
 worker_databases_request_thorough_run(Oid database, bool at_once)
 {
 	WorkerDatabase *entry;

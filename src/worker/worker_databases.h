@@ -56,9 +56,6 @@ extern ExtensionPresence worker_databases_presence(Oid database);
 extern void worker_databases_set_presence(Oid				database,
 										  ExtensionPresence presence);
 
-/* There are more databases, or fewer: has the launcher read pg_database. */
-extern void worker_databases_request_search(void);
-
 /*
  * Has the next maintenance run of a database check what rarely changes, too.
  * With at_once the run is due now.
@@ -126,7 +123,7 @@ extern void worker_databases_end_run(TimestampTz started_at);
 /* Returns copies of all entries, as palloc'd WorkerDatabase. */
 extern List *worker_databases_list(void);
 
-/* Was worker_databases_request_search called since the last call of this? */
+/* Has pg_database to be read, since something has changed there? */
 extern bool worker_databases_take_search_request(void);
 
 /*

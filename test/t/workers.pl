@@ -527,6 +527,31 @@ sub seen
 is(seen('maker', 'three'), 't|t|1', 'pg_monitor sees all');
 is(seen('nobody', 'three'), 'f|f|1', 'others their own database, without errors');
 is(seen('nobody', 'postgres'), 'f|f|1', '... whichever it is');
+$node->stop;
+
+# --- noticed at once, not by the next of the regular searches ---------------
+
+$node = new_server('slow', 'ddbstreams.maintenance_interval = 1h', bare => 1);
+sub has_run
+{
+	my ($database, $name) = @_;
+	return comes(maintenance($database, 'last_run IS NOT NULL'), 't', $name);
+}
+sql('CREATE EXTENSION ddbstreams; CREATE DATABASE one');
+has_run('postgres', 'with an interval of an hour, CREATE EXTENSION is noticed');
+sql('CREATE EXTENSION ddbstreams', 'one');
+has_run('one', '... in another database, too');
+sql('CREATE DATABASE copy TEMPLATE one');
+has_run('copy', '... and CREATE DATABASE');
+my $databases = q{SELECT string_agg(coalesce(database, 'gone'), ' ' ORDER BY database) FROM ddbstreams.workers
+	WHERE worker_type = 'maintenance'};
+sql('DROP DATABASE copy');
+comes($databases, 'one postgres', '... and DROP DATABASE');
+sql('ALTER DATABASE one ALLOW_CONNECTIONS false');
+comes(maintenance('one', 'state'), 'not allowed to connect', '... and ALTER DATABASE ALLOW_CONNECTIONS');
+$before = sql('SELECT clock_timestamp()');
+sql('ALTER DATABASE one ALLOW_CONNECTIONS true');
+comes(maintenance('one', "last_run > '$before'"), 't', '... by which maintenance is due again');
 
 $node->stop;
 done_testing();
