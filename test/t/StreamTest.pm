@@ -147,8 +147,7 @@ sub kill_server
 
 	$postmaster =~ s/\n.*//s;
 	kill('STOP', $postmaster);
-	@pids = split(/\s+/, `ps -o pid= --ppid $postmaster`);
-	@pids = grep { /\d/ } @pids;
+	@pids = split(/\s+/, slurp_file("/proc/$postmaster/task/$postmaster/children"));
 	kill('STOP', @pids);
 	kill('KILL', @pids);
 	$node->kill9;
