@@ -106,7 +106,8 @@ may_exceed(const HandlerPool *pool, Oid role)
 {
 	ListCell *lc;
 
-	if (pool->busy != setting_max_workers || pool->slow_calls != pool->busy)
+	if (setting_max_workers == 0 || pool->busy != setting_max_workers ||
+		pool->slow_calls != pool->busy)
 		return false;
 	foreach (lc, pool->handlers)
 	{
@@ -286,6 +287,8 @@ delivery_assign(void)
 	bool		any;
 
 	count_pool(&pool);
+	/* Where none may run, a unit that runs must not go on and on. */
+	pool.is_short = setting_max_workers == 0;
 	do
 	{
 		dlist_mutable_iter iter;

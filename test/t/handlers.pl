@@ -5,7 +5,8 @@
 # To see it fail: no delivery_session_clean, or connect as the bootstrap superuser
 # (handler_worker.c); no enable_timeout_every (delivery_call.c); no ForceSyncCommit
 # in begin_call, or no call marked there (delivery_prepare.c: a crash is not
-# counted); has_share true as long as a worker is free (delivery_assign.c).
+# counted); has_share true as long as a worker is free (delivery_assign.c); test/mutations/run
+# max-workers-none-runs-one.
 
 use strict;
 use warnings;
@@ -409,12 +410,22 @@ is(sql(q{SELECT count(*) <= 3 FROM ddbstreams.workers WHERE worker_type = 'handl
 $holder->query_safe('SELECT pg_advisory_unlock(8)');
 sql(q{SELECT ddbstreams.delete_event_source_mapping(uuid) FROM ddbstreams.list_event_source_mappings(function_name => 'hog_handler')});
 
-# No workers
+# No workers, whatever there is to do: each record makes another one
+foreach my $name ('chain', 'loop')
+{
+	make($name, 'postgres', qq{BEGIN
+		INSERT INTO $name SELECT 1 + (r->'dynamodb'->'Keys'->'id'->>'N')::int FROM jsonb_array_elements(event->'Records') r;
+		RETURN NULL; END}, 'batch_size => 1');
+	sql(qq{INSERT INTO $name VALUES (1)});
+	comes_to(qq{SELECT max(id) > 5 FROM $name}, 't', 'deliveries go on and on');
+}
 sql(q{ALTER SYSTEM SET ddbstreams.max_workers = 0; SELECT pg_reload_conf()});
 comes_to(q{SELECT count(*) FROM ddbstreams.workers WHERE worker_type IN ('handler', 'dispatcher')}, '0', 'max_workers = 0 starts nothing');
 sql(q{INSERT INTO meanwhile VALUES (100)});
 sql(q{ALTER SYSTEM RESET ddbstreams.max_workers; SELECT pg_reload_conf()});
 comes_to(q{SELECT count(*) FROM meanwhile_seen WHERE id = 100}, '1', 'and then they start');
+sql(q{SELECT ddbstreams.delete_event_source_mapping(uuid) FROM ddbstreams.list_event_source_mappings()
+	WHERE function_name ~ 'chain|loop'});
 
 # A dispatcher that dies
 sql(q{SELECT pg_terminate_backend(pid) FROM ddbstreams.workers WHERE worker_type = 'dispatcher'});
