@@ -873,6 +873,64 @@ Errors:
 42501: the caller may not read the stream.
 22023: the ARN is malformed.';
 
+CREATE FUNCTION ddbstreams.newest_records(
+	stream_arn text,
+	max_records int DEFAULT 100,
+	OUT shard_id text,
+	OUT event_id text,
+	OUT event_name text,
+	OUT event_version text,
+	OUT event_source text,
+	OUT aws_region text,
+	OUT approximate_creation_date_time timestamptz,
+	OUT keys json,
+	OUT new_image json,
+	OUT old_image json,
+	OUT sequence_number text,
+	OUT size_bytes bigint,
+	OUT stream_view_type text,
+	OUT user_identity json,
+	OUT transaction_id xid8,
+	OUT next_shard_iterator text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_newest_records';
+COMMENT ON FUNCTION ddbstreams.newest_records(text, int) IS
+'The records of all shards that have the highest sequence numbers among those that can
+be read now, shard by shard. It reads the ends of the shards alone, however much they
+hold.
+
+It is not for following a stream: a record of another shard with a lower number may
+appear later. A call waits for its turn when ddbstreams.max_readers_per_shard calls read
+a shard already.
+
+Arguments:
+stream_arn: the stream.
+max_records: the number of records at most, 1 to 1000.
+
+Columns:
+shard_id: the shard.
+event_id: as in get_records, and so are the columns that follow.
+event_name: INSERT, MODIFY or REMOVE.
+event_version: 1.1.
+event_source: aws:dynamodb.
+aws_region: the region in the stream''s ARN.
+approximate_creation_date_time: when the transaction wrote the record.
+keys: the primary key, as typed JSON.
+new_image: the row after the change, or null.
+old_image: the row before the change, or null.
+sequence_number: the place in the shard.
+size_bytes: the size of keys and images by DynamoDB''s rules.
+stream_view_type: the stream''s.
+user_identity: as in get_records.
+transaction_id: the transaction that made the change.
+next_shard_iterator: the position just after this row.
+
+Errors:
+22023: the ARN is malformed, or max_records is out of range.
+42704: there is no such stream.
+42501: the caller may not read the stream.';
+
 CREATE FUNCTION ddbstreams.unmarshal(image json)
 	RETURNS json
 	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
@@ -1513,8 +1571,8 @@ GRANT SELECT ON ddbstreams.workers TO PUBLIC;
 -- Watching (shard_stats.c, shard_graph.c)
 ---------------------------------------------------------------------------
 
--- Checks by itself what its caller may see.
-CREATE FUNCTION ddbstreams_shards.stream_stats(
+CREATE FUNCTION ddbstreams.list_stream_stats(
+	stream_arn text DEFAULT NULL,
 	OUT stream_arn text,
 	OUT shard_id text,
 	OUT records bigint,
@@ -1523,13 +1581,23 @@ CREATE FUNCTION ddbstreams_shards.stream_stats(
 	OUT newest timestamptz,
 	OUT records_per_second double precision)
 	RETURNS SETOF record
-	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
-	AS 'MODULE_PATHNAME', 'ddbstreams_stream_stats';
-COMMENT ON FUNCTION ddbstreams_shards.stream_stats() IS 'reads ddbstreams.stream_stats';
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_stream_stats';
+COMMENT ON FUNCTION ddbstreams.list_stream_stats(text) IS
+'The rows of view ddbstreams.stream_stats, which explains the columns.
+
+Arguments:
+stream_arn: the stream; null: all streams that the view shows. The cost is that of the
+  shards that are returned.
+
+Errors:
+22023: the ARN is malformed.
+42704: there is no such stream.
+42501: the caller may not read the stream, and is no member of pg_monitor.';
 
 CREATE VIEW ddbstreams.stream_stats AS
 	SELECT stream_arn, shard_id, records, bytes, oldest, newest, records_per_second
-	FROM ddbstreams_shards.stream_stats();
+	FROM ddbstreams.list_stream_stats();
 COMMENT ON VIEW ddbstreams.stream_stats IS
 'How much is in each shard, one row for each, in the order of the streams'' creation and
 of shard ids. Shows the streams that the reader may read, and all of them to members of

@@ -28,7 +28,7 @@ set intervalstyle = 'postgres';
 create temp table chapter (place int, title text, functions text[]);
 insert into chapter values
 	(1, 'Streams on tables', '{enable_stream, disable_stream, alter_stream, latest_stream_arn, list_streams, describe_stream}'),
-	(2, 'Reading', '{get_shard_iterator, get_records, next_shard_iterator, wait_for_records, changes, unmarshal}'),
+	(2, 'Reading', '{get_shard_iterator, get_records, next_shard_iterator, wait_for_records, newest_records, changes, unmarshal}'),
 	(3, 'Shards', '{split_shard, roll_over, shard_tree, shard_graph}'),
 	(4, 'Event source mappings', '{create_event_source_mapping, update_event_source_mapping, delete_event_source_mapping, list_event_source_mappings, filter_matches, redrive}'),
 	(5, 'Consumer groups', '{create_consumer, drop_consumer, poll, checkpoint, leases}'),

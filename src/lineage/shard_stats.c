@@ -32,7 +32,7 @@
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
 
-PG_FUNCTION_INFO_V1(ddbstreams_stream_stats);
+PG_FUNCTION_INFO_V1(ddbstreams_list_stream_stats);
 
 /* Up to so many pages are counted (8 MB), and of more pages a sample. */
 #define MAX_COUNTED_PAGES 1000
@@ -40,7 +40,7 @@ PG_FUNCTION_INFO_V1(ddbstreams_stream_stats);
 
 #define RATE_PERIOD USECS_PER_MINUTE
 
-/* The columns of the result of stream_stats() */
+/* The columns of the result of list_stream_stats() */
 #define STREAM_STATS_COLUMNS(COLUMN)                        \
 	COLUMN(stream_stats, stream_arn, TEXTOID, ROW_FIXED)    \
 	COLUMN(stream_stats, shard_id, TEXTOID, ROW_FIXED)      \
@@ -164,14 +164,32 @@ put_shard(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardInfo *shar
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values, row.nulls);
 }
 
+/* Returns a row for each shard of a stream that is there still. */
+static void
+put_stream(ReturnSetInfo *rsinfo, const StreamInfo *stream, Snapshot snapshot)
+{
+	ListCell *lc;
+
+	foreach (lc, shard_catalog_list(stream->stream_id, snapshot))
+	{
+		ShardInfo *shard = lfirst(lc);
+		ShardStats stats;
+
+		CHECK_FOR_INTERRUPTS();
+		if (shard_stats_get(stream, shard, snapshot, &stats))
+			put_shard(rsinfo, stream, shard, &stats);
+	}
+}
+
 /*
- * stream_stats() returns setof record
+ * list_stream_stats(stream_arn text) returns setof record
  *
- * Returns a row for each shard of the streams that the caller may read, or of
- * all streams if the caller is a member of pg_monitor.
+ * Returns a row for each shard of one stream; or, if that is null, of the
+ * streams that the caller may read, or of all streams if the caller is a
+ * member of pg_monitor.
  */
 Datum
-ddbstreams_stream_stats(PG_FUNCTION_ARGS)
+ddbstreams_list_stream_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Snapshot	   snapshot = statement_snapshot();
@@ -179,23 +197,23 @@ ddbstreams_stream_stats(PG_FUNCTION_ARGS)
 	ListCell	  *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
+	if (!PG_ARGISNULL(0))
+	{
+		StreamInfo *stream = stream_access_find(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+												snapshot);
+
+		if (!may_monitor)
+			stream_access_check(stream);
+		put_stream(rsinfo, stream, snapshot);
+		return (Datum) 0;
+	}
 	foreach (lc, stream_catalog_list(InvalidOid, snapshot))
 	{
 		StreamInfo *stream = lfirst(lc);
-		ListCell   *lc2;
 
-		if (horizon_has_passed_stream(stream) ||
-			(!may_monitor && !stream_access_may_read(stream)))
-			continue;
-		foreach (lc2, shard_catalog_list(stream->stream_id, snapshot))
-		{
-			ShardInfo *shard = lfirst(lc2);
-			ShardStats stats;
-
-			CHECK_FOR_INTERRUPTS();
-			if (shard_stats_get(stream, shard, snapshot, &stats))
-				put_shard(rsinfo, stream, shard, &stats);
-		}
+		if (!horizon_has_passed_stream(stream) &&
+			(may_monitor || stream_access_may_read(stream)))
+			put_stream(rsinfo, stream, snapshot);
 	}
 	return (Datum) 0;
 }

@@ -284,6 +284,28 @@ shard_reader_latest(const ShardInfo *shard, Snapshot snapshot)
 	return position;
 }
 
+int
+shard_reader_newest(const ShardInfo *shard, Snapshot snapshot, int64 after,
+					int max_count, int64 *numbers)
+{
+	int64		 latest = shard_reader_latest(shard, snapshot);
+	ShardReader *reader = shard_reader_open(shard, snapshot, after);
+	BlockNumber	 first = reader->block;
+	int			 count = 0;
+
+	for (BlockNumber block = shard_reader_block_of(reader, latest) + 1;
+		 latest > after && block > first && count < max_count; block--)
+	{
+		reader->block = block - 1;
+		if (!read_page(reader))
+			continue;
+		for (int i = reader->count; i > 0 && count < max_count; i--)
+			numbers[count++] = reader->records[i - 1].number;
+	}
+	shard_reader_close(reader);
+	return count;
+}
+
 /*
  * Has a shard no record below a number?  One page tells, unless a vacuum has
  * emptied the first pages.

@@ -107,6 +107,13 @@ extern int64 shard_reader_last_number(const ShardInfo *shard);
 extern int64 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot);
 
 /*
+ * Writes the numbers of the last records above a number that can be read,
+ * newest first and at most max_count, to numbers.  Returns how many there are.
+ */
+extern int shard_reader_newest(const ShardInfo *shard, Snapshot snapshot,
+							   int64 after, int max_count, int64 *numbers);
+
+/*
  * Returns the number of the first record that is unresolved in the snapshot,
  * if it is below a limit, else the limit.
  */

@@ -72,7 +72,8 @@ where p.pronamespace = 'ddbstreams'::regnamespace
   and not has_function_privilege('regress_ddbstreams_nobody', p.oid, 'execute');
 select p.oid::regprocedure as executable from pg_proc as p
 where p.pronamespace = 'ddbstreams_shards'::regnamespace
-  and has_function_privilege('regress_ddbstreams_nobody', p.oid, 'execute');
+  and has_function_privilege('regress_ddbstreams_nobody', p.oid, 'execute')
+order by p.proname collate "C";
 select c.oid::regclass as readable from pg_class as c
 where c.relnamespace = 'ddbstreams_shards'::regnamespace and relkind in ('r', 'S')
   and (relkind = 'r' and has_table_privilege('regress_ddbstreams_nobody', c.oid,

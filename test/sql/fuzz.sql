@@ -129,6 +129,7 @@ begin
         when 'next_shard_iterator' then format('select ddbstreams.next_shard_iterator(%L)', fuzz.sample('iterator'))
         when 'get_records' then format('select * from ddbstreams.get_records(%L, %s)', fuzz.sample('iterator'), quote_nullable(fuzz.a_number()))
         when 'wait_for_records' then format('select ddbstreams.wait_for_records(%L, %L)', fuzz.sample('iterator'), (array[null, '0', '1 ms', '-1 s', '2 days', '-178000000 years', '178000000 years'])[1 + floor(random() * 7)::int])
+        when 'newest_records' then format('select * from ddbstreams.newest_records(%L, %s)', fuzz.sample('arn'), quote_nullable(fuzz.a_number()))
         when 'changes' then format('select * from ddbstreams.changes(null::%s, %L, %L, %L)', (array['fuzz.t', 'fuzz.part', 'fuzz.v', 'int', 'text', 'record', 'pg_class', 'int[]', 'fuzz.t[]'])[1 + floor(random() * 9)::int], fuzz.a_time(), fuzz.a_time(), fuzz.sample('arn'))
         when 'unmarshal' then format('select ddbstreams.unmarshal(%L)', fuzz.some_json())
         when 'aws' then format('select ddbstreams.aws(%L, %L)', fuzz.sample('operation'), fuzz.some_json())
@@ -152,6 +153,7 @@ begin
         when 'leases' then format('select * from ddbstreams.leases(%L)', fuzz.sample('consumer'))
         when 'list_workers' then 'select * from ddbstreams.list_workers()'
         when 'list_consumer_stats' then 'select * from ddbstreams.list_consumer_stats()'
+        when 'list_stream_stats' then format('select * from ddbstreams.list_stream_stats(%L)', fuzz.sample('arn'))
         when 'capture' then 'select ddbstreams.capture()'
         when 'capture_truncate' then 'select ddbstreams.capture_truncate()'
     end;

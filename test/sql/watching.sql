@@ -102,7 +102,7 @@ SELECT count(*) FROM ddbstreams.shard_tree(:'arn');
 SELECT length(ddbstreams.shard_graph(:'arn')) > 0 AS graph;
 SELECT * FROM ddbstreams.shard_tree(:'many_arn');
 SELECT * FROM ddbstreams.shard_graph(:'many_arn');
-SELECT * FROM ddbstreams_shards.stream_stats();
+SELECT * FROM ddbstreams_shards.list_mapping_stats();
 SET ROLE watching_nobody;
 SELECT * FROM ddbstreams.stream_stats WHERE stream_arn = ANY (ARRAY[:'arn', :'odd_arn', :'many_arn']);
 SET ROLE watching_monitor;

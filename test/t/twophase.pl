@@ -1,8 +1,9 @@
 # A prepared transaction's records are in the stream after COMMIT PREPARED and
 # not before, whatever the server goes through in between.
 #
-# To see it fail: do not append at XACT_EVENT_PRE_PREPARE (xact_callbacks.c); or
-# let read_page (shard_reader.c) pass over unresolved records.
+# To see it fail: test/mutations/run newest-behind-unresolved; do not append at
+# XACT_EVENT_PRE_PREPARE (xact_callbacks.c); or let read_page (shard_reader.c)
+# pass over unresolved records.
 
 use strict;
 use warnings;
@@ -70,6 +71,28 @@ is(story(), 'I1 I2 M2 I4 M4 I5 I6 I7 I8', 'the third is committed: all is there,
 is($node->safe_psql('postgres', q{SELECT disorder('t')}), '0', 'numbers rise');
 is($node->safe_psql('postgres', qq{SELECT behind('$iterator')}),
 	'I2 M2 I4 M4 I5 I6 I7 I8', 'who took LATEST in between has missed nothing');
+
+# Of many pages, too, newest_records() shows those before a prepared transaction
+# alone.
+$node->safe_psql('postgres', q{
+	CREATE TABLE w (id int PRIMARY KEY, t text);
+	SELECT ddbstreams.enable_stream('w', shard_count => 1);
+	INSERT INTO w SELECT i, repeat('x', 1000) FROM generate_series(1, 100) i;
+	BEGIN;
+	INSERT INTO w VALUES (101, 'prepared');
+	PREPARE TRANSACTION 'fourth';
+	INSERT INTO w SELECT i, repeat('x', 1000) FROM generate_series(102, 200) i});
+
+sub newest
+{
+	return $node->safe_psql('postgres', q{
+		SELECT string_agg(keys->'id'->>'N', ' ' ORDER BY sequence_number)
+		FROM ddbstreams.newest_records(ddbstreams.latest_stream_arn('w'), 3)});
+}
+
+is(newest(), '98 99 100', 'newest records before a prepared transaction');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'fourth'});
+is(newest(), '198 199 200', 'newest records after it');
 
 $node->stop;
 done_testing();
