@@ -45,8 +45,8 @@
 /* If no worker could be started, try again after this. */
 #define START_RETRY_MS 1000
 
-static TimestampTz next_start = 0; /* no worker is started before that */
-static bool		   said_no_slot = false;
+static TimestampTz next_start = 0;	   /* no worker is started before that */
+static bool		   lacks_slot = false; /* when one was last to be started */
 
 /* The handler workers of the database, counted anew in each turn */
 typedef struct HandlerPool
@@ -59,6 +59,7 @@ typedef struct HandlerPool
 	int	  mappings;		/* mappings that are known */
 	bool  suspect_runs; /* a suspect unit runs */
 	bool  is_short;		/* a ready unit has to wait for a worker */
+	bool  lacks_slot;	/* ... because there is no slot of PostgreSQL for one */
 } HandlerPool;
 
 static void
@@ -216,8 +217,13 @@ start_handler(HandlerPool *pool, Oid role)
 	WorkerStart	 result;
 	int			 index;
 
-	if (now < next_start || now < role_backoff_next_start(role))
+	if (now < role_backoff_next_start(role))
 		return NULL;
+	if (now < next_start)
+	{
+		pool->lacks_slot |= lacks_slot;
+		return NULL;
+	}
 	if (pool->count >= worker_limit(pool->busy))
 	{
 		make_room(pool, role);
@@ -227,19 +233,14 @@ start_handler(HandlerPool *pool, Oid role)
 	if (result != WORKER_STARTED)
 	{
 		next_start = TimestampTzPlusMilliseconds(now, START_RETRY_MS);
-		if (result == WORKER_NO_SLOT && !said_no_slot)
+		if (result == WORKER_NO_SLOT)
 		{
-			said_no_slot = true;
-			worker_slots_report_error("no background worker can be started: max_worker_processes is reached");
-			ereport(WARNING,
-					(errmsg("ddbstreams could not start a worker for event source mappings"),
-					 errhint("You might need to increase max_worker_processes.")));
+			lacks_slot = pool->lacks_slot = true;
+			make_room(pool, role);
 		}
 		return NULL;
 	}
-	if (said_no_slot)
-		worker_slots_report_error(NULL);
-	said_no_slot = false;
+	lacks_slot = false;
 	handler = palloc0(sizeof(HandlerInfo));
 	handler->index = index;
 	handler->role = role;
@@ -284,9 +285,11 @@ delivery_assign(void)
 {
 	static bool was_short = false;
 	HandlerPool pool;
+	bool		lacked_slot;
 	bool		any;
 
 	count_pool(&pool);
+	lacked_slot = lacks_slot;
 	/* Where none may run, a unit that runs must not go on and on. */
 	pool.is_short = setting_max_workers == 0;
 	do
@@ -306,6 +309,12 @@ delivery_assign(void)
 	if (pool.is_short || was_short)
 		handler_mailbox_set_yield(pool.is_short);
 	was_short = pool.is_short;
+
+	if (lacked_slot && !pool.lacks_slot)
+		worker_slots_unwanted(WORKER_HANDLER, MyDatabaseId);
+	lacks_slot = pool.lacks_slot;
+	if (lacked_slot != lacks_slot)
+		worker_slots_report_error(lacks_slot ? "no handler worker can be started: max_worker_processes is reached" : NULL);
 }
 
 static bool

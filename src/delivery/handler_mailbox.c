@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "delivery/handler_mailbox.h"
+#include "worker/worker_turns.h"
 
 typedef struct HandlerEntry
 {
@@ -295,7 +296,7 @@ handler_mailbox_begin_step(void)
 bool
 handler_mailbox_may_go_on(void)
 {
-	return !my_entry->yields ||
+	return (!my_entry->yields && !worker_turns_way_is_wanted()) ||
 		   !TimestampDifferenceExceeds(my_entry->info.since, GetCurrentTimestamp(),
 									   DELIVERY_TIME_SLICE_MS);
 }

@@ -32,6 +32,7 @@
 #include "delivery/handler_mailbox.h"
 #include "delivery/handler_worker.h"
 #include "worker/worker_slots.h"
+#include "worker/worker_turns.h"
 
 /*
  * After an error that is not a handler's the unit is left alone for so long.
@@ -132,7 +133,7 @@ handler_worker_main(Datum main_arg)
 	{
 		if (!handler_mailbox_take(&unit, &before))
 		{
-			worker_slots_set_state("idle");
+			worker_slots_set_idle();
 			pgstat_report_activity(STATE_IDLE, NULL);
 			pgstat_report_stat(true);
 			worker_slots_wait(-1);
@@ -143,7 +144,7 @@ handler_worker_main(Datum main_arg)
 			delivery_session_clean(true);
 		last_mapping_no = unit.mapping_no;
 		run_unit(&unit, &before);
-		if (memory_has_grown())
+		if (memory_has_grown() || worker_turns_give_way())
 			proc_exit(0);
 	}
 }

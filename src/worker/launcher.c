@@ -41,16 +41,13 @@
 #include "worker/launcher.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
+#include "worker/worker_turns.h"
 
 /* The postmaster starts a new launcher so long after one has died. */
 #define RESTART_S 1
 
-/*
- * When there was no slot for a worker, the launcher tries again after
- * RETRY_MS, and logs it again after SAY_AGAIN_MS at the earliest.
- */
-#define RETRY_MS	 1000
-#define SAY_AGAIN_MS (60 * 60 * 1000)
+/* When there was no slot for a worker, the launcher tries again after this. */
+#define RETRY_MS 250
 
 /*
  * At most MAX_RUNS maintenance workers run at the same moment that have not
@@ -68,8 +65,7 @@ typedef struct FoundDatabase
 /* Databases that are known to be without the extension: a set of Oid */
 static HTAB *databases_without = NULL;
 
-static bool		   said_no_room = false;
-static TimestampTz said_no_slot_at = 0;
+static bool said_no_room = false;
 
 PGDLLEXPORT void launcher_main(Datum main_arg);
 
@@ -216,15 +212,7 @@ start_worker(WorkerType type, Oid database, TimestampTz now)
 	if (worker_slots_start(type, database, InvalidOid, NULL, 0, &id) !=
 		WORKER_NO_SLOT)
 		return DT_NOEND;
-	if (TimestampDifferenceExceeds(said_no_slot_at, now, SAY_AGAIN_MS))
-	{
-		ereport(LOG,
-				(errmsg("ddbstreams could not start a worker: no free worker slot"),
-				 errdetail("View ddbstreams.workers shows which ones are waiting."),
-				 errhint("You might need to increase max_worker_processes.")));
-		said_no_slot_at = now;
-	}
-	worker_databases_set_lacks_slot(type, database, next);
+	worker_databases_try_again(type, database, next);
 	return next;
 }
 
@@ -263,23 +251,6 @@ may_run(List *entries, int started, TimestampTz now)
 	return brief < MAX_RUNS && all < MAX_RUNS_WITH_LONG;
 }
 
-static bool
-wants_maintenance(const WorkerDatabase *entry)
-{
-	return entry->presence != EXTENSION_ABSENT && entry->seen &&
-		   entry->connectable && entry->holds == 0 &&
-		   entry->maintenance.worker == 0;
-}
-
-static bool
-wants_dispatcher(const WorkerDatabase *entry)
-{
-	return entry->presence == EXTENSION_PRESENT && entry->seen &&
-		   entry->connectable && entry->holds == 0 &&
-		   entry->dispatcher.worker == 0 && entry->wants_dispatcher &&
-		   setting_max_workers > 0;
-}
-
 /* Starts the workers that are due, and returns when the next one is. */
 static TimestampTz
 start_due(List *entries, TimestampTz now)
@@ -294,7 +265,7 @@ start_due(List *entries, TimestampTz now)
 		WorkerDatabase *entry = lfirst(lc);
 		TimestampTz		retry;
 
-		if (wants_dispatcher(entry))
+		if (worker_databases_wants_dispatcher(entry))
 		{
 			if (entry->dispatcher.next_start <= now)
 				retry = start_worker(WORKER_DISPATCHER, entry->database, now);
@@ -302,7 +273,7 @@ start_due(List *entries, TimestampTz now)
 				retry = entry->dispatcher.next_start;
 			next = Min(next, retry);
 		}
-		if (wants_maintenance(entry))
+		if (worker_databases_wants_maintenance(entry))
 		{
 			if (entry->maintenance.next_start > now)
 				next = Min(next, entry->maintenance.next_start);
@@ -354,6 +325,7 @@ launcher_main(Datum main_arg)
 
 		now = GetCurrentTimestamp();
 		next = start_due(worker_databases_list(), now);
+		next = Min(next, worker_turns_make_way());
 		next = Min(next, TimestampTzPlusMilliseconds(last_search, interval));
 		now = GetCurrentTimestamp();
 		worker_slots_wait(TimestampDifferenceMilliseconds(now, next));

@@ -113,18 +113,20 @@ worker_databases_worker_started(WorkerType type, Oid database, WorkerId id)
 	job->worker = id;
 	job->started_at = GetCurrentTimestamp();
 	job->next_start = DT_NOEND; /* unless another run is asked for */
-	job->lacks_slot = false;
 }
 
 void
 worker_databases_worker_ended(const WorkerInfo *info, bool failed)
 {
-	WorkerJob  *job = job_of(worker_databases_find(info->database, false),
-							 info->type);
-	TimestampTz now = GetCurrentTimestamp();
+	WorkerDatabase *entry = worker_databases_find(info->database, false);
+	WorkerJob	   *job = job_of(entry, info->type);
+	TimestampTz		now = GetCurrentTimestamp();
 
 	if (job == NULL || job->worker != info->id)
 		return;
+	/* Handler workers are wanted by the dispatcher alone. */
+	if (info->type == WORKER_DISPATCHER)
+		entry->handler_waits_since = 0;
 	job->worker = 0;
 	if (info->last_error[0] != '\0')
 		memcpy(job->last_error, info->last_error, WORKER_ERROR_LENGTH);
@@ -462,17 +464,30 @@ worker_databases_remove(const WorkerDatabase *copy)
 }
 
 void
-worker_databases_set_lacks_slot(WorkerType type, Oid database,
-								TimestampTz next_start)
+worker_databases_try_again(WorkerType type, Oid database, TimestampTz next_start)
 {
 	WorkerJob *job;
 
 	worker_shared_lock();
 	job = job_of(worker_databases_find(database, false), type);
 	if (job != NULL)
-	{
-		job->lacks_slot = true;
 		job->next_start = next_start;
-	}
 	worker_shared_unlock();
+}
+
+bool
+worker_databases_wants_maintenance(const WorkerDatabase *entry)
+{
+	return entry->presence != EXTENSION_ABSENT && entry->seen &&
+		   entry->connectable && entry->holds == 0 &&
+		   entry->maintenance.worker == 0;
+}
+
+bool
+worker_databases_wants_dispatcher(const WorkerDatabase *entry)
+{
+	return entry->presence == EXTENSION_PRESENT && entry->seen &&
+		   entry->connectable && entry->holds == 0 &&
+		   entry->dispatcher.worker == 0 && entry->wants_dispatcher &&
+		   setting_max_workers > 0;
 }

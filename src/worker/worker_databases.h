@@ -141,7 +141,14 @@ extern bool worker_databases_set_connectable(Oid database, bool connectable,
 extern bool worker_databases_remove(const WorkerDatabase *entry);
 
 /* There was no slot for a worker, which is to be started at next_start. */
-extern void worker_databases_set_lacks_slot(WorkerType type, Oid database,
-											TimestampTz next_start);
+extern void worker_databases_try_again(WorkerType type, Oid database,
+									   TimestampTz next_start);
+
+/*
+ * Is there to be a worker of the type in the database of this entry, and is
+ * there none?  entry is a copy, or the caller holds the lock.
+ */
+extern bool worker_databases_wants_maintenance(const WorkerDatabase *entry);
+extern bool worker_databases_wants_dispatcher(const WorkerDatabase *entry);
 
 #endif /* DDBSTREAMS_WORKER_DATABASES_H */

@@ -25,11 +25,13 @@
 /* The place of a worker in the registry */
 typedef struct WorkerSlot
 {
-	WorkerInfo info;	/* its type is WORKER_NONE if the slot is free */
-	uint32	   ticket;	/* rises each time the slot is reserved */
-	int		   starter; /* pid of the process that has asked for the worker */
-	PGPROC	  *proc;	/* valid while info.pid is not 0 */
-	bool	   quits;	/* the worker was told to quit */
+	WorkerInfo	info;		/* its type is WORKER_NONE if the slot is free */
+	uint32		ticket;		/* rises each time the slot is reserved */
+	int			starter;	/* pid of the process that has asked for the worker */
+	PGPROC	   *proc;		/* valid while info.pid is not 0 */
+	bool		quits;		/* the worker was told to quit */
+	bool		gives_way;	/* it ends when it has nothing in hand */
+	TimestampTz idle_since; /* of a handler worker; 0: it has work */
 } WorkerSlot;
 
 /*
@@ -45,6 +47,9 @@ typedef struct WorkerShared
 	WorkerId		  launcher;		 /* 0: none runs */
 	bool			  search_wanted; /* the launcher has to read pg_database */
 	int				  database_end;	 /* entries from here on are free */
+	bool			  way_wanted;	 /* see worker_turns.c */
+	TimestampTz		  way_made_at;	 /* a worker was last made to give way */
+	TimestampTz		  warned_at;	 /* of slots that are too few; 0: never */
 	WorkerDatabase	  databases[MAX_DATABASES];
 	int				  slot_count;
 	WorkerSlot		  slots[FLEXIBLE_ARRAY_MEMBER];

@@ -36,6 +36,7 @@
 #include "worker/worker_end.h"
 #include "worker/worker_shared.h"
 #include "worker/worker_slots.h"
+#include "worker/worker_turns.h"
 
 /* What bgw_extra holds */
 typedef struct WorkerExtra
@@ -105,6 +106,8 @@ reserve_slot(WorkerType type, Oid database, Oid role)
 		slot->starter = MyProcPid;
 		slot->proc = NULL;
 		slot->quits = false;
+		slot->gives_way = false;
+		slot->idle_since = 0;
 		return slot;
 	}
 	return NULL;
@@ -118,6 +121,16 @@ free_slot(WorkerSlot *slot, bool failed)
 	slot->info.type = WORKER_NONE;
 	slot->info.pid = 0;
 	slot->proc = NULL;
+}
+
+/* The postmaster starts no worker.  The caller holds the lock exclusively. */
+static void
+free_reservation(WorkerId id)
+{
+	WorkerSlot *slot = worker_shared_slot(id);
+
+	if (slot != NULL)
+		free_slot(slot, false);
 }
 
 WorkerStart
@@ -141,7 +154,7 @@ worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
 	worker_shared_lock();
 	entry = worker_databases_find(database, false);
 	held = entry != NULL && entry->holds > 0;
-	if (!held)
+	if (!held && worker_turns_may_start(type, database))
 		slot = reserve_slot(type, database, role);
 	if (slot != NULL)
 	{
@@ -172,19 +185,24 @@ worker_slots_start(WorkerType type, Oid database, Oid role, const void *extra,
 		start->id = *id;
 	}
 	MemoryContextSwitchTo(oldcontext);
+
+	worker_shared_lock();
+	if (registered)
+		worker_turns_end_wait(type, database);
+	else if (!held)
+	{
+		if (slot != NULL)
+			free_reservation(*id);
+		worker_turns_wait(type, database);
+	}
+	worker_shared_unlock();
 	if (registered)
 		return WORKER_STARTED;
 
 	pending_starts = list_delete_last(pending_starts);
 	pfree(start);
 	if (slot != NULL)
-	{
-		worker_shared_lock();
-		slot = worker_shared_slot(*id);
-		if (slot != NULL)
-			free_slot(slot, false);
-		worker_shared_unlock();
-	}
+		worker_turns_warn();
 	return held ? WORKER_HELD_OFF : WORKER_NO_SLOT;
 }
 
@@ -222,6 +240,14 @@ worker_slots_reap(void)
 		}
 	}
 	return list_length(pending_starts);
+}
+
+void
+worker_slots_unwanted(WorkerType type, Oid database)
+{
+	worker_shared_lock();
+	worker_turns_end_wait(type, database);
+	worker_shared_unlock();
 }
 
 bool
@@ -500,6 +526,8 @@ worker_slots_wait(long timeout_ms)
 	(void) WaitLatch(MyLatch, events, timeout_ms, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	worker_slots_check_interrupts();
+	if (worker_shared_my_slot->gives_way)
+		proc_exit(0);
 }
 
 void
@@ -507,6 +535,17 @@ worker_slots_set_state(const char *state)
 {
 	worker_shared_lock();
 	strlcpy(worker_shared_my_slot->info.state, state, WORKER_STATE_LENGTH);
+	worker_shared_my_slot->idle_since = 0;
+	worker_shared_unlock();
+}
+
+void
+worker_slots_set_idle(void)
+{
+	worker_shared_lock();
+	strlcpy(worker_shared_my_slot->info.state, "idle", WORKER_STATE_LENGTH);
+	if (worker_shared_my_slot->idle_since == 0)
+		worker_shared_my_slot->idle_since = GetCurrentTimestamp();
 	worker_shared_unlock();
 }
 

@@ -37,7 +37,7 @@ typedef enum WorkerStart
 {
 	WORKER_STARTED,
 	WORKER_HELD_OFF, /* a DDL command wants the database for itself */
-	WORKER_NO_SLOT	 /* max_worker_processes is reached */
+	WORKER_NO_SLOT	 /* max_worker_processes is reached, or others come first */
 } WorkerStart;
 
 /* --- types --------------------------------------------------------------- */
@@ -73,6 +73,9 @@ extern WorkerStart worker_slots_start(WorkerType type, Oid database, Oid role,
  * without taking its slot has failed.  Returns how many have not started yet.
  */
 extern int worker_slots_reap(void);
+
+/* A worker for which there was no slot is not wanted any more. */
+extern void worker_slots_unwanted(WorkerType type, Oid database);
 
 /* Copies what is known of a worker; returns false if it has ended. */
 extern bool worker_slots_get(WorkerId id, WorkerInfo *info);
@@ -122,12 +125,13 @@ extern void worker_slots_fix_settings(void);
 extern const void *worker_slots_extra(void);
 
 extern WorkerId worker_slots_my_id(void);
-extern Oid worker_slots_my_database(void);
-extern Oid worker_slots_my_role(void);
+extern Oid		worker_slots_my_database(void);
+extern Oid		worker_slots_my_role(void);
 
 /*
  * Waits until the worker's latch is set or timeout_ms have passed (-1: without
- * end), and does what worker_slots_check_interrupts does.
+ * end), and does what worker_slots_check_interrupts does.  Ends the process if
+ * the worker was chosen to give way to another one.
  */
 extern void worker_slots_wait(long timeout_ms);
 
@@ -139,6 +143,12 @@ extern void worker_slots_check_interrupts(void);
 
 /* For the view: what the worker is doing, in a few words */
 extern void worker_slots_set_state(const char *state);
+
+/*
+ * A handler worker has nothing to do.  While it waits then, it can be made to
+ * give way to another worker (worker_turns.h).
+ */
+extern void worker_slots_set_idle(void);
 
 /* For the view: when the worker has last finished a piece of work */
 extern void worker_slots_set_last_run(TimestampTz time);

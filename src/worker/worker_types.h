@@ -63,10 +63,10 @@ typedef struct WorkerJob
 {
 	WorkerId	worker; /* 0 if none has been started, or if it has ended */
 	TimestampTz started_at;
-	TimestampTz next_start; /* DT_NOEND: not before this worker ends */
-	TimestampTz last_run;	/* when a worker finished its work; 0: never */
-	int			failures;	/* in a row */
-	bool		lacks_slot; /* the last start failed: max_worker_processes */
+	TimestampTz next_start;	 /* DT_NOEND: not before this worker ends */
+	TimestampTz last_run;	 /* when a worker finished its work; 0: never */
+	int			failures;	 /* in a row */
+	TimestampTz waits_since; /* when there was no slot for it; 0: it has one */
 	char		last_error[WORKER_ERROR_LENGTH];
 } WorkerJob;
 
@@ -84,6 +84,7 @@ typedef struct WorkerDatabase
 	uint32			  wishes; /* rises with each wish for a dispatcher */
 	WorkerJob		  maintenance;
 	WorkerJob		  dispatcher;
+	TimestampTz		  handler_waits_since; /* as waits_since of a job */
 } WorkerDatabase;
 
 #endif /* DDBSTREAMS_WORKER_TYPES_H */

@@ -6,7 +6,7 @@
  * now or not: the time and the error of the last run are kept in the
  * database's entry.  The other workers are rows while they run.  A dispatcher
  * that is wanted and does not run, because it cannot be started or has failed,
- * is a row, too.
+ * is a row, too, and so is a handler worker that finds no worker slot.
  */
 #include "postgres.h"
 
@@ -89,7 +89,7 @@ idle_state(const WorkerDatabase *entry, const WorkerJob *job)
 		return "held off by a DDL command";
 	if (entry->seen && !entry->connectable)
 		return "not allowed to connect";
-	if (job->lacks_slot)
+	if (job->waits_since != 0)
 		return "waiting for a worker slot";
 	if (job->failures > 0)
 		return "waiting after a failure";
@@ -107,6 +107,17 @@ put_idle(ReturnSetInfo *rsinfo, const WorkerDatabase *entry, WorkerType type,
 					 .state = idle_state(entry, job),
 					 .last_run = job->last_run,
 					 .last_error = job->last_error};
+
+	put_row(rsinfo, &row, sees_all);
+}
+
+static void
+put_waiting_handler(ReturnSetInfo *rsinfo, const WorkerDatabase *entry, bool sees_all)
+{
+	WorkerRow row = {.type = WORKER_HANDLER,
+					 .database = entry->database,
+					 .state = "waiting for a worker slot",
+					 .last_error = ""};
 
 	put_row(rsinfo, &row, sees_all);
 }
@@ -202,6 +213,8 @@ ddbstreams_list_workers(PG_FUNCTION_ARGS)
 			entry->wants_dispatcher && setting_max_workers > 0)
 			put_idle(rsinfo, entry, WORKER_DISPATCHER, &entry->dispatcher,
 					 sees_all);
+		if (entry->handler_waits_since != 0)
+			put_waiting_handler(rsinfo, entry, sees_all);
 	}
 	return (Datum) 0;
 }
