@@ -33,6 +33,7 @@
 #include "base/settings.h"
 #include "delivery/call_verdict.h"
 #include "delivery/delivery_call.h"
+#include "delivery/delivery_process.h"
 #include "mapping/mapping_function.h"
 #include "worker/worker_end.h"
 
@@ -65,6 +66,7 @@ void
 delivery_call_init(void)
 {
 	handler_timeout = RegisterTimeout(USER_TIMEOUT, cancel_call);
+	delivery_process_save();
 }
 
 Oid
@@ -115,6 +117,7 @@ delivery_call(Oid function, Jsonb *argument)
 void
 delivery_call_end(void)
 {
+	delivery_process_restore();
 	disable_timeout(handler_timeout, false);
 	if (timed_out)
 		QueryCancelPending = false;

@@ -29,7 +29,10 @@ extern Oid delivery_call_find(const char *name, MappingFunctionUse use);
  */
 extern Jsonb *delivery_call(Oid function, Jsonb *argument);
 
-/* Ends the time limit of a call, also of one that has failed. */
+/*
+ * Ends the time limit of a call, also of one that has failed, and puts back
+ * what it has changed in its process.
+ */
 extern void delivery_call_end(void);
 
 /*

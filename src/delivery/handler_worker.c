@@ -26,6 +26,7 @@
 
 #include "delivery/call_verdict.h"
 #include "delivery/delivery_call.h"
+#include "delivery/delivery_process.h"
 #include "delivery/delivery_redrive.h"
 #include "delivery/delivery_run.h"
 #include "delivery/delivery_session.h"
@@ -81,6 +82,8 @@ run_unit(const DeliveryUnit *unit, const DeliveryOutcome *before)
 	{
 		worker_slots_check_interrupts();
 		outcome = run_step(unit, &outcome.passed);
+		/* A deferred trigger runs behind the call, at the commit. */
+		delivery_process_restore();
 		delivery_session_clean(false);
 		pgstat_report_stat(false);
 	} while (outcome.result == DELIVERY_AGAIN && handler_mailbox_may_go_on());
