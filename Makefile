@@ -6,6 +6,9 @@
 #   make prove              TAP tests; they start servers of their own
 #   make format             lay out src/ with clang-format 23 (PyPI has it)
 #   make reference          make docs/reference.md from the COMMENTs
+#   make gateway            build ddbstreams-gateway; it needs the headers of
+#                           libpq, libmicrohttpd and OpenSSL.  "make install"
+#                           installs it if it is there.
 #
 # test/check does all of it in private servers.
 
@@ -16,8 +19,10 @@ MODULE_big = ddbstreams
 # make -f .../Makefile VPATH=...  (The source tree must have no objects then.)
 HERE := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
-SOURCES = $(sort $(wildcard $(HERE)/src/*/*.c))
-OWN_HEADERS = $(wildcard $(HERE)/src/*/*.h)
+# src/gateway is a program of its own: see below.
+GATEWAY_SOURCES = $(sort $(wildcard $(HERE)/src/gateway/*.c))
+SOURCES = $(filter-out $(GATEWAY_SOURCES),$(sort $(wildcard $(HERE)/src/*/*.c)))
+OWN_HEADERS = $(filter-out $(HERE)/src/gateway/%,$(wildcard $(HERE)/src/*/*.h))
 OBJS = $(patsubst $(HERE)/%.c,%.o,$(SOURCES))
 PG_CPPFLAGS = -I$(HERE)/src
 ifeq ($(OBJS),)
@@ -61,7 +66,7 @@ endif
 # Bitcode for inlining would make every user need clang and gains nothing here.
 override with_llvm = no
 
-EXTRA_CLEAN = results regression.diffs regression.out output_iso tmp_check
+EXTRA_CLEAN = ddbstreams-gateway src/gateway/*.o results regression.diffs regression.out output_iso tmp_check
 
 PG_CONFIG = pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -74,7 +79,48 @@ $(OBJS): $(OWN_HEADERS)
 
 # PGXS makes no folders for objects.  A rule for them would find those of the
 # sources by VPATH, and make none.
-$(shell mkdir -p $(sort $(dir $(OBJS))))
+$(shell mkdir -p $(sort $(dir $(OBJS))) src/gateway)
+
+# --- ddbstreams-gateway, a program that is linked with nothing of the server's
+
+GATEWAY = ddbstreams-gateway
+GATEWAY_OBJS = $(patsubst $(HERE)/%.c,%.o,$(GATEWAY_SOURCES))
+GATEWAY_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(HERE)/ddbstreams.control)
+GATEWAY_CPPFLAGS = -I$(HERE)/src -I$(shell $(PG_CONFIG) --includedir) \
+	-DGATEWAY_VERSION='"$(GATEWAY_VERSION)"' -D_FORTIFY_SOURCE=2
+GATEWAY_OPTIMIZE ?= -O2
+GATEWAY_CFLAGS = -g $(GATEWAY_OPTIMIZE) -Wall -Wextra -fPIE -fstack-protector-strong -pthread
+ifeq ($(WERROR),1)
+GATEWAY_CFLAGS += -Werror
+endif
+GATEWAY_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -L$(shell $(PG_CONFIG) --libdir)
+GATEWAY_LIBS = -lpq -lmicrohttpd -lcrypto
+mandir ?= $(shell $(PG_CONFIG) --mandir)
+systemdunitdir ?= /usr/lib/systemd/system
+
+.PHONY: gateway install-gateway uninstall-gateway
+gateway: $(GATEWAY)
+
+$(GATEWAY): $(GATEWAY_OBJS)
+	$(CC) $(GATEWAY_CFLAGS) $(GATEWAY_LDFLAGS) -o $@ $^ $(GATEWAY_LIBS)
+
+$(GATEWAY_OBJS): src/gateway/%.o: $(HERE)/src/gateway/%.c $(wildcard $(HERE)/src/gateway/*.h)
+	$(CC) $(GATEWAY_CPPFLAGS) $(GATEWAY_CFLAGS) -c -o $@ $<
+
+ifneq ($(wildcard $(GATEWAY)),)
+install: install-gateway
+uninstall: uninstall-gateway
+endif
+
+install-gateway:
+	$(MKDIR_P) '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(systemdunitdir)'
+	$(INSTALL_PROGRAM) $(GATEWAY) '$(DESTDIR)$(bindir)/$(GATEWAY)'
+	$(INSTALL_DATA) $(HERE)/src/gateway/$(GATEWAY).1 '$(DESTDIR)$(mandir)/man1/$(GATEWAY).1'
+	sed 's|@bindir@|$(bindir)|' $(HERE)/src/gateway/$(GATEWAY).service.in >'$(DESTDIR)$(systemdunitdir)/$(GATEWAY).service'
+
+uninstall-gateway:
+	rm -f '$(DESTDIR)$(bindir)/$(GATEWAY)' '$(DESTDIR)$(mandir)/man1/$(GATEWAY).1' \
+		'$(DESTDIR)$(systemdunitdir)/$(GATEWAY).service'
 
 .PHONY: prove format reference
 prove: PROVE_TESTS = test/t/*.pl
@@ -85,7 +131,7 @@ prove:
 	status=$$?; rm -f prove.conf; exit $$status
 
 format:
-	clang-format -i $(SOURCES) $(OWN_HEADERS)
+	clang-format -i $(SOURCES) $(GATEWAY_SOURCES) $(wildcard $(HERE)/src/*/*.h)
 
 reference:
 	PG_CONFIG=$(PG_CONFIG) $(HERE)/test/make-reference

@@ -90,6 +90,12 @@ missing_packages()
 	command -v make >/dev/null || say make
 	command -v gcc >/dev/null || say gcc
 	[ -f /usr/include/stdio.h ] || say libc6-dev
+	# ddbstreams-gateway
+	if [[ ${1:-} = @(demo|check) ]]; then
+		[ -f /usr/include/microhttpd.h ] || say libmicrohttpd-dev
+		[ -f /usr/include/openssl/evp.h ] || say libssl-dev
+		[ -f /usr/include/postgresql/libpq-fe.h ] || say libpq-dev
+	fi
 	# the tour and docs/ have a handler in Python, where Debian has it
 	if [[ ${1:-} = @(demo|check) ]] && [ -f /etc/debian_version ]; then
 		missing_python
@@ -286,7 +292,7 @@ copy_sources()
 {
 	as_owner mkdir "$tmp/src"
 	tar -C "$root" -c --exclude=./.git --exclude='*.o' --exclude='*.so' \
-		--exclude='*.bc' --exclude=./results --exclude=./output_iso \
+		--exclude='*.bc' --exclude=./ddbstreams-gateway --exclude=./results --exclude=./output_iso \
 		--exclude=./tmp_check . | as_owner tar -C "$tmp/src" -x -m --no-same-owner
 }
 
@@ -297,10 +303,11 @@ can_install_privately()
 }
 
 # Install what is built in $tmp/src privately, and set $server_conf to the lines
-# that lead a server to it. Arguments go to make.
+# that lead a server to it. Arguments go to make. The gateway is built, too.
 install_built()
 {
 	server_conf="shared_preload_libraries = 'ddbstreams'"
+	quiet_make gateway "$@"
 	if ! can_install_privately; then
 		say "this server has no private place for extensions: make install"
 		if [ "$(id -u)" -eq 0 ] || [ -w "$("$pg_config" --pkglibdir)" ]; then

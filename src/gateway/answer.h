@@ -1,0 +1,46 @@
+/*
+ * answer.h
+ *	  Answers: the forms and statuses of AWS's protocols.
+ *
+ * Each function here makes the response of a request, and sets what metrics and
+ * the log tell of it.  None of them sends anything: http_server.c does.
+ */
+#ifndef DDBSTREAMS_ANSWER_H
+#define DDBSTREAMS_ANSWER_H
+
+#include "gateway/http_request.h"
+
+/*
+ * The answer of an operation: the first value of a result, whose memory
+ * becomes the response's.  The result must not be used after that.
+ */
+extern void answer_result(Request *request, unsigned status, PGresult *result);
+
+/*
+ * An error of AWS by its name, as "ValidationException".  The text is taken as
+ * it is if JSON needs no escapes in it; other characters are replaced.  NULL:
+ * none, or the usual one of an InternalServerError.
+ */
+extern void answer_error(Request *request, const char *name, const char *text);
+
+/* The same with any text: connection makes the JSON. */
+extern void answer_error_by(Request *request, DatabaseConnection *connection,
+							const char *name, const char *text);
+
+/* A text, which is copied, with a status and a type. */
+extern void answer_text(Request *request, unsigned status,
+						const char *content_type, const char *text,
+						size_t length);
+
+/* The same with a status of HTTP alone, where a request is not even AWS's. */
+extern void answer_bad_request(Request *request, unsigned status,
+							   const char *text);
+
+/* What DynamoDB says to what it does not take for a request */
+extern void answer_not_found(Request *request);
+
+/* Adds a header to the answer that has been made. */
+extern void answer_header(Request *request, const char *name,
+						  const char *value);
+
+#endif /* DDBSTREAMS_ANSWER_H */

@@ -1,0 +1,186 @@
+/*
+ * gateway_metrics.c
+ *	  What GET /metrics shows, in the text format of Prometheus.
+ *
+ * The gateway counts requests itself.  Streams, mappings, consumers and workers
+ * are the database's: one statement makes their lines of the views that the
+ * metrics role sees.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "gateway/answer.h"
+#include "gateway/gateway_log.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/metrics_views.h"
+#include "gateway/text_buffer.h"
+
+#define MAX_OPERATIONS 32
+#define MAX_RESULTS	   24 /* of one operation; there are fewer error names */
+
+#define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+static const double bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+								0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+#define N_BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
+
+typedef struct OperationCounts
+{
+	const char		  *results[MAX_RESULTS]; /* literals; NULL: free */
+	unsigned long long counts[MAX_RESULTS];
+	unsigned long long buckets[N_BOUNDS];
+	unsigned long long count;
+	double			   seconds;
+} OperationCounts;
+
+/* The entry behind the last operation is for requests of none. */
+static OperationCounts operations[MAX_OPERATIONS];
+static int			   n_clients;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* Lines for what the views of the database show */
+static const Statement views_statement = {
+	.number = 5,
+	.name = "gateway_metrics",
+	.sql = metrics_views_sql,
+	.n_params = 0};
+
+static int
+index_of(const Operation *operation)
+{
+	int i = 0;
+
+	while (route_operations[i].name != NULL && &route_operations[i] != operation)
+		i++;
+	return i;
+}
+
+void
+metrics_count(const Operation *operation, const char *result, double seconds)
+{
+	OperationCounts *counts = &operations[index_of(operation)];
+
+	if (result == NULL)
+		result = "aborted";
+	pthread_mutex_lock(&mutex);
+	for (int i = 0; i < MAX_RESULTS; i++)
+	{
+		if (counts->results[i] == NULL)
+			counts->results[i] = result;
+		if (strcmp(counts->results[i], result) == 0)
+		{
+			counts->counts[i]++;
+			break;
+		}
+	}
+	for (size_t i = 0; i < N_BOUNDS; i++)
+		counts->buckets[i] += seconds <= bounds[i];
+	counts->count++;
+	counts->seconds += seconds;
+	pthread_mutex_unlock(&mutex);
+}
+
+void
+metrics_client(int change)
+{
+	pthread_mutex_lock(&mutex);
+	n_clients += change;
+	pthread_mutex_unlock(&mutex);
+}
+
+static const char *
+operation_name(int i)
+{
+	return route_operations[i].name != NULL ? route_operations[i].name : "none";
+}
+
+static void
+append_head(TextBuffer *text, const char *name, const char *type, const char *help)
+{
+	text_append_format(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void
+append_requests(TextBuffer *text)
+{
+	append_head(text, "ddbstreams_gateway_requests_total", "counter",
+				"Requests that were answered, by operation and result.");
+	for (int i = 0; i < MAX_OPERATIONS; i++)
+	{
+		for (int j = 0; j < MAX_RESULTS && operations[i].results[j] != NULL; j++)
+			text_append_format(text,
+							   "ddbstreams_gateway_requests_total{operation=\"%s\",result=\"%s\"} %llu\n",
+							   operation_name(i), operations[i].results[j],
+							   operations[i].counts[j]);
+	}
+	append_head(text, "ddbstreams_gateway_request_duration_seconds", "histogram",
+				"Time from a request's headers to its answer, by operation.");
+	for (int i = 0; i < MAX_OPERATIONS; i++)
+	{
+		const OperationCounts *counts = &operations[i];
+
+		if (counts->count == 0)
+			continue;
+		for (size_t j = 0; j < N_BOUNDS; j++)
+			text_append_format(text,
+							   "ddbstreams_gateway_request_duration_seconds_bucket{operation=\"%s\",le=\"%g\"} %llu\n",
+							   operation_name(i), bounds[j], counts->buckets[j]);
+		text_append_format(text,
+						   "ddbstreams_gateway_request_duration_seconds_bucket{operation=\"%s\",le=\"+Inf\"} %llu\n"
+						   "ddbstreams_gateway_request_duration_seconds_sum{operation=\"%s\"} %.6f\n"
+						   "ddbstreams_gateway_request_duration_seconds_count{operation=\"%s\"} %llu\n",
+						   operation_name(i), counts->count, operation_name(i),
+						   counts->seconds, operation_name(i), counts->count);
+	}
+}
+
+static void
+append_own(TextBuffer *text)
+{
+	append_head(text, "ddbstreams_gateway_info", "gauge", "The gateway's version.");
+	text_append(text, "ddbstreams_gateway_info{version=\"" GATEWAY_VERSION "\"} 1\n");
+	pthread_mutex_lock(&mutex);
+	append_requests(text);
+	append_head(text, "ddbstreams_gateway_http_connections", "gauge",
+				"HTTP connections that are open.");
+	text_append_format(text, "ddbstreams_gateway_http_connections %d\n", n_clients);
+	pthread_mutex_unlock(&mutex);
+	append_head(text, "ddbstreams_gateway_database_connections", "gauge",
+				"PostgreSQL connections that are open.");
+	text_append_format(text, "ddbstreams_gateway_database_connections %d\n",
+					   database_connections());
+}
+
+/* Appends what the database has; returns whether it answered. */
+static bool
+append_views(TextBuffer *text, DatabaseConnection *connection)
+{
+	PGresult *result = database_query(connection, &views_statement, NULL);
+	bool	  done = PQresultStatus(result) == PGRES_TUPLES_OK;
+
+	if (done && !PQgetisnull(result, 0, 0))
+		text_append(text, PQgetvalue(result, 0, 0));
+	else if (!done)
+		gateway_log("metrics: %s", result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) :
+													"the connection to the database is lost");
+	PQclear(result);
+	return done;
+}
+
+void
+metrics_answer(Request *request, DatabaseConnection *connection)
+{
+	TextBuffer text;
+
+	text_init(&text);
+	append_own(&text);
+	append_head(&text, "ddbstreams_up", "gauge",
+				"Whether the database has answered the metrics role.");
+	if (connection == NULL || !append_views(&text, connection))
+		text_append(&text, "ddbstreams_up 0\n");
+	if (text_is_broken(&text))
+		answer_error(request, "InternalServerError", NULL);
+	else
+		answer_text(request, MHD_HTTP_OK, CONTENT_TYPE, text.data, text.length);
+	text_free(&text);
+}

@@ -1,0 +1,448 @@
+/*
+ * http_server.c
+ *	  HTTP: connections, limits, and the way of requests to the queue and back.
+ *
+ * libmicrohttpd has one thread for each address.  It reads a request, which is
+ * then suspended and given to the queue; a worker makes the answer and resumes
+ * the connection; the thread sends it.
+ *
+ * libmicrohttpd closes a connection on which nothing happens.  One on which
+ * very little happens is found in the list of connections (http_server_tick).
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+#include "gateway/answer.h"
+#include "gateway/gateway_clock.h"
+#include "gateway/gateway_log.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/gateway_options.h"
+#include "gateway/http_request.h"
+#include "gateway/http_server.h"
+#include "gateway/request_queue.h"
+#include "gateway/route.h"
+
+/* Of each connection: a request's head, and the head of its answer */
+#define CONNECTION_MEMORY (32 * 1024)
+
+/* What is read and thrown away of a body that is too large */
+#define MAX_DISCARDED (16 * 1024 * 1024 + 1024)
+
+/* How many times --timeout a request or its answer may take on the wire */
+#define SLOW_FACTOR 2
+
+/* How long requests may take to finish at the end, in milliseconds */
+#define STOP_TIME 60000
+
+typedef enum ClientState
+{
+	CLIENT_READING, /* or idle */
+	CLIENT_WORKING, /* the queue has its request */
+	CLIENT_WRITING
+} ClientState;
+
+/* An HTTP connection */
+typedef struct Client
+{
+	MHD_socket	   socket;
+	ClientState	   state;
+	long		   since; /* ms */
+	struct Client *next;
+	struct Client *previous;
+} Client;
+
+static struct MHD_Daemon *daemons[OPTIONS_MAX_LISTEN];
+static char				 *tls_cert;
+static char				 *tls_key;
+
+/* The mutex guards the list, what is in it, and n_requests. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static Client		  *clients;
+static int			   n_requests; /* whose answer is not sent */
+static bool			   is_stopping;
+
+/* --- connections ----------------------------------------------------------- */
+
+static Client *
+client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info != NULL ? info->socket_context : NULL;
+}
+
+static void
+set_client_state(struct MHD_Connection *connection, ClientState state)
+{
+	Client *client = client_of(connection);
+
+	if (client == NULL)
+		return;
+	pthread_mutex_lock(&mutex);
+	client->state = state;
+	client->since = clock_ms();
+	pthread_mutex_unlock(&mutex);
+}
+
+static void
+open_client(struct MHD_Connection *connection, void **context)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	Client *client = calloc(1, sizeof(Client));
+
+	*context = client;
+	if (client == NULL || info == NULL)
+		return;
+	client->socket = info->connect_fd;
+	client->since = clock_ms();
+	pthread_mutex_lock(&mutex);
+	client->next = clients;
+	if (clients != NULL)
+		clients->previous = client;
+	clients = client;
+	pthread_mutex_unlock(&mutex);
+	metrics_client(1);
+}
+
+static void
+close_client(void **context)
+{
+	Client *client = *context;
+
+	if (client == NULL)
+		return;
+	pthread_mutex_lock(&mutex);
+	if (client->previous != NULL)
+		client->previous->next = client->next;
+	else
+		clients = client->next;
+	if (client->next != NULL)
+		client->next->previous = client->previous;
+	pthread_mutex_unlock(&mutex);
+	free(client);
+	*context = NULL;
+	metrics_client(-1);
+}
+
+/* libmicrohttpd says that a connection begins, or has ended. */
+static void
+notify_connection(void *arg, struct MHD_Connection *connection, void **context,
+				  enum MHD_ConnectionNotificationCode code)
+{
+	(void) arg;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		open_client(connection, context);
+	else
+		close_client(context);
+}
+
+void
+http_server_tick(void)
+{
+	long too_old = clock_ms() - SLOW_FACTOR * 1000L * gateway_options.timeout;
+
+	pthread_mutex_lock(&mutex);
+	for (Client *client = clients; client != NULL; client = client->next)
+	{
+		/* libmicrohttpd's thread finds the connection closed, and frees it. */
+		if (client->state != CLIENT_WORKING && client->since < too_old)
+			shutdown(client->socket, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&mutex);
+}
+
+/* --- requests -------------------------------------------------------------- */
+
+/* libmicrohttpd has read a request line. */
+static void *
+begin_request(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+	Request *request = request_create(connection, uri);
+
+	(void) arg;
+	if (request != NULL)
+	{
+		pthread_mutex_lock(&mutex);
+		n_requests++;
+		pthread_mutex_unlock(&mutex);
+	}
+	return request;
+}
+
+static void
+log_request(const Request *request)
+{
+	gateway_log("%s %s: %s, status %u, %s, %.1f ms, role %s", request->method,
+				request->path,
+				request->operation != NULL ? request->operation->name : "no operation",
+				request->status, request->result != NULL ? request->result : "aborted",
+				(clock_seconds() - request->started_at) * 1000,
+				request->pool != NULL && request->pool->role != NULL ?
+					request->pool->role :
+					"-");
+}
+
+/* libmicrohttpd has sent an answer, or the connection has ended before. */
+static void
+end_request(void *arg, struct MHD_Connection *connection, void **context,
+			enum MHD_RequestTerminationCode code)
+{
+	Request *request = *context;
+
+	(void) arg;
+	(void) code;
+	if (request == NULL)
+		return;
+	if (request->is_complete)
+	{
+		metrics_count(request->operation, request->result,
+					  clock_seconds() - request->started_at);
+		if (gateway_options.log_requests)
+			log_request(request);
+	}
+	request_free(request);
+	*context = NULL;
+	set_client_state(connection, CLIENT_READING);
+	pthread_mutex_lock(&mutex);
+	n_requests--;
+	pthread_mutex_unlock(&mutex);
+}
+
+/* A worker has made an answer. */
+static void
+resume_request(Request *request)
+{
+	MHD_resume_connection(request->connection);
+}
+
+static enum MHD_Result
+send_answer(Request *request)
+{
+	enum MHD_Result result;
+	bool			stopping;
+
+	pthread_mutex_lock(&mutex);
+	stopping = is_stopping;
+	pthread_mutex_unlock(&mutex);
+	/* Without memory for an answer, the connection breaks. */
+	if (request->response == NULL)
+		return MHD_NO;
+	if (stopping || request->is_too_large)
+		answer_header(request, "Connection", "close");
+	result = MHD_queue_response(request->connection, request->status, request->response);
+	MHD_destroy_response(request->response);
+	request->response = NULL;
+	set_client_state(request->connection, CLIENT_WRITING);
+	return result;
+}
+
+/* Looks at a request when its headers are there. */
+static enum MHD_Result
+read_headers(Request *request, const char *method)
+{
+	unsigned	status;
+	const char *error = request_read_headers(request, method, &status);
+
+	if (error == NULL)
+		return MHD_YES;
+	request->is_complete = true;
+	answer_bad_request(request, status, error);
+	return send_answer(request);
+}
+
+/*
+ * libmicrohttpd calls this when the headers are there, for each piece of the
+ * body, at the end of it, and when the connection is resumed.
+ */
+static enum MHD_Result
+handle_request(void *arg, struct MHD_Connection *connection, const char *url,
+			   const char *method, const char *version, const char *upload_data,
+			   size_t *upload_data_size, void **context)
+{
+	Request *request = *context;
+
+	(void) arg;
+	(void) url;
+	(void) version;
+	if (request == NULL)
+		return MHD_NO;
+	if (request->headers == NULL)
+		return read_headers(request, method);
+	if (*upload_data_size > 0)
+	{
+		if (!request_add_body(request, upload_data, *upload_data_size) ||
+			request->body_length > MAX_DISCARDED)
+			return MHD_NO;
+		*upload_data_size = 0;
+		return MHD_YES;
+	}
+	if (request->status != 0 || request->response != NULL)
+		return send_answer(request);
+	if (request->is_complete)
+		return MHD_NO; /* resumed, and there was no memory for an answer */
+	request->is_complete = true;
+	set_client_state(connection, CLIENT_WORKING);
+	MHD_suspend_connection(connection);
+	request_queue_submit(request);
+	return MHD_YES;
+}
+
+/* Percent-encoding stays as it is: signatures are made over it. */
+static size_t
+do_not_unescape(void *arg, struct MHD_Connection *connection, char *text)
+{
+	(void) arg;
+	(void) connection;
+	return strlen(text);
+}
+
+/* --- start and end --------------------------------------------------------- */
+
+/* Reads a file of PEM into malloc'd memory; NULL, and logs, if it cannot. */
+static char *
+read_pem(const char *name)
+{
+	FILE  *file = fopen(name, "re");
+	char  *text = calloc(1, 256 * 1024);
+	size_t length = 0;
+
+	if (file != NULL && text != NULL)
+		length = fread(text, 1, 256 * 1024 - 1, file);
+	if (length == 0)
+	{
+		gateway_log("cannot read %s: %s", name, errno != 0 ? strerror(errno) : "it is empty");
+		free(text);
+		text = NULL;
+	}
+	if (file != NULL)
+		fclose(file);
+	return text;
+}
+
+static void
+log_of_mhd(void *arg, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+/* What libmicrohttpd says matters when it cannot start. */
+static void
+log_of_mhd(void *arg, const char *format, va_list args)
+{
+	char text[512];
+
+	(void) arg;
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	if (clients == NULL)
+		gateway_log("libmicrohttpd: %s", text);
+}
+
+static struct MHD_Daemon *
+listen_at(const ListenAddress *address)
+{
+	unsigned			  flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+								  MHD_USE_ERROR_LOG;
+	struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, tls_cert},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, tls_key},
+		{MHD_OPTION_END, 0, NULL}};
+	struct MHD_OptionItem no_tls[] = {{MHD_OPTION_END, 0, NULL}};
+
+	if (tls_cert != NULL)
+		flags |= MHD_USE_TLS;
+	if (address->address.ss_family == AF_INET6)
+		flags |= MHD_USE_IPv6;
+	return MHD_start_daemon(flags, 0, NULL, NULL, handle_request, NULL,
+							MHD_OPTION_EXTERNAL_LOGGER, log_of_mhd, NULL,
+							MHD_OPTION_SOCK_ADDR, &address->address,
+							MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
+							MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u,
+							MHD_OPTION_CONNECTION_LIMIT, (unsigned) gateway_options.clients,
+							MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY,
+							MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) gateway_options.timeout,
+							MHD_OPTION_URI_LOG_CALLBACK, begin_request, NULL,
+							MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL,
+							MHD_OPTION_NOTIFY_CONNECTION, notify_connection, NULL,
+							MHD_OPTION_UNESCAPE_CALLBACK, do_not_unescape, NULL,
+							MHD_OPTION_ARRAY, tls_cert != NULL ? tls : no_tls,
+							MHD_OPTION_END);
+}
+
+bool
+http_server_start(void)
+{
+	if (gateway_options.tls_cert != NULL)
+	{
+		if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+		{
+			gateway_log("this libmicrohttpd has no TLS");
+			return false;
+		}
+		errno = 0;
+		tls_cert = read_pem(gateway_options.tls_cert);
+		tls_key = read_pem(gateway_options.tls_key);
+		if (tls_cert == NULL || tls_key == NULL)
+			return false;
+	}
+	request_queue_init(resume_request);
+	for (int i = 0; i < gateway_options.n_listen; i++)
+	{
+		daemons[i] = listen_at(&gateway_options.listen[i]);
+		if (daemons[i] == NULL)
+		{
+			gateway_log("cannot listen on %s: %s", gateway_options.listen[i].text,
+						strerror(errno));
+			return false;
+		}
+		gateway_log("listening on http%s://%s", tls_cert != NULL ? "s" : "",
+					gateway_options.listen[i].text);
+	}
+	return true;
+}
+
+void
+http_server_stop(void)
+{
+	long deadline = clock_ms() + STOP_TIME;
+	bool is_idle = false;
+
+	pthread_mutex_lock(&mutex);
+	is_stopping = true;
+	pthread_mutex_unlock(&mutex);
+	for (int i = 0; i < gateway_options.n_listen; i++)
+	{
+		MHD_socket listener = MHD_quiesce_daemon(daemons[i]);
+
+		if (listener != MHD_INVALID_SOCKET)
+			close(listener);
+	}
+	/* A request may be on its way: the server is idle if it stays idle. */
+	for (int quiet = 0; quiet < 10 && clock_ms() < deadline; quiet = is_idle ? quiet + 1 : 0)
+	{
+		usleep(20000);
+		request_queue_tick();
+		http_server_tick();
+		pthread_mutex_lock(&mutex);
+		is_idle = n_requests == 0;
+		pthread_mutex_unlock(&mutex);
+	}
+	if (!is_idle)
+	{
+		/* libmicrohttpd cannot end while connections are suspended. */
+		gateway_log("ending with requests unfinished");
+		_exit(1);
+	}
+	for (int i = 0; i < gateway_options.n_listen; i++)
+		MHD_stop_daemon(daemons[i]);
+	free(tls_cert);
+	free(tls_key);
+}

@@ -1,0 +1,389 @@
+/*
+ * perform.c
+ *	  The work that a request is: its signature, its statement, its answer.
+ *
+ * aws() in the database decides everything about an operation.  Here its errors
+ * get the names that AWS's clients know.
+ */
+#define _GNU_SOURCE /* explicit_bzero */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "gateway/answer.h"
+#include "gateway/gateway_clock.h"
+#include "gateway/gateway_console.h"
+#include "gateway/gateway_keys.h"
+#include "gateway/gateway_log.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/gateway_options.h"
+#include "gateway/perform.h"
+#include "gateway/route.h"
+
+/*
+ * How long a shard that others are reading is waited for, in milliseconds, and
+ * the first pause between two tries; the next ones are longer.
+ */
+#define RETRY_TIME	  2000
+#define FIRST_PAUSE	  20
+#define LONGEST_PAUSE 160
+
+typedef struct StateName
+{
+	const char *sqlstate;
+	const char *name;
+} StateName;
+
+/*
+ * Names of errors.  What is not here is an InternalServerError, whose text is
+ * for the log.
+ */
+static const StateName state_names[] = {
+	{"22023", "ValidationException"},
+	{"42809", "ValidationException"},
+	{"0A000", "ValidationException"},
+	{"22003", "ValidationException"},
+	{"22P05", "ValidationException"},
+	{"42704", "ResourceNotFoundException"},
+	{"42P01", "ResourceNotFoundException"},
+	{"55006", "ResourceInUseException"},
+	{"42710", "ResourceConflictException"},
+	{"42501", "AccessDeniedException"},
+	{"ZS001", "ExpiredIteratorException"},
+	{"ZS002", "TrimmedDataAccessException"},
+	{"ZS003", "LimitExceededException"},
+	/* the body is no JSON, no UTF-8, or nested too deeply */
+	{"22P02", "SerializationException"},
+	{"22021", "SerializationException"},
+	{"54001", "SerializationException"},
+};
+
+static DatabasePool *default_pool; /* conninfo's user */
+static DatabasePool *metrics_pool; /* NULL: no metrics of the database */
+
+bool
+perform_init(void)
+{
+	char *error = NULL;
+
+	default_pool = database_pool_find(gateway_options.conninfo, NULL, NULL, &error);
+	if (default_pool != NULL &&
+		(gateway_options.metrics_role != NULL || gateway_options.no_auth))
+	{
+		metrics_pool = database_pool_find(gateway_options.conninfo,
+										  "application_name='" PROGRAM_NAME " metrics'",
+										  gateway_options.metrics_role, &error);
+		/* The statement names functions that others could put in its way. */
+		if (metrics_pool != NULL)
+			metrics_pool->search_path = "pg_catalog";
+	}
+	if (error != NULL)
+	{
+		gateway_log("invalid connection string: %s", error);
+		free(error);
+		return false;
+	}
+	return true;
+}
+
+/* --- who asks ------------------------------------------------------------- */
+
+static void
+describe_request(const Request *request, Sigv4Request *description)
+{
+	description->method = request->method;
+	description->path = request->path;
+	description->query = request->query;
+	description->headers = request->headers;
+	description->n_headers = request->n_headers;
+	description->body = request->body != NULL ? request->body : "";
+	description->body_length = request->body_length;
+}
+
+/* Finds the pool of the role that signed a request; false: it is answered. */
+static bool
+check_signature(Request *request)
+{
+	static const char *const names[] = {
+		[SIGV4_MISSING_AUTHENTICATION_TOKEN] = "MissingAuthenticationTokenException",
+		[SIGV4_INCOMPLETE_SIGNATURE] = "IncompleteSignatureException",
+		[SIGV4_INVALID_SIGNATURE] = "InvalidSignatureException"};
+	const char		  *service = request->protocol == PROTOCOL_LAMBDA ? "lambda" : "dynamodb";
+	char			   secret[KEYS_MAX_SECRET];
+	Sigv4Request	   description;
+	Sigv4Authorization auth;
+	Sigv4Verdict	   verdict;
+	DatabasePool	  *pool = NULL;
+
+	describe_request(request, &description);
+	verdict = sigv4_parse(&description, service, time(NULL), &auth);
+	if (verdict != SIGV4_OK)
+		answer_error(request, names[verdict], auth.message);
+	else
+	{
+		bool is_known = keys_find(auth.access_key, secret, &pool);
+		bool is_right = sigv4_verify(&description, &auth, secret);
+
+		explicit_bzero(secret, sizeof(secret));
+		if (!is_known)
+			answer_error(request, "UnrecognizedClientException",
+						 "The security token included in the request is invalid.");
+		else if (!is_right)
+			answer_error(request, "InvalidSignatureException",
+						 "The request signature we calculated does not match the signature you provided. "
+						 "Check your AWS Secret Access Key and signing method. "
+						 "Consult the service documentation for details.");
+		else if (!gateway_options.accept_session_tokens &&
+				 request_header(request, "X-Amz-Security-Token") != NULL)
+			answer_error(request, "UnrecognizedClientException",
+						 "The security token included in the request is invalid");
+		else
+			request->pool = pool;
+	}
+	sigv4_free(&auth);
+	return request->pool != NULL;
+}
+
+/*
+ * Without signatures, a page of another site must not get in by giving its own
+ * name our address: Host must be an address, or localhost.
+ */
+static bool
+check_host(Request *request)
+{
+	const char	   *header = request_header(request, "Host");
+	char			host[80];
+	size_t			length;
+	struct in6_addr address;
+
+	if (header == NULL)
+		return true;
+	if (header[0] == '[')
+		length = strcspn(++header, "]");
+	else
+		length = strcspn(header, ":");
+	if (length < sizeof(host))
+	{
+		memcpy(host, header, length);
+		host[length] = '\0';
+		if (strcasecmp(host, "localhost") == 0 ||
+			(length > 10 && strcasecmp(host + length - 10, ".localhost") == 0) ||
+			inet_pton(AF_INET, host, &address) == 1 ||
+			inet_pton(AF_INET6, host, &address) == 1)
+			return true;
+	}
+	answer_error(request, "AccessDeniedException",
+				 "With --no-auth, the host of a URL must be localhost or an IP address.");
+	return false;
+}
+
+PerformStep
+perform_check(Request *request)
+{
+	if (!route_request(request))
+		return PERFORM_ANSWERED;
+	if (gateway_options.no_auth && !check_host(request))
+		return PERFORM_ANSWERED;
+	switch (request->operation->kind)
+	{
+		case OPERATION_AWS:
+			if (gateway_options.no_auth)
+				request->pool = default_pool;
+			else if (!check_signature(request))
+				return PERFORM_ANSWERED;
+			return PERFORM_WANTS_SLOT;
+		case OPERATION_HEALTH:
+			if (database_answers(gateway_options.conninfo))
+				answer_text(request, MHD_HTTP_OK, "text/plain", "ok\n", 3);
+			else
+				answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain",
+							"the database does not answer\n", 29);
+			return PERFORM_ANSWERED;
+		case OPERATION_METRICS:
+			request->pool = metrics_pool;
+			if (request->pool != NULL)
+				return PERFORM_WANTS_SLOT;
+			metrics_answer(request, NULL);
+			return PERFORM_ANSWERED;
+		case OPERATION_CONSOLE:
+			console_answer(request);
+			return PERFORM_ANSWERED;
+	}
+	return PERFORM_ANSWERED;
+}
+
+/* --- what the database says ----------------------------------------------- */
+
+static const char *
+name_of_state(const char *sqlstate)
+{
+	for (size_t i = 0; i < sizeof(state_names) / sizeof(state_names[0]); i++)
+	{
+		if (strcmp(state_names[i].sqlstate, sqlstate) == 0)
+			return state_names[i].name;
+	}
+	return "InternalServerError";
+}
+
+/*
+ * Names an error of aws().  SQLSTATE 22023 covers what AWS tells apart: these
+ * are AWS's own texts for a member of a wrong type, and two of aws() itself.
+ */
+static const char *
+name_of_error(const Request *request, const char *sqlstate, const char *message)
+{
+	const char *name = name_of_state(sqlstate);
+
+	if (strcmp(name, "ValidationException") == 0)
+	{
+		if (strstr(message, "_VALUE cannot be converted to ") != NULL ||
+			strcmp(message, "request is not a JSON object") == 0)
+			return "SerializationException";
+		if (strncmp(message, "unknown operation ", 18) == 0)
+			return "UnknownOperationException";
+	}
+	if (strcmp(name, "SerializationException") == 0 &&
+		request->protocol == PROTOCOL_LAMBDA)
+		return "InvalidRequestContentException";
+	return name;
+}
+
+/* Shall clients see the text of an error that has no name? */
+static bool
+may_show(const char *sqlstate)
+{
+	return strcmp(sqlstate, "25006") == 0 || /* read-only: a standby */
+		   strcmp(sqlstate, "55P03") == 0 || /* lock_timeout */
+		   strcmp(sqlstate, "57014") == 0 || /* statement_timeout */
+		   strcmp(sqlstate, "3F000") == 0;	 /* there is no extension here */
+}
+
+/* Waits for a shard that others are reading, unless that takes too long. */
+static bool
+retry_later(Request *request)
+{
+	long now = clock_ms();
+	long pause = FIRST_PAUSE << (request->n_tries < 4 ? request->n_tries : 4);
+
+	if (request->n_tries++ == 0)
+		request->retry_until = now + RETRY_TIME;
+	if (pause > LONGEST_PAUSE)
+		pause = LONGEST_PAUSE;
+	request->wake_at = now + pause;
+	return request->wake_at < request->retry_until;
+}
+
+static PerformStep
+handle_error(Request *request, DatabaseConnection *connection, PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *name;
+
+	if (sqlstate == NULL || message == NULL)
+	{
+		gateway_log("%s: the connection to the database is lost",
+					request->operation->name);
+		answer_error(request, "InternalServerError", NULL);
+		return PERFORM_ANSWERED;
+	}
+	name = name_of_error(request, sqlstate, message);
+	if (strcmp(name, "LimitExceededException") == 0 && retry_later(request))
+		return PERFORM_RETRY_LATER;
+	if (strcmp(name, "InternalServerError") != 0 || may_show(sqlstate))
+		answer_error_by(request, connection, name, message);
+	else
+	{
+		gateway_log("%s: SQLSTATE %s: %s", request->operation->name, sqlstate, message);
+		answer_error(request, name, NULL);
+	}
+	return PERFORM_ANSWERED;
+}
+
+static PerformStep
+run_statement(Request *request, DatabaseConnection *connection)
+{
+	PGresult   *result = database_query(connection, request->statement, request->params);
+	PerformStep step = PERFORM_ANSWERED;
+
+	if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1 &&
+		!PQgetisnull(result, 0, 0))
+	{
+		answer_result(request, request->operation->status, result);
+		return PERFORM_ANSWERED;
+	}
+	step = handle_error(request, connection, result);
+	PQclear(result);
+	return step;
+}
+
+PerformStep
+perform_run(Request *request)
+{
+	char				error[512];
+	DatabaseConnection *connection = database_take(request->pool, error, sizeof(error));
+	PerformStep			step = PERFORM_ANSWERED;
+
+	if (connection == NULL)
+		gateway_log("cannot connect to the database%s%s: %s",
+					request->pool->role != NULL ? " as " : "",
+					request->pool->role != NULL ? request->pool->role : "", error);
+	if (request->operation->kind == OPERATION_METRICS)
+		metrics_answer(request, connection);
+	else if (connection == NULL)
+		answer_error(request, "InternalServerError", NULL);
+	else
+		step = run_statement(request, connection);
+	if (connection != NULL)
+		database_release(connection);
+	return step;
+}
+
+/* --- --check -------------------------------------------------------------- */
+
+static const Statement check_statement = {
+	.number = 6,
+	.name = "gateway_check",
+	.sql = "SELECT ddbstreams.aws('ListStreams', '{}')",
+	.n_params = 0};
+
+static bool
+check_pool(DatabasePool *pool)
+{
+	char				error[512];
+	const char		   *role = pool->role != NULL ? pool->role : "(conninfo's user)";
+	DatabaseConnection *connection = database_take(pool, error, sizeof(error));
+	PGresult		   *result;
+	bool				done;
+
+	if (connection == NULL)
+	{
+		gateway_log("role %s cannot connect: %s", role, error);
+		return false;
+	}
+	result = database_query(connection, &check_statement, NULL);
+	done = PQresultStatus(result) == PGRES_TUPLES_OK;
+	if (!done)
+		gateway_log("role %s cannot use ddbstreams: %s", role,
+					result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) :
+									 "the connection is lost");
+	PQclear(result);
+	database_release(connection);
+	return done;
+}
+
+bool
+perform_check_database(void)
+{
+	bool done = gateway_options.no_auth ? check_pool(default_pool) :
+										  keys_each_pool(check_pool);
+
+	if (gateway_options.metrics_role != NULL)
+		done = check_pool(metrics_pool) && done;
+	if (done)
+		gateway_log("options, keys and database are right");
+	return done;
+}

@@ -1,0 +1,281 @@
+/*
+ * request_queue.c
+ *	  Requests that wait, and the threads that work on them.
+ *
+ * A request is in one place at a time:
+ *
+ *	ready		a worker may take it; it is new, or it has a slot of its pool
+ *	waiting		for a slot, in the list of its pool, first come first served
+ *	sleeping	until it may try again
+ *	(running)	a worker has it
+ *
+ * No worker is kept by a request that only waits: requests of one role cannot
+ * keep those of another from being checked and answered.  Workers are started
+ * as they are needed, and stay.
+ *
+ * One mutex guards all of it, and n_running, waiting_head and waiting_tail of
+ * the pools.  It is not held while a worker works.
+ */
+#include <pthread.h>
+#include <stddef.h>
+
+#include "gateway/answer.h"
+#include "gateway/gateway_clock.h"
+#include "gateway/gateway_log.h"
+#include "gateway/gateway_options.h"
+#include "gateway/perform.h"
+#include "gateway/request_queue.h"
+
+/* How long a request waits for a slot or a worker, in milliseconds */
+#define WAIT_TIME 5000
+
+#define MAX_WORKERS 64
+#define STACK_SIZE	(512 * 1024)
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t  wakeup; /* of idle workers */
+static Request		  *ready_head;
+static Request		  *ready_tail;
+static Request		  *sleeping; /* in the order of wake_at */
+static int			   n_workers;
+static int			   n_idle_workers;
+static void (*request_done)(Request *request);
+
+static int
+max_workers(void)
+{
+	return gateway_options.connections > MAX_WORKERS ?
+			   gateway_options.connections :
+			   MAX_WORKERS;
+}
+
+static void
+append_to(Request **head, Request **tail, Request *request)
+{
+	request->next = NULL;
+	if (*head == NULL)
+		*head = request;
+	else
+		(*tail)->next = request;
+	*tail = request;
+}
+
+static Request *
+take_first(Request **head)
+{
+	Request *request = *head;
+
+	if (request != NULL)
+		*head = request->next;
+	return request;
+}
+
+static void
+sleep_until_later(Request *request)
+{
+	Request **link = &sleeping;
+
+	while (*link != NULL && (*link)->wake_at <= request->wake_at)
+		link = &(*link)->next;
+	request->next = *link;
+	*link = request;
+}
+
+static void *worker_main(void *arg);
+
+/* Starts a worker if one is needed; without one, those that run must do. */
+static void
+need_worker(void)
+{
+	pthread_attr_t attributes;
+	pthread_t	   thread;
+
+	if (n_idle_workers > 0)
+	{
+		pthread_cond_signal(&wakeup);
+		return;
+	}
+	if (n_workers >= max_workers())
+		return;
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	if (pthread_create(&thread, &attributes, worker_main, NULL) == 0)
+		n_workers++;
+	else if (n_workers == 0)
+		gateway_log("cannot start a thread");
+	pthread_attr_destroy(&attributes);
+}
+
+static void
+make_ready(Request *request)
+{
+	append_to(&ready_head, &ready_tail, request);
+	need_worker();
+}
+
+/* Gives a slot of its pool to a request, or lets it wait for one. */
+static void
+admit(Request *request)
+{
+	DatabasePool *pool = request->pool;
+
+	if (pool->n_running < gateway_options.connections)
+	{
+		pool->n_running++;
+		request->has_slot = true;
+		make_ready(request);
+	}
+	else
+		append_to(&pool->waiting_head, &pool->waiting_tail, request);
+}
+
+/* Takes the slot of a request away, and gives it to the next one. */
+static void
+give_up_slot(Request *request)
+{
+	DatabasePool *pool = request->pool;
+	Request		 *next = take_first(&pool->waiting_head);
+
+	request->has_slot = false;
+	if (next == NULL)
+		pool->n_running--;
+	else
+	{
+		next->has_slot = true;
+		make_ready(next);
+	}
+}
+
+/* Lets requests try again whose time has come. */
+static void
+wake_sleeping(long now)
+{
+	while (sleeping != NULL && sleeping->wake_at <= now)
+	{
+		Request *request = take_first(&sleeping);
+
+		request->expires_at = now + WAIT_TIME;
+		admit(request);
+	}
+}
+
+/* Takes requests off a list that have waited too long, and links them. */
+static void
+take_expired(Request **head, long now, Request **expired)
+{
+	while (*head != NULL && (*head)->expires_at <= now)
+	{
+		Request *request = take_first(head);
+
+		if (request->has_slot)
+			give_up_slot(request);
+		request->next = *expired;
+		*expired = request;
+	}
+}
+
+void
+request_queue_tick(void)
+{
+	long	 now = clock_ms();
+	Request *expired = NULL;
+
+	pthread_mutex_lock(&mutex);
+	wake_sleeping(now);
+	take_expired(&ready_head, now, &expired);
+	for (DatabasePool *pool = database_pool_first(); pool != NULL; pool = pool->next)
+		take_expired(&pool->waiting_head, now, &expired);
+	pthread_mutex_unlock(&mutex);
+	while (expired != NULL)
+	{
+		Request *request = take_first(&expired);
+
+		answer_error(request, "InternalServerError", NULL);
+		request_done(request);
+	}
+}
+
+/* Works on a request that is ready, without the mutex. */
+static void
+work_on(Request *request)
+{
+	PerformStep step;
+
+	pthread_mutex_unlock(&mutex);
+	step = request->has_slot ? perform_run(request) : perform_check(request);
+	pthread_mutex_lock(&mutex);
+	if (request->has_slot)
+		give_up_slot(request);
+	switch (step)
+	{
+		case PERFORM_ANSWERED:
+			pthread_mutex_unlock(&mutex);
+			request_done(request);
+			pthread_mutex_lock(&mutex);
+			break;
+		case PERFORM_WANTS_SLOT:
+			admit(request);
+			break;
+		case PERFORM_RETRY_LATER:
+			sleep_until_later(request);
+			break;
+	}
+}
+
+/* Waits until there may be something to do. */
+static void
+wait_for_work(void)
+{
+	n_idle_workers++;
+	if (sleeping != NULL)
+	{
+		struct timespec until = {sleeping->wake_at / 1000,
+								 sleeping->wake_at % 1000 * 1000000L};
+
+		pthread_cond_timedwait(&wakeup, &mutex, &until);
+	}
+	else
+		pthread_cond_wait(&wakeup, &mutex);
+	n_idle_workers--;
+}
+
+static void *
+worker_main(void *arg)
+{
+	(void) arg;
+	pthread_mutex_lock(&mutex);
+	for (;;)
+	{
+		Request *request;
+
+		wake_sleeping(clock_ms());
+		request = take_first(&ready_head);
+		if (request != NULL)
+			work_on(request);
+		else
+			wait_for_work();
+	}
+	return NULL;
+}
+
+void
+request_queue_submit(Request *request)
+{
+	pthread_mutex_lock(&mutex);
+	request->expires_at = clock_ms() + WAIT_TIME;
+	make_ready(request);
+	pthread_mutex_unlock(&mutex);
+}
+
+void
+request_queue_init(void (*done)(Request *request))
+{
+	pthread_condattr_t attributes;
+
+	request_done = done;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&wakeup, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
