@@ -76,10 +76,19 @@ missing_python()
 }
 
 # Print the packages that are missing for building and running ("check": for
-# the tests too; "matrix": for making another Debian).
+# the tests too; "matrix": for making another Debian), or which of the further
+# arguments are ("packages").
 missing_packages()
 {
-	local major=${PG_MAJOR:-15}
+	local major=${PG_MAJOR:-15} package
+
+	if [ "${1:-}" = packages ]; then
+		for package in "${@:2}"; do
+			dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null |
+				grep -qx installed || say "$package"
+		done
+		return 0
+	fi
 
 	if [ "${1:-}" = matrix ]; then
 		command -v debootstrap >/dev/null || say debootstrap debian-archive-keyring

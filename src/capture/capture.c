@@ -225,6 +225,8 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 
 	require_capture_trigger(fcinfo, "capture", DDBSTREAMS_ROW_TRIGGER, true);
 	captured = captured_relation_get(trigdata->tg_relation);
+	if (captured->is_copy)
+		return PointerGetDatum(NULL);
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 		capture_update(captured, trigdata);
@@ -273,6 +275,8 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 	if (rel->rd_rel->relkind != RELKIND_RELATION)
 		return PointerGetDatum(NULL);
 	captured = captured_relation_get(rel);
+	if (captured->is_copy)
+		return PointerGetDatum(NULL);
 
 	row_context = AllocSetContextCreate(CurrentMemoryContext,
 										"ddbstreams truncate",

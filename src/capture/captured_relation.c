@@ -7,10 +7,22 @@
  * message for the table and each of its partitions, under a lock that no
  * writer holds.  What is stale is freed only at the end of the transaction: a
  * trigger further up the stack may be using it.
+ *
+ * TimescaleDB copies the triggers of a hypertable to each new chunk, and takes
+ * those that are disabled for enabled ones.  So what an earlier stream has
+ * left on the hypertable may fire for a chunk: then there is nothing to
+ * capture.
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_inherits.h"
+#include "commands/trigger.h"
 #include "common/hashfn.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -99,6 +111,72 @@ build_key(Relation rel, Oid root, int count, const AttrNumber *root_attnums)
 	return columns;
 }
 
+/*
+ * Returns the table from which a table inherits, without being a partition of
+ * it, and whose capture trigger it may have a copy of; or InvalidOid.
+ */
+static Oid
+find_original(Relation rel)
+{
+	Relation	pg_inherits;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			original = InvalidOid;
+
+	if (rel->rd_rel->relispartition)
+		return InvalidOid;
+	pg_inherits = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(RelationGetRelid(rel)));
+	scan = systable_beginscan(pg_inherits, InheritsRelidSeqnoIndexId, true, NULL,
+							  1, &key);
+	while (!OidIsValid(original) &&
+		   HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Oid parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+
+		if (OidIsValid(get_trigger_oid(parent, DDBSTREAMS_ROW_TRIGGER, true)))
+			original = parent;
+	}
+	systable_endscan(scan);
+	table_close(pg_inherits, AccessShareLock);
+	return original;
+}
+
+/* A capture trigger fires for a table without a stream: may it? */
+static CapturedRelation *
+build_copy(Relation rel)
+{
+	Oid				  original = find_original(rel);
+	StreamInfo		 *stream = NULL;
+	CapturedRelation *captured;
+
+	if (OidIsValid(original))
+		stream = stream_catalog_enabled(original, NULL);
+	if (stream != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("table \"%s\" has a copy of the capture trigger of table \"%s\", whose stream does not have its changes",
+						RelationGetRelationName(rel), stream->table_name),
+				 errhint("Call ddbstreams.disable_stream for table \"%s\" first.",
+						 stream->table_name)));
+	if (!OidIsValid(original))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no stream is enabled on table \"%s\"",
+						RelationGetRelationName(rel)),
+				 errhint("Enable one with ddbstreams.enable_stream, or drop trigger \"%s\".",
+						 DDBSTREAMS_ROW_TRIGGER)));
+	captured = MemoryContextAllocZero(AllocSetContextCreate(TopMemoryContext,
+															"ddbstreams captured relation",
+															ALLOCSET_SMALL_SIZES),
+									  sizeof(CapturedRelation));
+	captured->relid = RelationGetRelid(rel);
+	captured->is_copy = true;
+	return captured;
+}
+
 static CapturedRelation *
 build_captured_relation(Relation rel)
 {
@@ -111,12 +189,7 @@ build_captured_relation(Relation rel)
 
 	stream = stream_catalog_capturing(RelationGetRelid(rel), &root);
 	if (stream == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("no stream is enabled on table \"%s\"",
-						RelationGetRelationName(rel)),
-				 errhint("Enable one with ddbstreams.enable_stream, or drop trigger \"%s\".",
-						 DDBSTREAMS_ROW_TRIGGER)));
+		return build_copy(rel);
 
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"ddbstreams captured relation",

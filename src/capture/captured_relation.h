@@ -25,8 +25,9 @@ typedef struct KeyColumn
 typedef struct CapturedRelation
 {
 	Oid				relid;
-	bool			stale; /* set by the relcache callback alone */
-	Oid				root;  /* the table that the stream is on */
+	bool			stale;	 /* set by the relcache callback alone */
+	bool			is_copy; /* nothing is captured, and the rest is not set */
+	Oid				root;	 /* the table that the stream is on */
 	int64			stream_id;
 	StreamViewType	view_type;
 	RowDescriptor  *descriptor;
@@ -39,16 +40,17 @@ typedef struct CapturedRelation
 	bool			plain;			  /* tuples may be copied as they are */
 
 	/* Where capture.c keeps what it has found out for a transaction */
-	uint64				   buffer_serial; /* change_buffer_serial then */
-	struct StreamBuffer	  *buffer;
-	Oid					   file_number; /* the table's, with this generation */
-	uint32				   generation;	/* see change_buffer_generation */
+	uint64				 buffer_serial; /* change_buffer_serial then */
+	struct StreamBuffer *buffer;
+	Oid					 file_number; /* the table's, with this generation */
+	uint32				 generation;  /* see change_buffer_generation */
 } CapturedRelation;
 
 /*
  * Returns what capture must know of a relation for which a capture trigger
- * fires; raises an error if no stream is enabled on it.  The result stays
- * valid to the end of the transaction.
+ * fires; raises an error if no stream is enabled on it, unless the trigger is
+ * a copy of one whose stream is disabled.  The result stays valid to the end
+ * of the transaction.
  */
 extern CapturedRelation *captured_relation_get(Relation rel);
 

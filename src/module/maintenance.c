@@ -48,6 +48,7 @@ static void look_for_mappings(void);
 
 static const MaintenanceTask tasks[] = {
 	{"look for mappings", look_for_mappings},
+	{"check neighbours", stream_check_neighbours},
 	{"check triggers", stream_check_triggers},
 	{"check decoding", stream_check_decoding},
 	{"roll over", lineage_roll_over_due},

@@ -8,8 +8,9 @@
  *	   transaction has touched, and may refuse the commit; stream_notice.c
  *	   says what is left to be said of it;
  *	2. append.c appends the captured changes to the shards;
- *	3. stream_guard.c disables the streams of dropped tables, behind the append
- *	   of what the transaction had captured before it dropped them;
+ *	3. stream_guard.c disables the streams of tables that are dropped, or taken
+ *	   over by another extension, behind the append of what the transaction had
+ *	   captured before;
  *	4. worker_guard.c finds out what the transaction leaves of the extension.
  *
  * After a commit the launcher is told what DDL has changed for workers.  After
@@ -41,8 +42,8 @@ xact_callback(XactEvent event, void *arg)
 			stream_guard_check();
 			stream_notice_send();
 			append_at_commit();
-			if (stream_guard_has_dropped())
-				append_without_lock_timeout(stream_guard_close_dropped);
+			if (stream_guard_has_ending())
+				append_without_lock_timeout(stream_guard_end_streams);
 			worker_guard_pre_commit();
 			break;
 		case XACT_EVENT_COMMIT:

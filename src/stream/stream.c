@@ -84,9 +84,23 @@ check_retention(const Interval *retention)
 }
 
 /*
- * Checks the owner of a table, and locks it and all its partitions against
- * writers.  Returns them, the table first.
+ * Locks a table and all its partitions against writers.  Returns them, the
+ * table first.
  */
+static List *
+lock_with_partitions(Oid table_oid)
+{
+	List *relids;
+
+	LockRelationOid(table_oid, ShareRowExclusiveLock);
+	if (get_rel_relkind(table_oid) != RELKIND_PARTITIONED_TABLE)
+		return list_make1_oid(table_oid);
+	relids = find_all_inheritors(table_oid, ShareRowExclusiveLock, NULL);
+	Assert(linitial_oid(relids) == table_oid);
+	return relids;
+}
+
+/* The same, if the user owns the table */
 static List *
 lock_against_writers(Oid table_oid)
 {
@@ -94,12 +108,8 @@ lock_against_writers(Oid table_oid)
 
 	/* The table may be dropped, or get another owner, before it is locked. */
 	check_owner(table_oid);
-	LockRelationOid(table_oid, ShareRowExclusiveLock);
+	relids = lock_with_partitions(table_oid);
 	check_owner(table_oid);
-	if (get_rel_relkind(table_oid) != RELKIND_PARTITIONED_TABLE)
-		return list_make1_oid(table_oid);
-	relids = find_all_inheritors(table_oid, ShareRowExclusiveLock, NULL);
-	Assert(linitial_oid(relids) == table_oid);
 	return relids;
 }
 
@@ -180,6 +190,17 @@ check_kind(Relation rel, bool is_root)
 		refuse_relation(rel, "a partition",
 						psprintf("Name its root, \"%s\", instead.",
 								 root_name(RelationGetRelid(rel))));
+}
+
+/* A shard of Citus has its own rows; but they may go to another server. */
+static void
+warn_of_placement(Relation rel)
+{
+	if (stream_neighbours_is_placement(RelationGetRelid(rel)))
+		ereport(WARNING,
+				(errmsg("table \"%s\" is a shard of Citus: its stream ends when Citus moves or splits it",
+						RelationGetRelationName(rel)),
+				 errdetail("The new shard, which may be on another server, has no stream until one is enabled.")));
 }
 
 static TableKey *
@@ -355,6 +376,7 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	/* table_open's errors for what is no table differ between versions. */
 	rel = relation_open(table_oid, NoLock);
 	check_kind(rel, true);
+	warn_of_placement(rel);
 	key = require_key(rel);
 	check_partitions(relids);
 	check_not_in_use(relids, rel, "enable");
@@ -385,6 +407,18 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 	return stream->arn;
 }
 
+/* Disables a stream that is locked.  relids are its table and partitions. */
+static void
+end_stream(StreamInfo *stream, List *relids)
+{
+	shard_tables_close_all(stream->stream_id);
+	stream->disabled_at = clock_now();
+	stream_catalog_replace(stream);
+	stream_triggers_disable(relids);
+	stream_definition_store(stream);
+	invalidate_relations(relids);
+}
+
 char *
 stream_disable(Oid table_oid)
 {
@@ -413,13 +447,20 @@ stream_disable(Oid table_oid)
 						stream->table_name),
 				 errhint("Commit the changes first.")));
 
-	shard_tables_close_all(stream->stream_id);
-	stream->disabled_at = clock_now();
-	stream_catalog_replace(stream);
-	stream_triggers_disable(relids);
-	stream_definition_store(stream);
-	invalidate_relations(relids);
+	end_stream(stream, relids);
 	return stream->arn;
+}
+
+void
+stream_end(Oid table_oid)
+{
+	List	   *relids = lock_with_partitions(table_oid);
+	StreamInfo *stream = stream_catalog_enabled(table_oid, NULL);
+
+	if (stream != NULL)
+		stream = stream_catalog_lock(stream->stream_id);
+	if (stream != NULL && StreamIsEnabled(stream))
+		end_stream(stream, relids);
 }
 
 void

@@ -2,8 +2,8 @@
  * stream.h
  *	  Turning streams on and off.
  *
- * All of these functions check the rights of the current user.  ARNs are
- * palloc'd.
+ * These functions check the rights of the current user, where nothing else is
+ * said.  ARNs are palloc'd.
  */
 #ifndef DDBSTREAMS_STREAM_H
 #define DDBSTREAMS_STREAM_H
@@ -31,6 +31,13 @@ extern char *stream_enable(Oid table_oid, const char *view_type,
  * stream, and those of its shards' tables.
  */
 extern char *stream_disable(Oid table_oid);
+
+/*
+ * Disables the stream of a table that can no longer be captured, if it has
+ * one.  Checks no rights; what the transaction has captured must be appended
+ * already.  Takes the same locks.
+ */
+extern void stream_end(Oid table_oid);
 
 /*
  * For DROP EXTENSION, whose caller need not own the table: disables its

@@ -7,6 +7,8 @@
  * way: while the library was not loaded, by pg_upgrade, or by changes that
  * were made to the system catalogues directly.
  *
+ * A table that another extension has taken over meanwhile loses its stream.
+ *
  * Every run looks each trigger up in pg_trigger by its name, which is cheap.
  * A table is locked, and opened, only if its triggers are not in order and
  * must be repaired; a table that cannot be locked at once waits for the next
@@ -30,8 +32,10 @@
 #include "mapping/mapping_origin.h"
 #include "registry/decoding.h"
 #include "registry/stream_catalog.h"
+#include "stream/stream.h"
 #include "stream/stream_check.h"
 #include "stream/stream_definition.h"
+#include "stream/stream_neighbours.h"
 #include "stream/stream_triggers.h"
 #include "worker/worker_databases.h"
 
@@ -77,15 +81,17 @@ stream_is_in_order(Relation pg_trigger, Oid root)
 }
 
 /*
- * Returns the tables with an enabled stream whose triggers are not in order.
- * The list is made in context.
+ * Returns the tables with an enabled stream whose triggers are not in order,
+ * or those that another extension has taken over.  The list is made in
+ * context.
  */
 static List *
-find_disordered(MemoryContext context)
+find_tables(MemoryContext context, bool taken_over)
 {
-	List	 *disordered = NIL;
-	Relation  pg_trigger;
-	ListCell *lc;
+	List	   *found = NIL;
+	Relation	pg_trigger;
+	const char *hint;
+	ListCell   *lc;
 
 	own_transaction_begin();
 	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
@@ -96,15 +102,17 @@ find_disordered(MemoryContext context)
 
 		CHECK_FOR_INTERRUPTS();
 		if (!StreamIsEnabled(stream) || stream->table_dropped ||
-			stream_is_in_order(pg_trigger, stream->table_oid))
+			(taken_over ?
+				 stream_neighbours_claim(stream->table_oid, &hint) == NULL :
+				 stream_is_in_order(pg_trigger, stream->table_oid)))
 			continue;
 		oldcontext = MemoryContextSwitchTo(context);
-		disordered = lappend_oid(disordered, stream->table_oid);
+		found = lappend_oid(found, stream->table_oid);
 		MemoryContextSwitchTo(oldcontext);
 	}
 	table_close(pg_trigger, AccessShareLock);
 	own_transaction_commit();
-	return disordered;
+	return found;
 }
 
 /*
@@ -181,7 +189,7 @@ refresh_definitions(void)
 void
 stream_check_triggers(void)
 {
-	List	 *disordered = find_disordered(CurrentMemoryContext);
+	List	 *disordered = find_tables(CurrentMemoryContext, false);
 	ListCell *lc;
 
 	foreach (lc, disordered)
@@ -191,6 +199,44 @@ stream_check_triggers(void)
 	}
 	list_free(disordered);
 	refresh_definitions();
+}
+
+static void
+end_taken_over(Oid root)
+{
+	List	   *relids;
+	StreamInfo *stream = NULL;
+	const char *hint;
+	const char *claim;
+
+	own_transaction_begin();
+	if (try_lock_with_partitions(root, &relids))
+		stream = stream_catalog_enabled(root, NULL);
+	if (stream != NULL &&
+		(claim = stream_neighbours_claim(root, &hint)) != NULL)
+	{
+		stream_end(root);
+		ereport(WARNING,
+				(errmsg("ddbstreams has disabled the stream of table \"%s\": the table is now %s",
+						stream->table_name, claim),
+				 errdetail("Changes that were made meanwhile may be missing in stream \"%s\".",
+						   stream->arn)));
+	}
+	own_transaction_commit();
+}
+
+void
+stream_check_neighbours(void)
+{
+	List	 *taken_over = find_tables(CurrentMemoryContext, true);
+	ListCell *lc;
+
+	foreach (lc, taken_over)
+	{
+		CHECK_FOR_INTERRUPTS();
+		end_taken_over(lfirst_oid(lc));
+	}
+	list_free(taken_over);
 }
 
 void

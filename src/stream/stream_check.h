@@ -2,7 +2,7 @@
  * stream_check.h
  *	  Tasks of maintenance: is everything there that capture needs?
  *
- * Both are called outside of transactions, in a maintenance worker.
+ * All are called outside of transactions, in a maintenance worker.
  */
 #ifndef DDBSTREAMS_STREAM_CHECK_H
 #define DDBSTREAMS_STREAM_CHECK_H
@@ -15,6 +15,12 @@
  * ShareRowExclusive, without waiting, if its triggers need it.
  */
 extern void stream_check_triggers(void);
+
+/*
+ * Disables the streams of tables that another extension has taken over.  Locks
+ * such a table as disable_stream does, without waiting.
+ */
+extern void stream_check_neighbours(void);
 
 /*
  * Keeps ddbstreams' own tables out of logical decoding that have lost the mark

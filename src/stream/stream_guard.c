@@ -12,7 +12,8 @@
  * (stream_restore.c).
  *
  * A dropped table's stream is disabled before the commit, behind the append of
- * what the transaction had captured.
+ * what the transaction had captured.  So is the stream of a table that another
+ * extension takes over, to keep its rows elsewhere (stream_neighbours.c).
  *
  * Notes bear the id of their subtransaction, and are dropped when it is
  * aborted.
@@ -51,29 +52,37 @@
 #include "stream/stream.h"
 #include "stream/stream_definition.h"
 #include "stream/stream_guard.h"
+#include "stream/stream_neighbours.h"
 #include "stream/stream_restore.h"
 #include "stream/stream_triggers.h"
 
-/* A table that this transaction has altered or dropped */
+typedef enum GuardEvent
+{
+	TABLE_ALTERED,
+	TABLE_DROPPED,
+	TABLE_TAKEN_OVER /* by another extension */
+} GuardEvent;
+
+/* What this transaction has done to a table */
 typedef struct GuardNote
 {
 	SubTransactionId subid;
 	Oid				 relid;
-	bool			 dropped;
+	GuardEvent		 event;
 	Oid				 owner; /* of a dropped table */
 } GuardNote;
 
 static List *notes = NIL; /* of GuardNote *, in TopTransactionContext */
 
 static void
-add_guard_note(Oid relid, bool dropped, Oid owner)
+add_guard_note(Oid relid, GuardEvent event, Oid owner)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
 	GuardNote	 *entry = palloc(sizeof(GuardNote));
 
 	entry->subid = GetCurrentSubTransactionId();
 	entry->relid = relid;
-	entry->dropped = dropped;
+	entry->event = event;
 	entry->owner = owner;
 	notes = lappend(notes, entry);
 	MemoryContextSwitchTo(oldcontext);
@@ -86,11 +95,11 @@ note_altered(Oid relid)
 	{
 		GuardNote *last = llast(notes);
 
-		if (last->relid == relid && !last->dropped &&
+		if (last->relid == relid && last->event == TABLE_ALTERED &&
 			last->subid == GetCurrentSubTransactionId())
 			return;
 	}
-	add_guard_note(relid, false, InvalidOid);
+	add_guard_note(relid, TABLE_ALTERED, InvalidOid);
 }
 
 /* A relation is about to be dropped: notes it if a stream ends with it. */
@@ -109,7 +118,7 @@ note_dropped(Oid relid)
 		form->relpersistence != RELPERSISTENCE_TEMP && OidIsValid(catalog) &&
 		form->relnamespace != get_rel_namespace(catalog) &&
 		stream_catalog_enabled(relid, NULL) != NULL)
-		add_guard_note(relid, true, form->relowner);
+		add_guard_note(relid, TABLE_DROPPED, form->relowner);
 	ReleaseSysCache(tuple);
 }
 
@@ -381,6 +390,55 @@ check_composite(Oid relid)
 	}
 }
 
+/*
+ * Another extension has taken over a table that has a stream: says so, once,
+ * and notes that the stream has to end.
+ */
+static void
+note_taken_over(const StreamInfo *stream, Oid root, const char *claim,
+				const char *hint)
+{
+	ListCell *lc;
+
+	foreach (lc, notes)
+	{
+		GuardNote *entry = lfirst(lc);
+
+		if (entry->event == TABLE_TAKEN_OVER && entry->relid == root)
+			return;
+	}
+	ereport(WARNING,
+			(errmsg("the stream of table \"%s\" ends with this transaction: the table is now %s",
+					stream->table_name, claim),
+			 errdetail("Later changes of its rows are not captured. Records that are there can be read until they expire."),
+			 errhint("%s", hint)));
+	add_guard_note(root, TABLE_TAKEN_OVER, InvalidOid);
+}
+
+/*
+ * Looks whether another extension keeps the rows of a table with a capture
+ * trigger.  If so, nothing else is to be checked: the extension may have
+ * copied or renamed the triggers.
+ */
+static bool
+check_taken_over(Relation rel, const StreamInfo *stream, Oid root)
+{
+	const char *hint;
+	const char *claim;
+
+	if (stream_triggers_state(rel, DDBSTREAMS_ROW_TRIGGER) == TRIGGER_IS_MISSING &&
+		stream == NULL)
+		return false;
+	claim = stream_neighbours_claim(RelationGetRelid(rel), &hint);
+	if (claim == NULL)
+		return false;
+	if (stream != NULL)
+		note_taken_over(stream, root, claim, hint);
+	else
+		stream_triggers_disable_on(rel);
+	return true;
+}
+
 static void
 check_relation(Oid relid)
 {
@@ -398,6 +456,11 @@ check_relation(Oid relid)
 		return;
 	rel = table_open(relid, AccessShareLock);
 	stream = stream_catalog_capturing(relid, &root);
+	if (check_taken_over(rel, stream, root))
+	{
+		table_close(rel, NoLock);
+		return;
+	}
 	if (stream == NULL)
 		enables = stream_restore_is_due(rel);
 	else
@@ -430,7 +493,7 @@ stream_guard_check(void)
 	{
 		GuardNote *entry = lfirst(lc);
 
-		if (!entry->dropped)
+		if (entry->event == TABLE_ALTERED)
 		{
 			altered = list_append_unique_oid(altered, entry->relid);
 			notes = foreach_delete_current(notes, lc);
@@ -450,41 +513,51 @@ stream_guard_check(void)
 	/* The hook has noted the repairs, too. */
 	foreach (lc, notes)
 	{
-		if (!((GuardNote *) lfirst(lc))->dropped)
+		if (((GuardNote *) lfirst(lc))->event == TABLE_ALTERED)
 			notes = foreach_delete_current(notes, lc);
 	}
 	list_free(altered);
 }
 
 bool
-stream_guard_has_dropped(void)
+stream_guard_has_ending(void)
 {
 	return notes != NIL && OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
 }
 
-void
-stream_guard_close_dropped(void)
+/* Disables the stream of a table that is gone. */
+static void
+close_dropped(Oid relid, Oid owner)
 {
+	StreamInfo *stream = stream_catalog_enabled(relid, NULL);
+
+	if (stream != NULL)
+		stream = stream_catalog_lock(stream->stream_id);
+	if (stream == NULL)
+		return;
+	shard_tables_close_all(stream->stream_id);
+	stream->disabled_at = clock_now();
+	stream->table_dropped = true;
+	stream->owner = owner;
+	stream_catalog_replace(stream);
+}
+
+void
+stream_guard_end_streams(void)
+{
+	List	 *due = list_copy(notes);
 	ListCell *lc;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach (lc, notes)
+	foreach (lc, due)
 	{
-		GuardNote  *entry = lfirst(lc);
-		StreamInfo *stream = NULL;
+		GuardNote *entry = lfirst(lc);
+		bool	   exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid));
 
-		if (entry->dropped &&
-			!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid)))
-			stream = stream_catalog_enabled(entry->relid, NULL);
-		if (stream != NULL)
-			stream = stream_catalog_lock(stream->stream_id);
-		if (stream == NULL)
-			continue;
-		shard_tables_close_all(stream->stream_id);
-		stream->disabled_at = clock_now();
-		stream->table_dropped = true;
-		stream->owner = entry->owner;
-		stream_catalog_replace(stream);
+		if (entry->event == TABLE_DROPPED && !exists)
+			close_dropped(entry->relid, entry->owner);
+		else if (entry->event == TABLE_TAKEN_OVER && exists)
+			stream_end(entry->relid);
 	}
 	PopActiveSnapshot();
 }

@@ -50,14 +50,15 @@ extern void stream_guard_check(void);
  * -----------------------------------------------------
  */
 
-/* May this transaction have dropped tables with streams? */
-extern bool stream_guard_has_dropped(void);
+/* May there be streams that end with this transaction? */
+extern bool stream_guard_has_ending(void);
 
 /*
- * Disables the streams of the tables that this transaction has dropped.  Locks
- * each stream, and closes its shards.
+ * Disables the streams of the tables that this transaction has dropped, or
+ * that another extension has taken over.  Locks each stream, and closes its
+ * shards.
  */
-extern void stream_guard_close_dropped(void);
+extern void stream_guard_end_streams(void);
 
 /* A subtransaction has been aborted: drops its notes. */
 extern void stream_guard_cut(SubTransactionId subid);

@@ -3,9 +3,10 @@
  *	  Tables whose rows another extension keeps elsewhere.
  *
  * Citus keeps the rows of its tables in shards, which are tables of other
- * names, and TimescaleDB those of a hypertable in chunks; Cypher statements of
- * Apache AGE write to label tables and fire no row trigger.  A stream on such
- * a table would capture nothing, or not everything.
+ * names, and TimescaleDB those of a hypertable in chunks, which it rewrites in
+ * its own ways; Cypher statements of Apache AGE write to label tables and fire
+ * no row trigger.  A stream on such a table would capture nothing, or not
+ * everything.
  *
  * Each of these extensions has a table that lists the tables concerned.  A
  * name alone proves nothing: the list is read only if it is a member of the
@@ -48,21 +49,24 @@ static const Neighbour neighbours[] = {
 	{"timescaledb", "_timescaledb_catalog", "hypertable", NULL, "schema_name",
 	 "table_name", "a hypertable, which keeps its rows in chunks",
 	 "Use a table that PostgreSQL itself partitions."},
+	{"timescaledb", "_timescaledb_catalog", "chunk", NULL, "schema_name",
+	 "table_name", "a chunk of a hypertable, which is written past triggers",
+	 "Use a table that PostgreSQL itself partitions."},
 	{"age", "ag_catalog", "ag_label", "relation", NULL, NULL,
 	 "a label of Apache AGE, which writes past triggers",
 	 "Keep the rows in a table of your own."}};
 
-/* Returns the list of an extension, or InvalidOid if it is not installed. */
+/* Returns a list of an extension, or InvalidOid if it is not installed. */
 static Oid
-find_list(const Neighbour *neighbour)
+find_list(const char *extension_name, const char *schema_name, const char *name)
 {
-	Oid extension = get_extension_oid(neighbour->extension, true);
-	Oid schema = get_namespace_oid(neighbour->schema, true);
+	Oid extension = get_extension_oid(extension_name, true);
+	Oid schema = get_namespace_oid(schema_name, true);
 	Oid relid;
 
 	if (!OidIsValid(extension) || !OidIsValid(schema))
 		return InvalidOid;
-	relid = get_relname_relid(neighbour->list, schema);
+	relid = get_relname_relid(name, schema);
 	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION ||
 		getExtensionOfObject(RelationRelationId, relid) != extension)
 		return InvalidOid;
@@ -102,7 +106,8 @@ is_listed(const Neighbour *neighbour, Relation list, HeapTuple tuple, Oid relid)
 static bool
 claims(const Neighbour *neighbour, Oid relid)
 {
-	Oid			oid = find_list(neighbour);
+	Oid			oid = find_list(neighbour->extension, neighbour->schema,
+								neighbour->list);
 	Relation	list = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : NULL;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -130,4 +135,52 @@ stream_neighbours_claim(Oid relid, const char **hint)
 		}
 	}
 	return NULL;
+}
+
+/* Is a table a shard of the table that a row of pg_dist_shard has? */
+static bool
+is_placement_of(Relation list, HeapTuple tuple, AttrNumber table_attnum,
+				AttrNumber number_attnum, Oid relid)
+{
+	const char *name = get_rel_name(relid);
+	bool		table_isnull;
+	bool		number_isnull;
+	Datum		table = heap_getattr(tuple, table_attnum, RelationGetDescr(list),
+									 &table_isnull);
+	Datum		number = heap_getattr(tuple, number_attnum,
+									  RelationGetDescr(list), &number_isnull);
+	char	   *suffix;
+
+	if (table_isnull || number_isnull ||
+		get_rel_namespace(DatumGetObjectId(table)) != get_rel_namespace(relid))
+		return false;
+	suffix = psprintf("_" INT64_FORMAT, DatumGetInt64(number));
+	return strlen(name) > strlen(suffix) &&
+		   strcmp(name + strlen(name) - strlen(suffix), suffix) == 0;
+}
+
+bool
+stream_neighbours_is_placement(Oid relid)
+{
+	Oid			oid = find_list("citus", "pg_catalog", "pg_dist_shard");
+	Relation	list = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : NULL;
+	AttrNumber	table_attnum = get_attnum(oid, "logicalrelid");
+	AttrNumber	number_attnum = get_attnum(oid, "shardid");
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	if (list == NULL)
+		return false;
+	if (get_atttype(oid, table_attnum) == REGCLASSOID &&
+		get_atttype(oid, number_attnum) == INT8OID)
+	{
+		scan = systable_beginscan(list, InvalidOid, false, NULL, 0, NULL);
+		while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+			found = is_placement_of(list, tuple, table_attnum, number_attnum,
+									relid);
+		systable_endscan(scan);
+	}
+	table_close(list, AccessShareLock);
+	return found;
 }

@@ -14,4 +14,7 @@
  */
 extern const char *stream_neighbours_claim(Oid relid, const char **hint);
 
+/* Is a table one of those in which Citus keeps the rows of others? */
+extern bool stream_neighbours_is_placement(Oid relid);
+
 #endif /* DDBSTREAMS_STREAM_NEIGHBOURS_H */

@@ -1,5 +1,9 @@
 -- Tables whose rows another extension keeps elsewhere are refused.  The
 -- extensions are made up here: of each there is its entry and its list of tables.
+-- test/neighbours runs the real ones.
+--
+-- To see it fail: test/mutations/run copied-trigger-captures taken-over-unnoticed-by-ddl
+-- taken-over-ends-before-append.
 
 \pset format unaligned
 \pset tuples_only on
@@ -48,6 +52,78 @@ rollback;
 alter table _timescaledb_catalog.hypertable rename schema_name to other;
 alter extension timescaledb add table _timescaledb_catalog.hypertable;
 select ddbstreams.enable_stream('t', shard_count => 1) is not null;
+select ddbstreams.disable_stream('t') is not null;
+alter table _timescaledb_catalog.hypertable rename other to schema_name;
+
+-- A table with a stream is taken over: what the transaction has changed before
+-- is in the stream, which ends.
+\set VERBOSITY terse
+create table h (id int primary key, v int);
+select ddbstreams.enable_stream('h', shard_count => 1) as arn \gset
+insert into h values (1, 0);
+create function make_hypertable(name) returns void language plpgsql as $$
+begin
+    update h set v = v + 1;
+    insert into _timescaledb_catalog.hypertable values (2, 'neighbours', $1);
+    execute format('alter table %I alter id set not null', $1);
+end $$;
+begin;
+savepoint s;
+select make_hypertable('h');
+rollback to s;
+commit;
+select stream_status from ddbstreams.list_streams('h');
+select make_hypertable('h');
+select stream_status from ddbstreams.list_streams('h');
+select tgname, tgenabled from pg_trigger where tgrelid = 'h'::regclass order by 1;
+insert into h values (2, 0);
+select event_name, new_image from ddbstreams.changes(null::h, stream_arn => :'arn');
+
+-- A chunk gets a copy of each trigger, enabled, behind the back of the utility
+-- hook, and the trigger fires in the statement that makes the chunk.
+create table _timescaledb_catalog.chunk (id int, schema_name name, table_name name);
+alter extension timescaledb add table _timescaledb_catalog.chunk;
+create function make_chunk(chunk name, parent regclass) returns void language plpgsql as $$
+begin
+    execute format('create table %I (primary key (id)) inherits (%s)', chunk, parent);
+    insert into _timescaledb_catalog.chunk values (1, 'neighbours', chunk);
+    execute format('create trigger ddbstreams_capture after insert or update or delete on %I
+        for each row execute function ddbstreams.capture()', chunk);
+    set local allow_system_table_mods = on;
+    update pg_trigger set tgenabled = 'O' where tgrelid = chunk::regclass;
+    update pg_class set reltuples = 0 where oid = chunk::regclass;
+    execute format('insert into %I values (1, 1), (2, 2)', chunk);
+end $$;
+select make_chunk('chunk1', 'h');
+insert into chunk1 values (3, 3);
+select test.fails($$ select ddbstreams.enable_stream('neighbours.chunk1') $$);
+
+-- the same while the stream is enabled
+create table h2 (id int primary key, v int);
+select ddbstreams.enable_stream('h2', shard_count => 1) as arn \gset
+begin;
+insert into h2 values (1, 0);
+savepoint s;
+select make_chunk('chunk2', 'h2');
+rollback to s;
+insert into _timescaledb_catalog.hypertable values (3, 'neighbours', 'h2');
+alter table h2 alter id set not null;
+commit;
+select stream_status from ddbstreams.list_streams('h2');
+select event_name, new_image from ddbstreams.changes(null::h2, stream_arn => :'arn');
+select make_chunk('chunk2', 'h2');
+
+-- A shard of Citus may have a stream, with a warning.
+begin;
+set local allow_system_table_mods = on;
+create table pg_catalog.pg_dist_shard (logicalrelid regclass, shardid bigint);
+insert into pg_dist_shard values ('t', 102008), ('t', 8);
+create table t_102008 (id int primary key);
+create table t_9102008 (id int primary key);
+alter extension citus add table pg_catalog.pg_dist_shard;
+select ddbstreams.enable_stream('t_102008', shard_count => 1) is not null;
+select ddbstreams.enable_stream('t_9102008', shard_count => 1) is not null;
+rollback;
 
 set client_min_messages = warning;
 drop extension timescaledb, age, citus;
