@@ -23,11 +23,15 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
@@ -307,7 +311,7 @@ stream_definition_refresh(int64 stream_id)
 {
 	StreamInfo *stream = stream_catalog_by_id(stream_id, NULL);
 
-	int			left_out = 0;
+	int left_out = 0;
 
 	if (stream != NULL && StreamIsEnabled(stream) && !stream->table_dropped)
 		left_out = store_definition(stream, LockWaitBlock);
@@ -336,6 +340,56 @@ stream_definition_exists(Oid relid)
 	return exists;
 }
 
+/*
+ * Has the present transaction made a trigger?  Its row in pg_trigger cannot
+ * tell: that is written anew when the trigger is renamed, enabled or disabled.
+ * Its dependency on the table is written once.
+ */
+static bool
+dependency_is_new(Oid trigger, Oid relid)
+{
+	Relation	pg_depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		is_new = false;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(TriggerRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(pg_depend, DependDependerIndexId, true, NULL, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (form->refclassid == RelationRelationId && form->refobjid == relid &&
+			form->deptype == DEPENDENCY_AUTO)
+			is_new = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	}
+	systable_endscan(scan);
+	table_close(pg_depend, AccessShareLock);
+	return is_new;
+}
+
+bool
+stream_definition_is_written(Oid relid)
+{
+	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	HeapTuple tuple = stream_triggers_find(pg_trigger, relid,
+										   DDBSTREAMS_ROW_TRIGGER);
+	bool	  is_written = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		TransactionId xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
+
+		is_written = TransactionIdIsCurrentTransactionId(xmin);
+	}
+	table_close(pg_trigger, AccessShareLock);
+	return is_written;
+}
+
 bool
 stream_definition_is_new(Oid relid)
 {
@@ -345,11 +399,7 @@ stream_definition_is_new(Oid relid)
 	bool	  is_new = false;
 
 	if (HeapTupleIsValid(tuple))
-	{
-		TransactionId xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
-
-		is_new = TransactionIdIsCurrentTransactionId(xmin);
-	}
+		is_new = dependency_is_new(((Form_pg_trigger) GETSTRUCT(tuple))->oid, relid);
 	table_close(pg_trigger, AccessShareLock);
 	return is_new;
 }

@@ -48,6 +48,9 @@ extern bytea *stream_definition_arguments(Relation pg_trigger, HeapTuple tuple);
 /* Was the row trigger of a relation made by this transaction? */
 extern bool stream_definition_is_new(Oid relid);
 
+/* Was it made, or altered, by this transaction? */
+extern bool stream_definition_is_written(Oid relid);
+
 /*
  * Takes mappings out of the definition that the row trigger of a relation has,
  * if there is one, which the current user could not make; warns of each.

@@ -468,10 +468,11 @@ check_relation(Oid relid)
 	if (stream == NULL && !enables)
 	{
 		/*
-		 * The definition of a new trigger that is not acted upon waits for
-		 * another session, or for a dump and its restore.
+		 * The definition of a trigger that is made, or gets its name, and is
+		 * not acted upon waits for another session, or for a dump and its
+		 * restore.
 		 */
-		if (stream_definition_is_new(relid))
+		if (stream_definition_is_written(relid))
 			stream_definition_keep_allowed(relid);
 		check_uncaptured(rel);
 	}

@@ -209,10 +209,36 @@ create table waits (id int not null);
 create trigger ddbstreams_capture after insert or update or delete on waits for each row execute function ddbstreams.capture('shard_count=3');
 alter table waits add primary key (id);
 select count(*) from ddbstreams.list_streams('waits');
+-- ... also if the transaction that adds the key does something to the trigger
+create table touched (id int not null);
+create trigger other_name after insert or update or delete on touched for each row execute function ddbstreams.capture('shard_count=3');
+begin;
+alter trigger other_name on touched rename to ddbstreams_capture;
+alter table touched disable trigger user, enable trigger user, add primary key (id);
+commit;
+select count(*) from ddbstreams.list_streams('touched');
+begin;
+alter table waits disable trigger user;
+savepoint s;
+alter table waits enable trigger user;
+release s;
+alter table waits drop constraint waits_pkey;
+alter table waits add primary key (id);
+commit;
+select count(*) from ddbstreams.list_streams('waits');
 -- one that the owner makes now counts
 create table defined (id int primary key);
 create trigger ddbstreams_capture after insert or update or delete on defined for each row execute function ddbstreams.capture('shard_count=3');
 select count(*) from ddbstreams.describe_stream(ddbstreams.latest_stream_arn('defined'));
+-- ... in this transaction, in an earlier subtransaction of it too
+create table defined_in_parts (id int not null);
+begin;
+savepoint s;
+create trigger ddbstreams_capture after insert or update or delete on defined_in_parts for each row execute function ddbstreams.capture('shard_count=3');
+release s;
+alter table defined_in_parts add primary key (id);
+commit;
+select count(*) from ddbstreams.describe_stream(ddbstreams.latest_stream_arn('defined_in_parts'));
 reset role;
 
 --
@@ -268,6 +294,12 @@ create table planted (id int not null);
 create trigger ddbstreams_capture after insert or update or delete on planted for each row execute function
     ddbstreams.capture('shard_count=3', 'mapping={"role": "regress_priv_reader", "function_name": "privileges.handler", "starting_position": "LATEST"}',
     'mapping={"role": "regress_priv_owner", "function_name": "privileges.handler", "starting_position": "LATEST"}');
+select tgnargs, encode(tgargs, 'escape') from pg_trigger where tgrelid = 'planted'::regclass;
+-- ... nor one that gets there under another name
+drop trigger ddbstreams_capture on planted;
+create trigger other after insert or update or delete on planted for each row execute function
+    ddbstreams.capture('mapping={"role": "regress_priv_reader", "function_name": "privileges.handler", "starting_position": "LATEST"}');
+alter trigger other on planted rename to ddbstreams_capture;
 select tgnargs, encode(tgargs, 'escape') from pg_trigger where tgrelid = 'planted'::regclass;
 reset role;
 
