@@ -73,38 +73,28 @@ aws_response_time(StringInfo buf, const char *name, TimestampTz time)
 					 (int) (milliseconds % 1000));
 }
 
-static bool
-is_of_partition_key(const AwsKey *key, AttrNumber attnum)
-{
-	for (int i = 0; i < key->partition_count; i++)
-	{
-		if (key->partition_attnums[i] == attnum)
-			return true;
-	}
-	return false;
-}
-
 static void
-append_key_columns(StringInfo buf, const AwsKey *key, bool of_partition_key,
-				   const char *key_type)
+append_key_column(StringInfo buf, const char *name, const char *key_type)
 {
-	for (int i = 0; i < key->count; i++)
-	{
-		if (is_of_partition_key(key, key->attnums[i]) != of_partition_key)
-			continue;
-		aws_response_open(buf, NULL, '{');
-		aws_response_string(buf, "AttributeName", key->names[i]);
-		aws_response_string(buf, "KeyType", key_type);
-		appendStringInfoChar(buf, '}');
-	}
+	aws_response_open(buf, NULL, '{');
+	aws_response_string(buf, "AttributeName", name);
+	aws_response_string(buf, "KeyType", key_type);
+	appendStringInfoChar(buf, '}');
 }
 
-/* The partition key's columns come first, as in AWS's answers. */
 void
 aws_response_key_schema(StringInfo buf, const AwsKey *key)
 {
 	aws_response_open(buf, "KeySchema", '[');
-	append_key_columns(buf, key, true, "HASH");
-	append_key_columns(buf, key, false, "RANGE");
+	for (int i = 0; i < key->count; i++)
+	{
+		if (key->attnums[i] == key->hash)
+			append_key_column(buf, key->names[i], "HASH");
+	}
+	for (int i = 0; i < key->count; i++)
+	{
+		if (key->attnums[i] != key->hash)
+			append_key_column(buf, key->names[i], "RANGE");
+	}
 	appendStringInfoChar(buf, ']');
 }

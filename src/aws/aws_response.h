@@ -42,11 +42,13 @@ typedef struct AwsKey
 	int			count;
 	AttrNumber *attnums;
 	char	  **names;
-	int			partition_count;
-	AttrNumber *partition_attnums;
+	AttrNumber	hash; /* the first column of the partition key */
 } AwsKey;
 
-/* Adds KeySchema: the partition key's columns are HASH, the others RANGE. */
+/*
+ * Adds KeySchema: the first column of the partition key is HASH and comes
+ * first, the others are RANGE.  AWS's clients expect one HASH.
+ */
 extern void aws_response_key_schema(StringInfo buf, const AwsKey *key);
 
 #endif /* DDBSTREAMS_AWS_RESPONSE_H */

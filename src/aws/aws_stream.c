@@ -176,8 +176,7 @@ append_stream_key(StringInfo response, const StreamInfo *stream)
 	key.count = stream->key_count;
 	key.attnums = stream->key_attnums;
 	key.names = palloc(key.count * sizeof(char *));
-	key.partition_count = stream->partition_count;
-	key.partition_attnums = stream->partition_attnums;
+	key.hash = stream->partition_attnums[0];
 	for (int i = 0; i < key.count; i++)
 		key.names[i] = column_name(stream, i);
 	aws_response_key_schema(response, &key);

@@ -13,17 +13,20 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "aws/aws_response.h"
 #include "aws/aws_table.h"
@@ -46,10 +49,10 @@ static const char *const view_types[] = {
 /* What else UpdateTable can change in DynamoDB */
 static const char *const other_changes[] = {
 	"AttributeDefinitions", "BillingMode", "DeletionProtectionEnabled",
-	"GlobalSecondaryIndexUpdates", "GlobalTableSettingsReplicationMode",
+	"DisassociationProtectionEnabled", "GlobalSecondaryIndexUpdates", "GlobalTableSettingsReplicationMode",
 	"GlobalTableWitnessUpdates", "MultiRegionConsistency",
 	"OnDemandThroughput", "ProvisionedThroughput", "ReplicaUpdates",
-	"SSESpecification", "TableClass", "WarmThroughput"};
+	"SSESpecification", "TableClass", "VectorIndexUpdates", "WarmThroughput"};
 
 /*
  * Returns the relations that hold a table's rows: itself, or its partitions.
@@ -123,7 +126,7 @@ append_attribute_definitions(StringInfo response, Relation rel,
 	appendStringInfoChar(response, ']');
 }
 
-/* Without an enabled stream, the whole key counts as partition key. */
+/* Without an enabled stream, the whole key is the partition key. */
 static void
 append_table_key(StringInfo response, const TableKey *key,
 				 const StreamInfo *enabled)
@@ -133,12 +136,8 @@ append_table_key(StringInfo response, const TableKey *key,
 	aws_key.count = key->count;
 	aws_key.attnums = key->attnums;
 	aws_key.names = key->names;
-	aws_key.partition_count = enabled ?
-								  enabled->partition_count :
-								  key->count;
-	aws_key.partition_attnums = enabled ?
-									enabled->partition_attnums :
-									key->attnums;
+	aws_key.hash = enabled != NULL ? enabled->partition_attnums[0] :
+									 key->attnums[0];
 	aws_response_key_schema(response, &aws_key);
 }
 
@@ -156,6 +155,53 @@ append_sizes(StringInfo response, Relation rel)
 	}
 	aws_response_integer(response, "ItemCount", rows);
 	aws_response_integer(response, "TableSizeBytes", bytes);
+}
+
+/*
+ * PostgreSQL does not remember when a table was made.  What is known is when
+ * its first stream was, as long as that stream can be read, and when initdb
+ * has made the server: a time before the table, and the same in every answer.
+ */
+static TimestampTz
+creation_time(Oid table_oid, Snapshot snapshot)
+{
+	List *streams = stream_catalog_list(table_oid, snapshot);
+
+	if (streams != NIL)
+		return ((const StreamInfo *) linitial(streams))->created_at;
+	return time_t_to_timestamptz((pg_time_t) (GetSystemIdentifier() >> 32));
+}
+
+/*
+ * Returns a uuid for a table, palloc'd: a hash of the server's identifier and
+ * of the oids of database and table.  It has the form of version 8.
+ */
+static char *
+table_id(Oid table_oid)
+{
+	uint64 key[2] = {GetSystemIdentifier(),
+					 ((uint64) MyDatabaseId << 32) | table_oid};
+	uint64 high = hash_bytes_extended((const unsigned char *) key, sizeof(key), 0);
+	uint64 low = hash_bytes_extended((const unsigned char *) key, sizeof(key), 1);
+
+	return psprintf("%08x-%04x-8%03x-%04x-%012llx", (uint32) (high >> 32),
+					(uint32) (high >> 16) & 0xFFFF, (uint32) high & 0xFFF,
+					((uint32) (low >> 48) & 0x3FFF) | 0x8000,
+					(unsigned long long) (low & UINT64CONST(0xFFFFFFFFFFFF)));
+}
+
+/* What DynamoDB says of a table that is paid by request: nothing is limited. */
+static void
+append_billing(StringInfo response)
+{
+	aws_response_open(response, "ProvisionedThroughput", '{');
+	aws_response_integer(response, "NumberOfDecreasesToday", 0);
+	aws_response_integer(response, "ReadCapacityUnits", 0);
+	aws_response_integer(response, "WriteCapacityUnits", 0);
+	appendStringInfoChar(response, '}');
+	aws_response_open(response, "BillingModeSummary", '{');
+	aws_response_string(response, "BillingMode", "PAY_PER_REQUEST");
+	appendStringInfoChar(response, '}');
 }
 
 static void
@@ -219,10 +265,14 @@ append_table(StringInfo response, const char *member, Relation rel,
 	aws_response_string(response, "TableName", table_name);
 	append_table_key(response, key, is_enabled ? latest : NULL);
 	aws_response_string(response, "TableStatus", "ACTIVE");
+	aws_response_time(response, "CreationDateTime",
+					  creation_time(table_oid, snapshot));
+	append_billing(response);
 	append_sizes(response, rel);
 	aws_response_string(response, "TableArn",
 						psprintf("arn:aws:dynamodb:%s:%s:table/%s",
 								 setting_region, setting_account_id, table_name));
+	aws_response_string(response, "TableId", table_id(table_oid));
 	append_stream(response, latest, is_enabled);
 	appendStringInfoChar(response, '}');
 }
@@ -230,12 +280,14 @@ append_table(StringInfo response, const char *member, Relation rel,
 void
 aws_table_describe(AwsRequest *request, StringInfo response)
 {
-	char	*table_name = aws_table_name_member(request, "TableName",
-												AWS_REQUIRED);
-	Oid		 table_oid;
-	Relation rel;
+	char	   *member = aws_table_name_member(request, "TableName",
+											   AWS_REQUIRED);
+	const char *table_name;
+	Oid			table_oid;
+	Relation	rel;
 
 	aws_request_check(request);
+	table_name = aws_table_name_or_arn(member);
 	table_oid = aws_table_name_readable(table_name);
 	rel = OidIsValid(table_oid) ?
 			  try_relation_open(table_oid, AccessShareLock) :
@@ -377,8 +429,9 @@ refuse_other_changes(AwsRequest *request)
 void
 aws_table_update(AwsRequest *request, StringInfo response)
 {
-	char	   *table_name = aws_table_name_member(request, "TableName",
-												   AWS_REQUIRED);
+	char	   *member = aws_table_name_member(request, "TableName",
+											   AWS_REQUIRED);
+	const char *table_name;
 	AwsRequest *specification = aws_request_object(request,
 												   "StreamSpecification",
 												   AWS_REQUIRED);
@@ -402,11 +455,13 @@ aws_table_update(AwsRequest *request, StringInfo response)
 	if (!enable && view_type != NULL)
 		invalid_values("If stream is being disabled, then UpdateViewType must not be specified");
 
+	table_name = aws_table_name_or_arn(member);
 	table_oid = aws_table_name_find(table_name);
 	if (!OidIsValid(table_oid))
 		aws_table_name_not_found(table_name);
 	if (enable)
-		stream_enable(table_oid, view_type, 0, NIL, NULL);
+		stream_enable(table_oid, view_type, setting_default_shard_count, NIL,
+					  NULL);
 	else
 		stream_disable(table_oid);
 

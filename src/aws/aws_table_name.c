@@ -6,6 +6,10 @@
  * schema public; if it is not there, the part before its first dot is taken
  * for a schema.  The search path plays no part, so that a name means the same
  * in every session.
+ *
+ * Where AWS takes a table's ARN in place of the name, the name is the end of
+ * the ARN.  Its region and account are not looked at: they are settings that
+ * may have changed since the client learned of the ARN.
  */
 #include "postgres.h"
 
@@ -24,6 +28,30 @@ aws_table_name_member(AwsRequest *request, const char *name,
 					  AwsPresence presence)
 {
 	return aws_request_string(request, name, presence, 1, 1024);
+}
+
+const char *
+aws_table_name_or_arn(const char *member)
+{
+	const char *part = member;
+
+	if (strncmp(member, "arn:", 4) != 0)
+		return member;
+
+	/* arn:aws:dynamodb:<region>:<account>:table/<name> */
+	for (int colons = 0; part != NULL && colons < 5; colons++)
+	{
+		part = strchr(part, ':');
+		if (part != NULL)
+			part++;
+	}
+	if (part == NULL || strncmp(part, "table/", 6) != 0 || part[6] == '\0' ||
+		strncmp(strchr(member + 4, ':'), ":dynamodb:", 10) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Invalid table ARN: %s", member),
+				 errhint("A table's ARN reads arn:aws:dynamodb:<region>:<account>:table/<name>.")));
+	return part + 6;
 }
 
 static Oid

@@ -13,6 +13,12 @@
 extern char *aws_table_name_member(AwsRequest *request, const char *name,
 								   AwsPresence presence);
 
+/*
+ * Returns the name in a member that is a table's name or ARN: its end, not
+ * copied.  A text that begins like an ARN and is none of a table is an error.
+ */
+extern const char *aws_table_name_or_arn(const char *member);
+
 /* Returns the relation of that name, of any kind, or InvalidOid. */
 extern Oid aws_table_name_find(const char *table_name);
 

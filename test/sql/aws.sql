@@ -19,14 +19,15 @@ set timezone = 'UTC';
 create function call(operation text, request text) returns text
 language sql as $$
     select regexp_replace(regexp_replace(regexp_replace(regexp_replace(
-           regexp_replace(regexp_replace(
+           regexp_replace(regexp_replace(regexp_replace(
            ddbstreams.aws(operation, request::json)::text,
            '[|]1[|][A-Za-z0-9+/=]+', '|1|…', 'g'),
            '\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}', 'LABEL', 'g'),
            'shardId-\d{20}-[0-9a-f]{8}', 'SHARD', 'g'),
            '"\d{21}"', '"NUMBER"', 'g'),
            '"[0-9a-f]{32}"', '"ID"', 'g'),
-           '(DateTime":)[0-9.]+', '\1TIME', 'g')
+           '(DateTime":)[0-9.]+', '\1TIME', 'g'),
+           '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'UUID', 'g')
 $$;
 
 -- Returns the error of a call, with its SQLSTATE, and the hint if there is one.
@@ -171,6 +172,32 @@ from unnest(array[
     'regress_aws.an_order', 'regress_aws.keyless'
     ]) as name;
 select fails('DescribeTable', '{}');
+-- or as an ARN, of any region and account
+select name, call('DescribeTable', json_build_object('TableName', name)::text) = call('DescribeTable', '{"TableName": "regress_aws.orders"}')
+from unnest(array[
+    'arn:aws:dynamodb:ddblocal:000000000000:table/regress_aws.orders',
+    'arn:aws-cn:dynamodb:cn-north-1:123456789012:table/regress_aws.orders',
+    'arn:aws:dynamodb:::table/regress_aws.orders'
+    ]) as name;
+select name, fails('DescribeTable', json_build_object('TableName', name)::text)
+from unnest(array[
+    'arn:', 'arn:::::table/regress_aws.orders', 'arn:aws:dynamodb', 'arn:aws:dynamodb:ddblocal:000000000000:table/',
+    'arn:aws:dynamodb:ddblocal:000000000000:table', 'arn:aws:dynamodb:ddblocal:000000000000:index/regress_aws.orders',
+    'arn:aws:s3:ddblocal:000000000000:table/regress_aws.orders',
+    'arn:aws:dynamodb:ddblocal:000000000000:table/regress_aws.orders/stream/2020-01-01T00:00:00.000',
+    'arn:aws:dynamodb:ddblocal:000000000000:table/regress_aws.keyless'
+    ]) as name;
+-- ListStreams takes names alone
+select call('ListStreams', '{"TableName": "arn:aws:dynamodb:ddblocal:000000000000:table/regress_aws.orders"}');
+
+-- TableId is a uuid of the table, and CreationDateTime is as old as the server
+-- without a stream
+select count(distinct t->'Table'->>'TableId') as ids,
+       bool_and(t->'Table'->>'TableId' ~ '^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$') as are_uuids,
+       count(distinct t->'Table'->>'CreationDateTime') as times,
+       bool_and((t->'Table'->>'CreationDateTime')::numeric between 1e9 and extract(epoch from now())) as times_past
+from unnest(array['regress_aws.orders', 'regress_aws.parts', 'regress_aws.Odd "Name.x', 'regress_aws.orders']) as name,
+     ddbstreams.aws('DescribeTable', json_build_object('TableName', name)) as t;
 set role regress_aws_reader;
 select fails('DescribeTable', '{"TableName": "regress_aws.secret"}');
 reset role;
@@ -215,6 +242,8 @@ from unnest(array[
     '{"TableName": "regress_aws.orders", "StreamSpecification": {"StreamEnabled": false}, "ProvisionedThroughput": {}}',
     '{"TableName": "regress_aws.orders", "StreamSpecification": {"StreamEnabled": false}, "GlobalSecondaryIndexUpdates": []}',
     '{"TableName": "regress_aws.orders", "StreamSpecification": {"StreamEnabled": false}, "TableClass": "STANDARD"}',
+    '{"TableName": "regress_aws.orders", "VectorIndexUpdates": []}',
+    '{"TableName": "regress_aws.orders", "DisassociationProtectionEnabled": true}',
     '{"TableName": "regress_aws.nothing", "StreamSpecification": {"StreamEnabled": false}}'
     ]) as request;
 set role regress_aws_reader;
@@ -230,8 +259,27 @@ select (t->'Table'->>'LatestStreamArn') = ddbstreams.latest_stream_arn('orders')
        t->'Table'->'KeySchema' as key_schema
 from ddbstreams.aws('DescribeTable', '{"TableName": "regress_aws.orders"}') as t;
 select call('UpdateTable', '{"TableName": "regress_aws.orders", "StreamSpecification": {"StreamEnabled": false}}')
-       ~ '"TableArn":"[^"]*","LatestStreamArn":"[^"]*","LatestStreamLabel":"LABEL"}}$';
+       ~ '"TableId":"UUID","LatestStreamArn":"[^"]*","LatestStreamLabel":"LABEL"}}$';
 select fails('UpdateTable', '{"TableName": "regress_aws.orders", "StreamSpecification": {"StreamEnabled": false}}');
+
+-- by ARN; default_shard_count holds for partitioned tables, too
+begin;
+set local ddbstreams.default_shard_count = 3;
+select call('UpdateTable', '{"TableName": "arn:aws:dynamodb:eu-west-1:123456789012:table/regress_aws.parts", "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"}}')
+       ~ '"LatestStreamArn":"arn:aws:dynamodb:ddblocal:000000000000:table/regress_aws.parts/stream/LABEL"';
+select count(*) as shards from ddbstreams.describe_stream(ddbstreams.latest_stream_arn('parts'));
+-- CreationDateTime is the first stream's
+select (t->'Table'->>'CreationDateTime')::numeric = (d->'StreamDescription'->>'CreationRequestDateTime')::numeric as first_stream
+from ddbstreams.aws('DescribeTable', '{"TableName": "regress_aws.parts"}') as t,
+     ddbstreams.aws('DescribeStream', json_build_object('StreamArn', ddbstreams.latest_stream_arn('parts'))) as d;
+select count(ddbstreams.disable_stream('parts')), count(ddbstreams.enable_stream('parts'));
+select (t->'Table'->>'CreationDateTime')::numeric = (d->'StreamDescription'->>'CreationRequestDateTime')::numeric as first_stream
+from (select min(stream_arn) as arn from ddbstreams.list_streams('parts')) as s,
+     ddbstreams.aws('DescribeTable', '{"TableName": "regress_aws.parts"}') as t,
+     ddbstreams.aws('DescribeStream', json_build_object('StreamArn', s.arn)) as d;
+select call('UpdateTable', '{"TableName": "regress_aws.parts", "StreamSpecification": {"StreamEnabled": false}}') ~ '"TableId"';
+rollback;
+select fails('UpdateTable', '{"TableName": "arn:aws:dynamodb:parts", "StreamSpecification": {"StreamEnabled": false}}');
 
 --
 -- DescribeStream
