@@ -9,7 +9,7 @@ set search_path = missing_shard, public;
 -- what no command does
 create function lose(name regclass) returns void language plpgsql as $$
 begin
-    perform test.own_sql('alter extension ddbstreams drop table ' || name);
+    delete from pg_depend where deptype = 'e' and objid = name;
     execute 'drop table ' || name;
 end $$;
 create function lose_shard(arn text, kinds text[] default '{shard,side}') returns void language plpgsql as $$
@@ -39,7 +39,7 @@ select count(*) from t;
 select ending_sequence_number is not null as closed, shard_table::text ~ 'shard_' as there from ddbstreams.describe_stream(:'arn');
 select count(*) = 20 + :rest from ddbstreams.describe_stream(:'arn') d,
     ddbstreams.get_records(ddbstreams.get_shard_iterator(:'arn', shard_id, 'TRIM_HORIZON'))
-where to_regclass(d.shard_table::text) is not null;
+where d.shard_table::text ~ 'shard_';
 
 -- split_shard
 select lose_shard(:'arn');
@@ -85,13 +85,11 @@ rollback;
 create database regress_missing_shard;
 \c regress_missing_shard
 create extension ddbstreams;
-create function own_sql(statement text) returns void
-    language c strict as 'ddbstreams', 'ddbstreams_run_own_sql';
 create table t (id int primary key);
 select ddbstreams.enable_stream('t', shard_count => 2) as arn \gset
 insert into t select generate_series(1, 10);
 select shard_table, replace(shard_table::text, 'shard_', 'side_') as side from ddbstreams.describe_stream(:'arn') limit 1 \gset
-select own_sql('alter extension ddbstreams drop table ' || :'shard_table'), own_sql('alter extension ddbstreams drop table ' || :'side');
+delete from pg_depend where deptype = 'e' and objid in (:'shard_table'::regclass, :'side'::regclass);
 drop table :shard_table, :side;
 drop extension ddbstreams;
 select count(*) from pg_class where relnamespace not in (select oid from pg_namespace);
