@@ -1212,7 +1212,8 @@ CREATE FUNCTION ddbstreams_shards.list_mapping_stats(
 	OUT records_filtered bigint,
 	OUT records_lost bigint,
 	OUT batches_delivered bigint,
-	OUT batches_failed bigint)
+	OUT batches_failed bigint,
+	OUT role_name text)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
 	AS 'MODULE_PATHNAME', 'ddbstreams_list_mapping_stats';
@@ -1221,7 +1222,7 @@ COMMENT ON FUNCTION ddbstreams_shards.list_mapping_stats() IS 'reads ddbstreams.
 CREATE VIEW ddbstreams.mapping_stats AS
 	SELECT mapping, function_name, stream_arn, shard_id, lane, state, lag_records, lag_seconds, attempts,
 		next_attempt_at, last_error, last_error_at, worker_pid, checkpoint, records_delivered,
-		records_filtered, records_lost, batches_delivered, batches_failed
+		records_filtered, records_lost, batches_delivered, batches_failed, role_name
 	FROM ddbstreams_shards.list_mapping_stats();
 COMMENT ON VIEW ddbstreams.mapping_stats IS
 'How far each event source mapping is in each shard of its stream: one row for each lane
@@ -1246,6 +1247,7 @@ COMMENT ON COLUMN ddbstreams.mapping_stats.records_filtered IS 'records that the
 COMMENT ON COLUMN ddbstreams.mapping_stats.records_lost IS 'records that have expired before they were delivered.';
 COMMENT ON COLUMN ddbstreams.mapping_stats.batches_delivered IS 'batches that were delivered completely.';
 COMMENT ON COLUMN ddbstreams.mapping_stats.batches_failed IS 'batches that were given up: see failed_batches.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.role_name IS 'the role that made the mapping, as which its functions run; null if it was dropped.';
 GRANT SELECT ON ddbstreams.mapping_stats TO PUBLIC;
 
 ---------------------------------------------------------------------------

@@ -48,7 +48,8 @@ PG_FUNCTION_INFO_V1(ddbstreams_list_mapping_stats);
 	COLUMN(stats, records_filtered, INT8OID, ROW_FIXED)       \
 	COLUMN(stats, records_lost, INT8OID, ROW_FIXED)           \
 	COLUMN(stats, batches_delivered, INT8OID, ROW_FIXED)      \
-	COLUMN(stats, batches_failed, INT8OID, ROW_FIXED)
+	COLUMN(stats, batches_failed, INT8OID, ROW_FIXED)         \
+	COLUMN(stats, role_name, TEXTOID, ROW_FIXED)
 ROW_TABLE(stats, STATS_COLUMNS);
 
 static void
@@ -130,6 +131,7 @@ begin_row(TableRow *row, const MappingInfo *mapping, const ShardInfo *shard)
 	row_set_text(row, Anum_stats_function_name, mapping->function_name);
 	row_set_text(row, Anum_stats_stream_arn, mapping->event_source_arn);
 	row_set_text(row, Anum_stats_shard_id, shard->shard_id);
+	row_set_text(row, Anum_stats_role_name, GetUserNameFromId(mapping->role_id, true));
 }
 
 static void

@@ -242,6 +242,25 @@ select count(*) from ddbstreams.describe_stream(ddbstreams.latest_stream_arn('de
 reset role;
 
 --
+-- As whom a mapping runs: mapping_stats tells those who may see it
+--
+
+alter role regress_priv_owner login;
+set role regress_priv_owner;
+select ddbstreams.create_event_source_mapping('handler', ddbstreams.latest_stream_arn('defined'), 'LATEST', enabled => false) is not null;
+select distinct function_name, role_name from ddbstreams.mapping_stats where stream_arn = ddbstreams.latest_stream_arn('defined');
+reset role;
+grant select on defined to regress_priv_reader;
+set role regress_priv_reader;
+select count(*) from ddbstreams.mapping_stats;
+reset role;
+grant pg_monitor to regress_priv_reader;
+set role regress_priv_reader;
+select distinct function_name, role_name from ddbstreams.mapping_stats where stream_arn = ddbstreams.latest_stream_arn('defined');
+reset role;
+revoke pg_monitor from regress_priv_reader;
+
+--
 -- A conversion in changes() is code of other roles: it leaves no setting
 -- behind in the session that reads
 --
