@@ -300,7 +300,7 @@ aws_table_describe(AwsRequest *request, StringInfo response)
 
 /* Is this a table that ListTables shows?  It has a valid primary key. */
 static bool
-is_listed(Oid table_oid, Oid own_schema, Oid shard_schema)
+table_is_shown(Oid table_oid, Oid own_schema, Oid shard_schema)
 {
 	HeapTuple	  tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table_oid));
 	Form_pg_class form;
@@ -348,7 +348,7 @@ readable_table_names(void)
 		/* The system's own tables have keys, too. */
 		if (!index->indisprimary || !index->indisvalid ||
 			index->indrelid < FirstNormalObjectId ||
-			!is_listed(index->indrelid, own_schema, shard_schema))
+			!table_is_shown(index->indrelid, own_schema, shard_schema))
 			continue;
 		name = stream_access_table_name(index->indrelid, true);
 		if (name != NULL)

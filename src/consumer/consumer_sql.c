@@ -356,8 +356,7 @@ ddbstreams_leases(PG_FUNCTION_ARGS)
 		if (lease->owner != NULL)
 			row_set_time(&row, Anum_leases_expires_at, lease->expires_at);
 		row_set_int32(&row, Anum_leases_owner_switches_since_checkpoint, lease->owner_switches);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
-							 row.nulls);
+		row_put(rsinfo, &row);
 	}
 	return (Datum) 0;
 }

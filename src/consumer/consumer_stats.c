@@ -56,12 +56,6 @@ state_name(const ConsumerView *view, const ConsumerShard *shard)
 }
 
 static void
-put_stats_row(ReturnSetInfo *rsinfo, TableRow *row)
-{
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row->values, row->nulls);
-}
-
-static void
 put_lease(ReturnSetInfo *rsinfo, const ConsumerView *view,
 		  const ConsumerShard *shard, int64 lost_records)
 {
@@ -86,7 +80,7 @@ put_lease(ReturnSetInfo *rsinfo, const ConsumerView *view,
 	row_set_time(&row, Anum_stats_last_error_at, lease->last_error_at);
 	if (lease->worker_pid != 0)
 		row_set_int32(&row, Anum_stats_worker_pid, lease->worker_pid);
-	put_stats_row(rsinfo, &row);
+	row_put(rsinfo, &row);
 }
 
 /* Puts the one row of a consumer whose stream is gone. */
@@ -100,7 +94,7 @@ put_streamless(ReturnSetInfo *rsinfo, const ConsumerInfo *consumer)
 	row_set_text(&row, Anum_stats_stream_arn, consumer->stream_arn);
 	row_set_text(&row, Anum_stats_state, "stream is gone");
 	row_set_int64(&row, Anum_stats_lost_records, consumer->lost_records);
-	put_stats_row(rsinfo, &row);
+	row_put(rsinfo, &row);
 }
 
 /*

@@ -134,12 +134,6 @@ begin_row(TableRow *row, const MappingInfo *mapping, const ShardInfo *shard)
 	row_set_text(row, Anum_stats_role_name, GetUserNameFromId(mapping->role_id, true));
 }
 
-static void
-put_stats_row(ReturnSetInfo *rsinfo, TableRow *row)
-{
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row->values, row->nulls);
-}
-
 /* Puts a row for each lane of a shard, or one if it has no lanes yet. */
 static void
 put_shard_stats(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamInfo *stream,
@@ -165,7 +159,7 @@ put_shard_stats(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamI
 		}
 		else
 			set_lag(&row, stream, shard, position->checkpoint);
-		put_stats_row(rsinfo, &row);
+		row_put(rsinfo, &row);
 	}
 	if (any)
 		return;
@@ -173,7 +167,7 @@ put_shard_stats(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamI
 	row_set_text(&row, Anum_stats_state,
 				 mapping_is_active(mapping) ? "waiting" : "disabled");
 	set_lag(&row, stream, shard, shard->starting_number - 1);
-	put_stats_row(rsinfo, &row);
+	row_put(rsinfo, &row);
 }
 
 /*

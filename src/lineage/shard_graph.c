@@ -116,8 +116,8 @@ is_only_child(const ShardNode *node)
 }
 
 static void
-put_shard(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardNode *node,
-		  const TreeBranches *branches, StringInfo prefix)
+put_shard_line(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardNode *node,
+			   const TreeBranches *branches, StringInfo prefix)
 {
 	StringInfoData line;
 
@@ -161,7 +161,7 @@ ddbstreams_shard_tree(PG_FUNCTION_ARGS)
 	{
 		CHECK_FOR_INTERRUPTS();
 		prefix_length[node - family->nodes] = prefix.len;
-		put_shard(rsinfo, stream, node, branches, &prefix);
+		put_shard_line(rsinfo, stream, node, branches, &prefix);
 		if (node->first_child != NULL)
 		{
 			if (node->parent != NULL && !is_only_child(node))

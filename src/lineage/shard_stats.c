@@ -147,8 +147,8 @@ shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
 }
 
 static void
-put_shard(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardInfo *shard,
-		  const ShardStats *stats)
+put_stream_stats(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardInfo *shard,
+				 const ShardStats *stats)
 {
 	TableRow row;
 
@@ -161,7 +161,7 @@ put_shard(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardInfo *shar
 	row_set_time(&row, Anum_stream_stats_newest, stats->newest);
 	row_set_float8(&row, Anum_stream_stats_records_per_second,
 				   rint(stats->rate * 1000) / 1000);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values, row.nulls);
+	row_put(rsinfo, &row);
 }
 
 /* Returns a row for each shard of a stream that is there still. */
@@ -177,7 +177,7 @@ put_stream(ReturnSetInfo *rsinfo, const StreamInfo *stream, Snapshot snapshot)
 
 		CHECK_FOR_INTERRUPTS();
 		if (shard_stats_get(stream, shard, snapshot, &stats))
-			put_shard(rsinfo, stream, shard, &stats);
+			put_stream_stats(rsinfo, stream, shard, &stats);
 	}
 }
 

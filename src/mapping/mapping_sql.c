@@ -304,8 +304,7 @@ ddbstreams_list_event_source_mappings(PG_FUNCTION_ARGS)
 		TableRow row;
 
 		fill_listed_row(&row, lfirst(lc));
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
-							 row.nulls);
+		row_put(rsinfo, &row);
 	}
 	return (Datum) 0;
 }

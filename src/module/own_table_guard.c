@@ -95,7 +95,7 @@ raise_needs_superuser(void)
 }
 
 static bool
-is_member(Oid class_id, Oid object_id)
+belongs_to_extension(Oid class_id, Oid object_id)
 {
 	Oid extension = get_extension_oid(DDBSTREAMS_EXTENSION, true);
 
@@ -109,7 +109,7 @@ before_change_of_owner(RangeVar *name, RoleSpec *owner)
 {
 	Oid relid = RangeVarGetRelid(name, NoLock, true);
 
-	if (is_member(RelationRelationId, relid) &&
+	if (belongs_to_extension(RelationRelationId, relid) &&
 		!superuser_arg(get_rolespec_oid(owner, true)))
 		raise_needs_superuser();
 }
@@ -161,7 +161,7 @@ before_alter_table(AlterTableStmt *stmt)
  * it.
  */
 static void
-before_drop(DropStmt *stmt)
+before_drop_of_part(DropStmt *stmt)
 {
 	ListCell *lc;
 
@@ -270,7 +270,7 @@ before_alter_owner(AlterOwnerStmt *stmt)
 		return;
 	object = get_object_address(stmt->objectType, stmt->object, &relation,
 								AccessShareLock, true);
-	if (is_member(object.classId, object.objectId))
+	if (belongs_to_extension(object.classId, object.objectId))
 		raise_needs_superuser();
 }
 
@@ -336,7 +336,7 @@ own_table_guard_before(Node *command)
 			before_reassign_owned((ReassignOwnedStmt *) command);
 			break;
 		case T_DropStmt:
-			before_drop((DropStmt *) command);
+			before_drop_of_part((DropStmt *) command);
 			break;
 		case T_AlterExtensionContentsStmt:
 			before_alter_extension((AlterExtensionContentsStmt *) command);

@@ -88,6 +88,12 @@ row_read(TableRow *row, const RowTable *table, HeapTuple tuple, TupleDesc desc)
 	heap_deform_tuple(tuple, desc, row->values, row->nulls);
 }
 
+void
+row_put(ReturnSetInfo *rsinfo, TableRow *row)
+{
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row->values, row->nulls);
+}
+
 /* --- statements -------------------------------------------------------- */
 
 /* Reads a name at *text and moves *text behind it; returns its length. */
@@ -147,7 +153,7 @@ take_exceptions(const RowTable *table, const char **text, bool *is_in)
 
 /* Writes what the "$(…)" that begins at *text stands for, and skips it. */
 static void
-append_list(StringInfo sql, const RowTable *table, const char **text)
+append_column_list(StringInfo sql, const RowTable *table, const char **text)
 {
 	const char *list = *text + strlen("$(");
 	int			length;
@@ -193,7 +199,7 @@ row_statement(const RowTable *table, const char *statement)
 	while (*statement != '\0')
 	{
 		if (statement[0] == '$' && statement[1] == '(')
-			append_list(&sql, table, &statement);
+			append_column_list(&sql, table, &statement);
 		else if (statement[0] == '$')
 		{
 			const char *name = ++statement;

@@ -43,7 +43,7 @@
  *						  " AND lease_owner = $old_owner", &row);
  *
  * A list also serves for the result of a set-returning function: set the
- * columns and hand row.values and row.nulls to tuplestore_putvalues.
+ * columns and call row_put.
  */
 #ifndef DDBSTREAMS_ROW_H
 #define DDBSTREAMS_ROW_H
@@ -54,6 +54,7 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "nodes/execnodes.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -129,6 +130,9 @@ extern void row_check_readable(const RowTable *table, TupleDesc desc);
  */
 extern void row_read(TableRow *row, const RowTable *table, HeapTuple tuple,
 					 TupleDesc desc);
+
+/* Adds a row to the result of a set-returning function. */
+extern void row_put(ReturnSetInfo *rsinfo, TableRow *row);
 
 /* Returns the SQL of a statement that names columns, palloc'd. */
 extern char *row_statement(const RowTable *table, const char *statement);

@@ -189,8 +189,8 @@ record_decode_event_name(RecordEvent event)
 
 /* Appends one column's attribute value; returns its size. */
 static int64
-append_value(RecordDecoder *decoder, const RowColumn *column, StringInfo buf,
-			 Datum value, int attlen, Size limit)
+append_column_value(RecordDecoder *decoder, const RowColumn *column, StringInfo buf,
+					Datum value, int attlen, Size limit)
 {
 	if (attlen == -1)
 	{
@@ -217,7 +217,7 @@ append_column(RecordDecoder *decoder, const DecodedImage *image, int i,
 	if (image->nulls[i])
 		return column->name_length + json_writer_append_null(buf);
 	return column->name_length +
-		   append_value(decoder, column, buf, image->values[i], attlen, limit);
+		   append_column_value(decoder, column, buf, image->values[i], attlen, limit);
 }
 
 /* Appends an image as a JSON object; returns its size. */

@@ -93,7 +93,7 @@ column_equals(Relation rel, HeapTuple tuple, const char *column, Oid oid,
 }
 
 static bool
-is_listed(const Neighbour *neighbour, Relation list, HeapTuple tuple, Oid relid)
+list_names(const Neighbour *neighbour, Relation list, HeapTuple tuple, Oid relid)
 {
 	if (neighbour->oid_column != NULL)
 		return column_equals(list, tuple, neighbour->oid_column, relid, "");
@@ -117,7 +117,7 @@ claims(const Neighbour *neighbour, Oid relid)
 		return false;
 	scan = systable_beginscan(list, InvalidOid, false, NULL, 0, NULL);
 	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
-		found = is_listed(neighbour, list, tuple, relid);
+		found = list_names(neighbour, list, tuple, relid);
 	systable_endscan(scan);
 	table_close(list, AccessShareLock);
 	return found;

@@ -159,7 +159,7 @@ find_job(List *entries, const WorkerInfo *info)
 }
 
 static bool
-is_listed(List *workers, WorkerId id)
+worker_is_listed(List *workers, WorkerId id)
 {
 	ListCell *lc;
 
@@ -206,10 +206,10 @@ ddbstreams_list_workers(PG_FUNCTION_ARGS)
 
 		if (entry->presence == EXTENSION_ABSENT)
 			continue;
-		if (!is_listed(workers, entry->maintenance.worker))
+		if (!worker_is_listed(workers, entry->maintenance.worker))
 			put_idle(rsinfo, entry, WORKER_MAINTENANCE, &entry->maintenance,
 					 sees_all);
-		if (!is_listed(workers, entry->dispatcher.worker) &&
+		if (!worker_is_listed(workers, entry->dispatcher.worker) &&
 			entry->wants_dispatcher && setting_max_workers > 0)
 			put_idle(rsinfo, entry, WORKER_DISPATCHER, &entry->dispatcher,
 					 sees_all);
