@@ -1,4 +1,6 @@
 -- Capture: every way of changing a row, and what it makes.
+--
+-- To see it fail: test/mutations/run savepoint-not-cut.
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,5 +1,7 @@
 -- Consumer groups: polls, checkpoints, leases and who has them, lineage, rights,
 -- losses. What takes several sessions is in test/isolation/specs/consumer.spec.
+--
+-- To see it fail: test/mutations/run consumer-finishes-early.
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,5 +1,7 @@
 -- Filter patterns: recorded answers, every operator, DynamoDB's peculiarities,
 -- array elements, filter criteria of mappings, errors, hostile input.
+--
+-- To see it fail: test/mutations/run filter-any-element.
 
 \pset format unaligned
 \pset tuples_only on

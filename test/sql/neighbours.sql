@@ -2,8 +2,8 @@
 -- extensions are made up here: of each there is its entry and its list of tables.
 -- test/neighbours runs the real ones.
 --
--- To see it fail: test/mutations/run copied-trigger-captures taken-over-unnoticed-by-ddl
--- taken-over-ends-before-append.
+-- To see it fail: test/mutations/run copied-trigger-captures
+-- taken-over-ends-before-append taken-over-unnoticed-by-ddl.
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,5 +1,7 @@
 -- Order inside a transaction: version order, not the order in which triggers
--- fire.  To see this fail, leave out note_command in src/record_build.c.
+-- fire.
+--
+-- To see it fail: test/mutations/run commands-not-noted.
 
 \set VERBOSITY terse
 \pset format unaligned

@@ -1,6 +1,8 @@
 -- The tables of schema ddbstreams_shards: nobody writes to them but ddbstreams,
 -- nobody reads there what the functions would not show, nobody alters them, and
 -- a schema that merely has their names is nothing.
+--
+-- To see it fail: test/mutations/run shard-columns-not-null 'own-tables-*'.
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,4 +1,6 @@
 -- Who may do what: no function lets a role read what it may not.
+--
+-- To see it fail: test/mutations/run 'definition-*'.
 
 \pset format unaligned
 \pset tuples_only on

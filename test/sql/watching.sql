@@ -1,9 +1,8 @@
 -- stream_stats, shard_tree, shard_graph: what they count, how they draw, and
 -- who may see it.
 --
--- To see it fail: count records behind the first unresolved one (stream_stats);
--- do not cut prefix back (shard_tree); let append_quoted copy; drop the check of
--- pg_monitor.
+-- To see it fail: test/mutations/run graph-not-quoted stats-for-everybody
+-- tree-prefix-not-cut.
 CREATE EXTENSION IF NOT EXISTS ddbstreams;
 SET client_min_messages = warning;
 

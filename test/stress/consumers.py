@@ -16,11 +16,8 @@ a consumer may be so slow that it loses its leases.  No record may be passed
 over, and no batch may hold a record that was checkpointed before the batch was
 polled; within a batch the records are in order.
 
-Seen to fail when poll does not lock its leases
-(consumer_catalog_lock_own_leases), when children are read before their parents
-are finished (consumer_view_is_eligible), when a shard is finished before its
-last record is checkpointed (consumer_view_is_at_end), and when checkpoint does
-not look at the owner (ddbstreams_checkpoint).
+To see it fail: test/mutations/run checkpoint-by-anyone consumer-children-first
+consumer-finishes-early poll-own-leases-unlocked.
 """
 
 import os

@@ -5,10 +5,8 @@
 with small limits, by wait_for_records, by aws('GetRecords'), and two that start
 in the middle again and again.
 
-Seen to fail without the append lock (shard_log_append); when a reader passes
-unresolved records (read_page); when LATEST's hint is used unchecked
-(hint_is_usable); without change_buffer_cut at a subtransaction's abort; without
-the append at PREPARE (xact_callback).
+To see it fail: test/mutations/run append-without-lock latest-hint-unchecked
+no-append-at-prepare read-past-unresolved savepoint-not-cut.
 """
 
 import random

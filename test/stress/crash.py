@@ -9,9 +9,9 @@ seen before is given to another record; and the stream equals the tables.
 Before two of three kills, writers are held between their appends to two shards:
 the crash leaves records whose transactions have neither committed nor aborted.
 
-Seen to fail when a number is the last one plus one and the clock is not asked
-(number_records).  Not seen to fail: without the floor after a recovery, which
-matters only if the clock is set back.
+To see it fail: test/mutations/run number-without-clock. Not seen to fail:
+without the floor after a recovery, which matters only if the clock is set
+back.
 """
 
 import sys

@@ -11,9 +11,8 @@ again and again for STRESS_SECONDS.
 At the end each copy must equal the table, no record may have come out of turn
 (table faults), and no batch may have been given up.
 
-Seen to fail when the checkpoint is saved in a transaction of its own
-(delivery_perform.c), when delivery_position_save does not look at call_no, when
-delivery_lanes_divide does not wait, and when parent_is_done says true.
+To see it fail: test/mutations/run delivery-children-first
+lanes-divided-at-once position-saved-apart position-saved-whatever-is-there.
 """
 
 import os

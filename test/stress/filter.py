@@ -7,13 +7,7 @@ so long as all are in the same element of each array that they share.  That is
 event-ruler's own algorithm; filter_match.c does it in another way.  Patterns
 that are damaged at random must end in a clean error or a result.
 
-Seen to fail when fields are not kept in one array element (object_matches with
-groups of one field); when absence is asked of one element instead of all, or
-one element's absence does for a field that another element has (array_matches);
-when only the first way along a path with dots is taken (step); when an object
-counts as a leaf (value_matches); when numbers are compared by value; when
-filter_match_may_match says decided for all; when the fields before a $or
-are lost (parse_choice).
+To see it fail: test/mutations/run 'filter-*'.
 """
 
 import ipaddress

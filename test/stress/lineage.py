@@ -12,8 +12,8 @@ changes again.
 Prints how many closings succeeded at the first try; less than nine in ten is a
 fault.
 
-Seen to fail when a shard is closed without its lock (lock_and_write), and when
-a writer does not look again after it got its lock (writable_shards_lock).
+To see it fail: test/mutations/run close-without-lock
+open-shards-not-looked-at-again.
 """
 
 import random

@@ -6,7 +6,7 @@ second server that knows nothing of ddbstreams and has the tables made by hand.
 A stream is enabled, written to and disabled, twice; the subscriber must follow
 undisturbed: no error in its log, and in the end the same rows.
 
-Seen to fail without HEAP_INSERT_NO_LOGICAL.
+To see it fail: test/mutations/run append-decoded.
 """
 
 import os

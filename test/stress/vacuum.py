@@ -7,10 +7,8 @@ back: they have appended, so they leave dead records, whose line pointers are
 used again.  Shared buffers are few, and scans of a part of a shard leave a
 place in the middle where a synchronized scan would begin.
 
-Seen to fail without HEAP_INSERT_SKIP_FSM; with synchronized scans in VACUUM FULL
-(utility_in_heap_order); when appends use line pointers that a vacuum has freed
-(VACUUM FULL then spreads a disordered page over two), and, if they do, when a
-page's records are not sorted (add_record).
+To see it fail: test/mutations/run append-asks-free-space-map
+append-reuses-line-pointers page-not-sorted vacuum-full-begins-in-the-middle.
 """
 
 import random

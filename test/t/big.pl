@@ -3,7 +3,7 @@
 # With "big" in PG_TEST_EXTRA: 4 values of 300 MB, and 2,000,000 rows; else 4 of
 # 8 MB, and 200,000 rows.
 #
-# To see it fail: never spill (allocate_chunk in change_buffer.c).
+# To see it fail: test/mutations/run never-spills.
 
 use strict;
 use warnings;

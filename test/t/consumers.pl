@@ -2,10 +2,8 @@
 # and after its promotion; polls that wait, are cancelled or terminated; nothing
 # of it is seen by logical decoding.
 #
-# To see it fail: let consumer_catalog_lock_own_leases and _lock_free_leases
-# (consumer_catalog.c) not lock; leave out PreventCommandIfReadOnly in poll; lock
-# before waiting (poll_until in consumer_poll.c); do not hide consumer_lease from
-# decoding (install script).
+# To see it fail: test/mutations/run leases-decoded poll-in-recovery
+# poll-leases-unlocked poll-locks-before-it-waits.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 # Databases made by TEMPLATE from one with streams: the streams go on in the
 # copy, at once and apart from the original.  And an extension whose owner goes.
 #
-# To see it fail: leave the database out of record_page_event_id (record_page.c).
+# To see it fail: test/mutations/run event-id-without-database.
 
 use strict;
 use warnings;

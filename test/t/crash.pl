@@ -7,9 +7,8 @@
 # session Y, which has captured a change and notifies too, waits for X's lock in
 # its COMMIT.
 #
-# To see it fail: invariant 3: pass over unresolved records in read_page
-# (shard_reader.c; it does not reach its end); invariant 5: no floor in
-# shard_log_now, or do not read the last number from the heap (shard_log.c).
+# To see it fail: test/mutations/run last-number-not-read
+# no-floor-after-recovery read-past-unresolved.
 
 use strict;
 use warnings;

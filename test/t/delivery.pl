@@ -2,12 +2,9 @@
 # reported item failures, record age, failed batches and redrive, tumbling
 # windows, filters, lanes, lineage, the horizon.
 #
-# To see it fail: call save_with_effects before the handler (delivery_perform.c:
-# effects twice); do not push a half in delivery_step_fail (the good records are
-# given up too); keep the attempts in apply_answer when a part is done (the count
-# does not start afresh); answer success for unknown identifiers
-# (delivery_answer.c); drop parent_is_done (delivery_discover.c: children first);
-# divide without drain_to (delivery_lanes.c).
+# To see it fail: test/mutations/run attempts-kept-after-part
+# bisect-without-half delivery-children-first lanes-divided-at-once
+# position-saved-before-call unknown-identifier-is-success.
 
 use strict;
 use warnings;

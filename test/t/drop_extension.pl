@@ -2,9 +2,9 @@
 # removed first, in transactions of bounded size.  A command that would be
 # refused removes nothing.
 #
-# To see it fail: return from extension_drop_before at once; leave check_dependents
-# out of it; let stream_remove keep the triggers; test/mutations/run
-# drop-extension-despite-event-triggers drop-extension-despite-extensions.
+# To see it fail: test/mutations/run drop-extension-at-once
+# drop-extension-despite-dependents drop-extension-despite-event-triggers
+# drop-extension-despite-extensions removed-stream-keeps-triggers.
 
 use strict;
 use warnings;

@@ -1,11 +1,9 @@
 # pg_dump and restore: the streams' definitions come along, their records do not,
 # and capture goes on in the restored database without a command.
 #
-# To see it fail: let stream_restore_is_due (stream_restore.c) return false; do
-# not call stream_definition_store in stream_set_retention (stream.c) or in
-# split_shard (lineage.c); let stream_restore_is_running (stream_restore.c)
-# return false (triggers that exist already, --clean and --disable-triggers
-# fail); do not call stream_guard_after_alter (a trigger before its key).
+# To see it fail: test/mutations/run dump-defines-nothing
+# dump-without-retention dump-without-split key-behind-trigger-unnoticed
+# restore-not-recognized.
 
 use strict;
 use warnings;

@@ -4,9 +4,8 @@
 # An escape in a json value that the encoding lacks makes the value a text, since
 # neither jsonb nor the operators of json can read it.
 #
-# To see it fail: let json_scan.c take any escape as usable; count a column's name
-# in the database's encoding (row_descriptor.c); write a character outside of ASCII in the install script;
-# EUC_JP has no ellipsis of three bytes.
+# To see it fail: test/mutations/run json-escapes-unchecked
+# name-size-in-server-encoding script-not-ascii.
 
 use strict;
 use warnings;

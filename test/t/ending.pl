@@ -1,12 +1,9 @@
 # What ends a worker, and what that costs: a shutdown, DDL, an administrator, a
 # crash, the handler itself.
 #
-# To see it fail: let worker_end_is_ordered know only slots that quit
-# (worker_end.c); return CALL_GUILTY at the end of judge, or in place of
-# CALL_EXCUSED in call_verdict_take, or do not look at quit in read_file
-# (call_verdict.c); FAILURE_ERROR for all errors in kind_of_failure
-# (delivery_run.c); no worker_end_order in cancel_call (delivery_call.c); no
-# may_exceed (delivery_assign.c).
+# To see it fail: test/mutations/run call-without-verdict-is-guilty
+# deaf-handler-not-ended killed-server-is-guilty read-only-costs-attempts
+# role-takes-all-workers shutdown-is-failure terminated-call-is-guilty.
 
 use strict;
 use warnings;

@@ -2,11 +2,9 @@
 # worker; shards go as tables, streams when they are disabled and empty; nobody
 # is waited for.  Time is set by ddbstreams.clock_offset.
 #
-# To see it fail: let horizon_of_shard (horizon.c) return horizon_of_shard_by_age; drop
-# the check of closed_at from horizon_has_passed_shard, or its second half; do not set
-# a closed_at that lies ahead (expiry.c); wait for the locks in lock_table_to_drop;
-# leave CacheInvalidateRelcacheByRelid out of expire_descriptors; let
-# try_in_transaction rethrow.
+# To see it fail: test/mutations/run closing-time-ahead-stays
+# descriptors-stay-known expiry-ends-at-first-error expiry-ignores-closing-time
+# expiry-ignores-last-number expiry-waits horizon-passes-unresolved.
 
 use strict;
 use warnings;

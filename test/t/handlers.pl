@@ -2,11 +2,9 @@
 # settings, what a handler leaves behind, time limits, handlers that end their
 # process or crash the server, fair shares, kill -9.
 #
-# To see it fail: no delivery_session_clean, or connect as the bootstrap superuser
-# (handler_worker.c); no enable_timeout_every (delivery_call.c); no ForceSyncCommit
-# in begin_call, or no call marked there (delivery_prepare.c: a crash is not
-# counted); has_share true as long as a worker is free (delivery_assign.c); test/mutations/run
-# max-workers-none-runs-one.
+# To see it fail: test/mutations/run call-not-forced call-not-marked
+# handler-as-superuser handler-without-timeout mapping-takes-all-workers
+# max-workers-none-runs-one session-not-cleaned.
 
 use strict;
 use warnings;

@@ -2,10 +2,8 @@
 # neither test_decoding, which shows everything, nor pgoutput with a publication
 # FOR ALL TABLES.
 #
-# To see it fail: append with heap_multi_insert whatever wal_level is
-# (shard_log.c); leave HEAP_INSERT_NO_LOGICAL out in
-# heap_write_insert (heap_write.c); leave hide_from_decoding out in the install
-# script and decoding_hide in heap_write_delete.
+# To see it fail: test/mutations/run append-decoded append-multi-insert-decoded
+# catalogue-rows-decoded deleted-rows-decoded.
 
 use strict;
 use warnings;

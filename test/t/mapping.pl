@@ -1,11 +1,8 @@
 # Event source mappings: their states, and what they outlive.
 #
-# To see it fail: leave out mapping_catalog_acknowledge (no mapping is ever
-# Enabled), mapping_lock_is_my_batch in mapping_change_delete (a handler's deletion
-# of its own mapping is rolled back with another error),
-# worker_slots_want_dispatcher_at_commit in mapping_catalog.c (nothing is Enabled
-# before maintenance runs), or mapping_state_problem in mapping_state (a mapping
-# without its stream or its role says Enabled).
+# To see it fail: test/mutations/run mapping-deletes-itself
+# mapping-never-acknowledged mapping-state-without-problem
+# mapping-wants-no-dispatcher.
 
 use strict;
 use warnings;

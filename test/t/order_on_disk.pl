@@ -1,10 +1,9 @@
 # Invariant 1: physical order is number order, page by page, whatever vacuums
 # do; and binary search finds every position.
 #
-# To see it fail: leave out RelationSetTargetBlock, HEAP_INSERT_SKIP_FSM, or
-# pin_last_page in shard_log.c (free line pointers are used again, and VACUUM
-# FULL keeps their order); leave synchronize_seqscans on in the utility hook
-# (ddl_hooks.c).
+# To see it fail: test/mutations/run append-asks-free-space-map
+# append-not-at-last-page append-reuses-line-pointers
+# vacuum-full-begins-in-the-middle.
 
 use strict;
 use warnings;

@@ -2,8 +2,8 @@
 # another system identifier, as pg_createsubscriber and pg_resetwal give it; but
 # on a base backup, and after pg_upgrade, which makes another identifier too.
 #
-# To see it fail: let mapping_origin_is_here (mapping_origin.c) look at the database
-# alone; or let is_upgraded return false.
+# To see it fail: test/mutations/run mapping-delivers-in-copies
+# mapping-ends-with-upgrade.
 
 use strict;
 use warnings;

@@ -1,8 +1,7 @@
 # Without shared_preload_libraries = 'ddbstreams' nothing is created, and no
 # change goes by without its record: the write fails, and says which line to add.
 #
-# To see it fail: return from _PG_init (module.c) without an error if the
-# library is not being preloaded.
+# To see it fail: test/mutations/run preload-not-demanded.
 
 use strict;
 use warnings;

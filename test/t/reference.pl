@@ -2,10 +2,9 @@
 # says, and has every SQLSTATE; docs/faq.md has every message.  And links between
 # pages lead somewhere.
 #
-# To see it fail: change a COMMENT in the install script without running
-# test/make-reference; take an argument out of a COMMENT; raise an error with an
-# SQLSTATE that test/reference.sql does not list, or with a message that docs/faq.md
-# does not; rename a heading of docs/operations.md.
+# To see it fail: test/mutations/run faq-message-unlisted heading-renamed
+# reference-argument-missing reference-comment-changed
+# reference-sqlstate-unlisted.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 # Few worker slots: max_worker_processes is PostgreSQL's default.
 #
-# To see it fail: call no free_abandoned_entries (handler_mailbox.c), or
-# test/mutations/run slots-nobody-gives-way slots-dispatchers-stay.
+# To see it fail: test/mutations/run mailbox-entries-leak
+# slots-dispatchers-stay slots-nobody-gives-way.
 
 use strict;
 use warnings;

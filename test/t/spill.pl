@@ -1,9 +1,8 @@
 # A change buffer far larger than ddbstreams.buffer_memory: savepoints, two
 # streams, 64 shards, temp_file_limit; the files are gone afterwards.
 #
-# To see it fail: make the files under the statement's resource owner
-# (open_bucket_file in change_buffer.c); do not cut what a rolled back savepoint has
-# spilled (change_buffer_cut).
+# To see it fail: test/mutations/run spill-file-of-statement
+# spilled-savepoint-not-cut.
 
 use strict;
 use warnings;

@@ -1,8 +1,8 @@
 # A streaming standby reads the same as the primary does; promoted, it goes on
 # with higher numbers in the same shards.
 #
-# To see it fail: take running transactions from snapshot->xip in recovery
-# (running_xids in latest_hint.c); no floor in shard_log_now (shard_log.c).
+# To see it fail: test/mutations/run no-floor-after-recovery
+# standby-running-transactions.
 
 use strict;
 use warnings;

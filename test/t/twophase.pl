@@ -1,9 +1,8 @@
 # A prepared transaction's records are in the stream after COMMIT PREPARED and
 # not before, whatever the server goes through in between.
 #
-# To see it fail: test/mutations/run newest-behind-unresolved; do not append at
-# XACT_EVENT_PRE_PREPARE (xact_callbacks.c); or let read_page (shard_reader.c)
-# pass over unresolved records.
+# To see it fail: test/mutations/run newest-behind-unresolved
+# no-append-at-prepare read-past-unresolved.
 
 use strict;
 use warnings;

@@ -5,9 +5,7 @@
 # OLD_PG_CONFIG names its pg_config; else the newest one of Debian's is taken
 # (test/add-version puts one there).  Without one this test is skipped.
 #
-# To see it fail: in note_object_access (ddl_hooks.c) do not stay away in binary
-# upgrades; or let shard_tables_make (shard_tables.c) not make shards members of the
-# extension (pg_upgrade then makes them before their triggers' function).
+# To see it fail: test/mutations/run shards-are-no-members upgrade-is-watched.
 
 use strict;
 use warnings;

@@ -5,14 +5,9 @@
 # its tasks read, whose predicate it evaluates when it plans: the function sleeps
 # if a maintenance worker calls it and the database's switch is on.
 #
-# To see it fail: start nothing for jobs that have failed (launcher.c); do not
-# note extensions or databases (worker_guard_object_access), or compare nothing
-# after COMMIT PREPARED (worker_guard.c); do not terminate, or do not hold
-# (hold_off_workers in worker_guard.c); let all of MAX_RUNS be long ones
-# (launcher.c); do not check for the invalid or closed database
-# (read_databases); register the launcher with IsBinaryUpgrade (launcher.c) or
-# BgWorkerStart_ConsistentState; show everything to everybody (workers_view.c);
-# mend nothing (stream_check.c).
+# To see it fail: test/mutations/run database-unnoticed extension-unnoticed
+# long-runs-block-others prepared-extension-unnoticed triggers-not-mended
+# workers-not-ended workers-not-held-off workers-shown-to-all 'launcher-*'.
 
 use strict;
 use warnings;
