@@ -25,8 +25,8 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/pg_locale.h"
 #include "utils/pidfile.h"
 
 #include "delivery/delivery_process.h"
@@ -52,6 +52,16 @@ static struct
 	fenv_t			 floats;
 } saved;
 
+/*
+ * The variable of this setting is declared in pg_locale.h, which includes ICU's
+ * headers; those need not be there.
+ */
+static const char *
+messages_setting(void)
+{
+	return GetConfigOption("lc_messages", false, false);
+}
+
 void
 delivery_process_save(void)
 {
@@ -63,7 +73,8 @@ delivery_process_save(void)
 	for (Size i = 0; i < lengthof(categories); i++)
 		saved.locales[i] = MemoryContextStrdup(TopMemoryContext,
 											   setlocale(categories[i], NULL));
-	saved.messages_setting = MemoryContextStrdup(TopMemoryContext, locale_messages);
+	saved.messages_setting = MemoryContextStrdup(TopMemoryContext,
+												 messages_setting());
 	saved.thread_locale = uselocale((locale_t) 0);
 	(void) fegetenv(&saved.floats);
 }
@@ -124,7 +135,7 @@ restore_locales(void)
 	for (Size i = 0; i < lengthof(categories); i++)
 	{
 		if (categories[i] == LC_MESSAGES &&
-			strcmp(locale_messages, saved.messages_setting) != 0)
+			strcmp(messages_setting(), saved.messages_setting) != 0)
 			continue;
 		if (strcmp(setlocale(categories[i], NULL), saved.locales[i]) != 0)
 			(void) setlocale(categories[i], saved.locales[i]);
