@@ -134,12 +134,16 @@ class Consumer:
         return [1]
 
     def main(self):
+        lost = False
         while True:
             try:
                 if self.session is None:
                     self.session = oracle.connect_patiently(self.run.drained)
                     if self.session is None:
                         return
+                elif lost:
+                    self.sql('rollback')
+                lost = False
                 if not self.exactly:
                     found = self.at_least_once()
                 elif random.random() < 0.3:
@@ -156,7 +160,7 @@ class Consumer:
                     self.fault('%s %s' % (error.pgcode, error))
                     return
                 self.run.lost_leases.value += 1
-                self.sql('rollback')
+                lost = True
 
 
 class Group:

@@ -159,16 +159,7 @@ class DeliveryRun(oracle.Run):
 
     def wait_for_delivery(self, session):
         begun = time.monotonic()
-        shown = False
         while time.monotonic() < begun + DEADLINE:
-            if time.monotonic() > begun + 8 and not shown:
-                shown = True
-                for row in oracle.rows(session, "select s.*, u.function_name from ddbstreams_shards.mapping_shard s join ddbstreams_shards.mapping u using (mapping_no) where (mapping_no, shard_no) in (select mapping_no, shard_no from ddbstreams_shards.mapping_shard where not finished)"):
-                    print(row)
-                for row in oracle.rows(session, "select * from ddbstreams.mapping_stats "
-                                "where state not in ('ready', 'finished') or lag_records > 0"): print(row)
-                for row in oracle.rows(session, "select * from ddbstreams.workers"): print(row)
-
             left = oracle.value(session, "select count(*) from ddbstreams.mapping_stats "
                                 "where state not in ('ready', 'finished') or lag_records > 0")
             open_windows = oracle.value(session, 'select count(*) from ddbstreams_shards.mapping_shard '
@@ -208,8 +199,15 @@ class DeliveryRun(oracle.Run):
         self.collect(self.writers, 60)
         self.settled.set()
         self.collect(self.helpers, 60)
+        try:
+            with oracle.contextlib.closing(oracle.connect()) as session:
+                waited = self.wait_for_delivery(session)
+        except psycopg2.OperationalError:
+            # the postmaster has noticed the last killed worker only now
+            nobody = oracle.processes.Event()
+            with oracle.contextlib.closing(oracle.connect_patiently(nobody)) as session:
+                waited = self.wait_for_delivery(session)
         with oracle.contextlib.closing(oracle.connect()) as session:
-            waited = self.wait_for_delivery(session)
             records = self.compare(session)
             calls = oracle.value(session, 'select sum(call_no) from ddbstreams_shards.mapping_shard')
             shards = oracle.value(session, 'select count(*) from ddbstreams.describe_stream(%s)', self.arn)
