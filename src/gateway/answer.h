@@ -2,8 +2,8 @@
  * answer.h
  *	  Answers: the forms and statuses of AWS's protocols.
  *
- * Each function here makes the response of a request, and sets what metrics and
- * the log tell of it.  None of them sends anything: http_server.c does.
+ * Each function here makes the response of a request, and sets what metrics
+ * and the log tell of it.  None of them sends anything: http_server.c does.
  */
 #ifndef DDBSTREAMS_ANSWER_H
 #define DDBSTREAMS_ANSWER_H

@@ -60,7 +60,7 @@ static const char session_settings[] =
 	" AND v.setting IS NOT NULL"
 	" AND (NOT v.is_limit OR s.setting OPERATOR(pg_catalog.=) '0')";
 
-/* --- pools --------------------------------------------------------------- */
+/* --- pools ------------------------------------------------------------- */
 
 /* A list of libpq's keywords and values, which both end with NULL */
 typedef struct ParameterList
@@ -250,7 +250,7 @@ database_answers(const char *conninfo)
 	return answers;
 }
 
-/* --- waiting for a server ------------------------------------------------- */
+/* --- waiting for a server ---------------------------------------------- */
 
 /* Waits for a result of a query that was sent; NULL if the server is lost. */
 static PGresult *
@@ -309,7 +309,7 @@ await_only_result(PGconn *pgconn)
 	return result;
 }
 
-/* --- connections ---------------------------------------------------------- */
+/* --- connections ------------------------------------------------------- */
 
 static void
 close_connection(DatabaseConnection *connection)
@@ -321,27 +321,34 @@ close_connection(DatabaseConnection *connection)
 	pthread_mutex_unlock(&mutex);
 }
 
-/* Has the server closed an idle connection, or said something about it? */
+/*
+ * Notices are for nobody, but for the last words of a backend that ends while
+ * its connection is idle.
+ */
+static void
+receive_notice(void *arg, const PGresult *notice)
+{
+	DatabaseConnection *connection = arg;
+	const char		   *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	if (severity != NULL && strcmp(severity, "FATAL") == 0)
+		connection->is_lost = true;
+}
+
+/* Is an idle connection still good?  Reads what has come meanwhile. */
 static bool
 is_alive(DatabaseConnection *connection)
 {
 	struct pollfd pollfd = {PQsocket(connection->pgconn), POLLIN, 0};
 
-	if (PQstatus(connection->pgconn) != CONNECTION_OK)
-		return false;
-	if (poll(&pollfd, 1, 0) == 0)
-		return true;
-	return PQconsumeInput(connection->pgconn) &&
-		   PQstatus(connection->pgconn) == CONNECTION_OK &&
-		   !PQisBusy(connection->pgconn);
-}
-
-/* Ignores notices: nobody reads them. */
-static void
-ignore_notice(void *arg, const PGresult *result)
-{
-	(void) arg;
-	(void) result;
+	while (PQstatus(connection->pgconn) == CONNECTION_OK && !connection->is_lost)
+	{
+		if (poll(&pollfd, 1, 0) == 0)
+			return true;
+		if (!PQconsumeInput(connection->pgconn) || PQisBusy(connection->pgconn))
+			return false;
+	}
+	return false;
 }
 
 static DatabaseConnection *
@@ -367,7 +374,7 @@ open_connection(DatabasePool *pool, char *error, size_t error_size)
 	if (PQstatus(connection->pgconn) == CONNECTION_OK)
 	{
 		snprintf(shards, sizeof(shards), "%d", gateway_options.shards);
-		PQsetNoticeReceiver(connection->pgconn, ignore_notice, NULL);
+		PQsetNoticeReceiver(connection->pgconn, receive_notice, connection);
 		if (PQsetnonblocking(connection->pgconn, 1) == 0 &&
 			PQsendQueryParams(connection->pgconn, session_settings, 2, NULL, values,
 							  NULL, NULL, 0))
@@ -496,7 +503,7 @@ database_connections(void)
 	return count;
 }
 
-/* --- statements ----------------------------------------------------------- */
+/* --- statements -------------------------------------------------------- */
 
 /* Prepares a statement unless it is; false, with a result, if that fails. */
 static bool

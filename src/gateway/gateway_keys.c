@@ -272,18 +272,18 @@ keys_find(const char *access_key, char *secret, DatabasePool **pool)
 bool
 keys_each_pool(bool (*visit)(DatabasePool *pool))
 {
-	bool go_on = true;
+	bool all = true;
 
 	pthread_rwlock_rdlock(&lock);
-	for (size_t i = 0; i < current.count && go_on; i++)
+	for (size_t i = 0; i < current.count; i++)
 	{
 		size_t j;
 
 		for (j = 0; j < i && current.keys[j].pool != current.keys[i].pool; j++)
 			;
 		if (j == i)
-			go_on = visit(current.keys[i].pool);
+			all = visit(current.keys[i].pool) && all;
 	}
 	pthread_rwlock_unlock(&lock);
-	return go_on;
+	return all;
 }

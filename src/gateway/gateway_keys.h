@@ -26,8 +26,8 @@ extern bool keys_load(const char *file);
 extern bool keys_find(const char *access_key, char *secret, DatabasePool **pool);
 
 /*
- * Calls something for the pool of each key, once for each pool; ends early if
- * that returns false, and returns what it returned last.
+ * Calls something for the pool of each key, once for each pool.  Returns
+ * whether all calls have returned true.
  */
 extern bool keys_each_pool(bool (*visit)(DatabasePool *pool));
 

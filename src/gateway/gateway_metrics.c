@@ -2,9 +2,9 @@
  * gateway_metrics.c
  *	  What GET /metrics shows, in the text format of Prometheus.
  *
- * The gateway counts requests itself.  Streams, mappings, consumers and workers
- * are the database's: one statement makes their lines of the views that the
- * metrics role sees.
+ * The gateway counts requests itself.  Streams, mappings, consumers and
+ * workers are the database's: one statement makes their lines of the views
+ * that the metrics role sees.
  */
 #include <pthread.h>
 #include <string.h>

@@ -69,7 +69,7 @@ static Client		  *clients;
 static int			   n_requests; /* whose answer is not sent */
 static bool			   is_stopping;
 
-/* --- connections ----------------------------------------------------------- */
+/* --- connections ------------------------------------------------------- */
 
 static Client *
 client_of(struct MHD_Connection *connection)
@@ -161,7 +161,7 @@ http_server_tick(void)
 	pthread_mutex_unlock(&mutex);
 }
 
-/* --- requests -------------------------------------------------------------- */
+/* --- requests ---------------------------------------------------------- */
 
 /* libmicrohttpd has read a request line. */
 static void *
@@ -306,7 +306,7 @@ do_not_unescape(void *arg, struct MHD_Connection *connection, char *text)
 	return strlen(text);
 }
 
-/* --- start and end --------------------------------------------------------- */
+/* --- start and end ----------------------------------------------------- */
 
 /* Reads a file of PEM into malloc'd memory; NULL, and logs, if it cannot. */
 static char *

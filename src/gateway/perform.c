@@ -2,8 +2,8 @@
  * perform.c
  *	  The work that a request is: its signature, its statement, its answer.
  *
- * aws() in the database decides everything about an operation.  Here its errors
- * get the names that AWS's clients know.
+ * aws() in the database decides everything about an operation.  Here its
+ * errors get the names that AWS's clients know.
  */
 #define _GNU_SOURCE /* explicit_bzero */
 #include <arpa/inet.h>
@@ -22,6 +22,7 @@
 #include "gateway/gateway_options.h"
 #include "gateway/perform.h"
 #include "gateway/route.h"
+#include "gateway/sigv4_verify.h"
 
 /*
  * How long a shard that others are reading is waited for, in milliseconds, and
@@ -89,7 +90,7 @@ perform_init(void)
 	return true;
 }
 
-/* --- who asks ------------------------------------------------------------- */
+/* --- who asks ---------------------------------------------------------- */
 
 static void
 describe_request(const Request *request, Sigv4Request *description)
@@ -215,7 +216,7 @@ perform_check(Request *request)
 	return PERFORM_ANSWERED;
 }
 
-/* --- what the database says ----------------------------------------------- */
+/* --- what the database says -------------------------------------------- */
 
 static const char *
 name_of_state(const char *sqlstate)
@@ -239,12 +240,14 @@ name_of_error(const Request *request, const char *sqlstate, const char *message)
 
 	if (strcmp(name, "ValidationException") == 0)
 	{
-		if (strstr(message, "_VALUE cannot be converted to ") != NULL ||
-			strcmp(message, "request is not a JSON object") == 0)
+		if (strstr(message, "_VALUE cannot be converted to ") != NULL)
 			return "SerializationException";
 		if (strncmp(message, "unknown operation ", 18) == 0)
 			return "UnknownOperationException";
+		if (strcmp(message, "request is not a JSON object") == 0)
+			name = "SerializationException";
 	}
+	/* Lambda has a name for a body that it cannot read. */
 	if (strcmp(name, "SerializationException") == 0 &&
 		request->protocol == PROTOCOL_LAMBDA)
 		return "InvalidRequestContentException";
@@ -342,7 +345,7 @@ perform_run(Request *request)
 	return step;
 }
 
-/* --- --check -------------------------------------------------------------- */
+/* --- --check ----------------------------------------------------------- */
 
 static const Statement check_statement = {
 	.number = 6,

@@ -1,10 +1,11 @@
 /*
  * sigv4.h
- *	  AWS Signature Version 4: is a request signed with a secret?
+ *	  AWS Signature Version 4: what can be checked without a secret.
  *
  * Nothing here knows HTTP servers, keys or databases.  A caller describes the
  * request (Sigv4Request), lets sigv4_parse check everything that needs no
- * secret, looks up the secret of the access key, and calls sigv4_verify.
+ * secret, looks up the secret of the access key, and calls sigv4_verify
+ * (sigv4_verify.h).
  */
 #ifndef DDBSTREAMS_SIGV4_H
 #define DDBSTREAMS_SIGV4_H
@@ -12,6 +13,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
+
+#define SIGV4_ALGORITHM	 "AWS4-HMAC-SHA256"
+#define SIGV4_TERMINATOR "aws4_request"
 
 /* Seconds that a client's clock may differ from ours */
 #define SIGV4_MAX_SKEW (15 * 60)
@@ -73,13 +77,6 @@ typedef struct Sigv4Authorization
 extern Sigv4Verdict sigv4_parse(const Sigv4Request *request,
 								const char *service, time_t now,
 								Sigv4Authorization *auth);
-
-/*
- * Was the request signed with this secret?  Its time does not depend on how
- * much of the signature is right.
- */
-extern bool sigv4_verify(const Sigv4Request		  *request,
-						 const Sigv4Authorization *auth, const char *secret);
 
 extern void sigv4_free(Sigv4Authorization *auth);
 
