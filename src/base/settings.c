@@ -17,6 +17,7 @@ char *setting_account_id = NULL;
 int	  setting_default_shard_count = 4;
 int	  setting_iterator_lifetime = 900;
 int	  setting_max_readers_per_shard = 2;
+bool  setting_dynamodb_numbers = false;
 int	  setting_buffer_memory = 65536;
 int	  setting_maintenance_interval = 10000;
 int	  setting_max_workers = 4;
@@ -90,6 +91,13 @@ settings_define(void)
 							2, 0, 1000,
 							PGC_SUSET, 0,
 							NULL, NULL, NULL);
+	DefineCustomBoolVariable("ddbstreams.dynamodb_numbers",
+							 "Writes numbers in records as DynamoDB can hold them.",
+							 "A number of more than 38 significant digits, or out of DynamoDB's range, becomes a string, and others have no trailing zeros.",
+							 &setting_dynamodb_numbers,
+							 false,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
 	DefineCustomIntVariable("ddbstreams.buffer_memory",
 							"Memory that a transaction's captured changes may take before they go to temporary files.",
 							NULL,

@@ -18,6 +18,17 @@
 #define LIMIT_SLACK 1024
 
 /*
+ * DynamoDB's numbers have so many digits, the first of which stands for one of
+ * these powers of ten.
+ */
+#define DYNAMODB_DIGITS		  38
+#define DYNAMODB_MIN_EXPONENT (-130)
+#define DYNAMODB_MAX_EXPONENT 125
+
+/* An exponent that is written is not read further than this. */
+#define MAX_EXPONENT 100000000
+
+/*
  * Tests on eight bytes at a time: is any of them zero, below c, equal to c?
  * ANY_BELOW is right for c <= 0x80.
  */
@@ -35,6 +46,7 @@ json_writer_start(JsonWriter *writer, StringInfo buf, Size limit)
 	writer->buf = buf;
 	writer->limit = Min(limit, MaxAllocSize - LIMIT_SLACK);
 	writer->failure = NULL;
+	writer->dynamodb_numbers = false;
 }
 
 int64
@@ -219,14 +231,11 @@ json_writer_write_text(JsonWriter *writer, const char *text, Size length)
  * By the item-size rules a number takes one byte, one more if it is negative,
  * and one for each two digits, leading and trailing zeros not counted.
  */
-int64
-json_writer_write_number(JsonWriter *writer, const char *digits,
-						 Size length)
+static int64
+number_size(const char *digits, Size length)
 {
 	int64 significant = 0;
 	int64 seen = 0;
-
-	json_writer_put_plain(writer, 'N', digits, length);
 
 	for (Size i = 0; i < length; i++)
 	{
@@ -245,6 +254,159 @@ json_writer_write_number(JsonWriter *writer, const char *digits,
 	if (significant == 0)
 		return 1;
 	return (significant + 1) / 2 + 1 + (digits[0] == '-' ? 1 : 0);
+}
+
+/*
+ * Splits the digits of a number into its significant ones, without leading and
+ * trailing zeros, and the exponent of the first of them.  Returns how many
+ * there are: 0 for zero, and DYNAMODB_DIGITS + 1 if there are more.
+ */
+static int
+split_number(const char *digits, Size length, char *significant, int *exponent)
+{
+	const char *end = digits + length;
+	int			count = 0;
+	int			zeros = 0;	  /* behind the last digit that counts */
+	int			position = 0; /* of the next digit before the point */
+	bool		has_point = false;
+	int64		written = 0;
+
+	*exponent = 0;
+	for (; digits < end && *digits != 'e' && *digits != 'E'; digits++)
+	{
+		if (*digits == '.')
+			has_point = true;
+		else if (*digits >= '0' && *digits <= '9')
+		{
+			if (count == 0 && *digits == '0')
+				position -= has_point ? 1 : 0;
+			else if (*digits == '0')
+				zeros++;
+			else
+			{
+				if (count == 0)
+					*exponent = has_point ? position - 1 : -1;
+				for (; zeros > 0 && count < DYNAMODB_DIGITS; zeros--)
+					significant[count++] = '0';
+				if (zeros > 0 || count == DYNAMODB_DIGITS)
+					return DYNAMODB_DIGITS + 1;
+				significant[count++] = *digits;
+			}
+			if (count > 0 && !has_point)
+				++*exponent;
+		}
+	}
+	if (digits < end)
+	{
+		bool is_negative = *++digits == '-';
+
+		if (is_negative || *digits == '+')
+			digits++;
+		for (; digits < end && written < MAX_EXPONENT; digits++)
+			written = written * 10 + (*digits - '0');
+		*exponent += is_negative ? -written : written;
+	}
+	return count;
+}
+
+/*
+ * Writes a number as DynamoDB holds it: clients that count the digits that are
+ * written raise an error at more than 38.  One that it cannot hold is a
+ * string.
+ */
+static int64
+write_dynamodb_number(JsonWriter *writer, const char *digits, Size length)
+{
+	char  significant[DYNAMODB_DIGITS];
+	char  text[2 * DYNAMODB_DIGITS];
+	char *out = text;
+	int	  exponent;
+	int	  count = split_number(digits, length, significant, &exponent);
+
+	if (count > DYNAMODB_DIGITS ||
+		(count > 0 && (exponent < DYNAMODB_MIN_EXPONENT ||
+					   exponent > DYNAMODB_MAX_EXPONENT)))
+	{
+		json_writer_put_plain(writer, 'S', digits, length);
+		return length;
+	}
+	if (count > 0 && digits[0] == '-')
+		*out++ = '-';
+	if (count == 0)
+		*out++ = '0';
+	else if (exponent >= DYNAMODB_DIGITS ||
+			 Max(count, count - exponent) > DYNAMODB_DIGITS)
+	{
+		*out++ = significant[0];
+		if (count > 1)
+			*out++ = '.';
+		memcpy(out, significant + 1, count - 1);
+		out += count - 1;
+		out += sprintf(out, "E%+d", exponent);
+	}
+	else
+	{
+		if (exponent < 0)
+		{
+			*out++ = '0';
+			*out++ = '.';
+			memset(out, '0', -exponent - 1);
+			out += -exponent - 1;
+		}
+		for (int i = 0; i < Max(count, exponent + 1); i++)
+		{
+			if (i == exponent + 1 && i > 0)
+				*out++ = '.';
+			*out++ = i < count ? significant[i] : '0';
+		}
+	}
+	json_writer_put_plain(writer, 'N', text, out - text);
+	return number_size(digits, length);
+}
+
+int64
+json_writer_write_number(JsonWriter *writer, const char *digits,
+						 Size length)
+{
+	if (writer->dynamodb_numbers)
+		return write_dynamodb_number(writer, digits, length);
+	json_writer_put_plain(writer, 'N', digits, length);
+	return number_size(digits, length);
+}
+
+/*
+ * A number is found by its tag: in a string the quotes would be escaped, and
+ * the value of an attribute of the name N is no string.
+ */
+int64
+json_writer_put_dynamodb(JsonWriter *writer, const char *json, Size length)
+{
+	static const char tag[] = "{\"N\":\"";
+	const Size		  tag_length = sizeof(tag) - 1;
+	const char		 *end = json + length;
+	const char		 *rest = json;
+	int64			  difference = 0;
+
+	while (json + tag_length < end)
+	{
+		const char *digits = json + tag_length;
+		const char *quote;
+
+		if (memcmp(json, tag, tag_length) != 0)
+		{
+			json++;
+			continue;
+		}
+		quote = memchr(digits, '"', end - digits);
+		if (quote == NULL || quote + 1 >= end)
+			break;
+		json_writer_put(writer, rest, json - rest);
+		difference += write_dynamodb_number(writer, digits, quote - digits) -
+					  number_size(digits, quote - digits);
+		json = rest = quote + 2; /* "} */
+	}
+	json_writer_put(writer, rest, end - rest);
+	return difference;
 }
 
 int64

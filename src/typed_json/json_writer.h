@@ -18,8 +18,9 @@
 typedef struct JsonWriter
 {
 	StringInfo	buf;
-	Size		limit;	 /* buf->len never passes this */
-	const char *failure; /* why the value cannot be written, or NULL */
+	Size		limit;			  /* buf->len never passes this */
+	const char *failure;		  /* why the value cannot be written, or NULL */
+	bool		dynamodb_numbers; /* write numbers as DynamoDB holds them */
 } JsonWriter;
 
 /*
@@ -31,6 +32,7 @@ typedef struct JsonWriter
 
 /*
  * Begins to append to a buffer, which is never to become longer than limit.
+ * Numbers are written as they are, unless dynamodb_numbers is set then.
  */
 extern void json_writer_start(JsonWriter *writer, StringInfo buf, Size limit);
 
@@ -40,6 +42,13 @@ extern void json_writer_start(JsonWriter *writer, StringInfo buf, Size limit);
  * written.
  */
 extern int64 json_writer_finish(JsonWriter *writer, int start, int64 size);
+
+/*
+ * Puts typed JSON that a writer has made, with its numbers as DynamoDB holds
+ * them.  Returns the difference that this makes to its size.
+ */
+extern int64 json_writer_put_dynamodb(JsonWriter *writer, const char *json,
+									  Size length);
 
 /*
  * Each writes an attribute value, for example {"N":"1.50"}, and returns its

@@ -29,6 +29,7 @@
 #include "utils/typcache.h"
 
 #include "base/fixed_settings.h"
+#include "base/settings.h"
 #include "typed_json/json_container.h"
 #include "typed_json/rendered_value.h"
 #include "typed_json/typed_json.h"
@@ -456,10 +457,13 @@ rendered_value_append_json(StringInfo buf, Datum rendered, Size limit)
 	{
 		memcpy(&size, data + 1, sizeof(size));
 		memcpy(&json_length, data + 1 + sizeof(size), sizeof(json_length));
-		if (json_length <= length - JSON_HEADER_SIZE)
-			json_writer_put(&writer, data + JSON_HEADER_SIZE, json_length);
-		else
+		if (json_length > length - JSON_HEADER_SIZE)
 			writer.failure = "malformed rendered value";
+		else if (setting_dynamodb_numbers)
+			size += json_writer_put_dynamodb(&writer, data + JSON_HEADER_SIZE,
+											 json_length);
+		else
+			json_writer_put(&writer, data + JSON_HEADER_SIZE, json_length);
 	}
 	else
 		writer.failure = "malformed rendered value";

@@ -4,8 +4,8 @@
  *
  * Values of these types are written from their binary form alone: without the
  * catalogues, which may have changed since the value was captured, and without
- * any setting, so that a record reads the same in every session.  So few of
- * the types' output functions are called here.
+ * any setting but ddbstreams.dynamodb_numbers, so that a record reads the same
+ * in every session.  So few of the types' output functions are called here.
  *
  * Nothing here raises an error for a value.  A value that does not fit or
  * cannot be written becomes a marker: {"S":"<ddbstreams: reason>"}.
@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/settings.h"
 #include "typed_json/aligned_varlena.h"
 #include "typed_json/json_container.h"
 #include "typed_json/typed_json.h"
@@ -568,6 +569,7 @@ typed_json_append(StringInfo buf, Oid base_type, Datum value, Size limit)
 	int64	   size;
 
 	json_writer_start(&writer, buf, limit);
+	writer.dynamodb_numbers = setting_dynamodb_numbers;
 	size = typed_json_write(&writer, base_type, value);
 	return json_writer_finish(&writer, start, size);
 }
