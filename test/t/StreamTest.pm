@@ -9,10 +9,15 @@ use warnings;
 use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use Time::HiRes qw(usleep);
+use Test::More;
+use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(patience new_server create_helpers session send_query
   finish_query kill_server);
+our @EXPORT_OK = qw(sql comes_to);
+
+# The server that was made last: sql and comes_to ask it.
+my $server;
 
 # How many seconds a test waits for what has to come.  Only a fault uses them up,
 # however slow the machine is.
@@ -39,7 +44,33 @@ $conf
 CONF
 	$node->start;
 	create_helpers($node) unless $params{bare};
+	$server = $node;
 	return $node;
+}
+
+sub sql
+{
+	my ($query, $database) = @_;
+	return $server->safe_psql($database // 'postgres', $query);
+}
+
+# Waits until a query says what is expected, and tells what it says in the end.
+# The server may be restarting.
+sub comes_to
+{
+	my ($query, $expected, $name, $database) = @_;
+	my $until = time() + patience();
+	my $found;
+
+	while (1)
+	{
+		my ($code, $out, $err) = $server->psql($database // 'postgres', $query);
+
+		$found = defined $code && $code == 0 ? $out : $err;
+		last if $found eq $expected || time() > $until;
+		usleep(20_000);
+	}
+	return is($found, $expected, $name);
 }
 
 sub create_helpers
@@ -110,11 +141,14 @@ SQL
 	return;
 }
 
-# A session whose statements may fail.
+# A session whose statements may fail.  Each of them has its own time to end in.
 sub session
 {
-	my ($node) = @_;
-	return $node->background_psql('postgres', on_error_stop => 0);
+	my ($node, $database) = @_;
+	my $session = $node->background_psql($database // 'postgres', on_error_stop => 0);
+
+	$session->set_query_timer_restart();
+	return $session;
 }
 
 # Sends a statement without waiting for its end.

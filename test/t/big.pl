@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
-use StreamTest;
+use StreamTest qw(:DEFAULT sql);
 
 my $big = ($ENV{PG_TEST_EXTRA} // '') =~ /\bbig\b/;
 my $mb = $big ? 300 : 8;
@@ -26,12 +26,6 @@ my $node = new_server('big', qq{
 shared_buffers = 16MB
 ddbstreams.buffer_memory = '${buffer_mb}MB'
 });
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
 
 # --- large values -----------------------------------------------------------
 

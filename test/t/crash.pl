@@ -17,7 +17,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
-use StreamTest;
+use StreamTest qw(:DEFAULT sql);
 
 # The buffers hold all pages: writing one out flushes the WAL, too.
 my $node = new_server('crash', q{
@@ -28,12 +28,6 @@ wal_writer_delay = 10s
 wal_writer_flush_after = 1GB
 }, streaming => 1);
 my ($x, $y, $z);
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
 
 sub story
 {

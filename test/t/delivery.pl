@@ -13,36 +13,13 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
-use StreamTest;
+use StreamTest qw(:DEFAULT sql comes_to);
 
 my $node = new_server('delivery', q{
 ddbstreams.max_workers = 4
 max_worker_processes = 16
 log_min_messages = warning
 });
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
-
-# Waits until a query says what is expected, and tells what it says in the end.
-sub comes_to
-{
-	my ($query, $expected, $name) = @_;
-	my $until = time() + patience();
-	my $found;
-
-	while (1)
-	{
-		$found = sql($query);
-		last if $found eq $expected || time() > $until;
-		usleep(20_000);
-	}
-	is($found, $expected, $name);
-	return;
-}
 
 # A table with a stream, and a handler that is told by table "mood" what to do.
 # It writes down each record that it sees (seen), and in a sequence that no

@@ -12,7 +12,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use StreamTest;
+use StreamTest qw(:DEFAULT sql);
 
 # The lock table has room for less than a third of what dropping takes.
 my $node = new_server('drop_extension', q{
@@ -22,12 +22,6 @@ max_locks_per_transaction = 64
 ddbstreams.maintenance_interval = '1d'}, bare => 1);
 my $shards = 150;
 my $none = qr/^0$/;
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
 
 # The error of a command that has to fail
 sub error

@@ -11,8 +11,8 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep time);
-use StreamTest;
+use Time::HiRes qw(time);
+use StreamTest qw(:DEFAULT sql comes_to);
 
 my $node = new_server('ending', q{
 ddbstreams.max_workers = 4
@@ -20,31 +20,6 @@ ddbstreams.maintenance_interval = 200ms
 max_worker_processes = 24
 restart_after_crash = on
 });
-
-sub sql
-{
-	my ($query, $database) = @_;
-	return $node->safe_psql($database // 'postgres', $query);
-}
-
-# Waits until a query says what is expected, and tells what it says in the end.
-# The server may be restarting.
-sub comes_to
-{
-	my ($query, $expected, $name, $database) = @_;
-	my $until = time() + patience();
-	my $found;
-
-	while (1)
-	{
-		my ($code, $out, $err) = $node->psql($database // 'postgres', $query);
-		$found = defined $code && $code == 0 ? $out : $err;
-		last if $found eq $expected || time() > $until;
-		usleep(20_000);
-	}
-	is($found, $expected, $name);
-	return;
-}
 
 # A table with a stream of one shard, and a mapping with a handler with this
 # body, which may write to NAME_seen.

@@ -12,39 +12,13 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep time);
-use StreamTest;
+use StreamTest qw(:DEFAULT sql comes_to);
 
 my $node = new_server('handlers', q{
 ddbstreams.max_workers = 3
 max_worker_processes = 16
 restart_after_crash = on
 });
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
-
-# Waits until a query says what is expected, and tells what it says in the end.
-# The server may be restarting.
-sub comes_to
-{
-	my ($query, $expected, $name) = @_;
-	my $until = time() + patience();
-	my $found;
-
-	while (1)
-	{
-		my ($code, $out, $err) = $node->psql('postgres', $query);
-		$found = defined $code && $code == 0 ? $out : $err;
-		last if $found eq $expected || time() > $until;
-		usleep(20_000);
-	}
-	is($found, $expected, $name);
-	return;
-}
 
 # A table with a stream, and a mapping with a handler with this body, made by a
 # role.

@@ -11,15 +11,9 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use StreamTest;
+use StreamTest qw(:DEFAULT sql);
 
 my $node = new_server('decoding', 'wal_level = logical', bare => 1);
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
 
 sql(q{
 	CREATE TABLE t (id int PRIMARY KEY, v int, w text);

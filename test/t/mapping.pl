@@ -10,8 +10,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep time);
-use StreamTest;
+use StreamTest qw(:DEFAULT sql comes_to);
 
 my $node = new_server('mapping', q{
 ddbstreams.max_workers = 4
@@ -19,29 +18,6 @@ ddbstreams.maintenance_interval = '1h'
 max_worker_processes = 16
 max_prepared_transactions = 2
 });
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
-
-# Waits until a query says what is expected, and tells what it says in the end.
-sub comes_to
-{
-	my ($query, $expected, $name) = @_;
-	my $until = time() + patience();
-	my $found;
-
-	while (1)
-	{
-		$found = sql($query);
-		last if $found eq $expected || time() > $until;
-		usleep(20_000);
-	}
-	is($found, $expected, $name);
-	return;
-}
 
 sub make
 {

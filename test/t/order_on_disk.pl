@@ -11,19 +11,13 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use StreamTest;
+use StreamTest qw(:DEFAULT sql);
 
 # Scans of tables of more than a quarter of shared_buffers are synchronized.
 my $node = new_server('order', q{
 shared_buffers = 1MB
 synchronize_seqscans = on
 });
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
 
 sql(q{
 	-- Pages whose lowest number is not above all numbers of the pages before

@@ -10,35 +10,13 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
-use StreamTest;
+use StreamTest qw(:DEFAULT sql comes_to);
 
 my $node = new_server('process', q{
 max_worker_processes = 16
 ddbstreams.max_workers = 1
 ddbstreams.maintenance_interval = 1h
 });
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
-
-sub comes_to
-{
-	my ($query, $expected, $name) = @_;
-	my $until = time() + 180;
-	my $found;
-
-	while (1)
-	{
-		$found = sql($query);
-		last if $found eq $expected || time() > $until;
-		usleep(20_000);
-	}
-	is($found, $expected, $name);
-	return;
-}
 
 if (sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'plpython3u'}) eq '0')
 {
@@ -133,7 +111,7 @@ my $pid = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'ddbstream
 PostgreSQL::Test::Utils::system_or_bail($node->installed_command('pg_ctl'), '-D', $data, '-m', 'fast', '-W', 'stop');
 
 # The holder ends, so that the handler gets its lock, while the server waits for it.
-my $until = time() + 180;
+my $until = time() + patience();
 usleep(20_000) while -d "/proc/$pid" && time() < $until;
 ok(!-d "/proc/$pid", 'its process ends when the server is shut down, as soon as its call has ended');
 usleep(20_000) while -e "$data/postmaster.pid" && time() < $until;

@@ -10,15 +10,9 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use StreamTest;
+use StreamTest qw(:DEFAULT sql);
 
 my $node = new_server('spill', 'ddbstreams.buffer_memory = 64kB');
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
 
 sub temporary_files
 {

@@ -16,7 +16,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
-use StreamTest;
+use StreamTest qw(:DEFAULT sql);
 
 my $node = new_server('workers', q{
 ddbstreams.maintenance_interval = 200ms
@@ -24,12 +24,6 @@ allow_in_place_tablespaces = on
 log_min_messages = info
 max_worker_processes = 12
 }, bare => 1, streaming => 1);
-
-sub sql
-{
-	my ($query, $database) = @_;
-	return $node->safe_psql($database // 'postgres', $query);
-}
 
 # Waits until a query says what is expected.
 sub comes
@@ -286,7 +280,7 @@ sql('ALTER DATABASE one OWNER TO maker');
 # Held off to the end of the transaction, or of the savepoint
 create_database('one');
 make_busy('one');
-my $session = $node->background_psql('one', on_error_stop => 0);
+my $session = session($node, 'one');
 $session->query_safe('BEGIN; DROP EXTENSION ddbstreams');
 is(sql(maintenance('one', 'pid IS NULL, state')), 't|held off by a DDL command', 'DROP EXTENSION holds workers off');
 runs('postgres', '... for long');
@@ -381,7 +375,7 @@ for (my $end = time() + patience(); triggers() ne $good && time() < $end; usleep
 is(triggers(), $good, 'triggers fire always again');
 $node->wait_for_log(qr/ddbstreams has repaired the capture triggers of table "p"/);
 pass('... and it is logged');
-$session = $node->background_psql('one', on_error_stop => 0);
+$session = session($node, 'one');
 $session->query_safe('BEGIN; LOCK TABLE t IN ROW EXCLUSIVE MODE');
 sql(q{UPDATE pg_trigger SET tgenabled = 'O' WHERE tgname = 'ddbstreams_capture' AND tgrelid = 't'::regclass}, 'one');
 runs('one', 'maintenance waits for no lock');
@@ -476,7 +470,7 @@ $node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 1h');
 $node->reload;
 my $sleeping = q{SELECT count(*) FROM pg_stat_activity
 	WHERE backend_type = 'parallel worker' AND wait_event = 'PgSleep'};
-my $sleeper = $node->background_psql('postgres', on_error_stop => 0);
+my $sleeper = session($node);
 for (my $end = time() + patience(); sql($sleeping) eq '0' && time() < $end;)
 {
 	# it sleeps by itself while maintenance has the slot
