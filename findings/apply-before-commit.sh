@@ -24,40 +24,31 @@ settings=(logical_decoding_work_mem=64kB)
 start_postgresql
 sql <<'END'
 create table t (id int primary key);
-create publication p for table t;
-create database subscriber;
-select from pg_create_logical_replication_slot('s', 'pgoutput');
 END
-sql -d subscriber <<END
+publish
+at_subscriber <<END
 create table t (id int primary key);
 create sequence calls;
 create function call() returns trigger language plpgsql as
 	\$\$ begin perform nextval('public.calls'); return null; end \$\$;
 create trigger call after insert on t for each row execute function call();
 alter table t enable always trigger call;
-create subscription s connection 'dbname=postgres host=127.0.0.1 port=$PGPORT user=postgres'
-	publication p with (create_slot = false, slot_name = s, copy_data = false);
 END
-expect 'default of streaming' "$(sql -d subscriber -c 'select substream from pg_subscription')" p
+subscribe
+expect 'default of streaming' "$(at_subscriber -c 'select substream from pg_subscription')" p
 
 # The transaction ends when the trigger was seen to run, or after half a minute.
 mkfifo "$scratch/statements"
 sql <"$scratch/statements" &
 exec 3>"$scratch/statements"
 echo 'begin; insert into t select generate_series(1, 5000);' >&3
-for _ in $(seq 300); do
-	[ "$(sql -d subscriber -c 'select is_called from calls')" != t ] || break
-	sleep 0.1
-done
-expect 'the trigger ran before the end of the transaction' "$(sql -d subscriber -c 'select is_called from calls')" t
+await_at_subscriber "(select is_called from calls)"
+expect 'the trigger ran before the end of the transaction' "$(at_subscriber -c 'select is_called from calls')" t
 echo 'rollback; insert into t values (0);' >&3
 exec 3>&-
 wait $!
-for _ in $(seq 300); do
-	[ "$(sql -d subscriber -c 'select count(*) from t')" = 0 ] || break
-	sleep 0.1
-done
-expect 'rows in the end' "$(sql -d subscriber -c 'select count(*) from t')" 1
-expect 'calls of the trigger for it exceed the rows by far' "$(sql -d subscriber -c 'select last_value > 1000 from calls')" t
-sql -d subscriber -c 'drop subscription s' >/dev/null 2>&1
+await_at_subscriber "exists (select from t)"
+expect 'rows in the end' "$(at_subscriber -c 'select count(*) from t')" 1
+expect 'calls of the trigger for it exceed the rows by far' "$(at_subscriber -c 'select last_value > 1000 from calls')" t
+unsubscribe
 finish

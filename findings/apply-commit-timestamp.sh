@@ -20,30 +20,24 @@ settings=(track_commit_timestamp=on)
 start_postgresql
 sql <<'END'
 create table t (id int primary key);
-create publication p for table t;
-create database subscriber;
-select from pg_create_logical_replication_slot('s', 'pgoutput');
 END
-sql -d subscriber <<END
+publish
+at_subscriber <<END
 create table t (id int primary key);
-create subscription s connection 'dbname=postgres host=127.0.0.1 port=$PGPORT user=postgres'
-	publication p with (create_slot = false, slot_name = s, copy_data = false, enabled = false);
 END
+subscribe ', enabled = false'
 sql -c 'insert into t values (1)'
 sleep 3
-sql -d subscriber -c 'insert into t values (2)'
-looked=$(sql -d subscriber -c 'select clock_timestamp()')
-sql -d subscriber -c 'alter subscription s enable'
-for _ in $(seq 300); do
-	[ "$(sql -d subscriber -c 'select count(*) from t')" -lt 2 ] || break
-	sleep 0.1
-done
-expect 'rows' "$(sql -d subscriber -c "select string_agg(id::text, ' ' order by id) from t")" '1 2'
-expect 'rows by commit time' "$(sql -d subscriber -c "
+at_subscriber -c 'insert into t values (2)'
+looked=$(at_subscriber -c 'select clock_timestamp()')
+at_subscriber -c 'alter subscription s enable'
+await_at_subscriber "count(*) = 2 from t"
+expect 'rows' "$(at_subscriber -c "select string_agg(id::text, ' ' order by id) from t")" '1 2'
+expect 'rows by commit time' "$(at_subscriber -c "
 	select string_agg(id::text, ' ' order by pg_xact_commit_timestamp(xmin)) from t")" '1 2'
-expect 'rows that were committed since the reader looked' "$(sql -d subscriber -c "
+expect 'rows that were committed since the reader looked' "$(at_subscriber -c "
 	select count(*) from t where pg_xact_commit_timestamp(xmin) > '$looked'")" 0
-expect 'row 1 became visible after row 2, and its commit time is more than 2 s before' "$(sql -d subscriber -c "
+expect 'row 1 became visible after row 2, and its commit time is more than 2 s before' "$(at_subscriber -c "
 	select max(pg_xact_commit_timestamp(xmin)) - min(pg_xact_commit_timestamp(xmin)) > '2 s' from t")" t
-sql -d subscriber -c 'drop subscription s' >/dev/null 2>&1
+unsubscribe
 finish

@@ -20,11 +20,9 @@ sql <<'END'
 create table t (id int primary key, c int, d int, large text);
 alter table t alter large set storage external;
 insert into t values (1, 1, 1, 'short'), (2, 1, 1, repeat('x', 10000));
-create publication p for table t;
-create database subscriber;
-select from pg_create_logical_replication_slot('s', 'pgoutput');
 END
-sql -d subscriber <<END
+publish
+at_subscriber <<END
 create table t (id int primary key, c int, d int, large text);
 create table fired (name text, id int);
 create function note() returns trigger language plpgsql as
@@ -36,21 +34,17 @@ alter table t enable always trigger of_c;
 alter table t enable always trigger of_d;
 alter table t enable always trigger of_large;
 insert into t values (1, 1, 1, 'short'), (2, 1, 1, repeat('x', 10000));
-create subscription s connection 'dbname=postgres host=127.0.0.1 port=$PGPORT user=postgres'
-	publication p with (create_slot = false, slot_name = s, copy_data = false);
 END
+subscribe
 fires()
 {
-	sql -d subscriber -c "select coalesce(string_agg(name, ' ' order by name), '-') from fired where id = $1"
+	at_subscriber -c "select coalesce(string_agg(name, ' ' order by name), '-') from fired where id = $1"
 }
 sql -c 'update t set d = 2'
-for _ in $(seq 300); do
-	[ "$(sql -d subscriber -c 'select count(*) from t where d = 2')" -lt 2 ] || break
-	sleep 0.1
-done
+await_at_subscriber "count(*) = 2 from t where d = 2"
 expect 'set d, large value stored in line' "$(fires 1)" 'of_c of_d of_large'
 expect 'set d, large value stored out of line' "$(fires 2)" 'of_c of_d'
-sql -d subscriber -c 'truncate fired' -c 'update t set d = 3'
+at_subscriber -c 'truncate fired' -c 'update t set d = 3'
 expect 'the same statement run on the subscriber' "$(fires 1)" 'of_d'
-sql -d subscriber -c 'drop subscription s' >/dev/null 2>&1
+unsubscribe
 finish

@@ -193,3 +193,47 @@ sql()
 {
 	psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"
 }
+
+# --- a subscription in another database of the server -------------------------
+
+# Run SQL in the subscriber's database.
+at_subscriber()
+{
+	sql -d subscriber "$@"
+}
+
+# Publish table t, and make the subscriber's database.
+publish()
+{
+	sql <<-'END'
+		create publication p for table t;
+		create database subscriber;
+		select from pg_create_logical_replication_slot('s', 'pgoutput');
+	END
+}
+
+# Subscribe to it; the argument is further options, each with a comma before it.
+subscribe()
+{
+	at_subscriber <<-END
+		create subscription s connection 'dbname=postgres host=127.0.0.1 port=$PGPORT user=postgres'
+			publication p with (create_slot = false, slot_name = s, copy_data = false${1:-});
+	END
+}
+
+# Wait until a condition is true at the subscriber, or for half a minute.
+await_at_subscriber()
+{
+	local try
+
+	for try in {1..300}; do
+		[ "$(at_subscriber -c "select $1")" != t ] || return 0
+		sleep 0.1
+	done
+	echo "not yet after try $try: $1" >&2
+}
+
+unsubscribe()
+{
+	at_subscriber -c 'drop subscription s' >/dev/null 2>&1
+}

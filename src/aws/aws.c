@@ -20,16 +20,20 @@
 
 PG_FUNCTION_INFO_V1(ddbstreams_aws);
 
+/*
+ * What clients of AWS write before an operation's name, in the header
+ * X-Amz-Target.  Clients of Lambda write none: its operations have paths.
+ */
 #define STREAMS_TARGET	"DynamoDBStreams_20120810."
 #define TABLES_TARGET	"DynamoDB_20120810."
-#define MAPPINGS_TARGET "" /* Lambda's operations have paths instead */
+#define MAPPINGS_TARGET ""
 
 /* Reads a request and appends the members of its response, without braces. */
 typedef void (*AwsOperation)(AwsRequest *request, StringInfo response);
 
 typedef struct AwsOperationEntry
 {
-	const char	*target; /* a prefix that a request may put before the name */
+	const char	*target; /* the caller may write it before the name */
 	const char	*name;
 	AwsOperation run;
 } AwsOperationEntry;

@@ -2,16 +2,19 @@
  * fixed_settings.c
  *	  Settings under which values are turned into text.
  *
- * A record reads the same in every session, so output functions run under ISO
- * dates, UTC, ISO 8601 intervals, hex bytea, shortest exact floats,
- * search_path pg_catalog and C money.  Input functions, which changes() calls,
- * read array_nulls and xmloption as well.
+ * A value has to be written in the same way in every session.  So output
+ * functions run with ISO dates, time zone UTC, ISO 8601 intervals, hex bytea,
+ * the shortest exact floats, search_path pg_catalog and lc_monetary C.  Input
+ * functions, which changes() calls, need fixed array_nulls and xmloption too.
  *
- * There are two ways to get there.  The output functions of built-in types
- * other than money and reg* depend on no more than six C variables.  Setting
- * these costs next to nothing, which matters where writers wait.  For all
- * other types, above all those of other extensions, the settings themselves
- * are changed, in a nest level of their own.
+ * There are two ways to set these:
+ *
+ * - The fast way saves six C variables, sets them, and puts them back.  It does
+ *   for built-in types, except money and the reg* types.  It costs next to
+ *   nothing, which matters because writers wait for it.
+ *
+ * - The slow way changes the settings themselves, in a nest level of their own.
+ *   It is for all other types, above all those of other extensions.
  */
 #include "postgres.h"
 

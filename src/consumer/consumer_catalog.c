@@ -314,28 +314,31 @@ consumer_catalog_lock_lease_of_worker(int64 consumer_no, const int64 *shard_nos,
 						  &row, lease_from_row);
 }
 
-List *
-consumer_catalog_try_lock_lease(int64 consumer_no, int64 shard_no)
+/* Returns the lease of one shard, by a statement that may refuse to. */
+static List *
+lease_of_shard(int64 consumer_no, int64 shard_no, const char *statement)
 {
 	TableRow row;
 
 	lease_row(&row, consumer_no);
 	row_set_int64(&row, Anum_lease_shard_no, shard_no);
-	return owner_sql_list(SELECT_LEASES
+	return owner_sql_list(statement, &row, lease_from_row);
+}
+
+List *
+consumer_catalog_try_lock_lease(int64 consumer_no, int64 shard_no)
+{
+	return lease_of_shard(consumer_no, shard_no,
+						  SELECT_LEASES
 						  " AND shard_no = $shard_no AND checkpoint_kind <> 'e'"
-						  " FOR UPDATE SKIP LOCKED",
-						  &row, lease_from_row);
+						  " FOR UPDATE SKIP LOCKED");
 }
 
 List *
 consumer_catalog_lock_lease(int64 consumer_no, int64 shard_no)
 {
-	TableRow row;
-
-	lease_row(&row, consumer_no);
-	row_set_int64(&row, Anum_lease_shard_no, shard_no);
-	return owner_sql_list(SELECT_LEASES " AND shard_no = $shard_no FOR UPDATE",
-						  &row, lease_from_row);
+	return lease_of_shard(consumer_no, shard_no,
+						  SELECT_LEASES " AND shard_no = $shard_no FOR UPDATE");
 }
 
 static void

@@ -220,6 +220,12 @@ handler_mailbox_free(int index)
 	unlock_mailbox();
 }
 
+static bool
+is_of_my_database(const HandlerEntry *entry)
+{
+	return entry->info.state != HANDLER_FREE && entry->info.database == MyDatabaseId;
+}
+
 void
 handler_mailbox_adopt(void)
 {
@@ -228,8 +234,7 @@ handler_mailbox_adopt(void)
 	{
 		HandlerEntry *entry = &mailbox->entries[i];
 
-		if (entry->info.state != HANDLER_FREE &&
-			entry->info.database == MyDatabaseId)
+		if (is_of_my_database(entry))
 		{
 			entry->dispatcher_id = worker_slots_my_id();
 			entry->dispatcher = MyProc;
@@ -244,11 +249,8 @@ handler_mailbox_set_yield(bool yield)
 	lock_mailbox();
 	for (int i = 0; i < mailbox->count; i++)
 	{
-		HandlerEntry *entry = &mailbox->entries[i];
-
-		if (entry->info.state != HANDLER_FREE &&
-			entry->info.database == MyDatabaseId)
-			entry->yields = yield;
+		if (is_of_my_database(&mailbox->entries[i]))
+			mailbox->entries[i].yields = yield;
 	}
 	unlock_mailbox();
 }
