@@ -66,7 +66,7 @@ endif
 # Bitcode for inlining would make every user need clang and gains nothing here.
 override with_llvm = no
 
-EXTRA_CLEAN = ddbstreams-gateway src/gateway/*.o results regression.diffs regression.out output_iso tmp_check
+EXTRA_CLEAN = ddbstreams-gateway src/gateway/*.o src/gateway/console_files.inc results regression.diffs regression.out output_iso tmp_check
 
 PG_CONFIG = pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -86,7 +86,7 @@ $(shell mkdir -p $(sort $(dir $(OBJS))) src/gateway)
 GATEWAY = ddbstreams-gateway
 GATEWAY_OBJS = $(patsubst $(HERE)/%.c,%.o,$(GATEWAY_SOURCES))
 GATEWAY_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(HERE)/ddbstreams.control)
-GATEWAY_CPPFLAGS = -I$(HERE)/src -I$(shell $(PG_CONFIG) --includedir) \
+GATEWAY_CPPFLAGS = -I$(HERE)/src -Isrc -I$(shell $(PG_CONFIG) --includedir) \
 	-DGATEWAY_VERSION='"$(GATEWAY_VERSION)"' -D_FORTIFY_SOURCE=2
 GATEWAY_OPTIMIZE ?= -O2
 GATEWAY_CFLAGS = -g $(GATEWAY_OPTIMIZE) -Wall -Wextra -fPIE -fstack-protector-strong -pthread
@@ -106,6 +106,20 @@ $(GATEWAY): $(GATEWAY_OBJS)
 
 $(GATEWAY_OBJS): src/gateway/%.o: $(HERE)/src/gateway/%.c $(wildcard $(HERE)/src/gateway/*.h)
 	$(CC) $(GATEWAY_CPPFLAGS) $(GATEWAY_CFLAGS) -c -o $@ $<
+
+# The files of the console as bytes of the program
+CONSOLE_FILES = $(sort $(wildcard $(HERE)/src/gateway/console/*.*))
+
+src/gateway/console_files.o: src/gateway/console_files.inc
+src/gateway/console_files.inc: $(CONSOLE_FILES)
+	{ for file in $^; do name=$${file##*/}; \
+		echo "static const char file_$${name%.*}_$${name##*.}[] = {"; \
+		od -An -v -to1 $$file | sed "s/[0-7][0-7]*/'\\\\&',/g"; \
+		echo "0};"; done; \
+	echo "static const ConsoleFile files[] = {"; \
+	for file in $^; do name=$${file##*/}; id=file_$${name%.*}_$${name##*.}; \
+		echo "{\"$$name\", $$id, sizeof($$id) - 1},"; done; \
+	echo "};"; } >$@
 
 ifneq ($(wildcard $(GATEWAY)),)
 install: install-gateway

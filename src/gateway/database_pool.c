@@ -415,10 +415,39 @@ database_take(DatabasePool *pool, char *error, size_t error_size)
 	}
 }
 
+DatabaseConnection *
+database_sign_in(const char *conninfo, const char *role, const char *password,
+				 char *error, size_t error_size)
+{
+	ParameterList		list = {0};
+	char			   *message = NULL;
+	DatabaseConnection *connection = NULL;
+
+	if (make_parameters(&list, conninfo, NULL, role, &message) &&
+		(password == NULL || set_parameter(&list, "password", password)))
+	{
+		DatabasePool pool = {.keywords = list.keywords, .values = list.values};
+
+		connection = open_connection(&pool, error, error_size);
+		if (connection != NULL)
+			connection->pool = NULL;
+	}
+	else
+		snprintf(error, error_size, "%s", message != NULL ? message : "out of memory");
+	for (size_t i = 0; i < list.count; i++)
+	{
+		if (strcmp(list.keywords[i], "password") == 0)
+			explicit_bzero(list.values[i], strlen(list.values[i]));
+	}
+	free_parameters(&list);
+	free(message);
+	return connection;
+}
+
 void
 database_release(DatabaseConnection *connection)
 {
-	bool keep = !connection->is_lost &&
+	bool keep = connection->pool != NULL && !connection->is_lost &&
 				PQstatus(connection->pgconn) == CONNECTION_OK &&
 				PQtransactionStatus(connection->pgconn) == PQTRANS_IDLE;
 

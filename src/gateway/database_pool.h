@@ -81,6 +81,15 @@ extern DatabasePool *database_pool_first(void);
 extern DatabaseConnection *database_take(DatabasePool *pool, char *error,
 										 size_t error_size);
 
+/*
+ * Opens a connection that belongs to no pool: as a role by its password, or as
+ * conninfo's user if both are NULL.  database_release closes it.  On failure
+ * NULL, and error gets the reason.
+ */
+extern DatabaseConnection *database_sign_in(const char *conninfo, const char *role,
+											const char *password, char *error,
+											size_t error_size);
+
 /* Gives a connection back; one that is not fit to be used again is closed. */
 extern void database_release(DatabaseConnection *connection);
 
