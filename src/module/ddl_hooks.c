@@ -23,6 +23,7 @@
 #include "module/ddl_hooks.h"
 #include "module/extension_drop.h"
 #include "module/own_table_guard.h"
+#include "module/subscription_guard.h"
 #include "module/worker_guard.h"
 #include "shard/shard_wake.h"
 #include "stream/stream_guard.h"
@@ -129,6 +130,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	bool wakes = ends_prepared_transaction(pstmt->utilityStmt);
 	bool copies = is_full_vacuum_or_cluster(pstmt->utilityStmt);
 	bool alters = IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade;
+	bool subscribes = IsA(pstmt->utilityStmt, CreateSubscriptionStmt) ||
+					  IsA(pstmt->utilityStmt, AlterSubscriptionStmt);
 
 	if (context == PROCESS_UTILITY_TOPLEVEL && !IsBinaryUpgrade)
 		extension_drop_before(pstmt->utilityStmt);
@@ -160,6 +163,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		stream_guard_after_alter((AlterTableStmt *) pstmt->utilityStmt);
 	if (!IsTransactionState() || IsBinaryUpgrade)
 		return;
+	if (subscribes)
+		subscription_guard_after(pstmt->utilityStmt);
 	if (stream_guard_has_notes())
 		stream_guard_check();
 	stream_notice_send();

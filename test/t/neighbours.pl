@@ -2,7 +2,8 @@
 # background workers.  test/neighbours runs the real ones; here an extension is
 # made up.
 #
-# To see it fail: test/mutations/run taken-over-unnoticed.
+# To see it fail: test/mutations/run taken-over-unnoticed
+# subscription-with-own-tables.
 
 use strict;
 use warnings;
@@ -12,7 +13,14 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use StreamTest;
 
-my $node = new_server('neighbours', 'ddbstreams.maintenance_interval = 1s');
+my $node = new_server('neighbours', q{
+ddbstreams.maintenance_interval = 1s
+wal_level = logical
+wal_retrieve_retry_interval = 100ms
+max_replication_slots = 4
+max_wal_senders = 8
+max_worker_processes = 24
+});
 
 # --- a table is taken over without DDL -------------------------------------------
 
@@ -37,6 +45,44 @@ is($node->safe_psql('postgres', q{
 	SELECT event FROM follow('taken') UNION ALL
 	SELECT DISTINCT tgenabled::text FROM pg_trigger WHERE tgrelid = 'taken'::regclass}), "ENABLED\nINSERT\nD",
 	'another stream stays, and what was captured can be read');
+
+# --- a subscription to a publication FOR ALL TABLES --------------------------------
+
+# Publisher and subscriber have the extension.  The publisher has no more slots
+# than user's tables need, so that what is tried in vain would be in the way.
+my $connection = 'host=' . $node->host . ' port=' . $node->port . ' dbname=publisher';
+my $subscription = "CREATE SUBSCRIPTION s CONNECTION '$connection' PUBLICATION p WITH (create_slot = false, slot_name = 's')";
+
+$node->safe_psql('postgres', "CREATE DATABASE $_") foreach ('publisher', 'subscriber');
+$node->safe_psql('publisher', q{
+	CREATE EXTENSION ddbstreams;
+	CREATE TABLE t (id int PRIMARY KEY, v int);
+	CREATE TABLE u (id int PRIMARY KEY, v int);
+	INSERT INTO t VALUES (1, 1); INSERT INTO u VALUES (1, 1);
+	CREATE PUBLICATION p FOR ALL TABLES});
+$node->safe_psql('publisher', q{SELECT pg_create_logical_replication_slot('s', 'pgoutput')});
+$node->safe_psql('subscriber', q{
+	CREATE EXTENSION ddbstreams;
+	CREATE TABLE t (id int PRIMARY KEY, v int);
+	CREATE TABLE u (id int PRIMARY KEY, v int);
+	SELECT ddbstreams.enable_stream('t', shard_count => 1)});
+my ($code, $out, $err) = $node->psql('subscriber', $subscription);
+is($code, 0, 'it can be made');
+like($err, qr/NOTICE:  subscription "s" leaves out the tables of ddbstreams/, 'a notice says what it leaves out');
+is($node->safe_psql('subscriber', q{SELECT string_agg(srrelid::regclass::text, ' ' ORDER BY srrelid::regclass::text) FROM pg_subscription_rel}),
+	't u', 'it has the tables of the user alone');
+ok($node->poll_query_until('subscriber', q{SELECT count(*) = 2 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel}),
+	'they are copied');
+$node->safe_psql('publisher', 'UPDATE t SET v = 2; UPDATE u SET v = 2; INSERT INTO t VALUES (2, 2)');
+ok($node->poll_query_until('subscriber', 'SELECT (SELECT sum(v) FROM t) = 4 AND (SELECT sum(v) FROM u) = 2'),
+	'and followed');
+is($node->safe_psql('subscriber', q{
+	SELECT event_name, (old_image).v, (new_image).v FROM ddbstreams.changes(null::t)}),
+	"INSERT||1\nMODIFY|1|2\nINSERT||2", 'what is applied to a table with a stream is captured');
+$node->safe_psql('subscriber', 'ALTER SUBSCRIPTION s REFRESH PUBLICATION');
+is($node->safe_psql('subscriber', q{SELECT count(*) FROM pg_subscription_rel}), 2, 'a refresh brings no own table');
+$node->safe_psql('subscriber', 'DROP SUBSCRIPTION s');
+is($node->safe_psql('publisher', 'SELECT count(*) FROM pg_replication_slots'), 0, 'no slot is left at the publisher');
 
 $node->stop;
 done_testing();
