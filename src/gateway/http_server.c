@@ -10,6 +10,7 @@
  * very little happens is found in the list of connections (http_server_tick).
  */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@
 #include "gateway/route.h"
 
 /* Of each connection: a request's head, and the head of its answer */
-#define CONNECTION_MEMORY (32 * 1024)
+#define CONNECTION_MEMORY (24 * 1024)
 
 /* What is read and thrown away of a body that is too large */
 #define MAX_DISCARDED (16 * 1024 * 1024 + 1024)
@@ -63,10 +64,12 @@ static struct MHD_Daemon *daemons[OPTIONS_MAX_LISTEN];
 static char				 *tls_cert;
 static char				 *tls_key;
 
-/* The mutex guards the list, what is in it, and n_requests. */
+/* The mutex guards what follows, and what is in the list. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static Client		  *clients;
-static int			   n_requests; /* whose answer is not sent */
+static int			   n_clients;
+static int			   most_clients; /* since memory was given back */
+static int			   n_requests;	 /* whose answer is not sent */
 static bool			   is_stopping;
 
 /* --- connections ------------------------------------------------------- */
@@ -101,15 +104,17 @@ open_client(struct MHD_Connection *connection, void **context)
 	Client *client = calloc(1, sizeof(Client));
 
 	*context = client;
-	if (client == NULL || info == NULL)
+	if (client == NULL)
 		return;
-	client->socket = info->connect_fd;
+	client->socket = info != NULL ? info->connect_fd : MHD_INVALID_SOCKET;
 	client->since = clock_ms();
 	pthread_mutex_lock(&mutex);
 	client->next = clients;
 	if (clients != NULL)
 		clients->previous = client;
 	clients = client;
+	if (++n_clients > most_clients)
+		most_clients = n_clients;
 	pthread_mutex_unlock(&mutex);
 	metrics_client(1);
 }
@@ -128,6 +133,7 @@ close_client(void **context)
 		clients = client->next;
 	if (client->next != NULL)
 		client->next->previous = client->previous;
+	n_clients--;
 	pthread_mutex_unlock(&mutex);
 	free(client);
 	*context = NULL;
@@ -150,6 +156,7 @@ void
 http_server_tick(void)
 {
 	long too_old = clock_ms() - SLOW_FACTOR * 1000L * gateway_options.timeout;
+	bool trim;
 
 	pthread_mutex_lock(&mutex);
 	for (Client *client = clients; client != NULL; client = client->next)
@@ -158,7 +165,13 @@ http_server_tick(void)
 		if (client->state != CLIENT_WORKING && client->since < too_old)
 			shutdown(client->socket, SHUT_RDWR);
 	}
+	/* The memory of connections is in pieces that malloc would keep. */
+	trim = n_clients < most_clients / 2;
+	if (trim)
+		most_clients = n_clients;
 	pthread_mutex_unlock(&mutex);
+	if (trim)
+		malloc_trim(0);
 }
 
 /* --- requests ---------------------------------------------------------- */
