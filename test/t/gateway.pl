@@ -1,7 +1,10 @@
 # ddbstreams-gateway: operations, errors, signatures, rights, keys, and what
 # becomes of requests when the server or the gateway ends.
 #
-# To see it fail: test/mutations/run 'gateway-*'
+# To see it fail: test/mutations/run gateway-any-role gateway-any-service
+# gateway-body-unsigned gateway-cut-at-stop gateway-dead-connection-used
+# gateway-keys-for-all gateway-no-skew gateway-query-unsorted
+# gateway-readers-not-waited-for gateway-target-unsigned.
 
 use strict;
 use warnings;

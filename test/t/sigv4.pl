@@ -2,7 +2,8 @@
 # Version 4 (aws-sig-v4-test-suite): each is right for its request, and for no
 # other.
 #
-# To see it fail: test/mutations/run gateway-query-unsorted
+# To see it fail: test/mutations/run gateway-body-unsigned
+# gateway-query-unsorted gateway-signature-begins.
 
 use strict;
 use warnings;
