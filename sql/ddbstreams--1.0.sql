@@ -262,6 +262,7 @@ CREATE TABLE ddbstreams_shards.mapping_shard (
 	records_delivered int8 NOT NULL DEFAULT 0,
 	records_filtered int8 NOT NULL DEFAULT 0,
 	records_lost int8 NOT NULL DEFAULT 0,
+	records_given_up int8 NOT NULL DEFAULT 0,
 	batches_delivered int8 NOT NULL DEFAULT 0,
 	batches_failed int8 NOT NULL DEFAULT 0,
 	last_result text,
@@ -786,7 +787,8 @@ old_image: the row before the change; null for an INSERT, and if the view type l
 sequence_number: the place in the shard; 21 digits, so that text order is number order.
 size_bytes: the size of keys and images by DynamoDB''s rules.
 stream_view_type: the stream''s.
-user_identity: null.
+user_identity: on whose behalf the row was changed, {"type": ..., "principalId": ...}; null
+  unless the writer has set ddbstreams.user_identity.
 transaction_id: the transaction that made the change.
 next_shard_iterator: the position just after this row; null on the last row of a closed
   shard.
@@ -1213,6 +1215,7 @@ CREATE FUNCTION ddbstreams_shards.list_mapping_stats(
 	OUT records_lost bigint,
 	OUT batches_delivered bigint,
 	OUT batches_failed bigint,
+	OUT records_given_up bigint,
 	OUT role_name text)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
@@ -1222,7 +1225,7 @@ COMMENT ON FUNCTION ddbstreams_shards.list_mapping_stats() IS 'reads ddbstreams.
 CREATE VIEW ddbstreams.mapping_stats AS
 	SELECT mapping, function_name, stream_arn, shard_id, lane, state, lag_records, lag_seconds, attempts,
 		next_attempt_at, last_error, last_error_at, worker_pid, checkpoint, records_delivered,
-		records_filtered, records_lost, batches_delivered, batches_failed, role_name
+		records_filtered, records_lost, batches_delivered, batches_failed, records_given_up, role_name
 	FROM ddbstreams_shards.list_mapping_stats();
 COMMENT ON VIEW ddbstreams.mapping_stats IS
 'How far each event source mapping is in each shard of its stream: one row for each lane
@@ -1247,6 +1250,7 @@ COMMENT ON COLUMN ddbstreams.mapping_stats.records_filtered IS 'records that the
 COMMENT ON COLUMN ddbstreams.mapping_stats.records_lost IS 'records that have expired before they were delivered.';
 COMMENT ON COLUMN ddbstreams.mapping_stats.batches_delivered IS 'batches that were delivered completely.';
 COMMENT ON COLUMN ddbstreams.mapping_stats.batches_failed IS 'batches that were given up: see failed_batches.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_given_up IS 'records in these batches.';
 COMMENT ON COLUMN ddbstreams.mapping_stats.role_name IS 'the role that made the mapping, as which its functions run; null if it was dropped.';
 GRANT SELECT ON ddbstreams.mapping_stats TO PUBLIC;
 
@@ -1385,7 +1389,7 @@ old_image: the row before the change, or null.
 sequence_number: the place in the shard, for checkpoint.
 size_bytes: the size of keys and images by DynamoDB''s rules.
 stream_view_type: the stream''s.
-user_identity: null.
+user_identity: as in get_records.
 transaction_id: the transaction that made the change.
 next_shard_iterator: the position just after this row.
 

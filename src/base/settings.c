@@ -18,6 +18,7 @@ int	  setting_default_shard_count = 4;
 int	  setting_iterator_lifetime = 900;
 int	  setting_max_readers_per_shard = 2;
 bool  setting_dynamodb_numbers = false;
+char *setting_user_identity = NULL;
 int	  setting_buffer_memory = 65536;
 int	  setting_maintenance_interval = 10000;
 int	  setting_max_workers = 4;
@@ -48,6 +49,27 @@ check_account_id(char **value, void **extra, GucSource source)
 	if (strlen(*value) != 12 || strspn(*value, "0123456789") != 12)
 	{
 		GUC_check_errdetail("An account has 12 digits.");
+		return false;
+	}
+	return true;
+}
+
+/* An identity is type:principalId; an empty one is none. */
+static bool
+check_user_identity(char **value, void **extra, GucSource source)
+{
+	const char *colon = strchr(*value, ':');
+
+	if ((*value)[0] == '\0')
+		return true;
+	if (colon == NULL || colon == *value || colon[1] == '\0')
+	{
+		GUC_check_errdetail("An identity has a type, a colon and a principal's id, as in User:ada.");
+		return false;
+	}
+	if (strlen(*value) > MAX_USER_IDENTITY)
+	{
+		GUC_check_errdetail("An identity has %d bytes at most.", MAX_USER_IDENTITY);
 		return false;
 	}
 	return true;
@@ -98,6 +120,13 @@ settings_define(void)
 							 false,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
+	DefineCustomStringVariable("ddbstreams.user_identity",
+							   "Identity in the records of rows that are changed from now on, as type:principalId.",
+							   "An empty one is none.",
+							   &setting_user_identity,
+							   "",
+							   PGC_USERSET, 0,
+							   check_user_identity, NULL, NULL);
 	DefineCustomIntVariable("ddbstreams.buffer_memory",
 							"Memory that a transaction's captured changes may take before they go to temporary files.",
 							NULL,

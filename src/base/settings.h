@@ -7,12 +7,15 @@
 
 #include "base/ddbstreams.h"
 
+#define MAX_USER_IDENTITY 512 /* bytes */
+
 extern char *setting_region;
 extern char *setting_account_id;
 extern int	 setting_default_shard_count;
 extern int	 setting_iterator_lifetime; /* s */
 extern int	 setting_max_readers_per_shard;
 extern bool	 setting_dynamodb_numbers;
+extern char *setting_user_identity;
 extern int	 setting_buffer_memory;		   /* kB */
 extern int	 setting_rollover_interval;	   /* s */
 extern int	 setting_split_above;		   /* records/s of a shard; 0: never */

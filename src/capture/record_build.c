@@ -23,6 +23,7 @@
 #include "access/detoast.h"
 #include "access/htup_details.h"
 
+#include "base/settings.h"
 #include "capture/record_build.h"
 #include "registry/view_type.h"
 #include "shard/side_table.h"
@@ -65,6 +66,8 @@ typedef struct RecordPlan
 	ChangeBucket	 *bucket;
 	uint64			  hash;
 	bool			 *same;
+	const char		 *identity;		 /* or NULL */
+	Size			  identity_size; /* in the record */
 	ImagePlan		  old;
 	ImagePlan		  new;
 } RecordPlan;
@@ -248,7 +251,8 @@ inline_size(const RecordPlan *plan, const ImagePlan *image)
 static Size
 record_length(const RecordPlan *plan)
 {
-	return RECORD_IMAGES + MAXALIGN(inline_size(plan, &plan->old)) +
+	return RECORD_IMAGES + plan->identity_size +
+		   MAXALIGN(inline_size(plan, &plan->old)) +
 		   inline_size(plan, &plan->new);
 }
 
@@ -396,12 +400,23 @@ record_flags(const RecordPlan *plan)
 	return flags;
 }
 
+static void
+write_identity(const RecordPlan *plan, char *out)
+{
+	RecordIdentity *identity = (RecordIdentity *) out;
+
+	memset(identity, 0, plan->identity_size);
+	identity->length = strlen(plan->identity);
+	memcpy(identity->text, plan->identity, identity->length);
+}
+
 /* Writes the row of the shard, without its number and transaction. */
 static void
 write_record(const RecordPlan *plan, RecordEvent event, char *out, Size length)
 {
 	HeapTupleHeader header = (HeapTupleHeader) out;
 	RecordData	   *record = RECORD_DATA(header);
+	char		   *images = record->images + plan->identity_size;
 	Size			old_size = MAXALIGN(inline_size(plan, &plan->old));
 
 	memset(header, 0, RECORD_HOFF);
@@ -414,18 +429,23 @@ write_record(const RecordPlan *plan, RecordEvent event, char *out, Size length)
 	SET_VARSIZE(&record->vl_len_,
 				length - RECORD_HOFF - offsetof(RecordData, vl_len_));
 	record->event = event;
+	if (plan->identity != NULL)
+	{
+		record->event |= RECORD_HAS_IDENTITY;
+		write_identity(plan, record->images);
+	}
 	record->flags = record_flags(plan);
 	record->old_size = old_size;
 	record->descriptor_id = plan->captured->descriptor->id;
 	if (plan->old.kind != IMAGE_NONE)
 	{
 		/* The padding behind the old image is stored, so it must be zero. */
-		memset(record->images + old_size - Min(old_size, MAXIMUM_ALIGNOF), 0,
+		memset(images + old_size - Min(old_size, MAXIMUM_ALIGNOF), 0,
 			   Min(old_size, MAXIMUM_ALIGNOF));
-		put_image(plan, &plan->old, record->images);
+		put_image(plan, &plan->old, images);
 	}
 	if (plan->new.kind != IMAGE_NONE)
-		put_image(plan, &plan->new, record->images + old_size);
+		put_image(plan, &plan->new, images + old_size);
 }
 
 static void
@@ -539,6 +559,11 @@ record_build(CapturedRelation *captured, StreamBuffer *buffer, TupleDesc tupdesc
 	plan.hash = captured_relation_hash(captured->partition,
 									   captured->partition_count, keyed->slot);
 	plan.bucket = change_buffer_bucket(buffer, plan.hash);
+	if (setting_user_identity[0] != '\0')
+	{
+		plan.identity = setting_user_identity;
+		plan.identity_size = RECORD_IDENTITY_SIZE(strlen(plan.identity));
+	}
 	choose_images(captured->view_type, event, &plan);
 	if (captured->virtuals != NULL)
 		compute_virtuals(&plan, old, new);

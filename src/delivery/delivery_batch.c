@@ -120,7 +120,7 @@ static void
 append_record(StringInfo buf, const BatchRequest *request, RecordPage *page)
 {
 	appendStringInfoChar(buf, '{');
-	record_json_append_members(buf, page);
+	record_json_append_members(buf, page, RECORD_OF_EVENT);
 	appendStringInfoString(buf, ",\"eventSourceARN\":\"");
 	appendStringInfoString(buf, request->mapping->event_source_arn);
 	appendStringInfoString(buf, "\"}");

@@ -57,6 +57,7 @@
 	COLUMN(lane, records_delivered, INT8OID, ROW_SET) \
 	COLUMN(lane, records_filtered, INT8OID, ROW_SET)  \
 	COLUMN(lane, records_lost, INT8OID, ROW_SET)      \
+	COLUMN(lane, records_given_up, INT8OID, ROW_SET)  \
 	COLUMN(lane, batches_delivered, INT8OID, ROW_SET) \
 	COLUMN(lane, batches_failed, INT8OID, ROW_SET)
 ROW_TABLE(lane, LANE_COLUMNS);
@@ -75,6 +76,7 @@ typedef struct LanesSummary
 	int64 records_delivered;
 	int64 records_filtered;
 	int64 records_lost;
+	int64 records_given_up;
 	int64 batches_delivered;
 	int64 batches_failed;
 } LanesSummary;
@@ -121,6 +123,7 @@ summarize_lanes(LanesSummary *summary, int64 mapping_no, int64 shard_no)
 		summary->records_delivered += position->records_delivered;
 		summary->records_filtered += position->records_filtered;
 		summary->records_lost += position->records_lost;
+		summary->records_given_up += position->records_given_up;
 		summary->batches_delivered += position->batches_delivered;
 		summary->batches_failed += position->batches_failed;
 	}
@@ -144,6 +147,8 @@ write_lanes(TableRow *row, const LanesSummary *summary, int lanes)
 					  has_counts ? summary->records_filtered : 0);
 		row_set_int64(row, Anum_lane_records_lost,
 					  has_counts ? summary->records_lost : 0);
+		row_set_int64(row, Anum_lane_records_given_up,
+					  has_counts ? summary->records_given_up : 0);
 		row_set_int64(row, Anum_lane_batches_delivered,
 					  has_counts ? summary->batches_delivered : 0);
 		row_set_int64(row, Anum_lane_batches_failed,

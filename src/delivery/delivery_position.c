@@ -44,6 +44,7 @@
 	COLUMN(position, records_delivered, INT8OID, ROW_SET)      \
 	COLUMN(position, records_filtered, INT8OID, ROW_SET)       \
 	COLUMN(position, records_lost, INT8OID, ROW_SET)           \
+	COLUMN(position, records_given_up, INT8OID, ROW_SET)       \
 	COLUMN(position, batches_delivered, INT8OID, ROW_SET)      \
 	COLUMN(position, batches_failed, INT8OID, ROW_SET)         \
 	COLUMN(position, last_result, TEXTOID, ROW_SET)            \
@@ -99,6 +100,7 @@ position_from_row(const TableRow *row)
 	position->records_delivered = row_int64(row, Anum_position_records_delivered);
 	position->records_filtered = row_int64(row, Anum_position_records_filtered);
 	position->records_lost = row_int64(row, Anum_position_records_lost);
+	position->records_given_up = row_int64(row, Anum_position_records_given_up);
 	position->batches_delivered = row_int64(row, Anum_position_batches_delivered);
 	position->batches_failed = row_int64(row, Anum_position_batches_failed);
 	position->last_result = row_text(row, Anum_position_last_result);
@@ -137,6 +139,7 @@ row_from_position(TableRow *row, const DeliveryPosition *position)
 	row_set_int64(row, Anum_position_records_delivered, position->records_delivered);
 	row_set_int64(row, Anum_position_records_filtered, position->records_filtered);
 	row_set_int64(row, Anum_position_records_lost, position->records_lost);
+	row_set_int64(row, Anum_position_records_given_up, position->records_given_up);
 	row_set_int64(row, Anum_position_batches_delivered, position->batches_delivered);
 	row_set_int64(row, Anum_position_batches_failed, position->batches_failed);
 	row_set_text(row, Anum_position_last_result, position->last_result);

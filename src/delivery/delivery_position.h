@@ -47,6 +47,7 @@ typedef struct DeliveryPosition
 	int64		records_delivered;
 	int64		records_filtered;
 	int64		records_lost;
+	int64		records_given_up; /* in the batches that have failed */
 	int64		batches_delivered;
 	int64		batches_failed;
 	char	   *last_result;

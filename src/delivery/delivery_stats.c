@@ -49,6 +49,7 @@ PG_FUNCTION_INFO_V1(ddbstreams_list_mapping_stats);
 	COLUMN(stats, records_lost, INT8OID, ROW_FIXED)           \
 	COLUMN(stats, batches_delivered, INT8OID, ROW_FIXED)      \
 	COLUMN(stats, batches_failed, INT8OID, ROW_FIXED)         \
+	COLUMN(stats, records_given_up, INT8OID, ROW_FIXED)       \
 	COLUMN(stats, role_name, TEXTOID, ROW_FIXED)
 ROW_TABLE(stats, STATS_COLUMNS);
 
@@ -121,6 +122,7 @@ set_position(TableRow *row, const MappingInfo *mapping,
 	row_set_int64(row, Anum_stats_records_lost, position->records_lost);
 	row_set_int64(row, Anum_stats_batches_delivered, position->batches_delivered);
 	row_set_int64(row, Anum_stats_batches_failed, position->batches_failed);
+	row_set_int64(row, Anum_stats_records_given_up, position->records_given_up);
 }
 
 static void

@@ -154,6 +154,7 @@ delivery_step_give_up(DeliveryStep *step, const char *failure)
 					mapping_uuid_text(step->mapping)),
 			 errdetail("%s", position->giving_up)));
 	position->batches_failed++;
+	position->records_given_up += step->batch.count;
 	position->in_call = false;
 	if (position->batch_count == 0)
 		delivery_position_close_window(position);

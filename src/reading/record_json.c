@@ -44,12 +44,14 @@ creation_time(int64 number)
 
 /* Writes the member "dynamodb"; the buffer has room for it. */
 static char *
-put_stream_record(char *out, const RecordPage *page)
+put_stream_record(char *out, const RecordPage *page, RecordForm form)
 {
 	int64 number = page->record.number;
 
 	out = put_literal(out, "{\"ApproximateCreationDateTime\":");
 	out += pg_lltoa(creation_time(number), out);
+	if (form == RECORD_OF_EVENT)
+		out = put_literal(out, ".0");
 	out = put_literal(out, ",\"Keys\":");
 	out = put(out, page->keys.data, page->keys.len);
 	if (page->new_image.len > 0)
@@ -73,7 +75,7 @@ put_stream_record(char *out, const RecordPage *page)
 }
 
 void
-record_json_append_members(StringInfo buf, RecordPage *page)
+record_json_append_members(StringInfo buf, RecordPage *page, RecordForm form)
 {
 	int			region_length;
 	const char *region = record_page_region(page->iterator->stream, &region_length);
@@ -90,16 +92,24 @@ record_json_append_members(StringInfo buf, RecordPage *page)
 	out = put_literal(out, "\",\"eventVersion\":\"1.1\",\"eventSource\":\"aws:dynamodb\",\"awsRegion\":\"");
 	out = put(out, region, region_length);
 	out = put_literal(out, "\",\"dynamodb\":");
-	out = put_stream_record(out, page);
+	out = put_stream_record(out, page, form);
 	buf->len = out - buf->data;
 	Assert(buf->len < buf->maxlen);
 	buf->data[buf->len] = '\0';
+	if (unlikely(page->decoder->identity != NULL))
+	{
+		appendStringInfoString(buf, ",\"userIdentity\":");
+		if (form == RECORD_OF_EVENT)
+			record_decode_append_identity(page->decoder, buf, "type", "principalId");
+		else
+			record_decode_append_identity(page->decoder, buf, "Type", "PrincipalId");
+	}
 }
 
 void
 record_json_append(StringInfo buf, RecordPage *page)
 {
 	appendStringInfoCharMacro(buf, '{');
-	record_json_append_members(buf, page);
+	record_json_append_members(buf, page, RECORD_OF_PAGE);
 	appendStringInfoCharMacro(buf, '}');
 }

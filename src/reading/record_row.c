@@ -39,6 +39,16 @@ text_of(StringInfo buf)
 	return PointerGetDatum(cstring_to_text_with_len(buf->data, buf->len));
 }
 
+static Datum
+identity_of(const RecordDecoder *decoder)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	record_decode_append_identity(decoder, &buf, "type", "principalId");
+	return text_of(&buf);
+}
+
 void
 record_row_begin(RecordRow *row, const RecordPage *page)
 {
@@ -80,8 +90,9 @@ record_row_fill(const RecordRow *row, RecordPage *page, Datum *values, bool *nul
 		PointerGetDatum(cstring_to_text_with_len(number, NUMBER_DIGITS));
 	values[OUT_SIZE_BYTES] = Int64GetDatum(page->size_bytes);
 	values[OUT_VIEW_TYPE] = row->view_type;
-	values[OUT_USER_IDENTITY] = (Datum) 0;
-	nulls[OUT_USER_IDENTITY] = true;
+	nulls[OUT_USER_IDENTITY] = page->decoder->identity == NULL;
+	values[OUT_USER_IDENTITY] = nulls[OUT_USER_IDENTITY] ? (Datum) 0 :
+														   identity_of(page->decoder);
 	values[OUT_TRANSACTION_ID] = UInt64GetDatum(record->data->transaction_id);
 	nulls[OUT_NEXT_ITERATOR] = next_iterator == NULL;
 	values[OUT_NEXT_ITERATOR] = nulls[OUT_NEXT_ITERATOR] ? (Datum) 0 :

@@ -11,7 +11,9 @@
  *		padding to MAXALIGN
  *		the values, as in a heap tuple of the descriptor's stored_desc
  *
- * and each image begins at MAXALIGN of the row.  A large value is replaced by
+ * and each image begins at MAXALIGN of the row.  Before the images comes the
+ * identity on whose behalf the row was changed, if there is one
+ * (RECORD_HAS_IDENTITY).  A large value is replaced by
  * a reference in the shape of a TOAST pointer (side_table.c).  An image that
  * is too large even so is kept whole in the side table (RECORD_*_ASIDE), and
  * the record holds only its ordinal.
@@ -39,13 +41,16 @@ typedef enum RecordEvent
 #define RECORD_OLD_ASIDE 0x40
 #define RECORD_NEW_ASIDE 0x80
 
+/* Beside a RecordEvent, in the same byte */
+#define RECORD_HAS_IDENTITY 0x80
+
 /* What lies behind the tuple header, at RECORD_HOFF */
 typedef struct RecordData
 {
 	int64  number;
 	uint64 transaction_id; /* a FullTransactionId's value */
 	int32  vl_len_;		   /* the bytea's header: the rest is its content */
-	uint8  event;
+	uint8  event;		   /* a RecordEvent, and RECORD_HAS_IDENTITY */
 	uint8  flags;
 	uint16 old_size; /* of the old image, MAXALIGNed */
 	int64  descriptor_id;
@@ -57,6 +62,16 @@ typedef struct RecordData
 	((RecordData *) ((char *) (tuple_header) + RECORD_HOFF))
 #define RECORD_IMAGES	  (RECORD_HOFF + offsetof(RecordData, images))
 #define RECORD_MAX_LENGTH MAXALIGN_DOWN(MaxHeapTupleSize)
+
+/* An identity, MAXALIGNed, at the beginning of images */
+typedef struct RecordIdentity
+{
+	uint16 length;
+	char   text[FLEXIBLE_ARRAY_MEMBER]; /* type:principalId */
+} RecordIdentity;
+
+#define RECORD_IDENTITY_SIZE(length) \
+	MAXALIGN(offsetof(RecordIdentity, text) + (length))
 
 #define RECORD_NATTS			   3
 #define Anum_record_number		   1

@@ -136,10 +136,25 @@ decode_image(RecordDecoder *decoder, const char *bytes, bool is_aside,
 	deform_image(decoder, bytes, has_nulls, is_delta, image);
 }
 
+/* Finds the identity, if the record has one; returns where the images begin. */
+static const char *
+decode_identity(RecordDecoder *decoder, const RecordData *data)
+{
+	const RecordIdentity *identity = (const RecordIdentity *) data->images;
+
+	decoder->identity = NULL;
+	if (!(data->event & RECORD_HAS_IDENTITY))
+		return data->images;
+	decoder->identity = identity->text;
+	decoder->identity_length = identity->length;
+	return data->images + RECORD_IDENTITY_SIZE(identity->length);
+}
+
 void
 record_decode(RecordDecoder *decoder, const ShardRecord *record)
 {
 	const RecordData *data = record->data;
+	const char		 *images = decode_identity(decoder, data);
 	uint8			  flags = data->flags;
 	MemoryContext	  oldcontext;
 
@@ -147,7 +162,7 @@ record_decode(RecordDecoder *decoder, const ShardRecord *record)
 	oldcontext = MemoryContextSwitchTo(decoder->context);
 
 	decoder->transaction_id = data->transaction_id;
-	decoder->event = data->event;
+	decoder->event = data->event & ~RECORD_HAS_IDENTITY;
 	if (decoder->descriptor == NULL ||
 		row_descriptor_is_stale(decoder->generation) ||
 		decoder->descriptor->id != data->descriptor_id)
@@ -158,10 +173,10 @@ record_decode(RecordDecoder *decoder, const ShardRecord *record)
 
 	decoder->old.values = decoder->new.values = NULL;
 	if (flags & RECORD_HAS_OLD)
-		decode_image(decoder, data->images, (flags & RECORD_OLD_ASIDE) != 0,
+		decode_image(decoder, images, (flags & RECORD_OLD_ASIDE) != 0,
 					 (flags & RECORD_OLD_NULLS) != 0, false, &decoder->old);
 	if (flags & RECORD_HAS_NEW)
-		decode_image(decoder, data->images + data->old_size,
+		decode_image(decoder, images + data->old_size,
 					 (flags & RECORD_NEW_ASIDE) != 0,
 					 (flags & RECORD_NEW_NULLS) != 0,
 					 (flags & RECORD_NEW_DELTA) != 0, &decoder->new);
@@ -185,6 +200,21 @@ record_decode_event_name(RecordEvent event)
 			return "REMOVE";
 	}
 	elog(ERROR, "unknown event of a record: %d", (int) event);
+}
+
+void
+record_decode_append_identity(const RecordDecoder *decoder, StringInfo buf,
+							  const char *type_name, const char *principal_name)
+{
+	const char *text = decoder->identity;
+	const char *colon = memchr(text, ':', decoder->identity_length);
+
+	appendStringInfo(buf, "{\"%s\":", type_name);
+	json_writer_append_string(buf, text, colon - text);
+	appendStringInfo(buf, ",\"%s\":", principal_name);
+	json_writer_append_string(buf, colon + 1,
+							  text + decoder->identity_length - colon - 1);
+	appendStringInfoChar(buf, '}');
 }
 
 /* Appends one column's attribute value; returns its size. */

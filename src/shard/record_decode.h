@@ -29,6 +29,8 @@ typedef struct RecordDecoder
 	uint64				 generation; /* of the descriptor */
 	uint64				 transaction_id;
 	RecordEvent			 event;
+	const char			*identity; /* type:principalId, not terminated, or NULL */
+	int					 identity_length;
 	bool				 has_old; /* whether an old image is shown */
 	bool				 has_new;
 	DecodedImage		 old;
@@ -59,6 +61,15 @@ extern void record_decoder_close(RecordDecoder *decoder);
 
 /* Returns AWS's name of an event, a constant. */
 extern const char *record_decode_event_name(RecordEvent event);
+
+/*
+ * Appends the identity, which there is, as a JSON object with these names of
+ * its members.
+ */
+extern void record_decode_append_identity(const RecordDecoder *decoder,
+										  StringInfo		   buf,
+										  const char		  *type_name,
+										  const char		  *principal_name);
 
 /* Each appends a JSON object and returns its size by the item-size rules. */
 extern int64 record_decode_append_keys(RecordDecoder *decoder, StringInfo buf);

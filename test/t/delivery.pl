@@ -4,7 +4,8 @@
 #
 # To see it fail: test/mutations/run attempts-kept-after-part
 # bisect-without-half delivery-children-first lanes-divided-at-once
-# position-saved-before-call unknown-identifier-is-success.
+# position-saved-before-call records-given-up-not-counted
+# unknown-identifier-is-success.
 
 use strict;
 use warnings;
@@ -138,6 +139,22 @@ is(sql(q{SELECT (event->'Records'->0->'dynamodb') - 'ApproximateCreationDateTime
 			event->'Records'->0->'dynamodb'->>'SequenceNumber')))->'Records'->0->'dynamodb')::jsonb
 		- 'ApproximateCreationDateTime')
 	FROM events, ddbstreams.describe_stream(ddbstreams.latest_stream_arn('plain'))}), 't', '... as GetRecords has them');
+is(sql(q{SELECT event->'Records'->0->'dynamodb'->>'ApproximateCreationDateTime' ~ '^[0-9]+[.]0$' FROM events}), 't',
+	'... but the time has a fraction');
+
+# Lambda's usual filter of expired items
+sql(q{
+	CREATE TABLE expired (record jsonb);
+	CREATE FUNCTION keep_expired(event jsonb) RETURNS void LANGUAGE sql AS
+		$$ INSERT INTO expired SELECT jsonb_array_elements(event->'Records') $$});
+sql(q{SELECT ddbstreams.create_event_source_mapping('keep_expired', ddbstreams.latest_stream_arn('plain'), 'LATEST',
+	filter_criteria => '{"Filters": [{"Pattern": "{\"userIdentity\": {\"type\": [\"Service\"], \"principalId\": [\"dynamodb.amazonaws.com\"]}}"}]}')});
+sql(q{DELETE FROM plain WHERE id = 2});
+sql(q{SET ddbstreams.user_identity = 'User:ada'; DELETE FROM plain WHERE id = 3});
+sql(q{SET ddbstreams.user_identity = 'Service:dynamodb.amazonaws.com'; DELETE FROM plain WHERE id = 2000});
+comes_to(q{SELECT count(*) FROM expired}, '1', 'a mapping gets what was deleted because it was out of date');
+is(sql(q{SELECT record->>'eventName', record->'dynamodb'->'Keys'->'id'->>'N', record->'userIdentity' FROM expired}),
+	'REMOVE|2000|{"type": "Service", "principalId": "dynamodb.amazonaws.com"}', '... with its identity');
 
 # --- a poison record, with the default settings ----------------------------------
 
@@ -220,7 +237,7 @@ sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', on_failure => 'tel
 sql(q{UPDATE giving SET v = 2 WHERE id = 3});
 comes_to(q{SELECT count(*) FROM ddbstreams.failed_batches}, '2', 'a failing on_failure loses nothing');
 is(sql(q{SELECT count(*) FROM told}), '1', '... and leaves nothing');
-comes_to(stats($uuid, 'last_error, batches_failed, state'), 'on_failure: cannot tell|2|ready', '... but its error');
+comes_to(stats($uuid, 'last_error, batches_failed, records_given_up, state'), 'on_failure: cannot tell|2|4|ready', '... but its error');
 
 # Record age
 sql(q{UPDATE giving_mood SET poison = NULL});
