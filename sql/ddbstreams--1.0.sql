@@ -491,7 +491,7 @@ Errors:
 42809: this kind of table cannot have a stream; the hint says what to do.
 42501: the caller does not own the table.
 42704: there is no such table.
-42710: the table has a trigger of another kind under the name of one of ours.
+42710: the table has a trigger with the name of a capture trigger, of another kind.
 55006: a statement of this session is using the table.
 25006: the transaction or the server is read-only.
 

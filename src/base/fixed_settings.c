@@ -9,12 +9,12 @@
  *
  * There are two ways to set these:
  *
- * - The fast way saves six C variables, sets them, and puts them back.  It does
+ * - The fast way saves six C variables, sets them, and puts them back.  It is
  *   for built-in types, except money and the reg* types.  It costs next to
  *   nothing, which matters because writers wait for it.
  *
- * - The slow way changes the settings themselves, in a nest level of their own.
- *   It is for all other types, above all those of other extensions.
+ * - The slow way changes the settings themselves, in a GUC nest level.  It is
+ *   for all other types, above all those of other extensions.
  */
 #include "postgres.h"
 

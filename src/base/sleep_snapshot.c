@@ -8,8 +8,8 @@
  *
  * The executor holds the snapshot in three places: in the query's description,
  * in its execution state, and on the stack of active snapshots.  All three are
- * given up during the sleep, and get a new snapshot after it.  Whoever else
- * holds the old one (an open cursor, for example) keeps it.
+ * given up during the sleep, and get a new snapshot after it.  What else
+ * holds the old one, an open cursor for example, keeps it.
  *
  * That is correct under these conditions; else the snapshot stays:
  *

@@ -8,7 +8,7 @@
  * not pay for what others do.  Without a verdict found here a call is excused.
  *
  * A process that ends in good order (proc_exit) passes the verdict itself: it
- * knows who has sent SIGTERM, and the FATAL error.
+ * knows which process has sent SIGTERM, and the FATAL error.
  *
  * A process that crashes can say nothing, and shared memory is lost with it.
  * So each handler worker writes into a file, without syncing it, which call it

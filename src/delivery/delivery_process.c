@@ -53,8 +53,8 @@ static struct
 } saved;
 
 /*
- * The variable of this setting is declared in pg_locale.h, which includes ICU's
- * headers; those need not be there.
+ * The variable of this setting is declared in pg_locale.h, which includes
+ * ICU's headers; those need not be there.
  */
 static const char *
 messages_setting(void)

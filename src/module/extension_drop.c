@@ -15,9 +15,9 @@
  *
  * A command that would be refused in the end must not have removed anything:
  * whether other objects depend on the extension is looked up first.  What an
- * event trigger will say cannot be known, so there is but one transaction where
- * the command fires one.  Workers are held off the database from the beginning
- * to the end.
+ * event trigger will say cannot be known, so there is but one transaction
+ * where the command fires one.  Workers are held off the database from the
+ * beginning to the end.
  */
 #include "postgres.h"
 
@@ -51,8 +51,8 @@
 #define LOCKS_PER_TABLE 5
 
 /*
- * Finds what depends on the extension or a member of it, is not a member itself,
- * not a part of one, and no capture trigger.
+ * Finds what depends on the extension or a member of it, is not a member
+ * itself, not a part of one, and no capture trigger.
  */
 static const char dependents_query[] =
 	"WITH member AS MATERIALIZED ("
@@ -73,8 +73,8 @@ static const char dependents_query[] =
 	" LIMIT 1";
 
 /*
- * Finds event triggers of users that DROP EXTENSION fires.  Those of extensions
- * look after their own objects.
+ * Finds event triggers of users that DROP EXTENSION fires.  Those of
+ * extensions look after their own objects.
  */
 static const char event_triggers_query[] =
 	"SELECT FROM pg_event_trigger t"

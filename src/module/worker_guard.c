@@ -11,11 +11,12 @@
  * subtransaction has been aborted.  This is done only if the user may give the
  * command: otherwise any user could stop workers.
  *
- * What a transaction does to extensions, and a database that it makes, is noted
- * and told to the launcher when the transaction has committed.  All other
- * changes of databases that concern the launcher come with a hold, whose end
- * makes it read pg_database.  COMMIT PREPARED calls no transaction callback:
- * after it, what is in the catalogue is compared with what the launcher knows.
+ * What a transaction does to extensions, and a database that it makes, is
+ * noted and told to the launcher when the transaction has committed.  All
+ * other changes of databases that concern the launcher come with a hold, whose
+ * end makes it read pg_database.  COMMIT PREPARED calls no transaction
+ * callback: after it, what is in the catalogue is compared with what the
+ * launcher knows.
  *
  * src/worker/README has a table of the commands.  A transaction holds workers
  * off one database at most; a second one is only cleared of workers.

@@ -158,18 +158,18 @@ index_oid(CatalogTable table, const char *suffix)
 }
 
 /* One version of a row, and what was made of it */
-typedef struct RowVersion
+typedef struct TableRowVersion
 {
 	int64 id;
 	int64 version;
 	void *made;
-} RowVersion;
+} TableRowVersion;
 
 static int
 compare_versions(const ListCell *a, const ListCell *b)
 {
-	const RowVersion *x = lfirst(a);
-	const RowVersion *y = lfirst(b);
+	const TableRowVersion *x = lfirst(a);
+	const TableRowVersion *y = lfirst(b);
 
 	if (x->id != y->id)
 		return x->id < y->id ? -1 : 1;
@@ -180,14 +180,14 @@ compare_versions(const ListCell *a, const ListCell *b)
 static List *
 take_highest(List *versions)
 {
-	List	   *result = NIL;
-	RowVersion *previous = NULL;
-	ListCell   *lc;
+	List			*result = NIL;
+	TableRowVersion *previous = NULL;
+	ListCell		*lc;
 
 	list_sort(versions, compare_versions);
 	foreach (lc, versions)
 	{
-		RowVersion *row = lfirst(lc);
+		TableRowVersion *row = lfirst(lc);
 
 		if (previous != NULL && previous->id == row->id)
 			llast(result) = row->made;
@@ -214,8 +214,8 @@ catalog_table_read(const VersionedTable *versioned, const char *index_suffix,
 	row_check_readable(versioned->columns, RelationGetDescr(rel));
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		RowVersion *version = palloc(sizeof(RowVersion));
-		TableRow	row;
+		TableRowVersion *version = palloc(sizeof(TableRowVersion));
+		TableRow		 row;
 
 		row_read(&row, versioned->columns, tuple, RelationGetDescr(rel));
 		version->id = row_int64(&row, versioned->id_anum);

@@ -60,9 +60,9 @@ make_extension_member(Oid relid)
 }
 
 /*
- * A column is not declared NOT NULL.  From 18 on that takes a constraint in the
- * catalogue, without which pg_upgrade would lose the mark; and it would tell
- * nobody anything, since ddbstreams alone writes here.
+ * A column is not declared NOT NULL.  From 18 on that takes a constraint in
+ * the catalogue, without which pg_upgrade would lose the mark; and it would
+ * tell nobody anything, since ddbstreams alone writes here.
  */
 static void
 define_column(TupleDesc desc, AttrNumber attnum, const char *name, Oid type,

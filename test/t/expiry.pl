@@ -123,7 +123,7 @@ is($reader->query_safe(q{SELECT story('t')}), 'I1 I2 I3 I4', 'a session that has
 expire(171);
 is(shard_count(171, 't'), '1', '... does not keep it');
 like(error_at(171, "SELECT behind('$behind_old')"), qr/42704: $gone/, 'its iterators');
-like(error_at(0, "SELECT behind('$behind_old')"), qr/42704: $gone/, '... for whoever asks');
+like(error_at(0, "SELECT behind('$behind_old')"), qr/42704: $gone/, '... for every session');
 is(at(171, qq{SELECT parent_shard_id IS NOT NULL FROM ddbstreams.describe_stream('$arn')}), 't', 'the child keeps its parent\'s id');
 is(story(165, 't'), 'I4', '... and its records');
 is(at(165, q{SELECT (new_image).id FROM ddbstreams.changes(NULL::t)}), '4', '... for changes()');
