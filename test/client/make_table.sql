@@ -1,0 +1,13 @@
+-- A table of its own for each client; role reader may read it and its stream.
+drop table if exists public."Orders";
+create table public."Orders" (
+	id int primary key,
+	n bigint not null,
+	price numeric,
+	note text,
+	tags text[],
+	doc jsonb,
+	raw bytea,
+	at timestamptz,
+	ok boolean);
+alter table public."Orders" owner to reader;
