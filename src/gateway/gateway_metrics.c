@@ -10,13 +10,15 @@
 #include <string.h>
 
 #include "gateway/answer.h"
+#include "gateway/console_files.h"
 #include "gateway/gateway_log.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/metrics_views.h"
 #include "gateway/text_buffer.h"
 
 #define MAX_OPERATIONS 32
 #define MAX_RESULTS	   24 /* of one operation; there are fewer error names */
+
+#define BOOLOID 16
 
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -37,13 +39,6 @@ typedef struct OperationCounts
 static OperationCounts operations[MAX_OPERATIONS];
 static int			   n_clients;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-
-/* Lines for what the views of the database show */
-static const Statement views_statement = {
-	.number = 5,
-	.name = "gateway_metrics",
-	.sql = metrics_views_sql,
-	.n_params = 0};
 
 static int
 index_of(const Operation *operation)
@@ -151,13 +146,21 @@ append_own(TextBuffer *text)
 					   database_connections());
 }
 
-/* Appends what the database has; returns whether it answered. */
+/*
+ * Appends what the database has, with each shard if the query asks for it;
+ * returns whether the database answered.
+ */
 static bool
-append_views(TextBuffer *text, DatabaseConnection *connection)
+append_views(TextBuffer *text, DatabaseConnection *connection, const char *query)
 {
-	PGresult *result = database_query(connection, &views_statement, NULL);
-	bool	  done = PQresultStatus(result) == PGRES_TUPLES_OK;
+	Statement	   statement = {.number = 5, .name = "gateway_metrics", .n_params = 1, .types = {BOOLOID}};
+	StatementParam param = {.bytes = query != NULL && strcmp(query, "shards=1") == 0 ? "t" : "f"};
+	PGresult	  *result;
+	bool		   done;
 
+	statement.sql = console_file_find("metrics.sql")->data;
+	result = database_query(connection, &statement, &param);
+	done = PQresultStatus(result) == PGRES_TUPLES_OK;
 	if (done && !PQgetisnull(result, 0, 0))
 		text_append(text, PQgetvalue(result, 0, 0));
 	else if (!done)
@@ -176,7 +179,7 @@ metrics_answer(Request *request, DatabaseConnection *connection)
 	append_own(&text);
 	append_head(&text, "ddbstreams_up", "gauge",
 				"Whether the database has answered the metrics role.");
-	if (connection == NULL || !append_views(&text, connection))
+	if (connection == NULL || !append_views(&text, connection, request->query))
 		text_append(&text, "ddbstreams_up 0\n");
 	if (text_is_broken(&text))
 		answer_error(request, "InternalServerError", NULL);

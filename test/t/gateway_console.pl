@@ -2,7 +2,7 @@
 # sees what it may; what the statements answer; redriving a failed batch.  What the
 # page does in a browser is seen by test/console.
 #
-# To see it fail: test/mutations/run 'console-*'
+# To see it fail: test/mutations/run console-*.
 
 use strict;
 use warnings;

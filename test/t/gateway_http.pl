@@ -250,9 +250,10 @@ like($metrics, qr/^ddbstreams_gateway_requests_total\{operation="ListStreams",re
 	'metrics: errors');
 like($metrics, qr/^ddbstreams_gateway_request_duration_seconds_count\{operation="ListStreams"\} 4$/m, 'metrics: times');
 like($metrics, qr/^ddbstreams_up 1$/m, 'metrics: the database');
-like($metrics, qr/^ddbstreams_shard_records\{stream="arn:[^"]*orders[^"]*",shard="shardId-[^"]*"\} 0$/m, 'metrics: shards');
+like($metrics, qr/^ddbstreams_stream_records\{stream="arn:[^"]*orders[^"]*"\} 0$/m, 'metrics: streams');
+unlike($metrics, qr/shard="/, 'metrics: no single shard');
 like($metrics, qr{table/od\\"d\\\\name\\nx\.t/stream}, 'metrics: labels are escaped');
-like($metrics, qr/^ddbstreams_worker_info\{database="",type="launcher",/m, 'metrics: workers');
+like($metrics, qr/^ddbstreams_workers\{database="",type="launcher"\} 1$/m, 'metrics: workers');
 is_deeply(
 	[ grep { $_ !~ /^(# (HELP|TYPE) \w+ .*|\w+(\{(\w+="([^"\\\n]|\\.)*",?)+\})? -?\d+(\.\d+)?(e[-+]?\d+)?)$/ }
 		  split(/\n/, $metrics) ],
@@ -260,6 +261,8 @@ is_deeply(
 my @types = $metrics =~ /^# TYPE (\w+)/mg;
 my %types = map { $_ => 1 } @types;
 is(scalar(@types), scalar(keys %types), 'metrics: each metric stands once');
+like(call($gateway, 'GET', '/metrics?shards=1', no_sign => 1)->{body},
+	qr/^ddbstreams_shard_records\{stream="arn:[^"]*orders[^"]*",shard="shardId-[^"]*"\} 0$/m, 'metrics of each shard');
 $node->stop;
 like(call($gateway, 'GET', '/metrics', no_sign => 1)->{body}, qr/^ddbstreams_up 0$/m, 'metrics without a server');
 $node->start;
