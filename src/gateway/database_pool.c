@@ -212,6 +212,7 @@ database_pool_find(const char *conninfo, const char *own, const char *role,
 		free_parameters(&list);
 	else if ((pool = calloc(1, sizeof(DatabasePool))) != NULL)
 	{
+		pool->limit = gateway_options.connections;
 		pool->role = role != NULL ? strdup(role) : NULL;
 		pool->keywords = list.keywords;
 		pool->values = list.values;

@@ -42,6 +42,7 @@ typedef struct DatabasePool
 	struct DatabasePool *next;
 	char				*role;		  /* NULL: conninfo's user */
 	const char			*search_path; /* NULL: the role's own */
+	int					 limit;		  /* of connections in use */
 	char			   **keywords;
 	char			   **values;
 	/* of request_queue.c, under its mutex */

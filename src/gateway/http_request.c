@@ -2,6 +2,7 @@
  * http_request.c
  *	  A request, from its first header to the end of its answer.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,14 @@
 #include "gateway/http_request.h"
 
 #define MAX_HEADERS 200
+
+/*
+ * Bytes of all bodies together, at most: who sends them is not known before
+ * they are there.  Clients' own requests have hundreds of bytes each.
+ */
+#define MAX_ALL_BODIES (64 * 1024 * 1024)
+
+static atomic_size_t all_bodies;
 
 /* Headers whose meaning would be unclear if they were there twice */
 static const char *const unique_headers[] = {
@@ -75,6 +84,15 @@ request_create(struct MHD_Connection *connection, const char *uri)
 	return request;
 }
 
+static void
+forget_body(Request *request)
+{
+	free(request->body);
+	all_bodies -= request->body_size;
+	request->body = NULL;
+	request->body_size = 0;
+}
+
 void
 request_free(Request *request)
 {
@@ -83,7 +101,7 @@ request_free(Request *request)
 	for (int i = 0; i < STATEMENT_MAX_PARAMS; i++)
 		free(request->owned[i]);
 	free(request->headers);
-	free(request->body);
+	forget_body(request);
 	free(request->path);
 	free(request->uri);
 	free(request);
@@ -169,8 +187,7 @@ request_add_body(Request *request, const char *data, size_t length)
 	{
 		request->is_too_large = true;
 		request->body_length += length;
-		free(request->body);
-		request->body = NULL;
+		forget_body(request);
 		return true;
 	}
 	if (request->body_length + length > request->body_size)
@@ -180,9 +197,12 @@ request_add_body(Request *request, const char *data, size_t length)
 
 		while (size < request->body_length + length)
 			size *= 2;
+		if (all_bodies + size - request->body_size > MAX_ALL_BODIES)
+			return false;
 		body = realloc(request->body, size);
 		if (body == NULL)
 			return false;
+		all_bodies += size - request->body_size;
 		request->body = body;
 		request->body_size = size;
 	}

@@ -85,7 +85,10 @@ extern void request_free(Request *request);
 extern const char *request_read_headers(Request *request, const char *method,
 										unsigned *status);
 
-/* Adds a piece of the body.  What is beyond the limit is not kept. */
+/*
+ * Adds a piece of the body.  What is beyond the limit is not kept.  False if
+ * there is no memory for it.
+ */
 extern bool request_add_body(Request *request, const char *data, size_t length);
 
 /* Returns the value of a header, or NULL; names have no case. */

@@ -37,6 +37,9 @@
 /* What is read and thrown away of a body that is too large */
 #define MAX_DISCARDED (16 * 1024 * 1024 + 1024)
 
+/* TLS 1.2 and 1.3, as GnuTLS names them */
+#define TLS_PRIORITIES "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"
+
 /* How many times --timeout a request or its answer may take on the wire */
 #define SLOW_FACTOR 2
 
@@ -367,6 +370,7 @@ listen_at(const ListenAddress *address)
 	struct MHD_OptionItem tls[] = {
 		{MHD_OPTION_HTTPS_MEM_CERT, 0, tls_cert},
 		{MHD_OPTION_HTTPS_MEM_KEY, 0, tls_key},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, TLS_PRIORITIES},
 		{MHD_OPTION_END, 0, NULL}};
 	struct MHD_OptionItem no_tls[] = {{MHD_OPTION_END, 0, NULL}};
 

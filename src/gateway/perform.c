@@ -7,6 +7,8 @@
  */
 #define _GNU_SOURCE /* explicit_bzero */
 #include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +81,10 @@ perform_init(void)
 										  gateway_options.metrics_role, &error);
 		/* The statement names functions that others could put in its way. */
 		if (metrics_pool != NULL)
+		{
 			metrics_pool->search_path = "pg_catalog";
+			metrics_pool->limit = 1; /* it is work, and anybody may ask */
+		}
 	}
 	if (error != NULL)
 	{
@@ -148,37 +153,74 @@ check_signature(Request *request)
 	return request->pool != NULL;
 }
 
+/* Is this localhost, or the address of a machine? */
+static bool
+is_own_name(const char *host)
+{
+	size_t			length = strlen(host);
+	struct in6_addr address;
+
+	return strcasecmp(host, "localhost") == 0 ||
+		   (length > 10 && strcasecmp(host + length - 10, ".localhost") == 0) ||
+		   inet_pton(AF_INET, host, &address) == 1 ||
+		   inet_pton(AF_INET6, host, &address) == 1;
+}
+
 /*
- * Without signatures, a page of another site must not get in by giving its own
- * name our address: Host must be an address, or localhost.
+ * Without signatures, the page of another site must not get in: not by giving
+ * its own name our address, and not by a form that a browser sends for it.
  */
 static bool
-check_host(Request *request)
+check_origin(Request *request)
 {
-	const char	   *header = request_header(request, "Host");
-	char			host[80];
-	size_t			length;
-	struct in6_addr address;
+	const char *header = request_header(request, "Host");
+	const char *origin = request_header(request, "Origin");
+	const char *site = origin != NULL ? strstr(origin, "://") : NULL;
+	char		host[80] = "";
+	size_t		length;
 
 	if (header == NULL)
 		return true;
+	if (origin != NULL && (site == NULL || strcasecmp(site + 3, header) != 0))
+	{
+		answer_error(request, "AccessDeniedException",
+					 "With --no-auth, pages of other sites are not answered.");
+		return false;
+	}
 	if (header[0] == '[')
 		length = strcspn(++header, "]");
 	else
 		length = strcspn(header, ":");
 	if (length < sizeof(host))
-	{
 		memcpy(host, header, length);
-		host[length] = '\0';
-		if (strcasecmp(host, "localhost") == 0 ||
-			(length > 10 && strcasecmp(host + length - 10, ".localhost") == 0) ||
-			inet_pton(AF_INET, host, &address) == 1 ||
-			inet_pton(AF_INET6, host, &address) == 1)
-			return true;
-	}
+	if (is_own_name(host))
+		return true;
 	answer_error(request, "AccessDeniedException",
 				 "With --no-auth, the host of a URL must be localhost or an IP address.");
 	return false;
+}
+
+/*
+ * Does the database answer?  It is asked once in a second at most, and by one
+ * thread: for others the last answer counts.
+ */
+static bool
+is_healthy(void)
+{
+	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	static atomic_bool	   healthy;
+	static long			   asked_at;
+
+	if (pthread_mutex_trylock(&mutex) == 0)
+	{
+		if (asked_at == 0 || clock_ms() - asked_at >= 1000)
+		{
+			healthy = database_answers(gateway_options.conninfo);
+			asked_at = clock_ms();
+		}
+		pthread_mutex_unlock(&mutex);
+	}
+	return healthy;
 }
 
 PerformStep
@@ -186,7 +228,7 @@ perform_check(Request *request)
 {
 	if (!route_request(request))
 		return PERFORM_ANSWERED;
-	if (gateway_options.no_auth && !check_host(request))
+	if (gateway_options.no_auth && !check_origin(request))
 		return PERFORM_ANSWERED;
 	switch (request->operation->kind)
 	{
@@ -197,7 +239,7 @@ perform_check(Request *request)
 				return PERFORM_ANSWERED;
 			return PERFORM_WANTS_SLOT;
 		case OPERATION_HEALTH:
-			if (database_answers(gateway_options.conninfo))
+			if (is_healthy())
 				answer_text(request, MHD_HTTP_OK, "text/plain", "ok\n", 3);
 			else
 				answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain",

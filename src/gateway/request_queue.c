@@ -120,7 +120,7 @@ admit(Request *request)
 {
 	DatabasePool *pool = request->pool;
 
-	if (pool->n_running < gateway_options.connections)
+	if (pool->n_running < pool->limit)
 	{
 		pool->n_running++;
 		request->has_slot = true;

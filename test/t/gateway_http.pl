@@ -228,8 +228,16 @@ foreach my $name ('example.com', 'localhost.example.com', '127.0.0.1.example.com
 	is(aws($gateway, 'ListStreams', {}, no_sign => 1, headers => { Host => $name })->{status}, 400,
 		"--no-auth: the name of somebody else: $name");
 }
-$answer = aws($gateway, 'ListStreams', {}, no_sign => 1, headers => { Origin => 'http://example.com' });
-ok(!exists $answer->{headers}{'access-control-allow-origin'}, '--no-auth: browsers show it to no other site');
+foreach my $origin ('http://example.com', 'null', 'http://127.0.0.1:1')
+{
+	$answer = call($gateway, 'POST', '/2015-03-31/event-source-mappings/', no_sign => 1, body => '{}',
+		headers => { 'Origin' => $origin, 'Content-Type' => 'text/plain' });
+	is($answer->{status}, 403, "--no-auth: a form of another site: $origin");
+	ok(!exists $answer->{headers}{'access-control-allow-origin'},
+		"--no-auth: the browser keeps the answer to itself: $origin");
+}
+is(aws($gateway, 'ListStreams', {}, no_sign => 1, headers => { Origin => "http://127.0.0.1:$gateway->{port}" })->{status},
+	200, '--no-auth: a page of its own');
 is(aws($gateway, 'DescribeStream', { StreamArn => aws($gateway, 'ListStreams', { TableName => 'orders' }, no_sign => 1)
 			  ->{json}{Streams}[0]{StreamArn} }, no_sign => 1)->{status},
 	200, '--no-auth: the rights of the user of the connection string');
