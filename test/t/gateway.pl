@@ -402,7 +402,14 @@ $answer = $valid->();
 is_error($answer, 500, 'InternalServerError', qr/./, 'no server');
 is($answer->{headers}{'retry-after'}, '1', 'a client may try again');
 is_lambda_error(lambda($gateway, 'GET', ''), 500, 'ServiceException', qr/./, 'no server, for Lambda');
-is(call($gateway, 'GET', '/healthz', no_sign => 1)->{status}, 503, 'healthz without a server');
+# the answer may be a second old
+my $health = 200;
+for (my $try = 0; $health == 200 && $try < 100; $try++)
+{
+	usleep(100_000) if $try > 0;
+	$health = call($gateway, 'GET', '/healthz', no_sign => 1)->{status};
+}
+is($health, 503, 'healthz without a server');
 $node->start;
 is($valid->()->{status}, 200, 'a server again');
 
