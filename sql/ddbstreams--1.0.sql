@@ -875,6 +875,44 @@ Errors:
 42501: the caller may not read the stream.
 22023: the ARN is malformed.';
 
+-- changes('orders') finds this function instead of none, and is told what to write.
+CREATE FUNCTION ddbstreams.changes(
+	row_type text,
+	since timestamptz DEFAULT NULL,
+	until timestamptz DEFAULT NULL,
+	stream_arn text DEFAULT NULL,
+	OUT event_name text,
+	OUT sequence_number text,
+	OUT shard_id text,
+	OUT committed_at timestamptz,
+	OUT transaction_id xid8,
+	OUT old_image json,
+	OUT new_image json)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 1000
+	AS 'MODULE_PATHNAME', 'ddbstreams_changes';
+COMMENT ON FUNCTION ddbstreams.changes(text, timestamptz, timestamptz, text) IS
+'Raises the error for a table''s name in place of null::name: row_type must be of the row
+type of a table.
+
+Arguments:
+row_type: none is right.
+since: not used.
+until: not used.
+stream_arn: not used.
+
+Columns:
+event_name: as above.
+sequence_number: as above.
+shard_id: as above.
+committed_at: as above.
+transaction_id: as above.
+old_image: as above.
+new_image: as above.
+
+Errors:
+42809: always.';
+
 CREATE FUNCTION ddbstreams.newest_records(
 	stream_arn text,
 	max_records int DEFAULT 100,
@@ -1519,7 +1557,7 @@ COMMENT ON COLUMN ddbstreams.consumer_stats.worker_pid IS 'the backend that serv
 -- AWS's operations (aws*.c)
 ---------------------------------------------------------------------------
 
-CREATE FUNCTION ddbstreams.aws(operation text, request json)
+CREATE FUNCTION ddbstreams.aws(operation text, request json DEFAULT '{}')
 	RETURNS json
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_aws';
@@ -1535,7 +1573,7 @@ UpdateEventSourceMapping, DeleteEventSourceMapping.
 Arguments:
 operation: the name of the operation; the name that AWS''s clients send may stand in
   front, as in DynamoDBStreams_20120810.ListStreams.
-request: the request, an object; {} if it has no members.
+request: the request, an object.
 
 Errors:
 22023: an unknown operation, or a request that AWS would refuse as well. 42704, 42809,

@@ -57,18 +57,22 @@ static void
 unknown_operation(const char *operation, AwsErrors *errors)
 {
 	StringInfoData names;
+	char		  *similar;
 
 	errors->name = AWS_ERROR_UNKNOWN_OPERATION;
 	initStringInfo(&names);
 	for (int i = 0; i < (int) lengthof(operations); i++)
 		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ",
 						 operations[i].name);
+	similar = error_similar_value(operation, names.data);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unknown operation \"%.*s\"",
 					pg_mbcliplen(operation, strlen(operation), 100),
 					operation),
-			 errhint("The operations are %s.", names.data)));
+			 similar != NULL ?
+				 errhint("Perhaps you meant %s. The operations are %s.", similar, names.data) :
+				 errhint("The operations are %s.", names.data)));
 }
 
 static const AwsOperationEntry *

@@ -23,6 +23,7 @@
 #include "aws/aws_response.h"
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_change.h"
+#include "mapping/mapping_filter.h"
 #include "mapping/mapping_function.h"
 #include "mapping/mapping_params.h"
 #include "mapping/mapping_state.h"
@@ -207,7 +208,10 @@ set_params(AwsRequest *request, MappingInfo *mapping)
 												   InvalidOid :
 												   find_function(destination));
 	if (criteria != NULL)
+	{
 		mapping_params_set_filter_criteria(mapping, criteria);
+		mapping_filter_warn(mapping);
+	}
 }
 
 static void

@@ -176,6 +176,13 @@
 	make_range(typcache, lower, upper, false)
 #endif
 
+/* 16 lets a name that is no name be reported softly. */
+#if PG_VERSION_NUM >= 160000
+#define compat_qualified_name_list(text) stringToQualifiedNameList(text, NULL)
+#else
+#define compat_qualified_name_list(text) stringToQualifiedNameList(text)
+#endif
+
 /* 15.4 gives a database whose dropping was interrupted this datconnlimit. */
 #define COMPAT_DATCONNLIMIT_INVALID (-2)
 

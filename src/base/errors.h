@@ -19,4 +19,22 @@ extern void error_null_argument(const char *member) pg_attribute_noreturn();
 extern void error_constraint(const char *value, const char *member,
 							 const char *rule) pg_attribute_noreturn();
 
+/* The same with a hint of the caller's, or none for NULL */
+extern void error_constraint_hint(const char *value, const char *member,
+								  const char *rule, const char *hint) pg_attribute_noreturn();
+
+/*
+ * Raises the error for a value that is none of AWS's values, which are joined
+ * by ", ".  If it is nearly one of them, a hint says so, with the name of the
+ * argument in SQL.
+ */
+extern void error_enum(const char *value, const char *member,
+					   const char *argument, const char *values) pg_attribute_noreturn();
+
+/*
+ * Returns that of the values, joined by ", ", which a text was probably meant
+ * to be, palloc'd, or NULL.
+ */
+extern char *error_similar_value(const char *text, const char *values);
+
 #endif /* DDBSTREAMS_ERRORS_H */

@@ -177,7 +177,7 @@ consumer_catalog_by_name(const char *consumer_name)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("consumer \"%s\" does not exist", consumer_name),
-				 errhint("Make one with ddbstreams.create_consumer.")));
+				 errhint("ddbstreams.consumer_stats shows the consumers, and ddbstreams.create_consumer makes one.")));
 	if (!has_privs_of_role(GetUserId(), consumer->role_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

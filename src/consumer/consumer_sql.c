@@ -102,8 +102,8 @@ is_latest(const char *starting_position)
 	if (strcmp(starting_position, "LATEST") == 0)
 		return true;
 	if (strcmp(starting_position, "TRIM_HORIZON") != 0)
-		error_constraint(starting_position, "startingPosition",
-						 "satisfy enum value set: [LATEST, TRIM_HORIZON]");
+		error_enum(starting_position, "startingPosition", "starting_position",
+				   "LATEST, TRIM_HORIZON");
 	return false;
 }
 

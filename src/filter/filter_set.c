@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -310,4 +311,36 @@ filter_set_matches(const FilterSet *set, Jsonb *record)
 			return true;
 	}
 	return false;
+}
+
+int
+filter_set_count(const FilterSet *set)
+{
+	return set == NULL ? 0 : set->count;
+}
+
+const char *
+filter_set_problem(const FilterSet *set, int filter, FilterFieldJudge judge,
+				   void *argument)
+{
+	const FilterPattern *pattern = set->patterns[filter];
+	const char			*result = NULL;
+
+	for (int i = 0; i < pattern->count; i++)
+	{
+		const FilterAlternative *alternative = &pattern->alternatives[i];
+		const char				*problem = NULL;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int j = 0; j < alternative->count && problem == NULL; j++)
+		{
+			if (!alternative->fields[j]->may_be_absent)
+				problem = judge(alternative->fields[j], argument);
+		}
+		if (problem == NULL)
+			return NULL;
+		if (result == NULL)
+			result = problem;
+	}
+	return result;
 }

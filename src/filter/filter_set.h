@@ -9,6 +9,8 @@
 
 #include "utils/jsonb.h"
 
+#include "filter/filter_pattern.h"
+
 #define FILTER_MAX_FILTERS		  5	   /* of one mapping */
 #define FILTER_MAX_PATTERN_LENGTH 4096 /* characters */
 
@@ -48,5 +50,18 @@ extern FilterVerdict filter_set_pretest_keys(const FilterSet *set,
 
 /* Does a record, as Lambda's handlers get it, match one of the filters? */
 extern bool filter_set_matches(const FilterSet *set, Jsonb *record);
+
+/* Returns what keeps a field from being in any record, or NULL. */
+typedef const char *(*FilterFieldJudge)(const FilterField *field, void *argument);
+
+extern int filter_set_count(const FilterSet *set);
+
+/*
+ * Returns what keeps a filter, counted from 0, from matching any record: what
+ * judge says of a field without which the first alternative cannot match, if
+ * all of them have one.  NULL if nothing does.
+ */
+extern const char *filter_set_problem(const FilterSet *set, int filter,
+									  FilterFieldJudge judge, void *argument);
 
 #endif /* DDBSTREAMS_FILTER_SET_H */

@@ -99,7 +99,8 @@ mapping_change_check_event_source_arn(const char *arn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Unrecognized event source."),
-				 errhint("An event source is the ARN of a stream, as ddbstreams.list_streams() shows it.")));
+				 errdetail("An event source is the ARN of a stream."),
+				 errhint("%s", stream_access_hint_for_text(arn))));
 }
 
 /*
@@ -116,7 +117,7 @@ find_event_source(const char *arn, Snapshot snapshot)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("Stream not found: %s", arn),
-				 errhint("ddbstreams.list_streams() shows the ARNs.")));
+				 errhint("%s", stream_access_hint_for_arn(arn))));
 	stream_access_check(stream);
 	return stream;
 }
@@ -133,8 +134,8 @@ mapping_change_check_starting_position(const MappingInfo *mapping)
 						mapping->event_source_arn),
 				 errhint("Start at TRIM_HORIZON or LATEST.")));
 	if (strcmp(position, "TRIM_HORIZON") != 0 && strcmp(position, "LATEST") != 0)
-		error_constraint(position, "startingPosition",
-						 "satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]");
+		error_enum(position, "startingPosition", "starting_position",
+				   "LATEST, AT_TIMESTAMP, TRIM_HORIZON");
 }
 
 void

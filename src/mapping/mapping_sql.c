@@ -15,6 +15,7 @@
 #include "base/errors.h"
 #include "base/statement_snapshot.h"
 #include "mapping/mapping_change.h"
+#include "mapping/mapping_filter.h"
 #include "mapping/mapping_function.h"
 #include "mapping/mapping_params.h"
 #include "mapping/mapping_state.h"
@@ -139,6 +140,7 @@ set_param_from_argument(MappingInfo *mapping, ParamArgument param,
 			break;
 		case ARG_FILTER_CRITERIA:
 			mapping_params_set_filter_criteria(mapping, PG_GETARG_JSONB_P(n));
+			mapping_filter_warn(mapping);
 			break;
 		case ARG_ENABLED:
 			mapping_change_set_enabled(mapping, PG_GETARG_BOOL(n));

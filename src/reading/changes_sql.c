@@ -12,6 +12,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/binaryheap.h"
@@ -190,6 +193,27 @@ begin_scan(ChangesScan *scan, const StreamInfo *stream,
 }
 
 /*
+ * Returns the table that a caller has named by a text or a regclass, in place
+ * of its row type, or an example.
+ */
+static const char *
+table_of_argument(FunctionCallInfo fcinfo, Oid type)
+{
+	Oid relid = InvalidOid;
+
+	if (type == REGCLASSOID && !PG_ARGISNULL(0))
+		relid = PG_GETARG_OID(0);
+	else if (type == TEXTOID && !PG_ARGISNULL(0))
+		relid = stream_access_named_relation(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	if (!OidIsValid(relid) || get_rel_name(relid) == NULL)
+		return "orders";
+	return RelationIsVisible(relid) ?
+			   quote_identifier(get_rel_name(relid)) :
+			   quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+										  get_rel_name(relid));
+}
+
+/*
  * Finds the stream and the row type that the arguments name.  Without an ARN
  * it is the latest stream of the row type's table.
  */
@@ -206,7 +230,8 @@ find_named_stream(FunctionCallInfo fcinfo, Oid *row_type)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("row_type must be of the row type of a table"),
-				 errhint("Write, for example, ddbstreams.changes(null::orders).")));
+				 errhint("Write, for example, ddbstreams.changes(null::%s).",
+						 table_of_argument(fcinfo, type))));
 	*row_type = type;
 
 	if (!PG_ARGISNULL(3))
@@ -218,7 +243,11 @@ find_named_stream(FunctionCallInfo fcinfo, Oid *row_type)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("Requested resource not found: Table %s has no stream",
 						stream_access_table_name(table_oid, false)),
-				 errhint("Enable one with ddbstreams.enable_stream, or name a stream by its ARN.")));
+				 get_rel_relispartition(table_oid) ?
+					 errhint("It is a partition: the stream would be on its root.") :
+				 get_rel_relkind(table_oid) == RELKIND_VIEW ?
+					 errhint("It is a view: name the table that it reads.") :
+					 errhint("Enable one with ddbstreams.enable_stream, or name a stream by its ARN.")));
 	stream_access_check(stream);
 	return stream;
 }

@@ -107,12 +107,35 @@ iterator_writer_write(IteratorWriter *writer, IteratorKind kind, int64 position)
 }
 
 static void
-invalid_iterator(void)
+invalid_iterator(const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("Invalid ShardIterator"),
+			 errdetail("%s", detail),
 			 errhint("Get one from ddbstreams.get_shard_iterator, and hand it in unchanged.")));
+}
+
+/* Raises the error for a text that does not have an iterator's form. */
+static void
+not_an_iterator(const char *text)
+{
+	if (strstr(text, ITERATOR_SEPARATOR) == NULL && stream_access_is_arn(text))
+		invalid_iterator("This is the ARN of a stream.");
+	if (strncmp(text, "shardId-", strlen("shardId-")) == 0)
+		invalid_iterator("This is the id of a shard.");
+	if (OidIsValid(stream_access_named_relation(text)))
+		invalid_iterator("This is the name of a table.");
+	invalid_iterator("The text does not have the form of an iterator: a part of it may be missing.");
+}
+
+/* Raises the error for an iterator that this database has not signed so. */
+static void
+wrong_signature(const char *arn, Snapshot snapshot)
+{
+	if (stream_catalog_by_arn(arn, snapshot) == NULL)
+		invalid_iterator("Its stream is not in this database: another one has issued it, or it was altered.");
+	invalid_iterator("It was altered, or another database has issued it.");
 }
 
 /* Finds the last separator: the name of the table may contain one, too. */
@@ -159,12 +182,12 @@ iterator_parse(const char *text, Snapshot snapshot)
 						 "have length less than or equal to 2048");
 	separator = find_separator(text);
 	if (separator == NULL)
-		invalid_iterator();
+		not_an_iterator(text);
 	encoded = separator + strlen(ITERATOR_SEPARATOR);
 	if (strlen(encoded) != ENCODED_LENGTH ||
 		pg_b64_decode((const void *) encoded, strlen(encoded),
 					  (void *) decoded, sizeof(decoded)) != PAYLOAD_LENGTH)
-		invalid_iterator();
+		not_an_iterator(text);
 	memset(&payload, 0, sizeof(payload));
 	memcpy(&payload, decoded, PAYLOAD_LENGTH);
 
@@ -172,7 +195,7 @@ iterator_parse(const char *text, Snapshot snapshot)
 	sign_payload(hmac, catalog_table_secret(), text, separator - text, &payload, mac);
 	pg_hmac_free(hmac);
 	if (!macs_are_equal(mac, payload.mac))
-		invalid_iterator();
+		wrong_signature(pnstrdup(text, separator - text), snapshot);
 
 	issued = (TimestampTz) pg_ntoh64(payload.issued);
 	if (setting_iterator_lifetime > 0 &&

@@ -53,8 +53,8 @@ parse_type(const char *type)
 		if (strcmp(type, type_names[i]) == 0)
 			return (IteratorType) i;
 	}
-	error_constraint(type, "shardIteratorType",
-					 "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, AT_TIMESTAMP, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]");
+	error_enum(type, "shardIteratorType", "shard_iterator_type",
+			   "AFTER_SEQUENCE_NUMBER, AT_TIMESTAMP, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON");
 }
 
 static void
@@ -68,7 +68,8 @@ check_type_arguments(IteratorType type, const char *sequence_number,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("One or more parameter values were invalid: SequenceNumber is required for ShardIteratorType %s",
-						type_names[type])));
+						type_names[type]),
+				 errhint("Give it as sequence_number => '…', or as SequenceNumber of GetShardIterator.")));
 	if (!wants_number && sequence_number != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -10,18 +10,23 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
 #include "reading/stream_access.h"
 #include "shard/horizon.h"
 
-#define ARN_PREFIX "arn:aws:dynamodb:"
+#define ARN_PREFIX	"arn:aws:dynamodb:"
+#define TABLE_PART	"table/"
+#define STREAM_PART "/stream/"
 
 bool
 stream_access_table_exists(const StreamInfo *stream)
@@ -73,6 +78,160 @@ stream_access_check(const StreamInfo *stream)
 			 errhint("Read it as a role that bypasses row-level security.")));
 }
 
+char *
+stream_access_table_name(Oid table_oid, bool missing_ok)
+{
+	char *schema = get_namespace_name(get_rel_namespace(table_oid));
+	char *name = get_rel_name(table_oid);
+
+	if ((schema == NULL || name == NULL) && missing_ok)
+		return NULL;
+	if (schema == NULL || name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("Requested resource not found: Table: %u not found",
+						table_oid)));
+	if (strcmp(schema, "public") == 0)
+		return name;
+	return psprintf("%s.%s", schema, name);
+}
+
+StreamInfo *
+stream_access_latest(Oid table_oid, Snapshot snapshot)
+{
+	StreamInfo *stream = stream_catalog_latest(table_oid, snapshot);
+
+	return stream == NULL || horizon_has_passed_stream(stream) ? NULL : stream;
+}
+
+/*
+ * --- what a caller who names no stream may have meant -----------------------
+ *
+ * The name of a table stands easily where an ARN is wanted, and an ARN may be
+ * that of an earlier stream, or of another database.  Nothing is told of
+ * streams that may not be read.
+ */
+
+static const char list_hint[] = "ddbstreams.list_streams() shows the ARNs.";
+
+/*
+ * Is a text one or two plain identifiers with a dot between?  The functions of
+ * namespace.c raise errors for much else.
+ */
+static bool
+is_plain_name(const char *text)
+{
+	int dots = 0;
+
+	if (strlen(text) >= 2 * NAMEDATALEN)
+		return false;
+	for (const char *c = text; *c != '\0'; c++)
+	{
+		bool begins = c == text || c[-1] == '.';
+
+		if (*c == '.' ? begins || ++dots > 1 :
+						!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '_' ||
+						  IS_HIGHBIT_SET(*c) || (!begins && *c >= '0' && *c <= '9')))
+			return false;
+	}
+	return text[0] != '\0' && text[strlen(text) - 1] != '.';
+}
+
+Oid
+stream_access_named_relation(const char *text)
+{
+	RangeVar *name;
+
+	if (!is_plain_name(text))
+		return InvalidOid;
+	name = makeRangeVarFromNameList(compat_qualified_name_list(text));
+	if (name->schemaname != NULL)
+	{
+		Oid schema = get_namespace_oid(name->schemaname, true);
+
+		if (!OidIsValid(schema) ||
+			compat_namespace_aclcheck(schema, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+			return InvalidOid;
+	}
+	return RangeVarGetRelid(name, NoLock, true);
+}
+
+static bool
+has_readable_stream(Oid relid)
+{
+	StreamInfo *stream = stream_access_latest(relid, NULL);
+
+	return stream != NULL && stream_access_may_read(stream);
+}
+
+/*
+ * Returns the table that an ARN names: one of schema public, or the schema
+ * stands before the first dot.
+ */
+static Oid
+table_of_arn(const char *arn)
+{
+	const char *begin = strstr(arn, TABLE_PART);
+	const char *end = begin ? strstr(begin, STREAM_PART) : NULL;
+	char	   *name;
+	char	   *dot;
+	Oid			relid;
+
+	if (begin == NULL)
+		return InvalidOid;
+	begin += strlen(TABLE_PART);
+	name = end ? pnstrdup(begin, end - begin) : pstrdup(begin);
+	relid = get_relname_relid(name, get_namespace_oid("public", true));
+	dot = strchr(name, '.');
+	if (OidIsValid(relid) || dot == NULL)
+		return relid;
+	*dot = '\0';
+	return get_relname_relid(dot + 1, get_namespace_oid(name, true));
+}
+
+/* Returns the name of a table as a literal, with its schema, palloc'd. */
+static char *
+literal_name(Oid relid)
+{
+	char *schema = get_namespace_name(get_rel_namespace(relid));
+
+	return quote_literal_cstr(quote_qualified_identifier(schema, get_rel_name(relid)));
+}
+
+const char *
+stream_access_hint_for_text(const char *text)
+{
+	Oid relid = stream_access_named_relation(text);
+
+	if (!OidIsValid(relid) && strncmp(text, ARN_PREFIX, strlen(ARN_PREFIX)) == 0)
+		relid = table_of_arn(text);
+	if (!OidIsValid(relid))
+		return list_hint;
+	if (has_readable_stream(relid))
+		return psprintf("This names a table; the ARN of its stream is what ddbstreams.latest_stream_arn(%s) returns.",
+						literal_name(relid));
+	if (get_rel_relkind(relid) == RELKIND_RELATION ||
+		get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		return psprintf("This names a table without a stream that can be read; ddbstreams.enable_stream(%s) starts one.",
+						literal_name(relid));
+	return list_hint;
+}
+
+const char *
+stream_access_hint_for_arn(const char *arn)
+{
+	Oid relid = table_of_arn(arn);
+
+	if (OidIsValid(relid) && has_readable_stream(relid))
+		return psprintf("The table has another stream in this database, whose ARN ddbstreams.latest_stream_arn(%s) returns.",
+						literal_name(relid));
+	return "It may have expired, or be one of another database. ddbstreams.list_streams() shows the ARNs.";
+}
+
+/*
+ * --- finding streams and shards -------------------------------------------
+ */
+
 bool
 stream_access_is_arn(const char *arn)
 {
@@ -89,7 +248,7 @@ stream_access_check_arn(const char *arn)
 				 errmsg("Invalid StreamArn"),
 				 errdetail("\"%s\" does not have the form arn:aws:dynamodb:<region>:<account>:table/<name>/stream/<label>.",
 						   arn),
-				 errhint("ddbstreams.list_streams() shows the ARNs.")));
+				 errhint("%s", stream_access_hint_for_text(arn))));
 }
 
 StreamInfo *
@@ -102,7 +261,8 @@ stream_access_find(const char *arn, Snapshot snapshot)
 	if (stream == NULL || horizon_has_passed_stream(stream))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("Requested resource not found: Stream: %s not found", arn)));
+				 errmsg("Requested resource not found: Stream: %s not found", arn),
+				 errhint("%s", stream_access_hint_for_arn(arn))));
 	return stream;
 }
 
@@ -144,30 +304,4 @@ stream_access_shard_by_no(const StreamInfo *stream, int64 shard_no,
 	if (shard == NULL || shard->stream_id != stream->stream_id)
 		shard_not_found();
 	return shard;
-}
-
-char *
-stream_access_table_name(Oid table_oid, bool missing_ok)
-{
-	char *schema = get_namespace_name(get_rel_namespace(table_oid));
-	char *name = get_rel_name(table_oid);
-
-	if ((schema == NULL || name == NULL) && missing_ok)
-		return NULL;
-	if (schema == NULL || name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("Requested resource not found: Table: %u not found",
-						table_oid)));
-	if (strcmp(schema, "public") == 0)
-		return name;
-	return psprintf("%s.%s", schema, name);
-}
-
-StreamInfo *
-stream_access_latest(Oid table_oid, Snapshot snapshot)
-{
-	StreamInfo *stream = stream_catalog_latest(table_oid, snapshot);
-
-	return stream == NULL || horizon_has_passed_stream(stream) ? NULL : stream;
 }

@@ -15,6 +15,16 @@ extern bool stream_access_is_arn(const char *arn);
 extern void stream_access_check_arn(const char *arn);
 
 /*
+ * Hints, palloc'd, for a text that is not the ARN of a stream where one is
+ * wanted, and for the ARN of a stream that does not exist
+ */
+extern const char *stream_access_hint_for_text(const char *text);
+extern const char *stream_access_hint_for_arn(const char *arn);
+
+/* Returns the relation that a text names, or InvalidOid; never an error. */
+extern Oid stream_access_named_relation(const char *text);
+
+/*
  * Returns the stream of an ARN that the snapshot shows and that has not
  * expired; else an error.  stream_access_by_arn raises an error, too, unless
  * the current user may read it.  What these functions return is palloc'd.

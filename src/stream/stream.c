@@ -363,8 +363,8 @@ stream_enable(Oid table_oid, const char *view_type, int shard_count,
 
 	PreventCommandIfReadOnly("enable_stream()");
 	if (!view_type_parse(view_type, &stream->view_type))
-		error_constraint(view_type, "streamSpecification.streamViewType",
-						 "satisfy enum value set: [NEW_IMAGE, OLD_IMAGE, NEW_AND_OLD_IMAGES, KEYS_ONLY]");
+		error_enum(view_type, "streamSpecification.streamViewType", "stream_view_type",
+				   "NEW_IMAGE, OLD_IMAGE, NEW_AND_OLD_IMAGES, KEYS_ONLY");
 	if (shard_count < 0 || shard_count > MAX_SHARD_COUNT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
