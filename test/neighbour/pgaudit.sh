@@ -12,7 +12,7 @@
 new_database audited
 sql -c 'create extension pgaudit'
 say "version $(sql -c "select extversion from pg_extension where extname = 'pgaudit'")"
-sql -c "create role auditor; alter system set pgaudit.role = 'auditor'" -c 'select pg_reload_conf()' >/dev/null
+sql -c 'create role auditor' -c "alter system set pgaudit.role = 'auditor'" -c 'select pg_reload_conf()' >/dev/null
 sql -c "create table t (id int primary key, v int);
 	create table seen (n bigserial, event jsonb);
 	grant select, insert, update, delete on t to auditor;

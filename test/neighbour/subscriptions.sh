@@ -11,8 +11,8 @@ sql -c "create table t (id int primary key, v int); create table u (id int prima
 	create table p (id int, v int, primary key (id)) partition by range (id);
 	create table p1 partition of p for values from (0) to (1000);
 	insert into t select i, 0 from generate_series(1, 50) as i; insert into u select * from t;
-	create publication everything for all tables;
-	create publication some for table t, u, p"
+	create publication everything for all tables with (publish_via_partition_root);
+	create publication named for table t, u, p with (publish_via_partition_root)"
 new_database subscriber
 sql -c "create table t (id int primary key, v int); create table u (id int primary key, v int);
 	create table p (id int primary key, v int) partition by hash (id);
@@ -52,7 +52,7 @@ refused 'with a stream at the publisher, FOR ALL TABLES is refused at once' \
 is 'and leaves no subscription' 0 'select count(*) from pg_subscription'
 database=publisher sql -c "select pg_drop_replication_slot('s')" >/dev/null
 sql -c "truncate t; truncate u; truncate p"
-works 'named tables are subscribed all the same' subscribe some
+works 'named tables are subscribed all the same' subscribe named
 becomes 'and copied' 20 'select count(*) from p'
 database=publisher sql -c "insert into t select i, 0 from generate_series(1, 10) as i; update t set v = v + 1"
 becomes 'and followed' 10 'select count(*) from t where v = 1'
@@ -64,7 +64,7 @@ database=subscriber
 # Own tables in a publication that names them
 database=publisher sql -c "create publication own for table ddbstreams_shards.consumer_lease"
 works 'a subscription to an own table leaves it out' \
-	sql -c "alter subscription s set publication own, some"
+	sql -c "alter subscription s set publication own, named"
 says 'a notice says so' 'leaves out the tables of ddbstreams'
 database=publisher sql -c "select ddbstreams.create_consumer('c', ddbstreams.latest_stream_arn('t'));
 	select count(*) from ddbstreams.poll('c', 'w'); insert into t values (1001, 0)" >/dev/null

@@ -8,7 +8,7 @@
 
 # From the fixed releases of 2026 on, a server loads only the output plugins that
 # it is told to.
-if [ -n "$(sql -c "select from pg_settings where name = 'output_plugin_libraries'" -c "select 'x' from pg_settings where name = 'output_plugin_libraries'")" ]; then
+if [ -n "$(sql -c "select 'x' from pg_settings where name = 'output_plugin_libraries'")" ]; then
 	sql -c "alter system set output_plugin_libraries = 'wal2json'" -c 'select pg_reload_conf()' >/dev/null
 	say '# output_plugin_libraries = wal2json'
 fi
@@ -26,9 +26,9 @@ stop_writer
 sql -c "insert into t select i, 0, repeat('x', 100000) from generate_series(2001, 2010) as i;
 	begin; insert into t values (3001, 0); savepoint s; insert into t values (3002, 0); rollback to s; commit" \
 	-c "select ddbstreams.create_consumer('c', ddbstreams.latest_stream_arn('t'));
-	select ddbstreams.poll('c', 'w');
-	select ddbstreams.roll_over(ddbstreams.latest_stream_arn('t'))" >/dev/null
-changes=$tmp/wal2json.out
+	select ddbstreams.poll('c', 'w')" \
+	-c "select ddbstreams.roll_over(ddbstreams.latest_stream_arn('t'))" >/dev/null
+changes=$tmp/wal2json.json
 sql -c "select data from pg_logical_slot_get_changes('w', null, null, 'format-version', '2', 'include-types', 'false')" >"$changes"
 if grep -q '"schema":"public","table":"t"' "$changes"; then
 	pass 'wal2json has the changes of the table'
