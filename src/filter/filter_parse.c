@@ -137,8 +137,7 @@ only_member(const JsonbValue *object, JsonbValue *name, JsonbValue *value)
 static void
 set_number(FilterTest *test, const JsonbValue *value)
 {
-	char *number = DatumGetCString(DirectFunctionCall1(numeric_out,
-													   NumericGetDatum(value->val.numeric)));
+	char *number = filter_test_number_text(value->val.numeric);
 
 	filter_test_set_text(test, FILTER_TEST_NUMBER, number, (int) strlen(number));
 }

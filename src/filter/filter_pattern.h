@@ -24,7 +24,7 @@ typedef enum FilterTestKind
 	FILTER_TEST_EXISTS,
 	FILTER_TEST_NULL,
 	FILTER_TEST_BOOL,
-	FILTER_TEST_NUMBER, /* equal, compared as text */
+	FILTER_TEST_NUMBER, /* equal in value; its text has no trailing zeros */
 	FILTER_TEST_STRING,
 	FILTER_TEST_PREFIX,
 	FILTER_TEST_SUFFIX,

@@ -18,6 +18,7 @@
 #include "common/shortest_dec.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
 #include "filter/filter_case.h"
@@ -284,14 +285,21 @@ filter_test_number_as_double(const char *number, double *result)
 																ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
 }
 
+char *
+filter_test_number_text(Numeric number)
+{
+	Datum trimmed = DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(number));
+
+	return DatumGetCString(DirectFunctionCall1(numeric_out, trimmed));
+}
+
 /* --- testing ------------------------------------------------------------ */
 
 static const char *
 value_number(TestedValue *value)
 {
 	if (value->number == NULL)
-		value->number = DatumGetCString(DirectFunctionCall1(numeric_out,
-															NumericGetDatum(value->json->val.numeric)));
+		value->number = filter_test_number_text(value->json->val.numeric);
 	return value->number;
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/ddbstreams.h"
 
+#include "utils/numeric.h"
+
 #include "filter/filter_pattern.h"
 
 /*
@@ -14,6 +16,12 @@
  */
 extern bool filter_test_any_passes(const FilterTest *tests, int count,
 								   const JsonbValue *value);
+
+/*
+ * Returns a number as text, palloc'd.  Numbers of the same value have the same
+ * text: zeros at the end of a fraction are left out.
+ */
+extern char *filter_test_number_text(Numeric number);
 
 /*
  * Can a double hold a number, which reads as numeric writes it?  Then *result

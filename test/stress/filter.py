@@ -10,6 +10,7 @@ that are damaged at random must end in a clean error or a result.
 To see it fail: test/mutations/run 'filter-*'.
 """
 
+import decimal
 import ipaddress
 import itertools
 import os
@@ -22,7 +23,7 @@ ROUNDS = int(os.environ.get('ROUNDS', 6))
 CASES = 4000  # of a round
 
 STRINGS = ['', 'a', 'ab', 'abc', 'A', 'Ab', 'é', 'É', 'ß', 'xÉ', '*', 'a*b', 'a\\b', 'b', 'ba', 'aXb', '10.0.0.1', '10.1.2.3', '::1', '1', 'null']
-NUMBERS = ['0', '1', '1.0', '-3', '100', '100.0', '0.5', '12345678901234567890.5']
+NUMBERS = ['0', '1', '1.0', '-3', '100', '100.0', '1e2', '0.5', '0.50', '12345678901234567890.5']
 NAMES = ['a', 'b', 'a-', '']
 
 
@@ -58,6 +59,8 @@ def is_text(value):
 
 
 def same(a, b):
+    if isinstance(a, Number) and isinstance(b, Number):
+        return decimal.Decimal(a) == decimal.Decimal(b)
     return type(a) is type(b) and a == b
 
 
