@@ -168,7 +168,8 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- database_id, server_id	the ones in which it was made or enabled last: in a copy of the
 --						database the mapping is Disabled (mapping_origin.c)
 -- starting_position	TRIM_HORIZON or LATEST
--- batch_size to filter_criteria	parameters, as Lambda's are
+-- batch_size to metrics	parameters, as Lambda's are
+-- tags					an object of strings, for Lambda's ListTags; null if there are none
 -- enabled				what the user wants
 -- created_at, last_modified
 -- version				rises with each change of the row by the user
@@ -195,6 +196,8 @@ CREATE TABLE ddbstreams_shards.mapping (
 	tumbling_window interval,
 	function_response_types text[] NOT NULL,
 	filter_criteria jsonb,
+	metrics text[] NOT NULL,
+	tags jsonb,
 	enabled boolean NOT NULL,
 	created_at timestamptz NOT NULL,
 	last_modified timestamptz NOT NULL,
@@ -1568,7 +1571,8 @@ answer, and AWS''s limits, paging and error texts.
 Of DynamoDB Streams: ListStreams, DescribeStream, GetShardIterator, GetRecords. Of
 DynamoDB: DescribeTable, ListTables, UpdateTable (StreamSpecification alone). Of Lambda:
 CreateEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings,
-UpdateEventSourceMapping, DeleteEventSourceMapping.
+UpdateEventSourceMapping, DeleteEventSourceMapping; ListTags, TagResource, UntagResource,
+of event source mappings.
 
 Arguments:
 operation: the name of the operation; the name that AWS''s clients send may stand in
@@ -1577,7 +1581,8 @@ request: the request, an object.
 
 Errors:
 22023: an unknown operation, or a request that AWS would refuse as well. 42704, 42809,
-  42501, 42710, 55006, ZS001, ZS002, ZS003: as the SQL function that does the same.';
+  42501, 42710, 55006, ZS001, ZS002, ZS003: as the SQL function that does the same. AWS''s
+  name for the error stands in its field CONSTRAINT_NAME.';
 
 ---------------------------------------------------------------------------
 -- Background workers (workers_view.c)

@@ -16,6 +16,7 @@
 #include "aws/aws_mapping.h"
 #include "aws/aws_stream.h"
 #include "aws/aws_table.h"
+#include "aws/aws_tag.h"
 #include "base/errors.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_aws);
@@ -51,6 +52,9 @@ static const AwsOperationEntry operations[] = {
 	{MAPPINGS_TARGET, "ListEventSourceMappings", aws_mapping_list},
 	{MAPPINGS_TARGET, "UpdateEventSourceMapping", aws_mapping_update},
 	{MAPPINGS_TARGET, "DeleteEventSourceMapping", aws_mapping_delete},
+	{MAPPINGS_TARGET, "ListTags", aws_tag_list},
+	{MAPPINGS_TARGET, "TagResource", aws_tag_resource},
+	{MAPPINGS_TARGET, "UntagResource", aws_tag_untag_resource},
 };
 
 static void

@@ -9,8 +9,7 @@
  * (mapping_function_find_named).
  *
  * Parameters of other kinds of event sources are refused, and so are
- * parameters for what ddbstreams does not do.  Tags are ignored: no operation
- * shows them.
+ * parameters for what ddbstreams does not do.
  */
 #include "postgres.h"
 
@@ -39,7 +38,7 @@
  */
 static const char *const unsupported[] = {
 	"AmazonManagedKafkaEventSourceConfig", "DocumentDBEventSourceConfig",
-	"KMSKeyArn", "LoggingConfig", "MetricsConfig", "ProvisionedPollerConfig",
+	"KMSKeyArn", "LoggingConfig", "ProvisionedPollerConfig",
 	"Queues", "ScalingConfig", "SelfManagedEventSource",
 	"SelfManagedKafkaEventSourceConfig", "SourceAccessConfigurations",
 	"StartingPositionTimestamp", "Topics"};
@@ -70,10 +69,11 @@ uuid_member(AwsRequest *request)
 							  UUID_LENGTH);
 }
 
-/* Reads a uuid; a text of another form is the uuid of no mapping. */
-static pg_uuid_t *
-parse_uuid(const char *text)
+pg_uuid_t *
+aws_mapping_parse_uuid(const char *text)
 {
+	if (strlen(text) != UUID_LENGTH)
+		mapping_catalog_not_found();
 	for (int i = 0; i < UUID_LENGTH; i++)
 	{
 		bool is_hyphen = i == 8 || i == 13 || i == 18 || i == 23;
@@ -103,8 +103,9 @@ find_function(const char *member)
 static void
 set_values(AwsRequest *request, MappingInfo *mapping)
 {
-	int	   count;
-	char **types;
+	AwsRequest *metrics;
+	int			count;
+	char	  **types;
 
 	if (aws_request_has(request, "BatchSize"))
 		mapping_params_set_batch_size(mapping,
@@ -142,6 +143,13 @@ set_values(AwsRequest *request, MappingInfo *mapping)
 	mapping->bisect_batch_on_function_error =
 		aws_request_boolean(request, "BisectBatchOnFunctionError", AWS_OPTIONAL,
 							mapping->bisect_batch_on_function_error);
+	metrics = aws_request_object(request, "MetricsConfig", AWS_OPTIONAL);
+	if (metrics != NULL)
+	{
+		char **names = aws_request_strings(metrics, "Metrics", &count);
+
+		mapping_params_set_metrics(mapping, names, count);
+	}
 	types = aws_request_strings(request, "FunctionResponseTypes", &count);
 	if (types != NULL)
 		mapping_params_set_function_response_types(mapping, types, count);
@@ -245,6 +253,13 @@ append_members(StringInfo response, const MappingInfo *mapping,
 		aws_response_name(response, "FilterCriteria");
 		JsonbToCString(response, &mapping->filter_criteria->root, -1);
 	}
+	if (mapping->counts_events)
+	{
+		aws_response_open(response, "MetricsConfig", '{');
+		aws_response_open(response, "Metrics", '[');
+		aws_response_string(response, NULL, MAPPING_EVENT_COUNT);
+		appendStringInfoString(response, "]}");
+	}
 	aws_response_string(response, "FunctionArn",
 						mapping_function_arn(mapping, mapping->function_name));
 	aws_response_time(response, "LastModified", mapping->last_modified);
@@ -280,6 +295,7 @@ aws_mapping_create(AwsRequest *request, StringInfo response)
 	char					*arn = aws_request_string(request, "EventSourceArn",
 													  AWS_OPTIONAL, 0, PG_INT32_MAX);
 	char					*position;
+	Jsonb					*tags = aws_request_jsonb(request, "Tags");
 	MappingInfo				*mapping;
 
 	/* Lambda looks at the source before it misses a position. */
@@ -293,6 +309,8 @@ aws_mapping_create(AwsRequest *request, StringInfo response)
 	refuse_unsupported(request);
 	mapping_change_set_function(mapping, find_function(function));
 	set_params(request, mapping);
+	if (tags != NULL)
+		mapping_params_set_tags(mapping, tags);
 	mapping_change_finish_create(mapping, statement_snapshot());
 	append_members(response, mapping, "Creating");
 }
@@ -304,7 +322,7 @@ aws_mapping_get(AwsRequest *request, StringInfo response)
 	MappingInfo *mapping;
 
 	aws_request_check(request);
-	mapping = mapping_change_find_mine(parse_uuid(uuid));
+	mapping = mapping_change_find_mine(aws_mapping_parse_uuid(uuid));
 	append_members(response, mapping, mapping_state(mapping));
 }
 
@@ -318,7 +336,7 @@ aws_mapping_update(AwsRequest *request, StringInfo response)
 
 	check_params(request);
 	refuse_unsupported(request);
-	mapping = mapping_change_begin_update(parse_uuid(uuid));
+	mapping = mapping_change_begin_update(aws_mapping_parse_uuid(uuid));
 	was_active = mapping_is_active(mapping);
 	if (function != NULL)
 		mapping_change_set_function(mapping, find_function(function));
@@ -335,7 +353,7 @@ aws_mapping_delete(AwsRequest *request, StringInfo response)
 	char *uuid = uuid_member(request);
 
 	aws_request_check(request);
-	append_members(response, mapping_change_delete(parse_uuid(uuid)), "Deleting");
+	append_members(response, mapping_change_delete(aws_mapping_parse_uuid(uuid)), "Deleting");
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "base/ddbstreams.h"
 
 #include "lib/stringinfo.h"
+#include "utils/uuid.h"
 
 #include "aws/aws_request.h"
 
@@ -18,5 +19,8 @@ extern void aws_mapping_get(AwsRequest *request, StringInfo response);
 extern void aws_mapping_list(AwsRequest *request, StringInfo response);
 extern void aws_mapping_update(AwsRequest *request, StringInfo response);
 extern void aws_mapping_delete(AwsRequest *request, StringInfo response);
+
+/* Reads a uuid; a text of another form is the uuid of no mapping. */
+extern pg_uuid_t *aws_mapping_parse_uuid(const char *text);
 
 #endif /* DDBSTREAMS_AWS_MAPPING_H */

@@ -11,6 +11,9 @@
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
+/* The only metric that mappings of streams have */
+#define MAPPING_EVENT_COUNT "EventCount"
+
 /* The only function response type that exists */
 #define MAPPING_REPORT_BATCH_ITEM_FAILURES "ReportBatchItemFailures"
 
@@ -39,6 +42,8 @@ typedef struct MappingInfo
 	int64		tumbling_window_usec; /* 0: no windows */
 	bool		report_batch_item_failures;
 	Jsonb	   *filter_criteria; /* or NULL */
+	bool		counts_events;	 /* MetricsConfig has EventCount */
+	Jsonb	   *tags;			 /* an object of strings, or NULL */
 	bool		enabled;		 /* see mapping_is_active */
 	TimestampTz created_at;
 	TimestampTz last_modified;

@@ -45,6 +45,8 @@
 	COLUMN(mapping, tumbling_window, INTERVALOID, ROW_SET)            \
 	COLUMN(mapping, function_response_types, TEXTARRAYOID, ROW_SET)   \
 	COLUMN(mapping, filter_criteria, JSONBOID, ROW_SET)               \
+	COLUMN(mapping, metrics, TEXTARRAYOID, ROW_SET)                   \
+	COLUMN(mapping, tags, JSONBOID, ROW_SET)                          \
 	COLUMN(mapping, enabled, BOOLOID, ROW_SET)                        \
 	COLUMN(mapping, created_at, TIMESTAMPTZOID, ROW_FIXED)            \
 	COLUMN(mapping, last_modified, TIMESTAMPTZOID, ROW_SET)           \
@@ -63,6 +65,7 @@ mapping_from_row(const TableRow *row)
 {
 	MappingInfo *mapping = palloc(sizeof(MappingInfo));
 	int			 response_types;
+	int			 metrics;
 
 	mapping->uuid = *row_uuid(row, Anum_mapping_uuid);
 	mapping->mapping_no = row_int64(row, Anum_mapping_mapping_no);
@@ -90,6 +93,9 @@ mapping_from_row(const TableRow *row)
 	(void) row_texts(row, Anum_mapping_function_response_types, &response_types);
 	mapping->report_batch_item_failures = response_types > 0;
 	mapping->filter_criteria = row_jsonb(row, Anum_mapping_filter_criteria);
+	(void) row_texts(row, Anum_mapping_metrics, &metrics);
+	mapping->counts_events = metrics > 0;
+	mapping->tags = row_jsonb(row, Anum_mapping_tags);
 	mapping->enabled = row_bool(row, Anum_mapping_enabled);
 	mapping->created_at = row_time(row, Anum_mapping_created_at);
 	mapping->last_modified = row_time(row, Anum_mapping_last_modified);
@@ -105,6 +111,7 @@ static void
 row_from_mapping(TableRow *row, const MappingInfo *mapping)
 {
 	char *response_type = MAPPING_REPORT_BATCH_ITEM_FAILURES;
+	char *metric = MAPPING_EVENT_COUNT;
 
 	row_init(row, &mapping_table);
 	row_set_uuid(row, Anum_mapping_uuid, &mapping->uuid);
@@ -136,6 +143,9 @@ row_from_mapping(TableRow *row, const MappingInfo *mapping)
 	row_set_texts(row, Anum_mapping_function_response_types, &response_type,
 				  mapping->report_batch_item_failures ? 1 : 0);
 	row_set_jsonb(row, Anum_mapping_filter_criteria, mapping->filter_criteria);
+	row_set_texts(row, Anum_mapping_metrics, &metric,
+				  mapping->counts_events ? 1 : 0);
+	row_set_jsonb(row, Anum_mapping_tags, mapping->tags);
 	row_set_bool(row, Anum_mapping_enabled, mapping->enabled);
 	row_set_time(row, Anum_mapping_created_at, mapping->created_at);
 	row_set_time(row, Anum_mapping_last_modified, mapping->last_modified);
@@ -348,6 +358,20 @@ mapping_catalog_replace(MappingInfo *mapping, const char *change)
 	mapping->last_modified = GetCurrentTimestamp();
 	write_row("UPDATE " MAPPING_TABLE " SET $(set) WHERE uuid = $uuid", mapping);
 	announce_change(mapping);
+}
+
+void
+mapping_catalog_write_tags(const MappingInfo *mapping)
+{
+	TableRow row;
+
+	row_init(&row, &mapping_table);
+	row_set_uuid(&row, Anum_mapping_uuid, &mapping->uuid);
+	row_set_jsonb(&row, Anum_mapping_tags, mapping->tags);
+	(void) owner_sql_execute("UPDATE " MAPPING_TABLE " SET tags = $tags"
+							 " WHERE uuid = $uuid",
+							 &row);
+	mapping_changed_hook(mapping->stream_id);
 }
 
 void

@@ -59,6 +59,12 @@ extern MappingInfo *mapping_catalog_lock_for_change(const MappingInfo *mapping);
 extern void mapping_catalog_replace(MappingInfo *mapping, const char *change);
 
 /*
+ * Writes the tags of a mapping that mapping_catalog_lock_for_change has
+ * returned.  They are no concern of the dispatcher: the version stays.
+ */
+extern void mapping_catalog_write_tags(const MappingInfo *mapping);
+
+/*
  * Deletes a mapping.  Raises an error if it has been deleted already.  Takes
  * mapping_lock_stream.
  */

@@ -100,6 +100,13 @@ mapping_definition(const MappingInfo *mapping)
 		append_name(&json, "filter_criteria");
 		(void) JsonbToCString(&json, &mapping->filter_criteria->root, -1);
 	}
+	if (mapping->counts_events)
+		append_boolean(&json, "event_count", true);
+	if (mapping->tags != NULL)
+	{
+		append_name(&json, "tags");
+		(void) JsonbToCString(&json, &mapping->tags->root, -1);
+	}
 	appendStringInfoChar(&json, '}');
 	return json.data;
 }
@@ -180,6 +187,7 @@ static void
 set_params_from_definition(MappingInfo *mapping, Jsonb *definition)
 {
 	Jsonb	  *criteria = NULL;
+	Jsonb	  *tags;
 	JsonbValue value;
 
 	mapping_params_defaults(mapping);
@@ -203,6 +211,15 @@ set_params_from_definition(MappingInfo *mapping, Jsonb *definition)
 	mapping->report_batch_item_failures =
 		boolean_member(definition, "report_batch_item_failures");
 	mapping->on_failure = text_member(definition, "on_failure");
+	mapping->counts_events = boolean_member(definition, "event_count");
+	if (getKeyJsonValueFromContainer(&definition->root, "tags", strlen("tags"),
+									 &value) != NULL)
+	{
+		tags = JsonbValueToJsonb(&value);
+		if (!JB_ROOT_IS_OBJECT(tags))
+			raise_bad_member("tags");
+		mapping_params_set_tags(mapping, tags);
+	}
 	if (getKeyJsonValueFromContainer(&definition->root, "filter_criteria",
 									 strlen("filter_criteria"), &value) != NULL)
 	{

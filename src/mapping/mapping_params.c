@@ -15,6 +15,11 @@
 #include "filter/filter_set.h"
 #include "mapping/mapping_params.h"
 
+#define MAX_METRICS	  3 /* that there are, of all kinds of sources */
+#define MAX_TAGS	  50
+#define MAX_TAG_KEY	  128 /* characters */
+#define MAX_TAG_VALUE 256 /* characters */
+
 void
 mapping_params_defaults(MappingInfo *mapping)
 {
@@ -28,6 +33,8 @@ mapping_params_defaults(MappingInfo *mapping)
 	mapping->tumbling_window_usec = 0;
 	mapping->report_batch_item_failures = false;
 	mapping->filter_criteria = NULL;
+	mapping->counts_events = false;
+	mapping->tags = NULL;
 	mapping->enabled = true;
 }
 
@@ -148,6 +155,74 @@ mapping_params_set_function_response_types(MappingInfo *mapping, char **values,
 								  "Perhaps you meant function_response_types => '{" MAPPING_REPORT_BATCH_ITEM_FAILURES "}'." :
 								  NULL);
 	mapping->report_batch_item_failures = count == 1;
+}
+
+void
+mapping_params_set_metrics(MappingInfo *mapping, char **values, int count)
+{
+	static const char *const of_kafka[] = {"ErrorCount", "KafkaMetrics"};
+	const char				*member = "metricsConfig.metrics";
+
+	if (count > MAX_METRICS)
+		error_constraint(list_text(values, count), member,
+						 psprintf("have length less than or equal to %d", MAX_METRICS));
+	for (int i = 0; i < count; i++)
+	{
+		if (strcmp(values[i], MAPPING_EVENT_COUNT) == 0)
+			continue;
+		for (int j = 0; j < (int) lengthof(of_kafka); j++)
+		{
+			if (strcmp(values[i], of_kafka[j]) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("Unsupported MetricsConfig parameter for given event source mapping type."),
+						 errhint("The metric of streams is %s.", MAPPING_EVENT_COUNT)));
+		}
+		error_constraint(list_text(values, count), member,
+						 "satisfy constraint: [Member must satisfy enum value set: [EventCount, ErrorCount, KafkaMetrics]]");
+	}
+	mapping->counts_events = count > 0;
+}
+
+/* Raises an error unless a tag's key or value is a string of these lengths. */
+static void
+check_tag(const JsonbValue *value, int min, int max)
+{
+	char *text;
+	int	  length;
+
+	if (value->type != jbvString)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the values of tags must be strings")));
+	text = pnstrdup(value->val.string.val, value->val.string.len);
+	length = pg_mbstrlen(text);
+	if (length < min || length > max)
+		error_constraint(text, "tags",
+						 psprintf("satisfy constraint: [Member must have length less than or equal to %d, Member must have length greater than or equal to %d]",
+								  max, min));
+	pfree(text);
+}
+
+void
+mapping_params_set_tags(MappingInfo *mapping, Jsonb *tags)
+{
+	JsonbIterator	  *it = JsonbIteratorInit(&tags->root);
+	JsonbIteratorToken token;
+	JsonbValue		   value;
+
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			check_tag(&value, 1, MAX_TAG_KEY);
+		else if (token == WJB_VALUE)
+			check_tag(&value, 0, MAX_TAG_VALUE);
+	}
+	if (JB_ROOT_COUNT(tags) > MAX_TAGS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("an event source mapping has %d tags at most", MAX_TAGS)));
+	mapping->tags = JB_ROOT_COUNT(tags) == 0 ? NULL : tags;
 }
 
 void

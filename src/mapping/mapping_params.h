@@ -43,6 +43,12 @@ extern void mapping_params_set_tumbling_window(MappingInfo *mapping, int64 usec)
 extern void mapping_params_set_function_response_types(MappingInfo *mapping,
 													   char **values, int count);
 
+/* EventCount, or nothing */
+extern void mapping_params_set_metrics(MappingInfo *mapping, char **values, int count);
+
+/* Tags are an object; the values must be strings. */
+extern void mapping_params_set_tags(MappingInfo *mapping, Jsonb *tags);
+
 /* Compiles the criteria to check them.  Criteria without a filter are none. */
 extern void mapping_params_set_filter_criteria(MappingInfo *mapping, Jsonb *criteria);
 

@@ -59,6 +59,10 @@ $node->safe_psql('source', q{
 	SELECT ddbstreams.create_event_source_mapping('"Odd ''h"', ddbstreams.latest_stream_arn('sales.orders'), 'TRIM_HORIZON', 1);
 	SELECT ddbstreams.update_event_source_mapping(uuid, batch_size => 2, enabled => false)
 		FROM ddbstreams.list_event_source_mappings() WHERE batch_size = 1;
+	SELECT ddbstreams.aws('UpdateEventSourceMapping', json_build_object('UUID', uuid, 'MetricsConfig', '{"Metrics": ["EventCount"]}'::json)),
+		ddbstreams.aws('TagResource', json_build_object('Resource', 'arn:aws:lambda:x:y:event-source-mapping:' || uuid,
+			'Tags', json_build_object('it''s', '"', 'b', '')))
+		FROM ddbstreams.list_event_source_mappings() WHERE batch_size = 17;
 	SELECT ddbstreams.create_event_source_mapping('"Odd ''h"', ddbstreams.latest_stream_arn('t'), 'LATEST');
 	SELECT ddbstreams.delete_event_source_mapping(uuid) FROM ddbstreams.list_event_source_mappings() WHERE event_source_arn ~ '/t/';
 	GRANT SELECT ON t TO other;
