@@ -28,6 +28,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -168,6 +169,42 @@ find_databases(void)
 				(errmsg("ddbstreams has no room for more databases that have the extension"),
 				 errdetail("Streams of further databases are captured and can be read, but are not maintained.")));
 	said_no_room = no_room;
+}
+
+/*
+ * Does that, and lives on if it fails: without locks for one, when the lock
+ * table is full.
+ */
+static void
+try_to_find_databases(void)
+{
+	static bool	  said_error = false;
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		find_databases();
+		if (said_error)
+			worker_slots_report_error(NULL);
+		said_error = false;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (!said_error)
+			EmitErrorReport();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+		worker_slots_report_error(error->message);
+		said_error = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
 }
 
 /*
@@ -318,7 +355,7 @@ launcher_main(Datum main_arg)
 			now - last_search >= interval * INT64CONST(1000) ||
 			now < last_search)
 		{
-			find_databases();
+			try_to_find_databases();
 			last_search = now;
 			worker_slots_set_last_run(now);
 		}

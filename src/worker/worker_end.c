@@ -34,6 +34,7 @@ static volatile sig_atomic_t ordered_here = false;
 static void (*report_error)(const char *error) = NULL;
 static void (*quit_function)(void) = NULL;
 static int				  fatal_sqlstate = 0;
+static char				 *last_error = NULL; /* an ERROR that was logged */
 static bool				  ends_silently = false;
 static emit_log_hook_type next_emit_log_hook = NULL;
 
@@ -100,7 +101,10 @@ worker_end_set_quit_function(void (*function)(void))
 	quit_function = function;
 }
 
-/* The FATAL error that ends a worker is shown in the view. */
+/*
+ * The error that ends a worker is shown in the view.  It is a FATAL one, or an
+ * ERROR that nothing has caught: that is the last one before the process ends.
+ */
 static void
 emit_worker_log(ErrorData *edata)
 {
@@ -114,21 +118,30 @@ emit_worker_log(ErrorData *edata)
 		}
 		else if (edata->message != NULL)
 			report_error(edata->message);
+		free(last_error);
+		last_error = NULL;
+	}
+	else if (edata->elevel == ERROR && edata->message != NULL)
+	{
+		free(last_error);
+		last_error = strdup(edata->message);
 	}
 	if (next_emit_log_hook && edata->output_to_server)
 		next_emit_log_hook(edata);
 }
 
 /*
- * After a FATAL error the exit code is 1, which the postmaster would log.
- * proc_exit can be called again by a function that it has called; it goes on
- * with the next one then.
+ * Called when the process ends.  After a FATAL error the exit code is 1, which
+ * the postmaster would log.  proc_exit can be called again by a function that
+ * it has called; it goes on with the next one then.
  */
 static void
-end_silently(int code, Datum arg)
+at_exit(int code, Datum arg)
 {
 	if (code != 0 && ends_silently)
 		proc_exit(0);
+	if (code != 0 && last_error != NULL)
+		report_error(last_error);
 }
 
 void
@@ -139,7 +152,7 @@ worker_end_init(void (*error_function)(const char *error))
 	report_error = error_function;
 	next_emit_log_hook = emit_log_hook;
 	emit_log_hook = emit_worker_log;
-	before_shmem_exit(end_silently, 0);
+	before_shmem_exit(at_exit, 0);
 	action.sa_sigaction = handle_terminate;
 	action.sa_flags = SA_SIGINFO | SA_RESTART;
 	sigemptyset(&action.sa_mask);
