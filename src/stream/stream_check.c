@@ -29,6 +29,7 @@
 #include "utils/syscache.h"
 
 #include "base/own_transaction.h"
+#include "mapping/mapping_catalog.h"
 #include "mapping/mapping_origin.h"
 #include "registry/decoding.h"
 #include "registry/stream_catalog.h"
@@ -171,16 +172,20 @@ repair_triggers(Oid root)
 static void
 refresh_definitions(void)
 {
+	List	 *mappings;
 	ListCell *lc;
 
 	own_transaction_begin();
+	/* All at once: queries for each stream would take most of the time. */
+	mappings = mapping_catalog_list();
 	foreach (lc, stream_catalog_list(InvalidOid, NULL))
 	{
 		StreamInfo *stream = lfirst(lc);
 
 		CHECK_FOR_INTERRUPTS();
 		if (StreamIsEnabled(stream) && !stream->table_dropped &&
-			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(stream->table_oid)))
+			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(stream->table_oid)) &&
+			!stream_definition_is_current(stream, mappings))
 			stream_definition_try_store(stream);
 	}
 	own_transaction_commit();

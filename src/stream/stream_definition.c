@@ -117,33 +117,40 @@ add_argument(StringInfo arguments, int *count, const char *name,
 }
 
 /*
- * Returns a stream's mappings in the order in which they have a place in the
- * definition: the owner's first, lest other roles use all of it up.
+ * Returns those of the mappings that are a stream's, in the order in which
+ * they have a place in the definition: the owner's first, lest other roles use
+ * all of it up.
  */
 static List *
-list_mappings(const StreamInfo *stream)
+order_mappings(const StreamInfo *stream, const List *mappings)
 {
 	Oid		  owner = stream_catalog_table_owner(stream->table_oid);
 	List	 *owners = NIL;
 	List	 *others = NIL;
 	ListCell *lc;
 
-	foreach (lc, mapping_catalog_list_of_stream(stream->stream_id))
+	foreach (lc, mappings)
 	{
-		if (((MappingInfo *) lfirst(lc))->role_id == owner)
-			owners = lappend(owners, lfirst(lc));
+		MappingInfo *mapping = lfirst(lc);
+
+		if (mapping->stream_id != stream->stream_id)
+			continue;
+		if (mapping->role_id == owner)
+			owners = lappend(owners, mapping);
 		else
-			others = lappend(others, lfirst(lc));
+			others = lappend(others, mapping);
 	}
 	return list_concat(owners, others);
 }
 
 /*
- * Returns the arguments that a stream's row trigger ought to have.  Mappings
- * that do not fit are left out and counted.
+ * Returns the arguments that a stream's row trigger ought to have.  mappings
+ * has the stream's mappings, and may have others.  Those that do not fit are
+ * left out and counted.
  */
 static bytea *
-definition_arguments(const StreamInfo *stream, int *count, int *left_out)
+definition_arguments(const StreamInfo *stream, const List *mappings, int *count,
+					 int *left_out)
 {
 	StringInfoData arguments;
 	bytea		  *result;
@@ -164,7 +171,7 @@ definition_arguments(const StreamInfo *stream, int *count, int *left_out)
 					 partition_key_text(stream));
 		add_argument(&arguments, count, "retention",
 					 retention_text(&stream->retention));
-		foreach (lc, list_mappings(stream))
+		foreach (lc, order_mappings(stream, mappings))
 		{
 			char *mapping = mapping_definition(lfirst(lc));
 
@@ -190,7 +197,7 @@ arguments_are_same(bytea *a, bytea *b)
 }
 
 bool
-stream_definition_is_current(const StreamInfo *stream)
+stream_definition_is_current(const StreamInfo *stream, const List *mappings)
 {
 	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
 	HeapTuple tuple = stream_triggers_find(pg_trigger, stream->table_oid,
@@ -202,7 +209,7 @@ stream_definition_is_current(const StreamInfo *stream)
 	if (HeapTupleIsValid(tuple))
 		current =
 			arguments_are_same(stream_definition_arguments(pg_trigger, tuple),
-							   definition_arguments(stream, &count,
+							   definition_arguments(stream, mappings, &count,
 													&left_out));
 	table_close(pg_trigger, AccessShareLock);
 	return current;
@@ -275,7 +282,8 @@ store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 	int		  left_out = 0;
 
 	CommandCounterIncrement();
-	if (stream_definition_is_current(stream))
+	if (stream_definition_is_current(stream,
+									 mapping_catalog_list_of_stream(stream->stream_id)))
 		return 0;
 	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
 	tuple = lock_row_trigger(pg_trigger, stream->table_oid, policy);
@@ -286,7 +294,8 @@ store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 	if (HeapTupleIsValid(tuple) && stream != NULL)
 	{
 		int	   count;
-		bytea *arguments = definition_arguments(stream, &count, &left_out);
+		List  *mappings = mapping_catalog_list_of_stream(stream->stream_id);
+		bytea *arguments = definition_arguments(stream, mappings, &count, &left_out);
 
 		replace_arguments(pg_trigger, tuple, arguments, count);
 	}

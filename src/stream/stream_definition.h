@@ -32,9 +32,11 @@ extern void stream_definition_refresh(int64 stream_id);
 
 /*
  * Does the row trigger say what stream_definition_store would write?  Also
- * true if there is no row trigger.
+ * true if there is no row trigger.  mappings has the stream's mappings, as
+ * mapping_catalog.h returns them, and may have those of others.
  */
-extern bool stream_definition_is_current(const StreamInfo *stream);
+extern bool stream_definition_is_current(const StreamInfo *stream,
+										 const List		  *mappings);
 
 /* Does the row trigger of a relation without a stream define one? */
 extern bool stream_definition_exists(Oid relid);

@@ -45,6 +45,7 @@
 #include "utils/syscache.h"
 
 #include "base/clock.h"
+#include "mapping/mapping_catalog.h"
 #include "registry/catalog_table.h"
 #include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
@@ -295,7 +296,7 @@ check_key(Relation root, StreamInfo *stream)
 static void
 update_definition(StreamInfo *stream)
 {
-	if (stream_definition_is_current(stream))
+	if (stream_definition_is_current(stream, mapping_catalog_list_of_stream(stream->stream_id)))
 		return;
 	stream = stream_catalog_lock(stream->stream_id);
 	if (stream != NULL)

@@ -1,0 +1,98 @@
+# What a run of maintenance costs: it reads the table of mappings as often with
+# many streams as with few.
+#
+# To see it fail: test/mutations/run maintenance-asks-for-each-stream.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep time);
+use StreamTest;
+
+my $node = new_server('maintenance', q{
+max_worker_processes = 16
+ddbstreams.maintenance_interval = 1h
+});
+
+sub sql
+{
+	my ($query) = @_;
+	return $node->safe_psql('postgres', $query);
+}
+
+sub comes_to
+{
+	my ($query, $expected, $name) = @_;
+	my $until = time() + patience();
+	my $found;
+
+	while (1)
+	{
+		$found = sql($query);
+		last if $found eq $expected || time() > $until;
+		usleep(20_000);
+	}
+	is($found, $expected, $name);
+	return;
+}
+
+# A run, from beginning to end, that is wanted at once: VACUUM FULL wants one.
+sub run
+{
+	my ($name) = @_;
+	my $before = sql('SELECT clock_timestamp()');
+
+	sql('VACUUM FULL plain');
+	comes_to(qq{SELECT last_run > '$before' AND pid IS NULL FROM ddbstreams.workers WHERE worker_type = 'maintenance'}, 't', $name);
+	return;
+}
+
+# How often the table of mappings is read in a run
+sub scans
+{
+	my ($name) = @_;
+	my $scans = q{SELECT sum(pg_stat_get_numscans(oid)) FROM pg_class
+		WHERE oid = 'ddbstreams_shards.mapping'::regclass
+			OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'ddbstreams_shards.mapping'::regclass)};
+
+	run("... and runs once more, $name"); # what was made just now has been written down
+	my $before = sql($scans);
+	run($name);
+	return sql($scans) - $before;
+}
+
+sub add_streams
+{
+	my ($first, $last) = @_;
+	foreach my $i ($first .. $last)
+	{
+		sql(qq{CREATE TABLE t$i (id int PRIMARY KEY);
+			SELECT ddbstreams.enable_stream('t$i', shard_count => 1);
+			SELECT ddbstreams.create_event_source_mapping('handler', ddbstreams.latest_stream_arn('t$i'), 'TRIM_HORIZON', enabled => false)});
+	}
+	return;
+}
+
+sql(q{CREATE TABLE plain ();
+	CREATE FUNCTION handler(event jsonb) RETURNS void LANGUAGE sql AS ''});
+comes_to(q{SELECT count(*) FROM ddbstreams.workers WHERE worker_type = 'maintenance' AND last_run IS NOT NULL}, '1', 'maintenance has run');
+add_streams(1, 2);
+my $few = scans('with two streams');
+cmp_ok($few, '>', 0, 'it reads the mappings');
+add_streams(3, 20);
+is(scans('with twenty streams'), $few, '... as often for twenty streams as for two');
+
+# What is written down in the triggers is right: a role that is renamed is there.
+sql(q{CREATE FUNCTION other(event jsonb) RETURNS void LANGUAGE sql AS '';
+	CREATE ROLE ada LOGIN; GRANT SELECT ON t1 TO ada; SET ROLE ada;
+	SELECT ddbstreams.create_event_source_mapping('other', ddbstreams.latest_stream_arn('t1'), 'TRIM_HORIZON', enabled => false);
+	RESET ROLE; ALTER ROLE ada RENAME TO grace});
+run('it runs when a role has been renamed');
+is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 't1'::regclass AND tgname = 'ddbstreams_capture'
+	AND encode(tgargs, 'escape') ~ 'grace' AND encode(tgargs, 'escape') !~ 'ada'}), '1', '... and the definition has the new name');
+
+$node->stop;
+done_testing();
