@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "base/guarded_call.h"
 #include "delivery/delivery.h"
 #include "delivery/delivery_batch.h"
 #include "delivery/delivery_call.h"
@@ -30,6 +31,20 @@
 
 #define UNIX_EPOCH_USECS \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+bool
+delivery_batch_is_error_of_record(const ErrorData *error)
+{
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+			return false;
+		default:
+			return true;
+	}
+}
 
 TimestampTz
 delivery_batch_window_start(int64 number, int64 window_usec)
@@ -202,6 +217,110 @@ add_if_wanted(DeliveryBatch *batch, const BatchRequest *request, RecordPage *pag
 	return true;
 }
 
+/* What is done with the page's present record in a subtransaction */
+typedef struct CarefulWork
+{
+	DeliveryBatch	   *batch;
+	const BatchRequest *request;
+	RecordPage		   *page;
+	bool				added; /* the result of add_if_wanted */
+	int					lane;  /* the record's */
+} CarefulWork;
+
+static void
+add_in_subtransaction(void *argument)
+{
+	CarefulWork *work = argument;
+
+	work->added = add_if_wanted(work->batch, work->request, work->page);
+}
+
+static void
+find_lane_in_subtransaction(void *argument)
+{
+	CarefulWork *work = argument;
+
+	record_decode(work->page->decoder, &work->page->record);
+	work->lane = lane_of_record(work->page->decoder, work->request->lanes);
+}
+
+/* Runs a function in a subtransaction, and returns its error, or NULL. */
+static ErrorData *
+run_carefully(GuardedFunction function, CarefulWork *work)
+{
+	RecordDecoder *decoder = work->page->decoder;
+	Relation	   side = decoder->side;
+	ErrorData	  *error = guarded_call_error(function, work);
+
+	if (error == NULL)
+		return NULL;
+	/* What the subtransaction has opened is closed. */
+	if (decoder->side != side)
+		decoder->side = NULL;
+	if (!delivery_batch_is_error_of_record(error))
+		ReThrowError(error);
+	return error;
+}
+
+/*
+ * Makes a batch of the page's present record alone, without its keys and
+ * images, unless it belongs to another lane.  The first lane has those of
+ * which that cannot be found out.  What event it is, record_decode has found
+ * out before it failed.
+ */
+static void
+add_bare(CarefulWork *work, ErrorData *error)
+{
+	DeliveryBatch *batch = work->batch;
+	RecordPage	  *page = work->page;
+
+	if (work->request->lanes > 1 &&
+		run_carefully(find_lane_in_subtransaction, work) != NULL)
+		work->lane = 0;
+	if (work->request->lanes > 1 && work->lane != work->request->lane)
+		return;
+	resetStringInfo(&page->keys);
+	appendStringInfoString(&page->keys, "{}");
+	resetStringInfo(&page->old_image);
+	resetStringInfo(&page->new_image);
+	page->size_bytes = 0;
+	append_record(&batch->records, work->request, page);
+	batch->numbers[batch->count++] = page->record.number;
+	batch->error = error;
+}
+
+/*
+ * Adds the page's present record if it is wanted.  Returns false if the batch
+ * ends before it.
+ */
+static bool
+add_next_record(DeliveryBatch *batch, const BatchRequest *request, RecordPage *page)
+{
+	CarefulWork work = {batch, request, page};
+	int			length = batch->records.len;
+	ErrorData  *error;
+
+	if (page->record.number > request->careful_to)
+	{
+		batch->reading = page->record.number;
+		work.added = add_if_wanted(batch, request, page);
+		batch->reading = 0;
+		return work.added;
+	}
+	error = run_carefully(add_in_subtransaction, &work);
+	if (error == NULL)
+		return work.added;
+	batch->records.len = length;
+	batch->records.data[length] = '\0';
+	if (request->count_only)
+		batch->count++;
+	else if (batch->count > 0)
+		return false;
+	else
+		add_bare(&work, error);
+	return true;
+}
+
 void
 delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 					Snapshot snapshot)
@@ -243,12 +362,17 @@ delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 			batch->through = last;
 			break;
 		}
-		if (!add_if_wanted(batch, request, &page))
+		if (!add_next_record(batch, request, &page))
 		{
 			batch->end = BATCH_FULL;
 			break;
 		}
 		batch->through = page.record.number;
+		if (batch->error != NULL)
+		{
+			batch->end = BATCH_FULL;
+			break;
+		}
 		if (batch->count == 1 && request->window_usec > 0 && end_at_last == BATCH_AT_LAST)
 		{
 			TimestampTz window_end = delivery_batch_window_start(page.record.number,

@@ -39,6 +39,7 @@ typedef struct BatchRequest
 	int				   max_records;
 	int64			   window_usec; /* of the window that it ends with; or 0 */
 	bool			   count_only;	/* no texts and no numbers are wanted */
+	int64			   careful_to;	/* may be unreadable up to here; or 0 */
 } BatchRequest;
 
 typedef struct DeliveryBatch
@@ -49,15 +50,29 @@ typedef struct DeliveryBatch
 	StringInfoData records;	 /* their JSON texts, with commas between them */
 	int64		   through;	 /* all up to here are in it or passed over */
 	int64		   filtered; /* how many the filter has passed over */
+	int64		   reading;	 /* the record that has caused an error; or 0 */
+	ErrorData	  *error;	 /* it is a record that cannot be read; or NULL */
 } DeliveryBatch;
 
 /*
  * Reads the batch that is asked for, under the snapshot, into
  * CurrentMemoryContext.  Waits until the shard has fewer deliveries that read
  * it than it may have (reader_slots.c); holds no lock afterwards.
+ *
+ * An error can be that of a record which cannot be read, or not be shown to
+ * the filter: batch->reading is its number then.  Records up to careful_to
+ * raise no such error: a batch ends before one that cannot be read, and if
+ * that would be the first one, it is a batch of its own, without keys and
+ * images, and no filter is asked.
  */
 extern void delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 								Snapshot snapshot);
+
+/*
+ * Can an error be that of a record?  A cancellation, a deadlock or a lock that
+ * could not be had cannot.
+ */
+extern bool delivery_batch_is_error_of_record(const ErrorData *error);
 
 /*
  * Returns when the tumbling window begins that the record of that number

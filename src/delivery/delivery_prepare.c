@@ -27,6 +27,7 @@
 #include "base/sequence_number.h"
 #include "base/settings.h"
 #include "delivery/call_verdict.h"
+#include "delivery/delivery_call.h"
 #include "delivery/delivery_event.h"
 #include "delivery/delivery_prepare.h"
 #include "delivery/delivery_step.h"
@@ -89,7 +90,8 @@ request_records(const DeliveryStep *step, int64 after, int64 last)
 		.lane = step->position->lane,
 		.lanes = step->position->lanes,
 		.after = after,
-		.last = last};
+		.last = last,
+		.careful_to = step->careful_to};
 
 	return request;
 }
@@ -199,13 +201,12 @@ find_ended_call(DeliveryStep *step, CallVerdict verdict)
 static int64
 count_lost_records(DeliveryStep *step, int64 after, int64 last)
 {
-	DeliveryBatch batch;
-	BatchRequest  request = request_records(step, after, last);
+	BatchRequest request = request_records(step, after, last);
 
 	request.max_records = INT_MAX;
 	request.count_only = true;
-	delivery_batch_read(&batch, &request, GetActiveSnapshot());
-	return batch.count;
+	delivery_batch_read(&step->batch, &request, GetActiveSnapshot());
+	return step->batch.count;
 }
 
 /* Moves the position to the horizon if that has overtaken it. */
@@ -510,6 +511,25 @@ open_window(DeliveryStep *step)
 	position->window_end = position->window_start + usec;
 }
 
+/*
+ * The batch is a record that cannot be read.  That counts as a call that has
+ * failed, unless memory or the like was short.
+ */
+static void
+fail_unreadable(DeliveryStep *step)
+{
+	DeliveryPosition *position = step->position;
+	const ErrorData	 *error = step->batch.error;
+	bool			  is_short = ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+								 ERRCODE_INSUFFICIENT_RESOURCES;
+
+	position->attempts++;
+	delivery_step_fail(step, is_short ? FAILURE_BEFORE : FAILURE_ERROR,
+					   delivery_call_error_text(error));
+	delivery_position_set_result(position, psprintf("PROBLEM: %s", position->last_error));
+	delivery_step_save(step);
+}
+
 /* Reads a batch, the present one or a new one, and prepares its call. */
 static void
 prepare_batch(DeliveryStep *step)
@@ -538,7 +558,7 @@ prepare_batch(DeliveryStep *step)
 	}
 	if (give_up_old(step))
 		return;
-	until = is_present ? 0 : fills_until(step);
+	until = is_present || step->batch.error != NULL ? 0 : fills_until(step);
 	if (until != 0)
 	{
 		delivery_step_set_result(step, DELIVERY_WAIT, until);
@@ -554,7 +574,10 @@ prepare_batch(DeliveryStep *step)
 												 step->batch.through);
 		position->records_filtered += step->passed_before->filtered + step->batch.filtered;
 	}
-	begin_call(step, STEP_CALL);
+	if (step->batch.error != NULL)
+		fail_unreadable(step);
+	else
+		begin_call(step, STEP_CALL);
 }
 
 void
@@ -566,7 +589,10 @@ delivery_prepare(DeliveryStep *step)
 		return;
 	if (step->position->in_call)
 	{
-		verdict = call_verdict_take(step->unit, step->position->call_no);
+		if (!step->has_verdict)
+			step->verdict = call_verdict_take(step->unit, step->position->call_no);
+		step->has_verdict = true;
+		verdict = step->verdict;
 		step->position->in_call = false;
 		step->position_changed = true;
 		if (step->position->giving_up == NULL && find_ended_call(step, verdict))

@@ -79,9 +79,9 @@ record_failure(DeliveryStep *step, const ErrorData *error)
 }
 
 /*
- * A transaction of its own, after an error in the first one: what the records
- * are has caused it, or what was done to ddbstreams' own tables.  Writes it
- * down where the user will see it.
+ * A transaction of its own, after an error in the first one that is not of a
+ * record: a lock or memory could not be had, or ddbstreams' own tables were
+ * changed.  Writes it down where the user will see it.
  */
 static void
 record_own_failure(DeliveryStep *step, const ErrorData *error)
@@ -118,6 +118,9 @@ try_to_prepare(DeliveryStep *step)
 {
 	ErrorData *volatile error = NULL;
 
+	memset(&step->batch, 0, sizeof(DeliveryBatch));
+	memset(&step->outcome, 0, sizeof(DeliveryOutcome));
+	step->position_changed = false;
 	PG_TRY();
 	{
 		own_transaction_begin();
@@ -179,6 +182,19 @@ delivery_run(const DeliveryUnit *unit, const DeliveryPassed *passed_before)
 
 	oldcontext = MemoryContextSwitchTo(context);
 	error = try_to_prepare(&step);
+	/*
+	 * If a record cannot be read, or not be shown to the filter, the step
+	 * begins anew and looks out for such records: what comes before them is
+	 * delivered, and each of them is a batch of its own whose delivery fails.
+	 */
+	while (error != NULL && step.batch.reading > step.careful_to &&
+		   delivery_batch_is_error_of_record(error))
+	{
+		step.careful_to = step.batch.reading;
+		error = try_to_prepare(&step);
+	}
+	if (error == NULL && step.batch.error != NULL)
+		log_failure(&step, step.batch.error);
 	if (error != NULL)
 		record_own_failure(&step, error);
 	if (step.kind != STEP_NONE)

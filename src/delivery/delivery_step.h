@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
+#include "delivery/call_verdict.h"
 #include "delivery/delivery.h"
 #include "delivery/delivery_batch.h"
 #include "delivery/delivery_position.h"
@@ -50,6 +51,9 @@ typedef struct DeliveryStep
 	DeliveryPosition	 *position;
 	bool				  position_changed; /* and has not been saved since */
 	DeliveryBatch		  batch;
+	int64				  careful_to; /* as in BatchRequest */
+	bool				  has_verdict;
+	CallVerdict			  verdict;		/* of the last call, if has_verdict */
 	bool				  has_begun;	/* an error now is the handler's */
 	bool				  has_reported; /* ... and was not raised by it */
 	bool				  is_read_only; /* by settings, not by the handler */

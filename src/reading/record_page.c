@@ -80,12 +80,13 @@ record_page_decode_texts(RecordPage *page)
 	resetStringInfo(&page->old_image);
 	resetStringInfo(&page->new_image);
 	page->size_bytes = record_decode_append_keys(page->decoder, &page->keys);
-	if (page->decoder->has_old)
-		page->size_bytes += record_decode_append_old_image(page->decoder,
-														   &page->old_image);
+	/* If there is no room for all large values, the new ones are shown. */
 	if (page->decoder->has_new)
 		page->size_bytes += record_decode_append_new_image(page->decoder,
 														   &page->new_image);
+	if (page->decoder->has_old)
+		page->size_bytes += record_decode_append_old_image(page->decoder,
+														   &page->old_image);
 }
 
 /*

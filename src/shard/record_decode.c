@@ -18,8 +18,25 @@
 #include "typed_json/rendered_value.h"
 #include "typed_json/typed_json.h"
 
-/* The JSON of three images must fit into one message of the protocol. */
-#define IMAGE_TEXT_LIMIT ((Size) 480 * 1024 * 1024)
+/*
+ * What both images of a record may take as jsonb, which is what handlers,
+ * filters and failed batches get them as.  A container of jsonb has less than
+ * 256 MB; the rest is for the key and for what stands around the images.
+ */
+#define IMAGES_LIMIT ((Size) 248 * 1024 * 1024)
+
+/* What jsonb takes, at most, beside the text */
+#define ENTRY_SIZE	   4 /* of each string, literal and container */
+#define CONTAINER_SIZE 7 /* a header, and padding */
+
+/* The size of a container with a text of this length is not looked at. */
+#define SMALL_LENGTH (1024 * 1024)
+
+/* No container takes more than this times its text. */
+#define MAX_GROWTH 3
+
+/* A value whose text is not longer is shown, whatever the room is. */
+#define MARKER_LENGTH 1024
 
 RecordDecoder *
 record_decoder_create(const ShardInfo *shard, Snapshot snapshot)
@@ -161,6 +178,7 @@ record_decode(RecordDecoder *decoder, const ShardRecord *record)
 	MemoryContextReset(decoder->context);
 	oldcontext = MemoryContextSwitchTo(decoder->context);
 
+	decoder->images_size = 0;
 	decoder->transaction_id = data->transaction_id;
 	decoder->event = data->event & ~RECORD_HAS_IDENTITY;
 	if (decoder->descriptor == NULL ||
@@ -217,6 +235,54 @@ record_decode_append_identity(const RecordDecoder *decoder, StringInfo buf,
 	appendStringInfoChar(buf, '}');
 }
 
+/* Returns what a JSON text takes as jsonb, at most. */
+static Size
+measure_as_jsonb(const char *json, Size length)
+{
+	Size size = length;
+	bool in_string = false;
+
+	for (Size i = 0; i < length; i++)
+	{
+		switch (json[i])
+		{
+			case '"':
+				in_string = !in_string;
+				if (in_string)
+					size += ENTRY_SIZE;
+				break;
+			case '\\':
+				i++; /* only strings have them */
+				break;
+			case '{':
+			case '[':
+				if (!in_string)
+					size += ENTRY_SIZE + CONTAINER_SIZE;
+				break;
+			case ':':
+			case ',':
+				/* A literal may follow.  A string is counted again. */
+				if (!in_string)
+					size += ENTRY_SIZE;
+				break;
+		}
+	}
+	return size;
+}
+
+/* The same of an attribute value, without looking at all of it if possible */
+static Size
+size_as_jsonb(const char *json, Size length)
+{
+	/* {"S":"..."}, or N, or B, but neither L and M nor BOOL and NULL */
+	bool is_scalar = length > 3 && json[3] == '"' && json[2] != 'L' && json[2] != 'M';
+
+	if (is_scalar || length <= SMALL_LENGTH)
+		return length + 4 * ENTRY_SIZE + CONTAINER_SIZE +
+			   (is_scalar ? 0 : (MAX_GROWTH - 1) * length);
+	return measure_as_jsonb(json, length);
+}
+
 /* Appends one column's attribute value; returns its size. */
 static int64
 append_column_value(RecordDecoder *decoder, const RowColumn *column, StringInfo buf,
@@ -250,12 +316,38 @@ append_column(RecordDecoder *decoder, const DecodedImage *image, int i,
 		   append_column_value(decoder, column, buf, image->values[i], attlen, limit);
 }
 
+/*
+ * Appends a column of an image.  A value for which jsonb has no room any more
+ * becomes a marker.
+ */
+static int64
+append_image_column(RecordDecoder *decoder, const DecodedImage *image, int i,
+					StringInfo buf)
+{
+	const RowColumn *column = &decoder->descriptor->columns[i];
+	int				 start = buf->len;
+	int				 value_start = start + column->json_name_length;
+	Size			 room = IMAGES_LIMIT - Min(decoder->images_size, IMAGES_LIMIT);
+	int64			 size;
+	Size			 jsonb_size;
+
+	size = append_column(decoder, image, i, buf, start + room);
+	jsonb_size = size_as_jsonb(buf->data + value_start, buf->len - value_start);
+	if (jsonb_size > room && buf->len - start > MARKER_LENGTH)
+	{
+		buf->len = value_start;
+		size = column->name_length + json_writer_append_marker(buf, "value too large");
+		jsonb_size = buf->len - value_start;
+	}
+	decoder->images_size += column->json_name_length + jsonb_size;
+	return size;
+}
+
 /* Appends an image as a JSON object; returns its size. */
 static int64
 append_image(RecordDecoder *decoder, const DecodedImage *image, StringInfo buf)
 {
 	const RowDescriptor *descriptor = decoder->descriptor;
-	Size				 limit = buf->len + IMAGE_TEXT_LIMIT;
 	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
 	char				 separator = '{';
 	int64				 size = 0;
@@ -265,7 +357,7 @@ append_image(RecordDecoder *decoder, const DecodedImage *image, StringInfo buf)
 		if (descriptor->columns[i].form == COLUMN_DROPPED)
 			continue;
 		appendStringInfoCharMacro(buf, separator);
-		size += append_column(decoder, image, i, buf, limit);
+		size += append_image_column(decoder, image, i, buf);
 		separator = ',';
 	}
 	appendStringInfoCharMacro(buf, '}');
@@ -289,7 +381,7 @@ int64
 record_decode_append_keys(RecordDecoder *decoder, StringInfo buf)
 {
 	const RowDescriptor *descriptor = decoder->descriptor;
-	Size				 limit = buf->len + IMAGE_TEXT_LIMIT;
+	Size				 limit = buf->len + IMAGES_LIMIT;
 	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
 	int64				 size = 0;
 

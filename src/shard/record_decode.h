@@ -35,7 +35,8 @@ typedef struct RecordDecoder
 	bool				 has_new;
 	DecodedImage		 old;
 	DecodedImage		 new;
-	DecodedImage		*keyed; /* the image that has the key */
+	DecodedImage		*keyed;		  /* the image that has the key */
+	Size				 images_size; /* of those appended so far, as jsonb */
 } RecordDecoder;
 
 /*
@@ -71,7 +72,11 @@ extern void record_decode_append_identity(const RecordDecoder *decoder,
 										  const char		  *type_name,
 										  const char		  *principal_name);
 
-/* Each appends a JSON object and returns its size by the item-size rules. */
+/*
+ * Each appends a JSON object and returns its size by the item-size rules.
+ * Values for which jsonb has no room beside what was appended before, for the
+ * same record, become markers.
+ */
 extern int64 record_decode_append_keys(RecordDecoder *decoder, StringInfo buf);
 extern int64 record_decode_append_old_image(RecordDecoder *decoder, StringInfo buf);
 extern int64 record_decode_append_new_image(RecordDecoder *decoder, StringInfo buf);

@@ -9,35 +9,12 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep time);
-use StreamTest;
+use StreamTest qw(:DEFAULT sql comes_to);
 
 my $node = new_server('maintenance', q{
 max_worker_processes = 16
 ddbstreams.maintenance_interval = 1h
 });
-
-sub sql
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
-
-sub comes_to
-{
-	my ($query, $expected, $name) = @_;
-	my $until = time() + patience();
-	my $found;
-
-	while (1)
-	{
-		$found = sql($query);
-		last if $found eq $expected || time() > $until;
-		usleep(20_000);
-	}
-	is($found, $expected, $name);
-	return;
-}
 
 # A run, from beginning to end, that is wanted at once: VACUUM FULL wants one.
 sub run

@@ -1,0 +1,86 @@
+# Records that cannot be read, because something is wrong with ddbstreams' own
+# tables: such a record fails as if its call had, counts attempts and age, and is
+# given up alone.  What comes before and after it is delivered.
+#
+# To see it fail: test/mutations/run unreadable-blocks unreadable-takes-others.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use StreamTest qw(:DEFAULT sql comes_to);
+
+my $node = new_server('unreadable', q{
+max_worker_processes = 16
+ddbstreams.max_workers = 6
+});
+
+# Each shape of a table has a row descriptor.  Those of the records 3 and 5 are
+# taken away.
+sql(q{
+CREATE TABLE t (id int PRIMARY KEY);
+SELECT ddbstreams.enable_stream('t', shard_count => 1);
+CREATE TABLE lost (descriptor_id int8)});
+foreach my $id (1 .. 6)
+{
+	sql(q{INSERT INTO lost SELECT descriptor_id FROM ddbstreams_shards.row_descriptor}) if $id == 3 || $id == 5;
+	sql("INSERT INTO t (id) VALUES ($id)");
+	sql(q{CREATE TABLE new AS SELECT descriptor_id FROM ddbstreams_shards.row_descriptor d
+			WHERE NOT EXISTS (SELECT FROM lost l WHERE l.descriptor_id = d.descriptor_id);
+		SELECT own_sql('DELETE FROM ddbstreams_shards.row_descriptor WHERE descriptor_id IN (SELECT descriptor_id FROM public.new)');
+		DROP TABLE new; TRUNCATE lost}) if $id == 3 || $id == 5;
+	sql("ALTER TABLE t ADD c$id int");
+}
+
+sub make_mapping
+{
+	my ($name, $parameters) = @_;
+
+	sql(qq{
+		CREATE TABLE $name (n serial, ids text);
+		CREATE FUNCTION h_$name(event jsonb) RETURNS jsonb LANGUAGE sql AS \$\$
+			INSERT INTO $name (ids) SELECT string_agg(r #>> '{dynamodb,Keys,id,N}', ' ') FROM jsonb_array_elements(event->'Records') r;
+			SELECT '{"state": {}}'::jsonb \$\$});
+	return sql(qq{SELECT ddbstreams.create_event_source_mapping('h_$name', ddbstreams.latest_stream_arn('t'), 'TRIM_HORIZON', $parameters)});
+}
+
+my $filter = q{filter_criteria => '{"Filters": [{"Pattern": "{\"dynamodb\": {\"NewImage\": {\"c1\": {\"NULL\": [true]}}}}"}]}'};
+my %mappings = (
+	plain => make_mapping('plain', 'maximum_retry_attempts => 1'),
+	filtered => make_mapping('filtered', "maximum_retry_attempts => 1, $filter"),
+	bisected => make_mapping('bisected', 'maximum_retry_attempts => 1, bisect_batch_on_function_error => true'),
+	lanes => make_mapping('lanes', 'maximum_retry_attempts => 1, parallelization_factor => 3'),
+	windows => make_mapping('windows', q{maximum_retry_attempts => 1, tumbling_window => '900 s'}),
+	aged => make_mapping('aged', q{maximum_record_age => '1 hour'}));
+
+sub failed
+{
+	my ($name) = @_;
+	return qq{SELECT string_agg(concat_ws(' ', failure #>> '{requestContext,condition}',
+			failure #>> '{requestContext,approximateInvokeCount}', jsonb_array_length(records), records #>> '{0,eventName}',
+			(records #>> '{0,dynamodb,SequenceNumber}') = (failure #>> '{DDBStreamBatchInfo,startSequenceNumber}')),
+			', ' ORDER BY failed_at)
+		FROM ddbstreams.failed_batches WHERE mapping = '$mappings{$name}'};
+}
+
+my %seen = (plain => '1 2, 4, 6', filtered => '2, 4, 6', bisected => '1 2, 4, 6', windows => '1 2, 4, 6');
+foreach my $name (sort keys %seen)
+{
+	comes_to("SELECT string_agg(ids, ', ' ORDER BY n) FROM $name", $seen{$name}, "$name: what can be read is delivered");
+	comes_to(failed($name), join(', ', ('RetryAttemptsExhausted 2 1 INSERT t') x 2),
+		"$name: what cannot is given up, after two attempts");
+}
+comes_to(q{SELECT string_agg(id, ' ' ORDER BY id) FROM lanes, string_to_table(ids, ' ') id}, '1 2 4 6', 'lanes: what can be read is delivered');
+comes_to(failed('lanes'), join(', ', ('RetryAttemptsExhausted 2 1 INSERT t') x 2), 'lanes: what cannot is given up once');
+
+comes_to('SELECT string_agg(ids, $$, $$ ORDER BY n) FROM aged', '1 2', 'without a limit a record is tried on');
+comes_to(qq{SELECT state, attempts > 2, last_error ~ 'descriptor', batches_failed FROM ddbstreams.mapping_stats
+	WHERE mapping = '$mappings{aged}'}, 'retrying|t|t|0', '... its attempts and its error are shown');
+sql(q{ALTER SYSTEM SET ddbstreams.clock_offset = '2h'; SELECT pg_reload_conf()});
+comes_to(qq{SELECT string_agg(DISTINCT failure #>> '{requestContext,condition}', ' '), sum(jsonb_array_length(records))
+	FROM ddbstreams.failed_batches WHERE mapping = '$mappings{aged}'}, 'RecordAgeExceeded|4', '... until it is too old');
+
+$node->stop;
+done_testing();
