@@ -468,16 +468,18 @@ runs('three', '... for all');
 # A parallel query takes the slot, whose end the launcher is not told of.
 $node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 1h');
 $node->reload;
+my $always_parallel = $node->pg_version < 16 ? 'force_parallel_mode' : 'debug_parallel_query';
 my $sleeping = q{SELECT count(*) FROM pg_stat_activity
 	WHERE backend_type = 'parallel worker' AND wait_event = 'PgSleep'};
+my $anybody_sleeps = q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'};
 my $sleeper = session($node);
 for (my $end = time() + patience(); sql($sleeping) eq '0' && time() < $end;)
 {
 	# it sleeps by itself while maintenance has the slot
 	sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
 		WHERE backend_type = 'client backend' AND wait_event = 'PgSleep'});
-	$sleeper->query_until(qr/asleep/, "SET force_parallel_mode = on;\n\\echo asleep\nSELECT pg_sleep(600);\n");
-	for (my $soon = time() + 2; sql($sleeping) eq '0' && time() < $soon; usleep(20_000)) { }
+	$sleeper->query_until(qr/asleep/, "SET $always_parallel = on;\n\\echo asleep\nSELECT pg_sleep(600);\n");
+	$node->poll_query_until('postgres', $anybody_sleeps) or last;
 }
 is(sql($sleeping), '1', 'a parallel query has the only slot');
 $before = sql('SELECT clock_timestamp()');
