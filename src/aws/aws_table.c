@@ -163,7 +163,7 @@ append_sizes(StringInfo response, Relation rel)
  * has made the server: a time before the table, and the same in every answer.
  */
 static TimestampTz
-creation_time(Oid table_oid, Snapshot snapshot)
+table_creation_time(Oid table_oid, Snapshot snapshot)
 {
 	List *streams = stream_catalog_list(table_oid, snapshot);
 
@@ -266,7 +266,7 @@ append_table(StringInfo response, const char *member, Relation rel,
 	append_table_key(response, key, is_enabled ? latest : NULL);
 	aws_response_string(response, "TableStatus", "ACTIVE");
 	aws_response_time(response, "CreationDateTime",
-					  creation_time(table_oid, snapshot));
+					  table_creation_time(table_oid, snapshot));
 	append_billing(response);
 	append_sizes(response, rel);
 	aws_response_string(response, "TableArn",

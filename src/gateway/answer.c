@@ -144,19 +144,27 @@ clear_result(void *result)
 	PQclear(result);
 }
 
-/* Makes a response of the first value of a result, which it takes. */
+struct MHD_Response *
+answer_response_of(PGresult *result)
+{
+	struct MHD_Response *response;
+
+	response = MHD_create_response_from_buffer_with_free_callback_cls(
+		(size_t) PQgetlength(result, 0, 0), PQgetvalue(result, 0, 0), clear_result,
+		result);
+	if (response == NULL)
+		PQclear(result);
+	return response;
+}
+
 static void
 respond_with_result(Request *request, unsigned status, PGresult *result)
 {
-	char  *body = PQgetvalue(result, 0, 0);
-	size_t length = (size_t) PQgetlength(result, 0, 0);
+	const char *body = PQgetvalue(result, 0, 0);
+	size_t		length = (size_t) PQgetlength(result, 0, 0);
 
-	request->response =
-		MHD_create_response_from_buffer_with_free_callback_cls(length, body,
-															   clear_result, result);
-	if (request->response == NULL)
-		PQclear(result);
-	else
+	request->response = answer_response_of(result);
+	if (request->response != NULL)
 		finish(request, status, json_type(request), body, length);
 }
 

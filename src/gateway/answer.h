@@ -11,6 +11,12 @@
 #include "gateway/http_request.h"
 
 /*
+ * Makes a response of the first value of a result, whose memory becomes the
+ * response's.  If there is no memory it returns NULL, and clears the result.
+ */
+extern struct MHD_Response *answer_response_of(PGresult *result);
+
+/*
  * The answer of an operation: the first value of a result, whose memory
  * becomes the response's.  The result must not be used after that.
  */

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gateway/answer.h"
 #include "gateway/console_files.h"
 #include "gateway/console_session.h"
 #include "gateway/gateway_console.h"
@@ -118,24 +119,14 @@ answer_static(Request *request, unsigned status, const char *content_type,
 		set_headers(request, content_type, cache);
 }
 
-static void
-clear_result(void *result)
-{
-	PQclear(result);
-}
-
 /* Answers with the first value of a result, whose memory becomes the answer's. */
 static void
 answer_value(Request *request, unsigned status, PGresult *result)
 {
 	request->status = status;
 	request->result = status < 400 ? "ok" : "HTTPError";
-	request->response = MHD_create_response_from_buffer_with_free_callback_cls(
-		(size_t) PQgetlength(result, 0, 0), PQgetvalue(result, 0, 0), clear_result,
-		result);
-	if (request->response == NULL)
-		PQclear(result);
-	else
+	request->response = answer_response_of(result);
+	if (request->response != NULL)
 		set_headers(request, TYPE_JSON, "no-store");
 }
 

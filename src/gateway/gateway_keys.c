@@ -183,7 +183,7 @@ parse_file(const char *file, char *text, KeyTable *table)
  * or others than its owner can.
  */
 static char *
-read_file(const char *file)
+read_key_file(const char *file)
 {
 	int			fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat status;
@@ -220,7 +220,7 @@ read_file(const char *file)
 bool
 keys_load(const char *file)
 {
-	char	*text = read_file(file);
+	char	*text = read_key_file(file);
 	KeyTable table = {0};
 	bool	 done = false;
 

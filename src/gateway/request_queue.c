@@ -61,7 +61,7 @@ append_to(Request **head, Request **tail, Request *request)
 }
 
 static Request *
-take_first(Request **head)
+take_first_request(Request **head)
 {
 	Request *request = *head;
 
@@ -135,7 +135,7 @@ static void
 give_up_slot(Request *request)
 {
 	DatabasePool *pool = request->pool;
-	Request		 *next = take_first(&pool->waiting_head);
+	Request		 *next = take_first_request(&pool->waiting_head);
 
 	request->has_slot = false;
 	if (next == NULL)
@@ -153,7 +153,7 @@ wake_sleeping(long now)
 {
 	while (sleeping != NULL && sleeping->wake_at <= now)
 	{
-		Request *request = take_first(&sleeping);
+		Request *request = take_first_request(&sleeping);
 
 		request->expires_at = now + WAIT_TIME;
 		admit(request);
@@ -166,7 +166,7 @@ take_expired(Request **head, long now, Request **expired)
 {
 	while (*head != NULL && (*head)->expires_at <= now)
 	{
-		Request *request = take_first(head);
+		Request *request = take_first_request(head);
 
 		if (request->has_slot)
 			give_up_slot(request);
@@ -189,7 +189,7 @@ request_queue_tick(void)
 	pthread_mutex_unlock(&mutex);
 	while (expired != NULL)
 	{
-		Request *request = take_first(&expired);
+		Request *request = take_first_request(&expired);
 
 		answer_error(request, "InternalServerError", NULL);
 		request_done(request);
@@ -225,7 +225,7 @@ work_on(Request *request)
 
 /* Waits until there may be something to do. */
 static void
-wait_for_work(void)
+wait_for_request(void)
 {
 	n_idle_workers++;
 	if (sleeping != NULL)
@@ -250,11 +250,11 @@ worker_main(void *arg)
 		Request *request;
 
 		wake_sleeping(clock_ms());
-		request = take_first(&ready_head);
+		request = take_first_request(&ready_head);
 		if (request != NULL)
 			work_on(request);
 		else
-			wait_for_work();
+			wait_for_request();
 	}
 	return NULL;
 }

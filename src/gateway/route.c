@@ -86,7 +86,7 @@ static const Statement list_statement = {
 	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}};
 
 static const Operation *
-find_operation(Protocol protocol, const char *name)
+find_route(Protocol protocol, const char *name)
 {
 	for (const Operation *operation = route_operations; operation->name != NULL;
 		 operation++)
@@ -177,7 +177,7 @@ reject_encoding(Request *request)
 static bool
 use_operation(Request *request, const char *name, const Statement *statement)
 {
-	request->operation = find_operation(request->protocol, name);
+	request->operation = find_route(request->protocol, name);
 	request->statement = statement;
 	set_param(request, 0, name);
 	return true;

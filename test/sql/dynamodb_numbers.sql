@@ -1,7 +1,7 @@
 -- ddbstreams.dynamodb_numbers: numbers as DynamoDB can hold them.
 --
--- To see it fail: test/mutations/run dynamodb-numbers-rendered-as-captured,
--- dynamodb-numbers-as-they-are.
+-- To see it fail: test/mutations/run dynamodb-numbers-as-they-are
+-- dynamodb-numbers-rendered-as-captured.
 
 set client_min_messages = warning;
 create extension if not exists ddbstreams;

@@ -1,7 +1,7 @@
 -- ddbstreams.user_identity: on whose behalf a row was changed.
 --
--- To see it fail: test/mutations/run identity-not-captured,
--- identity-as-in-events.
+-- To see it fail: test/mutations/run identity-as-in-events
+-- identity-not-captured.
 
 set client_min_messages = warning;
 create extension if not exists ddbstreams;

@@ -11,7 +11,7 @@ written to a table, alone and in json, arrays and composite types, and read:
   fewer;
 * any other number is S, as it is without the setting.
 
-To see it fail: test/mutations/run dynamodb-numbers-as-they-are,
+To see it fail: test/mutations/run dynamodb-numbers-as-they-are
 dynamodb-numbers-rendered-as-captured.
 """
 

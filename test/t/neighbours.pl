@@ -2,8 +2,8 @@
 # background workers.  test/neighbours runs the real ones; here an extension is
 # made up.
 #
-# To see it fail: test/mutations/run taken-over-unnoticed
-# subscription-with-own-tables.
+# To see it fail: test/mutations/run subscription-with-own-tables
+# taken-over-unnoticed.
 
 use strict;
 use warnings;
