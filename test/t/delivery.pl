@@ -460,9 +460,18 @@ make_table('family', 1);
 sql(q{INSERT INTO family SELECT i, 1 FROM generate_series(1, 20) i; UPDATE family_mood SET poison = 20});
 $uuid = make_mapping('family', q{batch_size => 7});
 comes_to(q{SELECT count(*) FROM family_seen}, '14', 'blocked near the end of the parent');
+# When a mapping that nothing blocks has come to the children, the dispatcher has
+# looked at them for the other one, too.
+my $witness = sql(q{
+	CREATE TABLE family_passed (id text);
+	CREATE FUNCTION family_witness(event jsonb) RETURNS void LANGUAGE sql AS
+		$$ INSERT INTO family_passed SELECT r->>'eventID' FROM jsonb_array_elements(event->'Records') r $$;
+	SELECT ddbstreams.create_event_source_mapping('family_witness', ddbstreams.latest_stream_arn('family'), 'TRIM_HORIZON')});
 sql(q{SELECT ddbstreams.split_shard(ddbstreams.latest_stream_arn('family'), shard_id)
 	FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn('family'))});
 sql(q{UPDATE family SET v = 2});
+comes_to(q{SELECT count(*) FROM family_passed}, '40', 'another mapping goes on to the children');
+sql(qq{SELECT ddbstreams.delete_event_source_mapping('$witness')});
 comes_to(stats($uuid, q{string_agg(state, ' ' ORDER BY state)}), 'retrying waiting waiting', 'the children wait');
 is(sql(q{SELECT count(*) FROM family_seen}), '14', '... for the parent');
 sql(q{UPDATE family_mood SET poison = NULL});

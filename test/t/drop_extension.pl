@@ -114,6 +114,8 @@ like(error(q{SET lock_timeout = '100ms'; DROP EXTENSION ddbstreams}), qr/lock ti
 $holder->query_safe('COMMIT');
 $holder->quit;
 isnt(sql(q{SELECT count(*) FROM pg_extension WHERE extname = 'ddbstreams'}), '0', '... and the extension is there');
+like(streams(), qr/a DISABLED/, '... without the streams that were reached');
+is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'a'::regclass AND NOT tgisinternal}), '0', '... and their triggers');
 sql('INSERT INTO b VALUES (1)');
 is(sql('SELECT count(*) FROM ddbstreams.changes(null::b)'), '1', '... and captures the table that was not reached');
 
