@@ -7,7 +7,10 @@ so long as all are in the same element of each array that they share.  That is
 event-ruler's own algorithm; filter_match.c does it in another way.  Patterns
 that are damaged at random must end in a clean error or a result.
 
-To see it fail: test/mutations/run 'filter-*'.
+To see it fail: test/mutations/run filter-absent-beside-present
+filter-absent-from-one filter-always-decided filter-any-element
+filter-first-way-only filter-numbers-as-text filter-numbers-by-value
+filter-object-is-leaf filter-or-forgets.
 """
 
 import decimal
