@@ -122,6 +122,7 @@ CREATE TABLE ddbstreams_shards.shard (
 COMMENT ON TABLE ddbstreams_shards.shard IS 'shards; see ddbstreams.describe_stream()';
 CREATE UNIQUE INDEX shard_pkey ON ddbstreams_shards.shard (shard_no, version);
 CREATE UNIQUE INDEX shard_stream_id_idx ON ddbstreams_shards.shard (stream_id, shard_id, version);
+CREATE INDEX shard_parent_shard_id_idx ON ddbstreams_shards.shard (stream_id, parent_shard_id);
 ALTER TABLE ddbstreams_shards.shard REPLICA IDENTITY NOTHING;
 
 -- descriptor_id		hash of content; two rows of one id are alike
@@ -597,6 +598,7 @@ From DynamoDB''s ListStreams.';
 
 CREATE FUNCTION ddbstreams.describe_stream(
 	stream_arn text,
+	children_of text DEFAULT NULL,
 	OUT shard_id text,
 	OUT parent_shard_id text,
 	OUT starting_sequence_number text,
@@ -606,11 +608,13 @@ CREATE FUNCTION ddbstreams.describe_stream(
 	RETURNS SETOF record
 	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_describe_stream';
-COMMENT ON FUNCTION ddbstreams.describe_stream(text) IS
+COMMENT ON FUNCTION ddbstreams.describe_stream(text, text) IS
 'The shards of a stream in the order of their ids. A child''s id sorts after its parent''s.
 
 Arguments:
 stream_arn: the stream.
+children_of: the id of a shard, whose children alone are returned; none if it has none or
+  is not there; null: all shards.
 
 Columns:
 shard_id: the shard.

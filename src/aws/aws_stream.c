@@ -211,17 +211,20 @@ append_shards(StringInfo response, const StreamInfo *stream, const char *start,
 	const ShardInfo *last = NULL;
 	bool			 has_more = false;
 	int				 count = 0;
+	List			*shards;
 	ListCell		*lc;
 
+	if (parent == NULL)
+		shards = shard_catalog_list(stream->stream_id, statement_snapshot());
+	else
+		shards = shard_catalog_children(stream->stream_id, parent,
+										statement_snapshot());
 	aws_response_open(response, "Shards", '[');
-	foreach (lc, shard_catalog_list(stream->stream_id, statement_snapshot()))
+	foreach (lc, shards)
 	{
 		const ShardInfo *shard = lfirst(lc);
 
 		if (start != NULL && strcmp(shard->shard_id, start) <= 0)
-			continue;
-		if (parent != NULL && (shard->parent_shard_id == NULL ||
-							   strcmp(shard->parent_shard_id, parent) != 0))
 			continue;
 		if (count == limit)
 		{

@@ -98,6 +98,22 @@ shard_catalog_list(int64 stream_id, Snapshot snapshot)
 }
 
 List *
+shard_catalog_children(int64 stream_id, const char *shard_id, Snapshot snapshot)
+{
+	ScanKeyData keys[2];
+	List	   *shards;
+
+	ScanKeyInit(&keys[0], Anum_shard_stream_id, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(stream_id));
+	ScanKeyInit(&keys[1], Anum_shard_parent_shard_id, BTEqualStrategyNumber,
+				F_TEXTEQ, CStringGetTextDatum(shard_id));
+	shards = catalog_table_read(&versioned_shards, "parent_shard_id_idx", 2, keys,
+								snapshot);
+	list_sort(shards, compare_ids);
+	return shards;
+}
+
+List *
 shard_catalog_open(int64 stream_id, Snapshot snapshot)
 {
 	List	 *shards = shards_of_stream(stream_id, snapshot);

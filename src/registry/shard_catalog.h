@@ -40,6 +40,13 @@ typedef struct ShardInfo
 extern List *shard_catalog_list(int64 stream_id, Snapshot snapshot);
 
 /*
+ * Returns the shards that follow a shard of a stream, in the order of their
+ * ids.  It reads no others.
+ */
+extern List *shard_catalog_children(int64 stream_id, const char *shard_id,
+									Snapshot snapshot);
+
+/*
  * Returns the open shards of a stream, in the order of their ranges, which is
  * the one in which writers lock them.
  */

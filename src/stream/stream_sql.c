@@ -180,22 +180,30 @@ hash_range_datum(const ShardInfo *shard)
 }
 
 /*
- * describe_stream(stream_arn text) returns setof record
+ * describe_stream(stream_arn text, children_of text) returns setof record
  *
- * Returns the shards of a stream in the order of their ids.
+ * Returns the shards of a stream, or the children of one, in the order of
+ * their ids.
  */
 Datum
 ddbstreams_describe_stream(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	StreamInfo	  *stream;
+	List		  *shards;
 	ListCell	  *lc;
 
 	require_argument(fcinfo, 0, "streamArn");
 	InitMaterializedSRF(fcinfo, 0);
 	stream = stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 								  statement_snapshot());
-	foreach (lc, shard_catalog_list(stream->stream_id, statement_snapshot()))
+	if (PG_ARGISNULL(1))
+		shards = shard_catalog_list(stream->stream_id, statement_snapshot());
+	else
+		shards = shard_catalog_children(stream->stream_id,
+										text_to_cstring(PG_GETARG_TEXT_PP(1)),
+										statement_snapshot());
+	foreach (lc, shards)
 	{
 		ShardInfo *shard = lfirst(lc);
 		Datum	   values[6];

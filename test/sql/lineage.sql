@@ -1,5 +1,7 @@
 -- Lineage: split_shard, roll_over, what descriptions, iterators and changes()
 -- say of parents and children.
+--
+-- To see it fail: test/mutations/run children-of-ignored.
 
 \pset format unaligned
 \pset tuples_only on
@@ -210,6 +212,37 @@ select count(*) from ddbstreams.describe_stream(:'arn') where ending_sequence_nu
 \set VERBOSITY sqlstate
 select ddbstreams.roll_over(:'arn');
 drop table events, narrow;
+\set VERBOSITY default
+
+--
+-- The children of one shard
+--
+
+create table family (id int primary key);
+select ddbstreams.enable_stream('family', shard_count => 2) as arn \gset
+select min(shard_id) as first, max(shard_id) as second from ddbstreams.describe_stream(:'arn') \gset
+select ddbstreams.roll_over(:'arn');
+select shard_id as child from ddbstreams.describe_stream(:'arn') where parent_shard_id = :'first' \gset
+select count(*) from ddbstreams.split_shard(:'arn', :'child');
+-- as a look at all shards says, and as aws() says
+create function children(arn text, parent text) returns table (count bigint, same bool, same_aws bool) language sql as $$
+    select count(*), array_agg(shard_id) is not distinct from (
+               select array_agg(shard_id order by shard_id) from ddbstreams.describe_stream(arn) where parent_shard_id = parent),
+           array_agg(shard_id) is not distinct from (
+               select array_agg(s->>'ShardId' order by n) from json_array_elements(ddbstreams.aws('DescribeStream', json_build_object(
+                   'StreamArn', arn, 'ShardFilter', json_build_object('Type', 'CHILD_SHARDS', 'ShardId', parent)))
+                   #> '{StreamDescription,Shards}') with ordinality as t(s, n))
+    from ddbstreams.describe_stream(arn, children_of => parent)
+$$;
+select c.* from ddbstreams.describe_stream(:'arn') as d, children(:'arn', d.shard_id) as c order by d.shard_id;
+select count(*) from ddbstreams.describe_stream(:'arn', null);
+select count(*) from ddbstreams.describe_stream(:'arn', '');
+select count(*) from ddbstreams.describe_stream(:'arn', 'shardId-00000000000000000000-00000000');
+-- another stream's shard has none here
+select ddbstreams.disable_stream('family') = :'arn' as disabled;
+select ddbstreams.enable_stream('family', shard_count => 1) as next \gset
+select count(*) from ddbstreams.describe_stream(:'next', :'first');
+drop table family;
 
 \set VERBOSITY terse
 drop schema lineage cascade;
