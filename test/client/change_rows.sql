@@ -1,7 +1,7 @@
 -- Fifty keys: each round makes the missing ones, changes all, and deletes some.
 \set ON_ERROR_STOP on
 insert into public."Orders"
-	select id, :round * 1000, id + 0.50, 'round ' || :round || ' key ' || id || ' ' || repeat('x', id % 7),
+	select id, :round * 1000, id + 0.25, 'round ' || :round || ' key ' || id || ' ' || repeat('x', id % 7),
 		array['a', null, 'b"c'], jsonb_build_object('k', jsonb_build_array(1, 2.5, null, true), 'r', :round),
 		'\x00ff10'::bytea, '2026-01-02 03:04:05.678901+00', id % 2 = 0
 	from generate_series(1, 50) id

@@ -3,6 +3,7 @@
 # Quick: yes
 # Reads: all
 
+PATH=/usr/bin:/bin
 [ "$1" != install ] || exit 0
 . "$HERE/read_cli.sh"
 # Debian 12's CLI does not look at AWS_ENDPOINT_URL

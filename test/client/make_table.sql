@@ -11,3 +11,8 @@ create table public."Orders" (
 	at timestamptz,
 	ok boolean);
 alter table public."Orders" owner to reader;
+
+-- The handler of the guide's commands.
+create or replace function public."ProcessOrderStream"(event jsonb) returns jsonb
+	language plpgsql as $$begin return null; end$$;
+alter function public."ProcessOrderStream" owner to reader;
