@@ -46,7 +46,7 @@ static int			   n_idle;
 
 /*
  * What a new session sets, unless the server does not know it, or the role or
- * the database has a limit of its own.
+ * the database has a lower limit (in milliseconds).
  */
 static const char session_settings[] =
 	"SELECT pg_catalog.set_config(s.name, v.setting, false)"
@@ -54,11 +54,12 @@ static const char session_settings[] =
 	" (VALUES ('ddbstreams.dynamodb_numbers', 'on', false),"
 	" ('ddbstreams.default_shard_count', $1::pg_catalog.text, false),"
 	" ('search_path', $2, false),"
-	" ('statement_timeout', '30s', true), ('lock_timeout', '10s', true))"
+	" ('statement_timeout', '30000', true), ('lock_timeout', '10000', true))"
 	" v (name, setting, is_limit)"
 	" WHERE s.name OPERATOR(pg_catalog.=) v.name"
 	" AND v.setting IS NOT NULL"
-	" AND (NOT v.is_limit OR s.setting OPERATOR(pg_catalog.=) '0')";
+	" AND (NOT v.is_limit OR s.setting::pg_catalog.int8 OPERATOR(pg_catalog.=) 0"
+	" OR s.setting::pg_catalog.int8 OPERATOR(pg_catalog.>) v.setting::pg_catalog.int8)";
 
 /* --- pools ------------------------------------------------------------- */
 

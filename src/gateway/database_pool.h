@@ -10,6 +10,7 @@
 #ifndef DDBSTREAMS_DATABASE_POOL_H
 #define DDBSTREAMS_DATABASE_POOL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -45,6 +46,7 @@ typedef struct DatabasePool
 	int					 limit;		  /* of connections in use */
 	char			   **keywords;
 	char			   **values;
+	atomic_long			 complained_at; /* the log said that it cannot connect */
 	/* of request_queue.c, under its mutex */
 	int				n_running;
 	struct Request *waiting_head;

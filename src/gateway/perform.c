@@ -365,6 +365,21 @@ run_statement(Request *request, DatabaseConnection *connection)
 	return step;
 }
 
+/* Logs why a role cannot connect, once in a second. */
+static void
+complain(DatabasePool *pool, const char *error)
+{
+	long now = clock_ms();
+	long last = pool->complained_at;
+
+	if ((last != 0 && now - last < 1000) ||
+		!atomic_compare_exchange_strong(&pool->complained_at, &last, now))
+		return;
+	gateway_log("cannot connect to the database%s%s: %s",
+				pool->role != NULL ? " as " : "",
+				pool->role != NULL ? pool->role : "", error);
+}
+
 PerformStep
 perform_run(Request *request)
 {
@@ -373,9 +388,7 @@ perform_run(Request *request)
 	PerformStep			step = PERFORM_ANSWERED;
 
 	if (connection == NULL)
-		gateway_log("cannot connect to the database%s%s: %s",
-					request->pool->role != NULL ? " as " : "",
-					request->pool->role != NULL ? request->pool->role : "", error);
+		complain(request->pool, error);
 	if (request->operation->kind == OPERATION_METRICS)
 		metrics_answer(request, connection);
 	else if (connection == NULL)

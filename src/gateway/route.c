@@ -363,6 +363,26 @@ answer_options(Request *request)
 	return false;
 }
 
+/* Is the body said to be JSON? */
+static bool
+is_json(const Request *request)
+{
+	static const char *const types[] = {"application/json", "application/x-amz-json-1.0"};
+	const char				*type = request_header(request, "Content-Type");
+	size_t					 length;
+
+	if (type == NULL)
+		return false;
+	type += strspn(type, " \t");
+	length = strcspn(type, "; \t");
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+	{
+		if (strlen(types[i]) == length && strncmp(type, types[i], length) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_get(const Request *request)
 {
@@ -374,7 +394,6 @@ static bool
 route_other(Request *request)
 {
 	const char *path = request->path;
-	const char *type = request_header(request, "Content-Type");
 
 	if (is_get(request) && ends_with(path, "/healthz"))
 		return use_operation(request, "healthz", NULL);
@@ -385,9 +404,7 @@ route_other(Request *request)
 	if (is_get(request) && strcmp(path, "/") == 0)
 		answer_text(request, MHD_HTTP_OK, "text/plain", HEALTHY, strlen(HEALTHY));
 	else if (strcmp(request->method, "POST") == 0 &&
-			 (request->body_length == 0 ||
-			  (type != NULL && (strstr(type, "application/json") != NULL ||
-								strstr(type, "application/x-amz-json-1.0") != NULL))))
+			 (request->body_length == 0 || is_json(request)))
 		answer_error(request, "UnknownOperationException", NULL);
 	else
 		answer_not_found(request);

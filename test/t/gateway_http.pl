@@ -124,11 +124,10 @@ is(lambda($gateway, 'POST', '', 'x' x 2_000_000)->{headers}{'x-amzn-errortype'},
 is(aws($gateway, 'ListStreams', {}, headers => { 'X-A' => 'x' x 12_000 })->{status}, 200, 'large headers');
 is(aws($gateway, 'ListStreams', {}, headers => { 'X-A' => 'x' x 16_384 })->{status}, 431, 'headers that are too large');
 is(raw("GET / HTTP/1.1\r\n${host}X-A: " . 'x' x 100_000 . "\r\n\r\n")->{status}, 431, 'headers without an end');
-$answer = raw("POST / HTTP/1.1\r\n$host$host\r\n");
-is($answer->{status}, 400, 'Host twice');
-like($answer->{body}, qr/__type/, 'Host twice: the error has the form of AWS');
-is(raw("POST / HTTP/1.1\r\n${host}X-Amz-Target: a.b\r\nX-Amz-Target: c.d\r\nContent-Length: 0\r\n\r\n")->{status},
-	400, 'X-Amz-Target twice');
+is(raw("POST / HTTP/1.1\r\n$host$host\r\n")->{status}, 400, 'Host twice');
+$answer = raw("POST / HTTP/1.1\r\n${host}X-Amz-Target: a.b\r\nX-Amz-Target: c.d\r\nContent-Length: 0\r\n\r\n");
+is($answer->{status}, 400, 'X-Amz-Target twice');
+like($answer->{body}, qr/__type/, 'X-Amz-Target twice: the error has the form of AWS');
 is( raw("POST / HTTP/1.1\r\n${host}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")->{status},
 	400, 'Content-Length and Transfer-Encoding');
 is(raw("POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")->{status},
@@ -143,6 +142,16 @@ foreach my $method ('PUT', 'DELETE', 'OPTIONS', 'TRACE', 'STRANGEMETHODNAME')
 {
 	$answer = call($gateway, $method, '/', no_sign => 1);
 	like("$answer->{status} $answer->{body}", qr/^(404 <UnknownOperationException|400 .*Unknown method)/, "$method /");
+}
+foreach my $type ('text/plain', 'application/x-amz-json-1.1', 'application/jsonx')
+{
+	is(call($gateway, 'POST', '/', body => '{}', no_sign => 1, headers => { 'Content-Type' => $type })->{status},
+		404, "a body of another type: $type");
+}
+foreach my $type ('application/json', ' application/x-amz-json-1.0 ; charset=x')
+{
+	is(call($gateway, 'POST', '/', body => '{}', no_sign => 1, headers => { 'Content-Type' => $type })->{status},
+		400, "JSON without a target: $type");
 }
 is(call($gateway, 'GET', '/nothing', no_sign => 1)->{status}, 404, 'GET of something else');
 is(call($gateway, 'GET', "/%00%ff/../../etc/passwd?%", no_sign => 1)->{status}, 404, 'a strange path');
