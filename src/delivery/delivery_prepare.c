@@ -593,6 +593,7 @@ delivery_prepare(DeliveryStep *step)
 			step->verdict = call_verdict_take(step->unit, step->position->call_no);
 		step->has_verdict = true;
 		verdict = step->verdict;
+		step->is_serial = verdict == CALL_EXCUSED;
 		step->position->in_call = false;
 		step->position_changed = true;
 		if (step->position->giving_up == NULL && find_ended_call(step, verdict))
@@ -601,6 +602,7 @@ delivery_prepare(DeliveryStep *step)
 			return;
 		}
 	}
+	step->is_serial |= step->position->crashes > 0;
 	catch_up_with_horizon(step);
 	if (step->position->giving_up != NULL)
 		prepare_give_up(step, verdict != CALL_GUILTY && verdict != CALL_TIMED_OUT);

@@ -30,6 +30,7 @@
 #include "delivery/call_verdict.h"
 #include "delivery/delivery_answer.h"
 #include "delivery/delivery_call.h"
+#include "delivery/delivery_parallel.h"
 #include "delivery/delivery_redrive.h"
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_lock.h"
@@ -345,6 +346,7 @@ delivery_redrive_step(const DeliveryUnit *unit)
 	if (!calls)
 		return outcome;
 
+	delivery_parallel_allow(!redrive.batch->in_call);
 	call_verdict_begin(unit, number_of_batch(redrive.batch));
 	PG_TRY();
 	{

@@ -18,6 +18,7 @@
 #include "base/own_transaction.h"
 #include "delivery/call_verdict.h"
 #include "delivery/delivery_call.h"
+#include "delivery/delivery_parallel.h"
 #include "delivery/delivery_perform.h"
 #include "delivery/delivery_prepare.h"
 #include "delivery/delivery_run.h"
@@ -147,6 +148,7 @@ try_to_perform(DeliveryStep *step)
 {
 	ErrorData *volatile error = NULL;
 
+	delivery_parallel_allow(!step->is_serial);
 	call_verdict_begin(step->unit, step->position->call_no);
 	PG_TRY();
 	{

@@ -54,6 +54,7 @@ typedef struct DeliveryStep
 	int64				  careful_to; /* as in BatchRequest */
 	bool				  has_verdict;
 	CallVerdict			  verdict;		/* of the last call, if has_verdict */
+	bool				  is_serial;	/* the call has no parallel workers */
 	bool				  has_begun;	/* an error now is the handler's */
 	bool				  has_reported; /* ... and was not raised by it */
 	bool				  is_read_only; /* by settings, not by the handler */

@@ -26,6 +26,7 @@
 
 #include "delivery/call_verdict.h"
 #include "delivery/delivery_call.h"
+#include "delivery/delivery_parallel.h"
 #include "delivery/delivery_process.h"
 #include "delivery/delivery_redrive.h"
 #include "delivery/delivery_run.h"
@@ -130,6 +131,7 @@ handler_worker_main(Datum main_arg)
 	worker_slots_fix_settings();
 	handler_mailbox_connected();
 	delivery_call_init();
+	delivery_parallel_init();
 	keep_freed_memory();
 
 	for (;;)
