@@ -1,6 +1,8 @@
 -- A tool that makes a table anew copies its triggers one by one, as
 -- undistribute_table of Citus does: the first one brings the stream, which makes
 -- the second.
+--
+-- To see it fail: test/mutations/run copied-trigger-is-made-twice.
 
 \pset format unaligned
 \pset tuples_only on

@@ -3,7 +3,8 @@
 # windows, filters, lanes, lineage, the horizon.
 #
 # To see it fail: test/mutations/run attempts-kept-after-part
-# bisect-without-half delivery-children-first lanes-divided-at-once
+# bisect-without-half delivery-children-first failure-always-unhandled
+# failure-counts-from-zero lanes-divided-at-once
 # position-saved-before-call records-given-up-not-counted
 # unknown-identifier-is-success.
 
