@@ -143,7 +143,7 @@ select ddbstreams.aws('ListStreams')::jsonb ? 'Streams';
 select ddbstreams.create_event_source_mapping('handler', ddbstreams.latest_stream_arn('orders'), 'LATEST', enabled => false) as uuid \gset
 create function filter(pattern text) returns text language plpgsql as $$
 begin
-    perform ddbstreams.update_event_source_mapping((select uuid from ddbstreams.list_event_source_mappings()),
+    perform ddbstreams.update_event_source_mapping((select uuid from ddbstreams.list_event_source_mappings(ddbstreams.latest_stream_arn('orders'))),
         filter_criteria => jsonb_build_object('Filters', jsonb_build_array(jsonb_build_object('Pattern', pattern))));
     return pattern;
 end $$;
