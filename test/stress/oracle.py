@@ -1017,7 +1017,9 @@ def postmaster():
 def kill_server():
     """kill -9 of the postmaster and of all of its processes."""
     pid = postmaster()
-    os.kill(pid, signal.SIGSTOP)            # no more children
+    os.kill(pid, signal.SIGSTOP)
+    while state_of(pid) not in 'TZ':        # from then on it has no more children
+        time.sleep(0.01)
     with open('/proc/%d/task/%d/children' % (pid, pid)) as file:
         children = [int(child) for child in file.read().split()]
     for process in [pid] + random.sample(children, len(children)):
@@ -1026,16 +1028,17 @@ def kill_server():
         except ProcessLookupError:
             pass
     for process in [pid] + children:
-        while os.path.exists('/proc/%d' % process) and not is_zombie(process):
+        while state_of(process) not in 'Z':
             time.sleep(0.01)
 
 
-def is_zombie(pid):
+def state_of(pid):
+    """T is stopped, Z dead but not buried; empty if there is no such process."""
     try:
         with open('/proc/%d/stat' % pid) as file:
-            return file.read().rpartition(')')[2].split()[0] == 'Z'
+            return file.read().rpartition(')')[2].split()[0]
     except OSError:
-        return True
+        return ''
 
 
 def start_server():

@@ -181,13 +181,15 @@ sub kill_server
 
 	$postmaster =~ s/\n.*//s;
 	kill('STOP', $postmaster);
+	# from then on it has no more children
+	usleep(10_000) while state_of($postmaster) =~ /[^TZ]/;
 	@pids = split(/\s+/, slurp_file("/proc/$postmaster/task/$postmaster/children"));
 	kill('STOP', @pids);
 	kill('KILL', @pids);
 	$node->kill9;
 	foreach my $pid ($postmaster, @pids)
 	{
-		usleep(10_000) while -d "/proc/$pid" && !is_zombie($pid);
+		usleep(10_000) while state_of($pid) =~ /[^Z]/;
 	}
 	# A container's init may be slow to bury the postmaster.
 	unlink($node->data_dir . "/postmaster.pid");
@@ -195,14 +197,16 @@ sub kill_server
 	return;
 }
 
-sub is_zombie
+# A process's state, as the kernel writes it: T is stopped, Z dead but not buried;
+# empty if there is no such process.
+sub state_of
 {
 	my ($pid) = @_;
 
-	open(my $file, '<', "/proc/$pid/stat") or return 1;
-	my $line = <$file>;
+	open(my $file, '<', "/proc/$pid/stat") or return '';
+	my $line = <$file> // '';
 	close($file);
-	return !defined $line || $line =~ /\) Z /;
+	return $line =~ /.*\) (\w)/ ? $1 : '';
 }
 
 1;
