@@ -172,10 +172,13 @@ begin
         for name in select proname from pg_proc where pronamespace = 'ddbstreams'::regnamespace order by proname collate "C" loop
             perform fuzz.try(fuzz.round(name));
         end loop;
-        -- some of the streams may have been disabled
+        -- some of the streams may have been disabled, or have expired by now
         if i % 20 = 0 then
             perform fuzz.try('select ddbstreams.enable_stream(''fuzz.t'', shard_count => 2)');
             perform fuzz.try('select ddbstreams.enable_stream(''fuzz.part'', shard_count => 1)');
+            insert into fuzz.texts values ('arn', ddbstreams.latest_stream_arn('fuzz.t')), ('arn', ddbstreams.latest_stream_arn('fuzz.part'));
+            perform fuzz.try(format('select ddbstreams.create_consumer(%L, ddbstreams.latest_stream_arn(''fuzz.t''))', value))
+            from fuzz.texts where kind = 'consumer';
         end if;
     end loop;
 end $$;
