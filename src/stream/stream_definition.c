@@ -24,7 +24,6 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -35,8 +34,6 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
-#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -215,45 +212,6 @@ stream_definition_is_current(const StreamInfo *stream, const List *mappings)
 	return current;
 }
 
-/*
- * Locks the row trigger of a table against other transactions that change it,
- * and returns a copy of its row; NULL if there is no such trigger, or if
- * policy is not to wait and the lock cannot be had.  Streams are altered
- * without a lock on their table, which would wait for the table's writers, or
- * for VACUUM.
- */
-static HeapTuple
-lock_row_trigger(Relation pg_trigger, Oid relid, LockWaitPolicy policy)
-{
-	HeapTuple tuple;
-
-	while ((tuple = stream_triggers_find(pg_trigger, relid,
-										 DDBSTREAMS_ROW_TRIGGER)) != NULL)
-	{
-		TM_FailureData failure;
-		Buffer		   buffer;
-		TM_Result	   result;
-
-		result = heap_lock_tuple(pg_trigger, tuple, GetCurrentCommandId(true),
-								 LockTupleNoKeyExclusive, policy, false,
-								 &buffer, &failure);
-		ReleaseBuffer(buffer);
-		if (result == TM_Ok)
-		{
-			/* Another transaction may have changed it before it was locked. */
-			return stream_triggers_find(pg_trigger, relid,
-										DDBSTREAMS_ROW_TRIGGER);
-		}
-		if (result == TM_WouldBlock)
-			return NULL;
-		if (result != TM_Updated && result != TM_Deleted)
-			elog(ERROR, "unexpected result %d of locking trigger \"%s\"", result,
-				 DDBSTREAMS_ROW_TRIGGER);
-		CHECK_FOR_INTERRUPTS();
-	}
-	return NULL;
-}
-
 static void
 replace_arguments(Relation pg_trigger, HeapTuple tuple, bytea *arguments,
 				  int count)
@@ -286,7 +244,8 @@ store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 									 mapping_catalog_list_of_stream(stream->stream_id)))
 		return 0;
 	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
-	tuple = lock_row_trigger(pg_trigger, stream->table_oid, policy);
+	tuple = stream_triggers_lock(pg_trigger, stream->table_oid,
+								 DDBSTREAMS_ROW_TRIGGER, policy);
 
 	/* Another transaction may have changed the stream before the lock. */
 	if (HeapTupleIsValid(tuple))

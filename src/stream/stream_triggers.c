@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
@@ -28,6 +29,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -114,15 +116,56 @@ stream_triggers_state(Relation rel, const char *name)
 	return TRIGGER_IS_MISSING;
 }
 
+HeapTuple
+stream_triggers_lock(Relation pg_trigger, Oid relid, const char *name,
+					 LockWaitPolicy policy)
+{
+	HeapTuple tuple;
+
+	while ((tuple = stream_triggers_find(pg_trigger, relid, name)) != NULL)
+	{
+		TM_FailureData failure;
+		Buffer		   buffer;
+		TM_Result	   result;
+
+		result = heap_lock_tuple(pg_trigger, tuple, GetCurrentCommandId(true),
+								 LockTupleNoKeyExclusive, policy, false,
+								 &buffer, &failure);
+		ReleaseBuffer(buffer);
+		if (result == TM_Ok)
+		{
+			/* Another transaction may have changed it before it was locked. */
+			return stream_triggers_find(pg_trigger, relid, name);
+		}
+		if (result == TM_WouldBlock)
+			return NULL;
+		if (result != TM_Updated && result != TM_Deleted)
+			elog(ERROR, "unexpected result %d of locking trigger \"%s\"", result,
+				 name);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return NULL;
+}
+
+/*
+ * The trigger's row is locked, too: maintenance writes definitions into it
+ * without a lock on the table (stream_definition.c).
+ */
 void
 stream_triggers_set_state(Relation rel, const char *name, char state)
 {
+	Relation pg_trigger;
+
 	if (stream_triggers_state(rel, name) == TRIGGER_IS_FOREIGN)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("trigger \"%s\" of table \"%s\" is not the one that enable_stream makes",
 						name, RelationGetRelationName(rel)),
 				 errhint("Drop or rename the trigger.")));
+	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
+	(void) stream_triggers_lock(pg_trigger, RelationGetRelid(rel), name,
+								LockWaitBlock);
+	table_close(pg_trigger, NoLock);
 	compat_enable_disable_trigger(rel, name, state, ShareRowExclusiveLock);
 	CommandCounterIncrement();
 }

@@ -8,6 +8,7 @@
 #include "base/ddbstreams.h"
 
 #include "access/htup.h"
+#include "nodes/lockoptions.h"
 #include "nodes/pg_list.h"
 #include "utils/rel.h"
 
@@ -30,6 +31,15 @@ extern HeapTuple stream_triggers_find(Relation pg_trigger, Oid relid,
  * The same for the OID of a trigger, which the present command may have made.
  */
 extern HeapTuple stream_triggers_find_by_oid(Relation pg_trigger, Oid trigger);
+
+/*
+ * Locks a trigger's row against other transactions that change it, and returns
+ * a copy of it; NULL if there is no such trigger, or if policy is not to wait
+ * and the lock cannot be had.  Streams are altered without a lock on their
+ * table, which would wait for the table's writers, or for VACUUM.
+ */
+extern HeapTuple stream_triggers_lock(Relation pg_trigger, Oid relid,
+									  const char *name, LockWaitPolicy policy);
 
 /*
  * Returns when a capture trigger of an open relation fires,
