@@ -18,49 +18,40 @@ function share(shard) {
 	return +((shard.high - shard.low) * 100).toPrecision(3) + ' %';
 }
 
-// Puts moments that are close together into one column.
+// Puts shards that were opened at nearly the same moment into one column, but a
+// child never into that of its parent.
 function columnsOf(shards) {
-	const moments = shards.map((shard) => Date.parse(shard.opened)).sort((a, b) => a - b);
+	const inOrder = shards.map((shard) => ({shard, at: Date.parse(shard.opened)}))
+		.sort((a, b) => a.at - b.at || (a.shard.id < b.shard.id ? -1 : 1));
 	const columns = [];
-	for (const moment of moments) {
-		if (!columns.length || moment - columns.at(-1).last > SAME_MOMENT) columns.push({first: moment, last: moment});
-		else columns.at(-1).last = moment;
+	const columnOf = new Map();
+	for (const {shard, at} of inOrder) {
+		if (!columns.length || at - columns.at(-1).last > SAME_MOMENT || columnOf.get(shard.parent) === columns.length - 1)
+			columns.push({first: at, last: at});
+		columns.at(-1).last = at;
+		columnOf.set(shard.id, columns.length - 1);
 	}
-	return columns;
-}
-
-function columnAt(columns, moment) {
-	let column = columns.length - 1;
-	while (column > 0 && columns[column].first > moment) column--;
-	return column;
+	return {columns, columnOf};
 }
 
 // Where each shard begins and ends, in columns; those that no longer fit are left out.
 function place(shards, width) {
-	let columns = columnsOf(shards);
-	const fitting = Math.max(1, Math.floor(width / COLUMN));
-	const left = Math.max(0, columns.length - fitting);
-	columns = columns.slice(left);
-
+	const {columns, columnOf} = columnsOf(shards);
+	const left = Math.max(0, columns.length - Math.max(1, Math.floor(width / COLUMN)));
 	const childAt = new Map();
 	for (const shard of shards) {
-		if (!shard.parent) continue;
-		const at = Date.parse(shard.opened);
-		childAt.set(shard.parent, Math.min(childAt.get(shard.parent) ?? Infinity, at));
+		if (shard.parent)
+			childAt.set(shard.parent, Math.min(childAt.get(shard.parent) ?? Infinity, columnOf.get(shard.id)));
 	}
 	const boxes = [];
 	for (const shard of shards) {
-		const opened = Date.parse(shard.opened);
-		const ended = childAt.get(shard.id);
-		if (ended !== undefined && ended < columns[0].first) continue;
-		if (ended === undefined && !shard.open && Date.parse(shard.ended) < columns[0].first) continue;
-		const begin = columnAt(columns, opened);
-		let end = columns.length;
-		if (ended !== undefined) end = columnAt(columns, ended);
-		else if (!shard.open) end = columnAt(columns, Date.parse(shard.ended)) + 1;
-		boxes.push({shard, begin, end: Math.max(end, begin + 1)});
+		const begin = columnOf.get(shard.id);
+		let end = childAt.get(shard.id) ?? columns.length;
+		// closed without a child: the stream was disabled
+		while (!shard.open && !childAt.has(shard.id) && end > begin + 1 && columns[end - 1].first > Date.parse(shard.ended)) end--;
+		if (end > left) boxes.push({shard, begin: Math.max(begin - left, 0), end: end - left});
 	}
-	return {columns, boxes, left};
+	return {columns: columns.slice(left), boxes, left};
 }
 
 export function makeLineage(choose) {

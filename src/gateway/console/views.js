@@ -142,7 +142,7 @@ export function streamView(main, [arn], again) {
 		again();
 	});
 	const noRecords = make('div');
-	const readers = {mappings: mappingList(again), consumers: consumerList(again)};
+	const readers = {mappings: mappingList('h3'), consumers: consumerList('h3')};
 	const noReaders = make('div');
 	main.append(make('h1', null, tableOf(arn)), head,
 		make('h2', null, 'Shards'), lineage.element, shardPart,
@@ -296,8 +296,8 @@ function lanesOf(id) {
 	});
 }
 
-function mappingCard(item) {
-	const title = make('h3', null, item.function);
+function mappingCard(item, level) {
+	const title = make(level, {class: 'title'}, item.function);
 	const line = make('p', {class: 'row'});
 	const lag = makeChart('Lag');
 	const speed = makeChart('Records delivered');
@@ -337,13 +337,13 @@ function cardList(create) {
 	};
 }
 
-function mappingList() {
-	return cardList(mappingCard);
+function mappingList(level) {
+	return cardList((item) => mappingCard(item, level));
 }
 
 export function mappingsView(main) {
 	const found = make('p', {class: 'faint', role: 'status'});
-	const list = mappingList();
+	const list = mappingList('h2');
 	const empty = make('div');
 	main.append(make('h1', null, 'Event source mappings'), found, list.element, empty);
 	return {every: 5, async look(signal) {
@@ -373,7 +373,7 @@ function leasesOf(name) {
 	});
 }
 
-function consumerCard(item) {
+function consumerCard(item, level) {
 	const line = make('p', {class: 'row'});
 	const lag = makeChart('Lag');
 	const behind = makeChart('Records behind');
@@ -381,7 +381,7 @@ function consumerCard(item) {
 	const numbers = make('div');
 	const error = make('div');
 	const leases = leasesOf(item.id);
-	const element = make('li', {class: 'card'}, make('h3', null, item.id), line,
+	const element = make('li', {class: 'card'}, make(level, {class: 'title'}, item.id), line,
 		make('div', {class: 'charts'}, lag.element, behind.element, errors.element), numbers, error, leases.element);
 	return {element, show(now) {
 		const history = remember('consumer ' + now.id, {lag: now.lag_seconds, behind: now.lag_records, attempts: now.attempts});
@@ -396,13 +396,13 @@ function consumerCard(item) {
 	}};
 }
 
-function consumerList() {
-	return cardList(consumerCard);
+function consumerList(level) {
+	return cardList((item) => consumerCard(item, level));
 }
 
 export function consumersView(main) {
 	const found = make('p', {class: 'faint', role: 'status'});
-	const list = consumerList();
+	const list = consumerList('h2');
 	const empty = make('div');
 	main.append(make('h1', null, 'Consumer groups'), found, list.element, empty);
 	return {every: 5, async look(signal) {
@@ -454,7 +454,7 @@ function batchCard(item, ask, again) {
 			fill: (shown) => shown.list.show(answer.items),
 		};
 	});
-	const element = make('li', {class: 'card'}, make('h3', null, item.function ?? 'Mapping ' + item.mapping), line, why,
+	const element = make('li', {class: 'card'}, make('h2', {class: 'title'}, item.function ?? 'Mapping ' + item.mapping), line, why,
 		make('p', {class: 'row'}, again_, say), records.element);
 	return {element, show(now) {
 		line.replaceChildren(batchState(now), streamLink(now.arn), make('span', null, some(now.records, 'record')), make('span', {class: 'faint'}, 'failed ', time(now.failed)),
