@@ -92,9 +92,20 @@ async function look(shown) {
 		shown.timer = setTimeout(() => look(shown), shown.view.every * 1000 * Math.min(2 ** shown.failures, 16));
 }
 
+// The name of the view that the address asks for, and what follows it
+function address() {
+	try {
+		const [name, ...rest] = location.hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
+		if (Object.hasOwn(views, name)) return [name, rest];
+	} catch {
+		// it is not percent-encoded correctly
+	}
+	return ['streams', []];
+}
+
 function show() {
-	const [name, ...rest] = location.hash.replace(/^#\/?/, '').split('/');
-	const [make_, title] = views[name] ?? views.streams;
+	const [name, rest] = address();
+	const [makeView, title] = views[name];
 
 	stop();
 	main.replaceChildren();
@@ -102,12 +113,12 @@ function show() {
 	document.title = title + ' – ddbstreams';
 	for (const link of nav.children) {
 		const target = link.getAttribute('href').slice(2);
-		if (target === name || (target === 'streams' && (name === 'stream' || !views[name]))) link.setAttribute('aria-current', 'page');
+		if (target === name || (target === 'streams' && name === 'stream')) link.setAttribute('aria-current', 'page');
 		else link.removeAttribute('aria-current');
 	}
 	const shown = {view: null, abort: new AbortController(), timer: null, failures: 0, looked: false, problem: null, isBusy: false, isWanted: false};
 	present = shown;
-	shown.view = make_(main, rest.map(decodeURIComponent), () => shown === present && look(shown), ask);
+	shown.view = makeView(main, rest, () => shown === present && look(shown), ask);
 	look(shown);
 }
 

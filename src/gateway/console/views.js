@@ -448,8 +448,9 @@ function batchCard(item, ask, again) {
 		return {
 			make: () => {
 				const list = makeRecords();
-				return {list, element: make('div', null, make('pre', {class: 'mono'}, JSON.stringify(answer.failure, null, 2)),
-					answer.total > answer.items.length ? make('p', {class: 'faint'}, `The first ${answer.items.length} of ${some(answer.total, 'record')}`) : null, list.element)};
+				return {list, element: make('div', null,
+					answer.total > answer.items.length ? make('p', {class: 'faint'}, `The first ${answer.items.length} of ${some(answer.total, 'record')}`) : null,
+					list.element, make('pre', {class: 'mono'}, JSON.stringify(answer.failure, null, 2)))};
 			},
 			fill: (shown) => shown.list.show(answer.items),
 		};
