@@ -8,7 +8,7 @@ used again.  Shared buffers are few, and scans of a part of a shard leave a
 place in the middle where a synchronized scan would begin.
 
 To see it fail: test/mutations/run append-asks-free-space-map
-append-reuses-line-pointers page-not-sorted vacuum-full-begins-in-the-middle.
+append-reuses-line-pointers page-not-sorted.
 """
 
 import random

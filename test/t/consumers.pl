@@ -123,6 +123,10 @@ sql(q{SELECT pg_drop_replication_slot('slot')});
 sql(q{INSERT INTO t VALUES (16), (17)});
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 is(fails($standby, q{SELECT ddbstreams.poll('c', 'w')}), '25006', 'no poll on a standby');
+{
+	my ($status, $out, $err) = $standby->psql('postgres', q{SELECT ddbstreams.poll('c', 'w')});
+	like($err, qr/cannot execute poll\(\) in a read-only transaction/, '... which says so');
+}
 is(fails($standby, q{SELECT ddbstreams.checkpoint('c', 'w', 'x', 'y')}), '25006', 'no checkpoint');
 is(fails($standby, q{SELECT ddbstreams.create_consumer('d', ddbstreams.latest_stream_arn('t'))}), '25006', 'no create_consumer');
 is(fails($standby, q{SELECT ddbstreams.drop_consumer('c')}), '25006', 'no drop_consumer');

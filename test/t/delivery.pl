@@ -4,9 +4,8 @@
 #
 # To see it fail: test/mutations/run attempts-kept-after-part
 # bisect-without-half delivery-children-first failure-always-unhandled
-# failure-counts-from-zero lanes-divided-at-once
-# position-saved-before-call records-given-up-not-counted
-# unknown-identifier-is-success.
+# failure-counts-from-zero lanes-divided-at-once position-saved-before-call
+# records-given-up-not-counted unknown-identifier-is-success.
 
 use strict;
 use warnings;
