@@ -1225,7 +1225,8 @@ once this transaction has committed, each once. A batch that fails again stays i
 failed_batches with last_error.
 
 Batches that were delivered already, that have no records, or whose mapping has been
-deleted are left out. The records come late: changes of the same keys may have been
+deleted are left out; so are those of a stream that has expired, whose mapping can
+deliver nothing any more. The records come late: changes of the same keys may have been
 delivered before them.
 
 Arguments:

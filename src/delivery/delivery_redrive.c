@@ -98,6 +98,8 @@ ddbstreams_redrive(PG_FUNCTION_ARGS)
 							  " AND b.redriven_at IS NULL AND b.redrive_at IS NULL"
 							  " AND b.records IS NOT NULL"
 							  " AND ($uuid IS NULL OR b.id = $uuid OR b.mapping = $uuid)"
+							  " AND EXISTS (SELECT FROM ddbstreams_shards.stream AS s"
+							  "  WHERE s.stream_id = m.stream_id)"
 							  " AND pg_has_role($caller, b.role_id, 'USAGE')",
 							  &row);
 	if (count > 0)

@@ -1,6 +1,6 @@
 -- Who may do what: no function lets a role read what it may not.
 --
--- To see it fail: test/mutations/run 'definition-*'.
+-- To see it fail: test/mutations/run 'definition-*' 'redrive-*' failed-batches-without-select.
 
 \pset format unaligned
 \pset tuples_only on
@@ -261,6 +261,78 @@ set role regress_priv_reader;
 select distinct function_name, role_name from ddbstreams.mapping_stats where stream_arn = ddbstreams.latest_stream_arn('defined');
 reset role;
 revoke pg_monitor from regress_priv_reader;
+--
+-- Mappings and failed batches of other roles: by aws(), redrive() and the view
+--
+
+reset role;
+revoke execute on function handler(jsonb) from public;
+grant execute on function handler(jsonb) to regress_priv_owner;
+alter role regress_priv_other login;
+alter role regress_priv_reader login;
+select uuid as mapping from ddbstreams.list_event_source_mappings(ddbstreams.latest_stream_arn('defined')) \gset
+select ddbstreams.latest_stream_arn('defined') as arn \gset
+select test.own_sql(format($$insert into ddbstreams_shards.failed_batch
+    (id, mapping_no, mapping, role_id, stream_arn, shard_id, table_oid, failure, records, failed_at)
+    select gen_random_uuid(), mapping_no, uuid, role_id, event_source_arn, 'shardId-1', 'privileges.defined'::regclass, '{}', '[1]', now()
+    from ddbstreams_shards.mapping where uuid = %L$$, :'mapping'));
+create function attacks(arn text, mapping text) returns table (call text) language sql security definer as $$
+    select format('select ddbstreams.aws(%L, %L)', operation, request)
+    from (values ('UpdateTable', json_build_object('TableName', 'privileges.defined', 'StreamSpecification', json_build_object('StreamEnabled', false))),
+        ('UpdateTable', json_build_object('TableName', 'privileges.keyed', 'StreamSpecification',
+            json_build_object('StreamEnabled', true, 'StreamViewType', 'KEYS_ONLY'))),
+        ('CreateEventSourceMapping', json_build_object('FunctionName', 'privileges.handler', 'EventSourceArn', arn, 'StartingPosition', 'LATEST')),
+        ('GetEventSourceMapping', json_build_object('UUID', mapping)),
+        ('UpdateEventSourceMapping', json_build_object('UUID', mapping, 'Enabled', true)),
+        ('UpdateEventSourceMapping', json_build_object('UUID', mapping, 'FunctionName', 'privileges.mine')),
+        ('DeleteEventSourceMapping', json_build_object('UUID', mapping)),
+        ('ListEventSourceMappings', json_build_object('EventSourceArn', arn)),
+        ('ListEventSourceMappings', '{}'),
+        ('ListStreams', json_build_object('TableName', 'privileges.defined'))) r (operation, request)
+    union all select format('select ddbstreams.%s', f) from unnest(array[
+        format('redrive(%L)', mapping), format('update_event_source_mapping(%L, enabled => true)', mapping),
+        format('delete_event_source_mapping(%L)', mapping),
+        format('create_event_source_mapping(%L, %L, %L)', 'privileges.handler', arn, 'LATEST'),
+        format('create_event_source_mapping(%L, %L, %L, on_failure => %L)', 'privileges.mine', arn, 'LATEST', 'privileges.handler')]) f
+$$;
+grant execute on function attacks(text, text) to public;
+create function mine(event jsonb) returns void language sql as 'select null::void';
+create function answers(call text) returns text language plpgsql as $$
+declare
+    answer text;
+begin
+    execute call into answer;
+    return substring(call from 'ddbstreams\.(\w+(?:\(''[A-Z]\w+)?)') || ': ' || coalesce(answer, 'null');
+exception when others then
+    return substring(call from 'ddbstreams\.(\w+(?:\(''[A-Z]\w+)?)') || ': ' || sqlstate;
+end $$;
+-- one that may not read the table
+set role regress_priv_other;
+select test.mask(answers(call)) from attacks(:'arn', :'mapping');
+select count(*) from ddbstreams.failed_batches;
+select ddbstreams.redrive();
+-- one that may read it, and may not call the function
+set role regress_priv_reader;
+select test.mask(answers(call)) from attacks(:'arn', :'mapping');
+select count(*) from ddbstreams.failed_batches;
+select ddbstreams.redrive();
+select ddbstreams.create_event_source_mapping('mine', :'arn', 'LATEST', enabled => false) is not null;
+-- the mapping's own, while it may read the table
+set role regress_priv_owner;
+select count(*) from ddbstreams.failed_batches;
+revoke select on defined from regress_priv_owner;
+select count(*) from ddbstreams.failed_batches;
+grant select on defined to regress_priv_owner;
+select ddbstreams.redrive();
+select redrive_pending, redriven_at is null from ddbstreams.failed_batches;
+select enabled, function_name from ddbstreams.list_event_source_mappings(:'arn');
+reset role;
+-- nothing waits for ever for a stream that has expired
+select test.own_sql('update ddbstreams_shards.failed_batch set redrive_at = null');
+begin;
+select test.own_sql('delete from ddbstreams_shards.stream where stream_arn = ' || quote_literal(:'arn'));
+select ddbstreams.redrive(), ddbstreams.redrive(:'mapping');
+rollback;
 
 --
 -- A conversion in changes() is code of other roles: it leaves no setting
