@@ -231,7 +231,7 @@ json_writer_write_text(JsonWriter *writer, const char *text, Size length)
  * By the item-size rules a number takes one byte, one more if it is negative,
  * and one for each two digits, leading and trailing zeros not counted.
  */
-static int64
+static inline int64
 number_size(const char *digits, Size length)
 {
 	int64 significant = 0;
@@ -368,7 +368,7 @@ int64
 json_writer_write_number(JsonWriter *writer, const char *digits,
 						 Size length)
 {
-	if (writer->dynamodb_numbers)
+	if (unlikely(writer->dynamodb_numbers))
 		return write_dynamodb_number(writer, digits, length);
 	json_writer_put_plain(writer, 'N', digits, length);
 	return number_size(digits, length);
