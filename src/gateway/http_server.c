@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,7 @@ typedef struct Client
 static struct MHD_Daemon *daemons[OPTIONS_MAX_LISTEN];
 static char				 *tls_cert;
 static char				 *tls_key;
+static atomic_bool		  is_started;
 
 /* The mutex guards what follows, and what is in the list. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -349,7 +351,10 @@ static void
 log_of_mhd(void *arg, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
-/* What libmicrohttpd says matters when it cannot start. */
+/*
+ * What libmicrohttpd says matters when it cannot start.  Later it tells of
+ * clients that have gone.
+ */
 static void
 log_of_mhd(void *arg, const char *format, va_list args)
 {
@@ -358,7 +363,7 @@ log_of_mhd(void *arg, const char *format, va_list args)
 	(void) arg;
 	vsnprintf(text, sizeof(text), format, args);
 	text[strcspn(text, "\n")] = '\0';
-	if (clients == NULL)
+	if (!is_started)
 		gateway_log("libmicrohttpd: %s", text);
 }
 
@@ -423,6 +428,7 @@ http_server_start(void)
 		gateway_log("listening on http%s://%s", tls_cert != NULL ? "s" : "",
 					gateway_options.listen[i].text);
 	}
+	is_started = true;
 	return true;
 }
 

@@ -38,7 +38,8 @@ SELECT ddbstreams.enable_stream('"od""d\name
 x".t', shard_count => 1);
 SQL
 
-my $keys = write_file("$dir/keys", "AKTEST test/secret+key ada\nAKBEN bensecret ben\n");
+my $keys = write_file("$dir/keys", "AKTEST test/secret+key ada\nAKBEN bensecret ben\n"
+	  . "AKOWN ownsecret ada application_name=own\n");
 
 # --- the command line ---------------------------------------------------------
 
@@ -215,6 +216,11 @@ is($node->safe_psql('postgres',
 		"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ddbstreams-gateway' AND usename = 'ada'"),
 	1, 'no more connections than may be');
 
+is(aws($gateway, 'ListStreams', {}, id => 'AKOWN', secret => 'ownsecret')->{status}, 200,
+	'a key with a connection string of its own');
+is($node->safe_psql('postgres', "SELECT usename FROM pg_stat_activity WHERE application_name = 'own'"),
+	'ada', 'it counts over the common one');
+
 # Many connections at once
 my @sockets = map { connect_to($gateway) } 1 .. 200;
 aws($gateway, 'ListStreams', {}, socket => $_, no_wait => 1) foreach @sockets;
@@ -223,7 +229,13 @@ is(stop_gateway($gateway), 0, 'it ends');
 
 # --- gateways without signatures -------------------------------------------------
 
-$gateway = start_gateway($node, '--no-auth');
+my $second_port = PostgreSQL::Test::Cluster::get_free_port();
+
+$gateway = start_gateway($node, '--no-auth', '--listen', "127.0.0.2:$second_port");
+ok(gateway_says($gateway, qr/listening on http:\/\/127.0.0.2/), 'a second address');
+is(aws($gateway, 'ListStreams', {}, no_sign => 1,
+		socket => IO::Socket::INET->new(PeerAddr => '127.0.0.2', PeerPort => $second_port))->{status},
+	200, 'a second address is answered');
 is(aws($gateway, 'ListStreams', {}, no_sign => 1)->{status}, 200, '--no-auth: no signature');
 is(aws($gateway, 'ListStreams', {}, id => 'any', secret => 'thing')->{status}, 200, '--no-auth: any signature');
 is(aws($gateway, 'ListStreams', {}, headers => { Authorization => 'Bearer x' })->{status}, 200,
