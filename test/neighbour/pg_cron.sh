@@ -19,9 +19,9 @@ sql -c "create table t (id int primary key, v int);
 	insert into t values (1, 0)" >/dev/null
 seconds=$(sql -c "select cron.schedule('5 seconds', 'select 1')" 2>/dev/null || true)
 if [ -n "$seconds" ]; then
-	sql -c "select cron.schedule('1 second', \$\$begin; set local ddbstreams.user_identity = 'Service:cron'; update t set v = v + 1; commit\$\$)" >/dev/null
+	sql -c "select cron.schedule('1 second', \$\$set local ddbstreams.user_identity = 'Service:cron'; update t set v = v + 1\$\$)" >/dev/null
 else
-	sql -c "select cron.schedule('* * * * *', \$\$begin; set local ddbstreams.user_identity = 'Service:cron'; update t set v = v + 1; commit\$\$)" >/dev/null
+	sql -c "select cron.schedule('* * * * *', \$\$set local ddbstreams.user_identity = 'Service:cron'; update t set v = v + 1\$\$)" >/dev/null
 fi
 # without seconds, a job runs at the next minute
 becomes 'a job has changed a captured table' t 'select v > 0 from t'

@@ -60,7 +60,7 @@ plan skip_all => 'pg_upgrade needs two versions of PostgreSQL: see OLD_PG_CONFIG
 
 mkdir "$dir/build" or die;
 mkdir "$dir/build/sql" or die;
-copy($_, "$dir/build/") or die "$_: $!" foreach glob("$root/Makefile $root/*.control");
+copy($_, "$dir/build/") or die "$_: $!" foreach glob("$root/Makefile $root/README.md $root/*.control");
 system_or_bail('cp', '-r', "$root/src", "$dir/build/");
 unlink glob("$dir/build/src/*/*.o");
 copy($_, "$dir/build/sql/") or die "$_: $!" foreach glob("$root/sql/*--*.sql");
