@@ -61,7 +61,8 @@ typedef enum GuardEvent
 {
 	TABLE_ALTERED,
 	TABLE_DROPPED,
-	TABLE_TAKEN_OVER /* by another extension */
+	TABLE_TAKEN_OVER, /* by another extension */
+	RELATION_CREATED  /* perhaps an index, whose kind cannot be seen yet */
 } GuardEvent;
 
 /* What this transaction has done to a table */
@@ -181,7 +182,9 @@ stream_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 {
 	if (class_id == RelationRelationId)
 	{
-		if (access == OAT_DROP && sub_id == 0)
+		if (access == OAT_POST_CREATE && sub_id == 0)
+			add_guard_note(object_id, RELATION_CREATED, InvalidOid);
+		else if (access == OAT_DROP && sub_id == 0)
 			note_dropped(object_id);
 		else if (access == OAT_POST_ALTER || access == OAT_DROP ||
 				 (access == OAT_POST_CREATE && sub_id != 0))
@@ -440,6 +443,30 @@ check_taken_over(Relation rel, const StreamInfo *stream, Oid root)
 	return true;
 }
 
+/*
+ * Checks the table of a new index: an index may be all that another extension
+ * makes on a table that it takes over.
+ */
+static void
+check_created(Oid relid)
+{
+	Oid			table = InvalidOid;
+	Relation	rel;
+	StreamInfo *stream;
+	Oid			root;
+
+	if (get_rel_relkind(relid) == RELKIND_INDEX)
+		table = IndexGetRelation(relid, true);
+	if (!OidIsValid(table))
+		return;
+	stream = stream_catalog_capturing(table, &root);
+	if (stream == NULL)
+		return;
+	rel = table_open(table, AccessShareLock);
+	(void) check_taken_over(rel, stream, root);
+	table_close(rel, NoLock);
+}
+
 static void
 check_relation(Oid relid)
 {
@@ -489,6 +516,7 @@ void
 stream_guard_check(void)
 {
 	List	 *altered = NIL;
+	List	 *created = NIL;
 	ListCell *lc;
 
 	foreach (lc, notes)
@@ -500,8 +528,13 @@ stream_guard_check(void)
 			altered = list_append_unique_oid(altered, entry->relid);
 			notes = foreach_delete_current(notes, lc);
 		}
+		else if (entry->event == RELATION_CREATED)
+		{
+			created = lappend_oid(created, entry->relid);
+			notes = foreach_delete_current(notes, lc);
+		}
 	}
-	if (altered == NIL)
+	if (altered == NIL && created == NIL)
 		return;
 
 	CommandCounterIncrement();
@@ -510,15 +543,20 @@ stream_guard_check(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach (lc, altered)
 		check_relation(lfirst_oid(lc));
+	foreach (lc, created)
+		check_created(lfirst_oid(lc));
 	PopActiveSnapshot();
 
 	/* The hook has noted the repairs, too. */
 	foreach (lc, notes)
 	{
-		if (((GuardNote *) lfirst(lc))->event == TABLE_ALTERED)
+		GuardEvent event = ((GuardNote *) lfirst(lc))->event;
+
+		if (event == TABLE_ALTERED || event == RELATION_CREATED)
 			notes = foreach_delete_current(notes, lc);
 	}
 	list_free(altered);
+	list_free(created);
 }
 
 bool

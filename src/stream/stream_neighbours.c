@@ -10,7 +10,8 @@
  *
  * Each of these extensions has a table that lists the tables concerned.  A
  * name alone proves nothing: the list is read only if it is a member of the
- * installed extension, and has the columns that are expected.
+ * installed extension, and has the columns that are expected.  TimescaleDB
+ * lists chunks by name, and from some version on by OID.
  */
 #include "postgres.h"
 
@@ -36,7 +37,7 @@ typedef struct Neighbour
 	const char *schema; /* of the list */
 	const char *list;
 	const char *oid_column;	   /* or NULL */
-	const char *schema_column; /* if there is no oid_column */
+	const char *schema_column; /* if the list has no oid_column */
 	const char *name_column;
 	const char *claim;
 	const char *hint;
@@ -46,10 +47,10 @@ static const Neighbour neighbours[] = {
 	{"citus", "pg_catalog", "pg_dist_partition", "logicalrelid", NULL, NULL,
 	 "a table of Citus, which keeps its rows in shards",
 	 "Call undistribute_table first, or keep the table out of Citus."},
-	{"timescaledb", "_timescaledb_catalog", "hypertable", NULL, "schema_name",
+	{"timescaledb", "_timescaledb_catalog", "hypertable", "relid", "schema_name",
 	 "table_name", "a hypertable, which keeps its rows in chunks",
 	 "Use a table that PostgreSQL itself partitions."},
-	{"timescaledb", "_timescaledb_catalog", "chunk", NULL, "schema_name",
+	{"timescaledb", "_timescaledb_catalog", "chunk", "relid", "schema_name",
 	 "table_name", "a chunk of a hypertable, which is written past triggers",
 	 "Use a table that PostgreSQL itself partitions."},
 	{"age", "ag_catalog", "ag_label", "relation", NULL, NULL,
@@ -95,9 +96,11 @@ column_equals(Relation rel, HeapTuple tuple, const char *column, Oid oid,
 static bool
 list_names(const Neighbour *neighbour, Relation list, HeapTuple tuple, Oid relid)
 {
-	if (neighbour->oid_column != NULL)
+	if (neighbour->oid_column != NULL &&
+		get_attnum(RelationGetRelid(list), neighbour->oid_column) > 0)
 		return column_equals(list, tuple, neighbour->oid_column, relid, "");
-	return column_equals(list, tuple, neighbour->schema_column, InvalidOid,
+	return neighbour->schema_column != NULL &&
+		   column_equals(list, tuple, neighbour->schema_column, InvalidOid,
 						 get_namespace_name(get_rel_namespace(relid))) &&
 		   column_equals(list, tuple, neighbour->name_column, InvalidOid,
 						 get_rel_name(relid));

@@ -113,6 +113,23 @@ select stream_status from ddbstreams.list_streams('h2');
 select event_name, new_image from ddbstreams.changes(null::h2, stream_arn => :'arn');
 select make_chunk('chunk2', 'h2');
 
+-- An index is all that is made on the table, and a newer list has OIDs.
+alter extension timescaledb drop table _timescaledb_catalog.chunk;
+drop table _timescaledb_catalog.chunk;
+create table _timescaledb_catalog.chunk (id int, relid regclass);
+alter extension timescaledb add table _timescaledb_catalog.chunk;
+insert into _timescaledb_catalog.chunk values (1, 'chunk1');
+select test.fails($$ select ddbstreams.enable_stream('neighbours.chunk1') $$);
+create table h3 (id int primary key, v int);
+select ddbstreams.enable_stream('h3', shard_count => 1) is not null;
+create index on h3 (v);
+do $$
+begin
+    insert into _timescaledb_catalog.hypertable values (4, 'neighbours', 'h3');
+    create index on h3 (v, id);
+end $$;
+select stream_status from ddbstreams.list_streams('h3');
+
 -- A shard of Citus may have a stream, with a warning.
 begin;
 set local allow_system_table_mods = on;
