@@ -2,7 +2,7 @@
 -- extensions are made up here: of each there is its entry and its list of tables.
 -- test/neighbours runs the real ones.
 --
--- To see it fail: test/mutations/run copied-trigger-captures
+-- To see it fail: test/mutations/run copied-trigger-captures taken-over-by-index-alone
 -- taken-over-ends-before-append taken-over-unnoticed-by-ddl.
 
 \pset format unaligned
