@@ -34,7 +34,7 @@ begin
 exception when others then
     get stacked diagnostics message = message_text, detail = pg_exception_detail, hint = pg_exception_hint;
     return regexp_replace(command || E'\n' || concat_ws(E'\n', sqlstate || ': ' || message, '  detail: ' || nullif(detail, ''),
-        '  hint: ' || nullif(hint, '')), '\d{4}-\d\d-\d\dT[\d:.]+', 'LABEL', 'g');
+        '  hint: ' || nullif(regexp_replace(hint, 'operations are .*', 'operations are these'), '')), '\d{4}-\d\d-\d\dT[\d:.]+', 'LABEL', 'g');
 end $$;
 
 --
