@@ -60,7 +60,15 @@ comes_to(q{SELECT count(*) FROM ddbstreams.workers WHERE worker_type = 'maintena
 # What an error has left is kept: these locks belong to the session.
 my $greedy = session($node);
 $greedy->query('SELECT count(pg_advisory_lock(i)) FROM generate_series(1, 1000000) i');
-comes_to(errors('maintenance'), 't', 'maintenance says that it has no locks');
+my $until = time() + patience();
+my $next = 2_000_000;
+while ($watcher->query(errors('maintenance')) ne 't' && time() < $until)
+{
+	# whatever others have given back since
+	$greedy->query(join('; ', map { "SELECT pg_advisory_lock($_)" } $next .. $next + 9));
+	$next += 10;
+}
+is($watcher->query(errors('maintenance')), 't', 'maintenance says that it has no locks');
 $greedy->quit;
 comes_to(errors('maintenance'), 'f', '... and that it is over');
 
