@@ -40,9 +40,9 @@ typedef struct ErrorForm
 
 static const ErrorForm forms[] = {
 	{"InternalServerError", "ServiceException", DYNAMODB, "message", 500, 500, true},
-	{"ValidationException", "InvalidParameterValueException", VALIDATE, "message", 400, 400, false},
+	{"ValidationException", NULL, VALIDATE, "message", 400, 400, false},
+	{"InvalidParameterValueException", NULL, SERVICE, "message", 400, 400, false},
 	{"SerializationException", NULL, SERVICE, "Message", 400, 400, false},
-	{"InvalidRequestContentException", NULL, SERVICE, "message", 400, 400, false},
 	{"UnknownOperationException", NULL, SERVICE, "message", 400, 404, false},
 	{"AccessDeniedException", NULL, SERVICE, "Message", 400, 403, false},
 	{"ResourceNotFoundException", NULL, DYNAMODB, "message", 400, 404, false},
@@ -66,6 +66,7 @@ static const Statement error_statement = {
 	.n_params = 4,
 	.types = {25, 25, 25, 25}};
 
+/* Returns an InternalServerError's for a name that has no form of its own. */
 static const ErrorForm *
 find_form(const char *name)
 {
@@ -75,6 +76,12 @@ find_form(const char *name)
 			return &forms[i];
 	}
 	return &forms[0];
+}
+
+bool
+answer_is_internal(const char *name)
+{
+	return find_form(name) == &forms[0];
 }
 
 /* Returns the name that the request's service has for an error. */

@@ -29,7 +29,13 @@ extern void answer_result(Request *request, unsigned status, PGresult *result);
  */
 extern void answer_error(Request *request, const char *name, const char *text);
 
-/* The same with any text: connection makes the JSON. */
+/*
+ * Is an error of this name answered as an InternalServerError (of Lambda: a
+ * ServiceException)?  Any name is that has no form of its own.
+ */
+extern bool answer_is_internal(const char *name);
+
+/* The same as answer_error with any text: connection makes the JSON. */
 extern void answer_error_by(Request *request, DatabaseConnection *connection,
 							const char *name, const char *text);
 

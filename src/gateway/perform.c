@@ -2,8 +2,8 @@
  * perform.c
  *	  The work that a request is: its signature, its statement, its answer.
  *
- * aws() in the database decides everything about an operation.  Here its
- * errors get the names that AWS's clients know.
+ * aws() in the database decides everything about an operation, and gives its
+ * errors the names that AWS's clients know.
  */
 #define _GNU_SOURCE /* explicit_bzero */
 #include <arpa/inet.h>
@@ -41,27 +41,21 @@ typedef struct StateName
 } StateName;
 
 /*
- * Names of errors.  What is not here is an InternalServerError, whose text is
- * for the log.
+ * Names of errors that stop a statement before aws() is called, which would
+ * name them.  What is not here is an InternalServerError, whose text is for
+ * the log.
  */
 static const StateName state_names[] = {
-	{"22023", "ValidationException"},
-	{"42809", "ValidationException"},
-	{"0A000", "ValidationException"},
-	{"22003", "ValidationException"},
-	{"22P05", "ValidationException"},
-	{"42704", "ResourceNotFoundException"},
-	{"42P01", "ResourceNotFoundException"},
-	{"55006", "ResourceInUseException"},
-	{"42710", "ResourceConflictException"},
+	/* the role may not call aws() */
 	{"42501", "AccessDeniedException"},
-	{"ZS001", "ExpiredIteratorException"},
-	{"ZS002", "TrimmedDataAccessException"},
-	{"ZS003", "LimitExceededException"},
-	/* the body is no JSON, no UTF-8, or nested too deeply */
+	/* the request is no JSON, no UTF-8, or nested too deeply */
 	{"22P02", "SerializationException"},
 	{"22021", "SerializationException"},
 	{"54001", "SerializationException"},
+	/* jsonb, in the database's encoding, has no place for a value of a body */
+	{"22P05", "SerializationException"},
+	{"22003", "SerializationException"},
+	{"0A000", "SerializationException"},
 };
 
 static DatabasePool *default_pool; /* conninfo's user */
@@ -272,28 +266,15 @@ name_of_state(const char *sqlstate)
 }
 
 /*
- * Names an error of aws().  SQLSTATE 22023 covers what AWS tells apart: these
- * are AWS's own texts for a member of a wrong type, and two of aws() itself.
+ * Errors of aws() bear AWS's name in the field for the name of a violated
+ * constraint.  If it is a constraint's name, no form of an error has it.
  */
 static const char *
-name_of_error(const Request *request, const char *sqlstate, const char *message)
+name_of_error(const PGresult *result, const char *sqlstate)
 {
-	const char *name = name_of_state(sqlstate);
+	const char *name = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
 
-	if (strcmp(name, "ValidationException") == 0)
-	{
-		if (strstr(message, "_VALUE cannot be converted to ") != NULL)
-			return "SerializationException";
-		if (strncmp(message, "unknown operation ", 18) == 0)
-			return "UnknownOperationException";
-		if (strcmp(message, "request is not a JSON object") == 0)
-			name = "SerializationException";
-	}
-	/* Lambda has a name for a body that it cannot read. */
-	if (strcmp(name, "SerializationException") == 0 &&
-		request->protocol == PROTOCOL_LAMBDA)
-		return "InvalidRequestContentException";
-	return name;
+	return name != NULL ? name : name_of_state(sqlstate);
 }
 
 /* Shall clients see the text of an error that has no name? */
@@ -335,10 +316,10 @@ handle_error(Request *request, DatabaseConnection *connection, PGresult *result)
 		answer_error(request, "InternalServerError", NULL);
 		return PERFORM_ANSWERED;
 	}
-	name = name_of_error(request, sqlstate, message);
+	name = name_of_error(result, sqlstate);
 	if (strcmp(name, "LimitExceededException") == 0 && retry_later(request))
 		return PERFORM_RETRY_LATER;
-	if (strcmp(name, "InternalServerError") != 0 || may_show(sqlstate))
+	if (!answer_is_internal(name) || may_show(sqlstate))
 		answer_error_by(request, connection, name, message);
 	else
 	{

@@ -169,7 +169,7 @@ set_body(Request *request, int i, const char *if_empty)
 static bool
 reject_encoding(Request *request)
 {
-	answer_error(request, "ValidationException",
+	answer_error(request, "InvalidParameterValueException",
 				 "The URL is not percent-encoded correctly.");
 	return false;
 }

@@ -192,13 +192,18 @@ is_lambda_error(lambda($gateway, 'POST', '', { FunctionName => 'none', EventSour
 			StartingPosition => 'LATEST' }),
 	400, 'InvalidParameterValueException', qr/Function does not exist/, 'a function that is not there');
 is_lambda_error(lambda($gateway, 'POST', '', '{'),
-	400, 'InvalidRequestContentException', qr/json/, 'a body of Lambda that is no JSON');
+	400, 'SerializationException', qr/json/, 'a body of Lambda that is no JSON');
 is_lambda_error(lambda($gateway, 'PUT', "/$uuid", '[1]'),
-	400, 'InvalidRequestContentException', qr/./, 'a body of Lambda that is no object');
+	400, 'SerializationException', qr/^request is not a JSON object$/, 'a body of Lambda that is no object');
+is_lambda_error(lambda($gateway, 'PUT', "/$uuid", '{"BatchSize":1e1000000}'),
+	400, 'SerializationException', qr/./, 'a number that is too large for jsonb');
+is_lambda_error(lambda($gateway, 'PUT', "/$uuid", '{"FunctionName":"\u00f6"}'),
+	400, 'SerializationException', qr/./, 'a character that is none in SQL_ASCII')
+  if $node->safe_psql('postgres', 'SHOW server_encoding') eq 'SQL_ASCII';
 is_lambda_error(lambda($gateway, 'GET', '?MaxItems=many'),
 	400, 'SerializationException', qr/cannot be converted to Integer/, 'MaxItems that is no number');
 is_lambda_error(lambda($gateway, 'GET', '?MaxItems=99999999999999999999'),
-	400, 'InvalidParameterValueException', qr/less than or equal to 10000/, 'MaxItems that is too large');
+	400, 'ValidationException', qr/less than or equal to 10000/, 'MaxItems that is too large');
 is_lambda_error(lambda($gateway, 'GET', '/%00'),
 	400, 'InvalidParameterValueException', qr/percent-encoded/, 'a zero byte in the path');
 is_lambda_error(lambda($gateway, 'GET', '?Marker=%zz'),
