@@ -179,7 +179,13 @@ void
 answer_result(Request *request, unsigned status, PGresult *result)
 {
 	request->result = "ok";
-	respond_with_result(request, status, result);
+	if (status != MHD_HTTP_NO_CONTENT)
+		respond_with_result(request, status, result);
+	else
+	{
+		PQclear(result);
+		answer_text(request, status, json_type(request), "", 0);
+	}
 }
 
 void

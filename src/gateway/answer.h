@@ -18,7 +18,8 @@ extern struct MHD_Response *answer_response_of(PGresult *result);
 
 /*
  * The answer of an operation: the first value of a result, whose memory
- * becomes the response's.  The result must not be used after that.
+ * becomes the response's; nothing if the status is that of no content.  The
+ * result must not be used after that.
  */
 extern void answer_result(Request *request, unsigned status, PGresult *result);
 

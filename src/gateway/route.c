@@ -15,12 +15,14 @@
 
 #include "gateway/answer.h"
 #include "gateway/route.h"
+#include "gateway/text_buffer.h"
 
 #define MAPPINGS_PATH "/2015-03-31/event-source-mappings"
 #define TAGS_PATH	  "/2017-03-31/tags/"
 
-#define TEXTOID 25
-#define JSONOID 114
+#define TEXTOID		 25
+#define JSONOID		 114
+#define TEXTARRAYOID 1009
 
 /* DynamoDB's answer to a plain GET; load balancers look for it. */
 #define HEALTHY "healthy: dynamodb.us-east-1.amazonaws.com "
@@ -39,6 +41,8 @@ const Operation route_operations[] = {
 	{"UpdateEventSourceMapping", OPERATION_AWS, PROTOCOL_LAMBDA, 202},
 	{"DeleteEventSourceMapping", OPERATION_AWS, PROTOCOL_LAMBDA, 202},
 	{"ListTags", OPERATION_AWS, PROTOCOL_LAMBDA, 200},
+	{"TagResource", OPERATION_AWS, PROTOCOL_LAMBDA, 204},
+	{"UntagResource", OPERATION_AWS, PROTOCOL_LAMBDA, 204},
 	{"healthz", OPERATION_HEALTH, PROTOCOL_OTHER, 200},
 	{"metrics", OPERATION_METRICS, PROTOCOL_OTHER, 200},
 	{"console", OPERATION_CONSOLE, PROTOCOL_OTHER, 200},
@@ -60,14 +64,14 @@ static const Statement member_statement = {
 	.n_params = 3,
 	.types = {TEXTOID, TEXTOID, TEXTOID}};
 
-/* The request is the body, and the UUID from the path. */
+/* The request is the body, and one member from the path. */
 static const Statement update_statement = {
 	.number = 3,
 	.name = "gateway_update",
 	.sql = "SELECT ddbstreams.aws($1, pg_catalog.jsonb_concat($2::pg_catalog.jsonb,"
-		   " pg_catalog.jsonb_build_object('UUID', $3))::pg_catalog.json)",
-	.n_params = 3,
-	.types = {TEXTOID, JSONOID, TEXTOID}};
+		   " pg_catalog.jsonb_build_object($3, $4))::pg_catalog.json)",
+	.n_params = 4,
+	.types = {TEXTOID, JSONOID, TEXTOID, TEXTOID}};
 
 /*
  * The request is the query.  MaxItems is a number there, if it looks like one;
@@ -84,6 +88,15 @@ static const Statement list_statement = {
 		   " ELSE pg_catalog.to_json($5) END)))",
 	.n_params = 5,
 	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}};
+
+/* The request is the resource from the path, and the keys of the query. */
+static const Statement untag_statement = {
+	.number = 7,
+	.name = "gateway_untag",
+	.sql = "SELECT ddbstreams.aws($1, pg_catalog.json_strip_nulls("
+		   "pg_catalog.json_build_object('Resource', $2, 'TagKeys', $3)))",
+	.n_params = 3,
+	.types = {TEXTOID, TEXTOID, TEXTARRAYOID}};
 
 static const Operation *
 find_route(Protocol protocol, const char *name)
@@ -269,7 +282,8 @@ route_mappings(Request *request, const char *rest)
 	if (strcmp(method, "PUT") == 0)
 	{
 		set_body(request, 1, "{}");
-		return set_decoded(request, 2, rest, length) ?
+		set_param(request, 2, "UUID");
+		return set_decoded(request, 3, rest, length) ?
 				   use_operation(request, "UpdateEventSourceMapping",
 								 &update_statement) :
 				   reject_encoding(request);
@@ -281,6 +295,90 @@ route_mappings(Request *request, const char *rest)
 		return use_operation(request, "GetEventSourceMapping", &member_statement);
 	if (strcmp(method, "DELETE") == 0)
 		return use_operation(request, "DeleteEventSourceMapping", &member_statement);
+	return reject_lambda(request);
+}
+
+/* Appends a text to an array in PostgreSQL's form. */
+static void
+append_element(TextBuffer *array, const char *text)
+{
+	text_append(array, array->length > 1 ? ",\"" : "\"");
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '"' || *text == '\\')
+			text_append_char(array, '\\');
+		text_append_char(array, *text);
+	}
+	text_append_char(array, '"');
+}
+
+/*
+ * Sets a parameter to the array of all tagKeys in the query; to null if there
+ * is none, so that aws() misses them.  False if one cannot be decoded.
+ */
+static bool
+set_tag_keys(Request *request, int i)
+{
+	static const char name[] = "tagKeys=";
+	const char		 *at = request->query;
+	bool			  is_decoded = true;
+	TextBuffer		  array;
+
+	text_init(&array);
+	text_append_char(&array, '{');
+	while (at != NULL && *at != '\0' && is_decoded)
+	{
+		size_t length = strcspn(at, "&");
+
+		if (strncmp(at, name, sizeof(name) - 1) == 0)
+		{
+			char *key = decode(at + sizeof(name) - 1, length - (sizeof(name) - 1));
+
+			is_decoded = key != NULL;
+			if (is_decoded)
+				append_element(&array, key);
+			free(key);
+		}
+		at += length + (at[length] == '&');
+	}
+	is_decoded = is_decoded && !text_is_broken(&array);
+	if (is_decoded && array.length > 1)
+	{
+		text_append_char(&array, '}');
+		request->owned[i] = array.data;
+		set_param(request, i, array.data);
+	}
+	else
+		text_free(&array);
+	return is_decoded;
+}
+
+/* rest: what stands behind TAGS_PATH, an ARN */
+static bool
+route_tags(Request *request, const char *rest)
+{
+	const char *method = request->method;
+	size_t		length = strlen(rest);
+
+	if (strcmp(method, "GET") == 0)
+	{
+		set_param(request, 1, "Resource");
+		return set_decoded(request, 2, rest, length) ?
+				   use_operation(request, "ListTags", &member_statement) :
+				   reject_encoding(request);
+	}
+	if (strcmp(method, "POST") == 0)
+	{
+		set_body(request, 1, "{}");
+		set_param(request, 2, "Resource");
+		return set_decoded(request, 3, rest, length) ?
+				   use_operation(request, "TagResource", &update_statement) :
+				   reject_encoding(request);
+	}
+	if (strcmp(method, "DELETE") == 0)
+		return set_decoded(request, 1, rest, length) && set_tag_keys(request, 2) ?
+				   use_operation(request, "UntagResource", &untag_statement) :
+				   reject_encoding(request);
 	return reject_lambda(request);
 }
 
@@ -328,14 +426,8 @@ route_lambda(Request *request)
 	request->protocol = PROTOCOL_LAMBDA;
 	if ((rest = behind_last(request->path, MAPPINGS_PATH)) != NULL)
 		return route_mappings(request, rest);
-	if ((rest = behind_last(request->path, TAGS_PATH)) != NULL &&
-		strcmp(request->method, "GET") == 0)
-	{
-		set_param(request, 1, "Resource");
-		return set_decoded(request, 2, rest, strlen(rest)) ?
-				   use_operation(request, "ListTags", &member_statement) :
-				   reject_encoding(request);
-	}
+	if ((rest = behind_last(request->path, TAGS_PATH)) != NULL)
+		return route_tags(request, rest);
 	return reject_lambda(request);
 }
 

@@ -3,8 +3,9 @@
 #
 # To see it fail: test/mutations/run gateway-any-role gateway-any-service
 # gateway-body-unsigned gateway-cut-at-stop gateway-dead-connection-used
-# gateway-keys-for-all gateway-no-skew gateway-query-unsorted
-# gateway-readers-not-waited-for gateway-target-unsigned.
+# gateway-keys-for-all gateway-names-by-sqlstate gateway-no-skew
+# gateway-one-tag-key gateway-query-unsorted gateway-readers-not-waited-for
+# gateway-target-unsigned.
 
 use strict;
 use warnings;
@@ -156,6 +157,30 @@ my $encoded = $arn =~ s/:/%3A/gr =~ s/\//%2F/gr;
 is( lambda($gateway, 'GET', "?MaxItems=10&EventSourceArn=$encoded&FunctionName=handler")
 	  ->{json}{EventSourceMappings}[0]{UUID},
 	$uuid, 'ListEventSourceMappings: EventSourceArn and FunctionName');
+
+# Requests for the tags of the mapping; what stands behind its ARN
+sub tags
+{
+	my ($method, $rest, $body) = @_;
+
+	return call($gateway, $method,
+		"/2017-03-31/tags/arn%3Aaws%3Alambda%3Ax%3Ay%3Aevent-source-mapping%3A$uuid$rest",
+		service => 'lambda',
+		body => $body // '');
+}
+
+$answer = tags('POST', '', '{"Tags":{"a":"1","b \\"\\\\,{}":"2","c":"' . "\xc3\xb6" . '"}}');
+is("$answer->{status} $answer->{body}", '204 ', 'TagResource answers nothing');
+is_deeply(tags('GET', '')->{json}, { Tags => { a => '1', 'b "\\,{}' => '2', c => "\x{f6}" } },
+	'ListTags shows what TagResource has added');
+$answer = tags('DELETE', '?tagKeys=a&x=y&tagKeys=b%20%22%5C%2C%7B%7D');
+is("$answer->{status} $answer->{body}", '204 ', 'UntagResource answers nothing');
+is_deeply(tags('GET', '')->{json}, { Tags => { c => "\x{f6}" } }, 'UntagResource takes all keys of the query away');
+is_lambda_error(tags('POST', ''), 400, 'InvalidParameterValueException', qr/tags/i, 'TagResource without tags');
+is_lambda_error(tags('DELETE', ''), 400, 'InvalidParameterValueException', qr/tagKeys/i, 'UntagResource without keys');
+is_lambda_error(tags('DELETE', '?tagKeys=%'), 400, 'InvalidParameterValueException', qr/percent-encoded/,
+	'UntagResource: bad encoding of a key');
+is_lambda_error(tags('PUT', ''), 404, 'UnknownOperationException', undef, 'another method for tags');
 is(lambda($gateway, 'DELETE', "/$uuid")->{status}, 202, 'DeleteEventSourceMapping');
 
 # --- errors -------------------------------------------------------------------
