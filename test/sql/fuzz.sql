@@ -176,7 +176,10 @@ begin
         if i % 20 = 0 then
             perform fuzz.try('select ddbstreams.enable_stream(''fuzz.t'', shard_count => 2)');
             perform fuzz.try('select ddbstreams.enable_stream(''fuzz.part'', shard_count => 1)');
-            insert into fuzz.texts values ('arn', ddbstreams.latest_stream_arn('fuzz.t')), ('arn', ddbstreams.latest_stream_arn('fuzz.part'));
+            delete from fuzz.texts where kind in ('arn', 'shard');
+            insert into fuzz.texts
+            values ('arn', ddbstreams.latest_stream_arn('fuzz.t')), ('arn', ddbstreams.latest_stream_arn('fuzz.part'));
+            insert into fuzz.texts select 'shard', shard_id from ddbstreams.describe_stream(ddbstreams.latest_stream_arn('fuzz.t'));
             perform fuzz.try(format('select ddbstreams.create_consumer(%L, ddbstreams.latest_stream_arn(''fuzz.t''))', value))
             from fuzz.texts where kind = 'consumer';
         end if;
