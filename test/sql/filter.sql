@@ -2,7 +2,7 @@
 -- array elements, filter criteria of mappings, errors, hostile input.
 --
 -- To see it fail: test/mutations/run filter-any-element,
--- filter-numbers-as-text.
+-- filter-first-way-only, filter-numbers-as-text.
 
 \pset format unaligned
 \pset tuples_only on
@@ -114,6 +114,7 @@ from (values
     ('{"a": {"b": {"c": ["x"], "d": ["y"]}}}', '{"a.b": {"c": "x", "d": "y"}}'),
     ('{"a": {"b": {"c": ["x"], "d": ["y"]}}}', '{"a.b": [{"c": "x"}, {"d": "y"}]}'),
     ('{"a": {"b": ["x"]}}', '{"a.b": "y", "a": {"b": "x"}}'),
+    ('{"a": {"b": ["x"]}}', '{"a.b": "x", "a": {"b": "y"}}'),
     ('{"a": {"b": [{"exists": false}]}}', '{"a.b": "y", "a": {"c": "x"}}'),
     ('{"a": {"b": [{"exists": false}]}}', '{"a.b": {"z": 1}, "a": {"b": {}}}'),
     ('{"": {"": ["x"]}}', '{"": {"": "x"}}'),

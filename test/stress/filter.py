@@ -9,7 +9,7 @@ that are damaged at random must end in a clean error or a result.
 
 To see it fail: test/mutations/run filter-absent-beside-present
 filter-absent-from-one filter-always-decided filter-any-element
-filter-first-way-only filter-numbers-as-text filter-object-is-leaf
+filter-numbers-as-text filter-object-is-leaf
 filter-or-forgets.
 """
 
