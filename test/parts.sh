@@ -22,10 +22,12 @@ count()
 	fi
 }
 
-# Does a log tell of a crash? (Signals 9 and 15 are what tests send.)
+# Does a log tell of a crash, or of undefined behaviour that ended a process
+# (test/sanitize)? (Signals 9 and 15 are what tests send.)
 crashed()
 {
-	grep -qE 'terminated by signal (4|5|6|7|8|11)\b|PANIC:|TRAP:' "$@" 2>/dev/null
+	grep -qE 'terminated by signal (4|5|6|7|8|11)\b|PANIC:|TRAP:|^[^ ]+: runtime error: ' \
+		"$@" 2>/dev/null
 }
 
 # A server that has crashed or is gone is a failure of its own.
