@@ -317,7 +317,9 @@ handle_error(Request *request, DatabaseConnection *connection, PGresult *result)
 		return PERFORM_ANSWERED;
 	}
 	name = name_of_error(result, sqlstate);
-	if (strcmp(name, "LimitExceededException") == 0 && retry_later(request))
+	/* a limit on what there may be is not waited for */
+	if (strcmp(name, "LimitExceededException") == 0 &&
+		strcmp(request->operation->name, "GetRecords") == 0 && retry_later(request))
 		return PERFORM_RETRY_LATER;
 	if (!answer_is_internal(name) || may_show(sqlstate))
 		answer_error_by(request, connection, name, message);
