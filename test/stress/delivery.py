@@ -12,7 +12,7 @@ At the end each copy must equal the table, no record may have come out of turn
 (table faults), and no batch may have been given up.
 
 To see it fail: test/mutations/run delivery-children-first
-lanes-divided-at-once position-saved-apart position-saved-whatever-is-there.
+lanes-divided-at-once position-saved-apart.
 """
 
 import os

@@ -5,7 +5,8 @@
 # To see it fail: test/mutations/run attempts-kept-after-part
 # bisect-without-half delivery-children-first failure-always-unhandled
 # failure-counts-from-zero lanes-divided-at-once position-saved-before-call
-# records-given-up-not-counted unknown-identifier-is-success.
+# position-saved-whatever-is-there records-given-up-not-counted
+# unknown-identifier-is-success.
 
 use strict;
 use warnings;
@@ -537,6 +538,33 @@ comes_to(q{SELECT count(*) FROM ddbstreams_shards.mapping_shard s WHERE NOT EXIS
 	(SELECT FROM ddbstreams_shards.mapping m WHERE m.mapping_no = s.mapping_no)}, '0', 'deleted: nothing is left of it');
 comes_to(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'}, '0', 'the call has ended');
 is(sql(q{SELECT count(*) FROM cut_seen}), '0', '... and its effects are undone');
+
+# --- a position that another call has moved ------------------------------------------------------------------------------
+
+# As if a worker had gone on with the shard, taking this one for dead: the call's
+# effects are undone, and what is to be delivered is delivered again.
+sql(q{
+	CREATE TABLE moved (id int PRIMARY KEY);
+	CREATE TABLE moved_seen (id int);
+	CREATE SEQUENCE moved_calls;
+	CREATE FUNCTION moved_handler(event jsonb) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM nextval('moved_calls');
+		INSERT INTO moved_seen VALUES (1);
+		PERFORM pg_advisory_lock_shared(18);
+		PERFORM pg_advisory_unlock_shared(18);
+	END $$;
+	SELECT ddbstreams.enable_stream('moved', shard_count => 1)});
+$holder->query_safe('SELECT pg_advisory_lock(18)');
+$uuid = sql(q{SELECT ddbstreams.create_event_source_mapping('moved_handler', ddbstreams.latest_stream_arn('moved'), 'TRIM_HORIZON')});
+sql(q{INSERT INTO moved VALUES (1)});
+comes_to(stats($uuid, 'state, attempts, worker_pid IS NOT NULL'), 'delivering|1|t', 'a call is running');
+sql(qq{SELECT own_sql('UPDATE ddbstreams_shards.mapping_shard SET call_no = call_no + 1000
+	WHERE mapping_no = (SELECT mapping_no FROM ddbstreams_shards.mapping WHERE uuid = ''$uuid'')')});
+$holder->query_safe('SELECT pg_advisory_unlock(18)');
+comes_to(stats($uuid, 'state, lag_records'), 'ready|0', 'the record is delivered');
+is(sql(q{SELECT (SELECT last_value FROM moved_calls), count(*) FROM moved_seen}), '2|1',
+	'... by a second call: the first one has no effects');
 $holder->quit;
 $writer->quit;
 
