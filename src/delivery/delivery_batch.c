@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "catalog/pg_collation.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
@@ -104,6 +105,10 @@ lane_of_record(RecordDecoder *decoder, int lanes)
 /*
  * Sets up the parts of a page that reading and record_json need; the batch
  * does without an iterator's position and a page's limits.
+ *
+ * If records are to be decoded in subtransactions, the side table is opened
+ * here: the end of a subtransaction closes what was opened in it, and the
+ * decoder keeps the table open for the records that follow.
  */
 static void
 open_page(RecordPage *page, const BatchRequest *request, Snapshot snapshot)
@@ -116,6 +121,9 @@ open_page(RecordPage *page, const BatchRequest *request, Snapshot snapshot)
 											  READER_DELIVERS, &page->reader_slot);
 	page->reader = shard_reader_open(request->shard, snapshot, request->after);
 	page->decoder = record_decoder_create(request->shard, snapshot);
+	if (request->careful_to > 0)
+		page->decoder->side = try_relation_open(request->shard->side_table,
+												AccessShareLock);
 	initStringInfo(&page->keys);
 	initStringInfo(&page->old_image);
 	initStringInfo(&page->new_image);
@@ -248,16 +256,9 @@ find_lane_in_subtransaction(void *argument)
 static ErrorData *
 run_carefully(GuardedFunction function, CarefulWork *work)
 {
-	RecordDecoder *decoder = work->page->decoder;
-	Relation	   side = decoder->side;
-	ErrorData	  *error = guarded_call_error(function, work);
+	ErrorData *error = guarded_call_error(function, work);
 
-	if (error == NULL)
-		return NULL;
-	/* What the subtransaction has opened is closed. */
-	if (decoder->side != side)
-		decoder->side = NULL;
-	if (!delivery_batch_is_error_of_record(error))
+	if (error != NULL && !delivery_batch_is_error_of_record(error))
 		ReThrowError(error);
 	return error;
 }

@@ -2,7 +2,8 @@
 # tables: such a record fails as if its call had, counts attempts and age, and is
 # given up alone.  What comes before and after it is delivered.
 #
-# To see it fail: test/mutations/run unreadable-blocks unreadable-takes-others.
+# To see it fail: test/mutations/run unreadable-blocks unreadable-loses-side-table
+# unreadable-takes-others.
 
 use strict;
 use warnings;
@@ -18,15 +19,17 @@ ddbstreams.max_workers = 6
 });
 
 # Each shape of a table has a row descriptor.  Those of the records 3 and 5 are
-# taken away.
+# taken away.  A value of the records 2 and 4 is kept aside.
 sql(q{
-CREATE TABLE t (id int PRIMARY KEY);
+CREATE TABLE t (id int PRIMARY KEY, large text);
 SELECT ddbstreams.enable_stream('t', shard_count => 1);
 CREATE TABLE lost (descriptor_id int8)});
 foreach my $id (1 .. 6)
 {
 	sql(q{INSERT INTO lost SELECT descriptor_id FROM ddbstreams_shards.row_descriptor}) if $id == 3 || $id == 5;
-	sql("INSERT INTO t (id) VALUES ($id)");
+	sql($id == 2 || $id == 4 ?
+		"INSERT INTO t (id, large) SELECT $id, string_agg(md5(n::text), '') FROM generate_series(1, 32768) n" :
+		"INSERT INTO t (id) VALUES ($id)");
 	sql(q{CREATE TABLE new AS SELECT descriptor_id FROM ddbstreams_shards.row_descriptor d
 			WHERE NOT EXISTS (SELECT FROM lost l WHERE l.descriptor_id = d.descriptor_id);
 		SELECT own_sql('DELETE FROM ddbstreams_shards.row_descriptor WHERE descriptor_id IN (SELECT descriptor_id FROM public.new)');
