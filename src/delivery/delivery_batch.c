@@ -275,11 +275,21 @@ add_bare(CarefulWork *work, ErrorData *error)
 	DeliveryBatch *batch = work->batch;
 	RecordPage	  *page = work->page;
 
-	if (work->request->lanes > 1 &&
-		run_carefully(find_lane_in_subtransaction, work) != NULL)
-		work->lane = 0;
-	if (work->request->lanes > 1 && work->lane != work->request->lane)
-		return;
+	if (work->request->lanes > 1)
+	{
+		ErrorData *lane_error = run_carefully(find_lane_in_subtransaction, work);
+
+		if (lane_error != NULL)
+		{
+			work->lane = 0;
+			FreeErrorData(lane_error);
+		}
+		if (work->lane != work->request->lane)
+		{
+			FreeErrorData(error);
+			return;
+		}
+	}
 	resetStringInfo(&page->keys);
 	appendStringInfoString(&page->keys, "{}");
 	resetStringInfo(&page->old_image);
@@ -313,12 +323,15 @@ add_next_record(DeliveryBatch *batch, const BatchRequest *request, RecordPage *p
 		return work.added;
 	batch->records.len = length;
 	batch->records.data[length] = '\0';
-	if (request->count_only)
-		batch->count++;
-	else if (batch->count > 0)
-		return false;
-	else
+	if (!request->count_only && batch->count == 0)
+	{
 		add_bare(&work, error);
+		return true;
+	}
+	FreeErrorData(error);
+	if (!request->count_only)
+		return false;
+	batch->count++;
 	return true;
 }
 

@@ -188,11 +188,14 @@ delivery_run(const DeliveryUnit *unit, const DeliveryPassed *passed_before)
 	 * If a record cannot be read, or not be shown to the filter, the step
 	 * begins anew and looks out for such records: what comes before them is
 	 * delivered, and each of them is a batch of its own whose delivery fails.
+	 * After a second one all records are read with care: to begin anew at each
+	 * would take time with the square of their number.
 	 */
 	while (error != NULL && step.batch.reading > step.careful_to &&
 		   delivery_batch_is_error_of_record(error))
 	{
-		step.careful_to = step.batch.reading;
+		FreeErrorData(error);
+		step.careful_to = step.careful_to == 0 ? step.batch.reading : PG_INT64_MAX;
 		error = try_to_prepare(&step);
 	}
 	if (error == NULL && step.batch.error != NULL)
