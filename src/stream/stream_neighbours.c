@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "stream/stream_neighbours.h"
 
@@ -96,14 +97,20 @@ column_equals(Relation rel, HeapTuple tuple, const char *column, Oid oid,
 static bool
 list_names(const Neighbour *neighbour, Relation list, HeapTuple tuple, Oid relid)
 {
+	const char *schema;
+	const char *name;
+
 	if (neighbour->oid_column != NULL &&
 		get_attnum(RelationGetRelid(list), neighbour->oid_column) > 0)
 		return column_equals(list, tuple, neighbour->oid_column, relid, "");
-	return neighbour->schema_column != NULL &&
-		   column_equals(list, tuple, neighbour->schema_column, InvalidOid,
-						 get_namespace_name(get_rel_namespace(relid))) &&
-		   column_equals(list, tuple, neighbour->name_column, InvalidOid,
-						 get_rel_name(relid));
+	if (neighbour->schema_column == NULL)
+		return false;
+	/* A table that is not locked may be dropped meanwhile. */
+	schema = get_namespace_name(get_rel_namespace(relid));
+	name = get_rel_name(relid);
+	return schema != NULL && name != NULL &&
+		   column_equals(list, tuple, neighbour->schema_column, InvalidOid, schema) &&
+		   column_equals(list, tuple, neighbour->name_column, InvalidOid, name);
 }
 
 static bool
@@ -129,6 +136,8 @@ claims(const Neighbour *neighbour, Oid relid)
 const char *
 stream_neighbours_claim(Oid relid, const char **hint)
 {
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		return NULL;
 	for (Size i = 0; i < lengthof(neighbours); i++)
 	{
 		if (claims(&neighbours[i], relid))
