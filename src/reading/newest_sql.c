@@ -171,7 +171,9 @@ ddbstreams_newest_records(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		if (!ShardIsOpen(shard) && shard->ending_number <= threshold(&newest))
 			break;
-		add_shard(&newest, shard);
+		/* Maintenance may be about to drop it. */
+		if (!horizon_has_passed_shard(newest.stream, shard))
+			add_shard(&newest, shard);
 	}
 	if (newest.count == 0)
 		return (Datum) 0;
@@ -184,7 +186,8 @@ ddbstreams_newest_records(PG_FUNCTION_ARGS)
 
 		if (left == 0 || (!ShardIsOpen(shard) && shard->ending_number < first))
 			break;
-		left -= return_records(&newest, shard, first, left, rsinfo, row_context);
+		if (!horizon_has_passed_shard(newest.stream, shard))
+			left -= return_records(&newest, shard, first, left, rsinfo, row_context);
 	}
 	return (Datum) 0;
 }
