@@ -11,8 +11,8 @@
  *
  * Every run looks each trigger up in pg_trigger by its name, which is cheap.
  * A table is locked, and opened, only if its triggers are not in order and
- * must be repaired; a table that cannot be locked at once waits for the next
- * run.
+ * must be repaired; a table that cannot be locked at once, with its triggers,
+ * waits for the next run.
  */
 #include "postgres.h"
 
@@ -138,6 +138,31 @@ try_lock_with_partitions(Oid root, List **relids)
 	return true;
 }
 
+/*
+ * Locks the rows of the tables' triggers, which another transaction may have
+ * changed; false if one cannot be had at once.  To wait for it would hold up
+ * all that write to the tables, which are locked.
+ */
+static bool
+try_lock_triggers(List *relids)
+{
+	static const char *const names[] = {DDBSTREAMS_ROW_TRIGGER,
+										DDBSTREAMS_TRUNCATE_TRIGGER};
+	Relation				 pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
+	bool					 locked = true;
+	ListCell				*lc;
+
+	foreach (lc, relids)
+	{
+		for (Size i = 0; locked && i < lengthof(names); i++)
+			locked = stream_triggers_find(pg_trigger, lfirst_oid(lc), names[i]) == NULL ||
+					 stream_triggers_lock(pg_trigger, lfirst_oid(lc), names[i],
+										  LockWaitSkip) != NULL;
+	}
+	table_close(pg_trigger, NoLock);
+	return locked;
+}
+
 static void
 repair_triggers(Oid root)
 {
@@ -150,7 +175,8 @@ repair_triggers(Oid root)
 	{
 		pg_trigger = table_open(TriggerRelationId, AccessShareLock);
 		stream = stream_catalog_enabled(root, NULL);
-		if (stream != NULL && !stream_is_in_order(pg_trigger, root))
+		if (stream != NULL && !stream_is_in_order(pg_trigger, root) &&
+			try_lock_triggers(relids))
 		{
 			stream_triggers_enable(relids);
 			ereport(LOG,
@@ -217,8 +243,11 @@ end_taken_over(Oid root)
 	own_transaction_begin();
 	if (try_lock_with_partitions(root, &relids))
 		stream = stream_catalog_enabled(root, NULL);
-	if (stream != NULL &&
-		(claim = stream_neighbours_claim(root, &hint)) != NULL)
+	if (stream != NULL)
+		stream = stream_catalog_try_lock(stream->stream_id);
+	if (stream != NULL && StreamIsEnabled(stream) &&
+		(claim = stream_neighbours_claim(root, &hint)) != NULL &&
+		try_lock_triggers(relids))
 	{
 		stream_end(root);
 		ereport(WARNING,
