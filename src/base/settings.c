@@ -7,6 +7,8 @@
 #include <limits.h>
 
 #include "datatype/timestamp.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "base/ddbstreams.h"
@@ -54,7 +56,15 @@ check_account_id(char **value, void **extra, GucSource source)
 	return true;
 }
 
-/* An identity is type:principalId; an empty one is none. */
+/*
+ * An identity is type:principalId; an empty one is none.
+ *
+ * What a client sends when it connects, and what is set for a role in another
+ * database, need not be text in this database's encoding.  A configuration
+ * file is the same for all databases: its value stays, since parallel workers
+ * would fail that are given what their leader has, and is not captured where
+ * it is no text (record_build).
+ */
 static bool
 check_user_identity(char **value, void **extra, GucSource source)
 {
@@ -70,6 +80,12 @@ check_user_identity(char **value, void **extra, GucSource source)
 	if (strlen(*value) > MAX_USER_IDENTITY)
 	{
 		GUC_check_errdetail("An identity has %d bytes at most.", MAX_USER_IDENTITY);
+		return false;
+	}
+	if (OidIsValid(MyDatabaseId) && source > PGC_S_ARGV &&
+		!pg_verifymbstr(*value, strlen(*value), true))
+	{
+		GUC_check_errdetail("An identity is a text in the encoding of the database.");
 		return false;
 	}
 	return true;

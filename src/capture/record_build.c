@@ -22,6 +22,7 @@
 
 #include "access/detoast.h"
 #include "access/htup_details.h"
+#include "mb/pg_wchar.h"
 
 #include "base/settings.h"
 #include "capture/record_build.h"
@@ -559,7 +560,12 @@ record_build(CapturedRelation *captured, StreamBuffer *buffer, TupleDesc tupdesc
 	plan.hash = captured_relation_hash(captured->partition,
 									   captured->partition_count, keyed->slot);
 	plan.bucket = change_buffer_bucket(buffer, plan.hash);
-	if (setting_user_identity[0] != '\0')
+	/*
+	 * A configuration file is read for all databases.  An identity that it
+	 * sets, and that is no text in the encoding of this one, is left out.
+	 */
+	if (setting_user_identity[0] != '\0' &&
+		pg_verifymbstr(setting_user_identity, strlen(setting_user_identity), true))
 	{
 		plan.identity = setting_user_identity;
 		plan.identity_size = RECORD_IDENTITY_SIZE(strlen(plan.identity));

@@ -4,8 +4,8 @@
 # An escape in a json value that the encoding lacks makes the value a text, since
 # neither jsonb nor the operators of json can read it.
 #
-# To see it fail: test/mutations/run json-escapes-unchecked
-# name-size-in-server-encoding script-not-ascii.
+# To see it fail: test/mutations/run identity-unverified identity-unverified-of-client
+# json-escapes-unchecked name-size-in-server-encoding script-not-ascii.
 
 use strict;
 use warnings;
@@ -67,6 +67,32 @@ SQL
 	my $shown = $escapes =~ /t$/ ? '{"M":{"a":{"S":"\\ud83d\\ude00"}}}' : '{"S":"{\\"a\\":\\"\\\\ud83d\\\\ude00\\"}"}';
 	my $are_maps = join ' ', map { $_ eq 't' ? 'true' : 'false' } split(/\|/, $escapes), 't';
 	is($stdout, join("\n", 9 + 2 * length($name), '1 2 3 4', $are_maps, $shown), "$encoding: sizes in UTF-8, escapes");
+}
+
+# --- an identity that is no text in the database's encoding --------------------------
+
+{
+	local $ENV{PGOPTIONS} = "-c ddbstreams.user_identity=User:\xff";
+	my ($status, $stdout, $stderr);
+
+	$status = $node->psql('db_latin1', 'SELECT 1', stdout => \$stdout, stderr => \$stderr);
+	is($status, 0, 'a client sends an identity when it connects');
+	$status = $node->psql('db_utf8', 'SELECT 1', stdout => \$stdout, stderr => \$stderr);
+	isnt($status, 0, '... which is refused where it is no text');
+	like($stderr, qr/invalid value for parameter "ddbstreams.user_identity"/, '... by name');
+}
+$node->safe_psql('db_latin1', q{SET client_encoding = 'UTF8'; ALTER SYSTEM SET ddbstreams.user_identity = 'User:é'});
+$node->restart;
+foreach my $case ([ 'db_latin1', 'é' ], [ 'db_utf8', '(none)' ])
+{
+	my ($database, $identity) = @$case;
+
+	is($node->safe_psql($database, q{
+		SET client_encoding = 'UTF8';
+		INSERT INTO escapes (id) VALUES (5);
+		SELECT coalesce(user_identity ->> 'principalId', '(none)')
+			FROM ddbstreams.newest_records(ddbstreams.latest_stream_arn('escapes'), 1)}), $identity,
+		"$database: an identity of postgresql.conf is captured if it is a text");
 }
 
 done_testing();
