@@ -3,7 +3,7 @@
 # made up.
 #
 # To see it fail: test/mutations/run subscription-with-own-tables
-# taken-over-unnoticed.
+# taken-over-unnoticed taken-over-while-dropped.
 
 use strict;
 use warnings;
@@ -33,8 +33,11 @@ $node->safe_psql('postgres', q{
 	ALTER EXTENSION timescaledb ADD TABLE _timescaledb_catalog.hypertable;
 	CREATE TABLE taken (id int PRIMARY KEY);
 	CREATE TABLE kept (id int PRIMARY KEY);
+	CREATE TABLE gone (id int PRIMARY KEY);
 	SELECT ddbstreams.enable_stream('taken', shard_count => 1), ddbstreams.enable_stream('kept', shard_count => 1);
 	INSERT INTO taken VALUES (1);
+	SELECT ddbstreams.enable_stream('gone', shard_count => 1);
+	SELECT own_sql('UPDATE ddbstreams_shards.stream SET table_oid = 4294967290 WHERE table_oid = ''public.gone''::regclass');
 	INSERT INTO _timescaledb_catalog.hypertable VALUES ('public', 'taken')});
 ok($node->poll_query_until('postgres', q{SELECT stream_status = 'DISABLED' FROM ddbstreams.list_streams('taken')}),
 	'maintenance ends the stream of a table that another extension has taken over');
@@ -45,6 +48,8 @@ is($node->safe_psql('postgres', q{
 	SELECT event FROM follow('taken') UNION ALL
 	SELECT DISTINCT tgenabled::text FROM pg_trigger WHERE tgrelid = 'taken'::regclass}), "ENABLED\nINSERT\nD",
 	'another stream stays, and what was captured can be read');
+
+unlike(slurp_file($node->logfile), qr/terminated by signal/, '... nor does one disturb whose table is gone');
 
 # --- a subscription to a publication FOR ALL TABLES --------------------------------
 
