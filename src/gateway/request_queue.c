@@ -219,6 +219,9 @@ work_on(Request *request)
 			break;
 		case PERFORM_RETRY_LATER:
 			sleep_until_later(request);
+			/* This worker may be busy when the time has come. */
+			if (n_idle_workers > 0)
+				pthread_cond_signal(&wakeup);
 			break;
 	}
 }
@@ -252,7 +255,12 @@ worker_main(void *arg)
 		wake_sleeping(clock_ms());
 		request = take_first_request(&ready_head);
 		if (request != NULL)
+		{
+			/* Two that became ready together may have woken one worker. */
+			if (ready_head != NULL)
+				need_worker();
 			work_on(request);
+		}
 		else
 			wait_for_request();
 	}
