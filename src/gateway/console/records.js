@@ -33,19 +33,24 @@ function show(value) {
 	return [type ? make('span', {class: 'type'}, type) : null, make('span', null, cut(textOf(value)))].filter(Boolean);
 }
 
+// A column may be named "constructor": only an image's own properties count.
+function member(image, name) {
+	return image && Object.hasOwn(image, name) ? image[name] : undefined;
+}
+
 // The attributes of both images, and what has become of each.
 export function compare(record) {
 	const names = new Set([...Object.keys(record.keys ?? {}), ...Object.keys(record.old ?? {}), ...Object.keys(record.new ?? {})]);
 	return [...names].map((name) => {
-		const before = record.old?.[name];
-		const after = record.new?.[name];
+		const before = member(record.old, name);
+		const after = member(record.new, name);
 		let mark = '';
 		if (record.old && record.new) {
 			if (before === undefined) mark = 'added';
 			else if (after === undefined) mark = 'gone';
 			else if (JSON.stringify(before) !== JSON.stringify(after)) mark = 'changed';
 		}
-		return {name, before, after, mark, isKey: record.keys?.[name] !== undefined};
+		return {name, before, after, mark, isKey: member(record.keys, name) !== undefined};
 	});
 }
 
