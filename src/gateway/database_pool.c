@@ -75,6 +75,8 @@ typedef struct ParameterList
 static bool
 set_parameter(ParameterList *list, const char *keyword, const char *value)
 {
+	char **keywords;
+	char **values;
 	size_t i;
 
 	for (i = 0; i < list->count; i++)
@@ -88,10 +90,14 @@ set_parameter(ParameterList *list, const char *keyword, const char *value)
 		list->values[i] = strdup(value);
 		return list->values[i] != NULL;
 	}
-	list->keywords = realloc(list->keywords, (i + 2) * sizeof(char *));
-	list->values = realloc(list->values, (i + 2) * sizeof(char *));
-	if (list->keywords == NULL || list->values == NULL)
+	keywords = realloc(list->keywords, (i + 2) * sizeof(char *));
+	if (keywords == NULL)
 		return false;
+	list->keywords = keywords;
+	values = realloc(list->values, (i + 2) * sizeof(char *));
+	if (values == NULL)
+		return false;
+	list->values = values;
 	list->keywords[i] = strdup(keyword);
 	list->values[i] = strdup(value);
 	list->keywords[i + 1] = list->values[i + 1] = NULL;
@@ -115,7 +121,6 @@ free_parameters(ParameterList *list)
 static bool
 add_conninfo(ParameterList *list, const char *conninfo, char **error)
 {
-	char			 *message = NULL;
 	PQconninfoOption *options;
 	bool			  done = true;
 
@@ -123,12 +128,11 @@ add_conninfo(ParameterList *list, const char *conninfo, char **error)
 		return true;
 	if (strchr(conninfo, '=') == NULL && strstr(conninfo, "://") == NULL)
 		return set_parameter(list, "dbname", conninfo);
-	options = PQconninfoParse(conninfo, &message);
+	options = PQconninfoParse(conninfo, NULL);
 	if (options == NULL)
 	{
-		*error = strdup(message != NULL ? message : "out of memory");
-		(*error)[strcspn(*error, "\n")] = '\0';
-		PQfreemem(message);
+		/* libpq's message would quote a part of it, perhaps a password. */
+		*error = strdup("the connection string is not well formed");
 		return false;
 	}
 	for (PQconninfoOption *option = options; option->keyword != NULL; option++)
@@ -438,7 +442,8 @@ database_sign_in(const char *conninfo, const char *role, const char *password,
 		snprintf(error, error_size, "%s", message != NULL ? message : "out of memory");
 	for (size_t i = 0; i < list.count; i++)
 	{
-		if (strcmp(list.keywords[i], "password") == 0)
+		if (list.keywords[i] != NULL && list.values[i] != NULL &&
+			strcmp(list.keywords[i], "password") == 0)
 			explicit_bzero(list.values[i], strlen(list.values[i]));
 	}
 	free_parameters(&list);

@@ -82,7 +82,7 @@ perform_init(void)
 	}
 	if (error != NULL)
 	{
-		gateway_log("invalid connection string: %s", error);
+		gateway_log("%s", error);
 		free(error);
 		return false;
 	}
