@@ -13,6 +13,7 @@
 #include "gateway/answer.h"
 #include "gateway/crc32.h"
 #include "gateway/gateway_options.h"
+#include "gateway/route.h"
 #include "gateway/text_buffer.h"
 
 #define SERVICE	 "com.amazon.coral.service#"
@@ -122,10 +123,12 @@ finish(Request *request, unsigned status, const char *content_type,
 		answer_header(request, "x-amz-crc32", text);
 	}
 	/*
-	 * As AWS does it.  Signatures keep strange pages out; without them the
-	 * browser has to.
+	 * As AWS does it.  Signatures keep strange pages out; where there are none
+	 * the browser has to.
 	 */
-	if (!gateway_options.no_auth && request_header(request, "Origin") != NULL)
+	if (!gateway_options.no_auth &&
+		(request->operation == NULL || request->operation->kind == OPERATION_AWS) &&
+		request_header(request, "Origin") != NULL)
 		answer_header(request, "Access-Control-Allow-Origin", "*");
 }
 

@@ -21,7 +21,10 @@
  */
 #define MAX_ALL_BODIES (64 * 1024 * 1024)
 
-static atomic_size_t all_bodies;
+/* A body up to this size is always taken: nobody's large ones keep it out. */
+#define SMALL_BODY (16 * 1024)
+
+static atomic_size_t all_bodies; /* without small ones */
 
 /* Headers whose meaning would be unclear if they were there twice */
 static const char *const unique_headers[] = {
@@ -84,11 +87,18 @@ request_create(struct MHD_Connection *connection, const char *uri)
 	return request;
 }
 
+/* What memory of this size for a body counts for in all_bodies. */
+static size_t
+counted_size(size_t size)
+{
+	return size > SMALL_BODY ? size : 0;
+}
+
 static void
 forget_body(Request *request)
 {
 	free(request->body);
-	all_bodies -= request->body_size;
+	all_bodies -= counted_size(request->body_size);
 	request->body = NULL;
 	request->body_size = 0;
 }
@@ -130,6 +140,13 @@ collect_header(void *arg, enum MHD_ValueKind kind, const char *name,
 		list->status = MHD_HTTP_BAD_REQUEST;
 		return MHD_NO;
 	}
+	/* A proxy in front may read "Content-Length :" as another header. */
+	if (strpbrk(name, " \t") != NULL)
+	{
+		list->error = "The name of a header holds a blank";
+		list->status = MHD_HTTP_BAD_REQUEST;
+		return MHD_NO;
+	}
 	request->headers[request->n_headers].name = name;
 	request->headers[request->n_headers++].value = value;
 	return MHD_YES;
@@ -139,6 +156,8 @@ collect_header(void *arg, enum MHD_ValueKind kind, const char *name,
 static const char *
 check_headers(const Request *request)
 {
+	const char *coding = request_header(request, "Transfer-Encoding");
+
 	for (size_t i = 0; i < sizeof(unique_headers) / sizeof(char *); i++)
 	{
 		int count = 0;
@@ -149,9 +168,10 @@ check_headers(const Request *request)
 			return "A header that may stand once stands twice";
 	}
 	/* A proxy in front may take another one of the two for the end. */
-	if (request_header(request, "Transfer-Encoding") != NULL &&
-		request_header(request, "Content-Length") != NULL)
+	if (coding != NULL && request_header(request, "Content-Length") != NULL)
 		return "Both Content-Length and Transfer-Encoding are given";
+	if (coding != NULL && strcasecmp(coding, "chunked") != 0)
+		return "The Transfer-Encoding is not supported";
 	return NULL;
 }
 
@@ -193,16 +213,18 @@ request_add_body(Request *request, const char *data, size_t length)
 	if (request->body_length + length > request->body_size)
 	{
 		size_t size = request->body_size == 0 ? 1024 : request->body_size;
+		size_t more;
 		char  *body;
 
 		while (size < request->body_length + length)
 			size *= 2;
-		if (all_bodies + size - request->body_size > MAX_ALL_BODIES)
+		more = counted_size(size) - counted_size(request->body_size);
+		if (more > 0 && all_bodies + more > MAX_ALL_BODIES)
 			return false;
 		body = realloc(request->body, size);
 		if (body == NULL)
 			return false;
-		all_bodies += size - request->body_size;
+		all_bodies += more;
 		request->body = body;
 		request->body_size = size;
 	}

@@ -522,6 +522,7 @@ route_request(Request *request)
 	{
 		if (request->response != NULL)
 			MHD_destroy_response(request->response);
+		request->response = NULL;
 		answer_error(request, "RequestEntityTooLargeException",
 					 "Request must be smaller than 1048576 bytes.");
 		return false;

@@ -70,7 +70,7 @@ like(run_gateway('--nothing'), qr/^2 .*unknown option "--nothing"/s, 'an unknown
 like(run_gateway('--keys'), qr/^2 .*needs a value/s, 'an option without its value');
 like(run_gateway('--no-auth', 'a', 'b'), qr/^2 .*too many arguments/s, 'too many arguments');
 like(run_gateway('--no-auth', '--tls-cert', 'x'), qr/^2 .*only one of --tls-cert and --tls-key/s, 'half of TLS');
-like(run_gateway('--no-auth', 'host=a nonsense=b'), qr/^1 .*invalid connection string.*nonsense/s,
+like(run_gateway('--no-auth', 'host=a nonsense=b'), qr/^1 .*connection string is not well formed/s,
 	'a wrong connection string');
 like(run_gateway('--print-aws-alias', '--listen', '127.0.0.1:8111'),
 	qr{^0 \[toplevel\]\ndynamodb = --endpoint-url http://127.0.0.1:8111 dynamodb\n.*\[command dynamodb\]\n.*get-shard-iterator = !aws --endpoint-url http://127.0.0.1:8111 dynamodbstreams get-shard-iterator "\$\@"\n}s,
@@ -84,7 +84,7 @@ foreach (
 	[ "AK/1 secret ada", 'line 1: an access key id may have' ],
 	[ 'AK1 ' . 'x' x 300 . ' ada', 'line 1: its secret is too long' ],
 	[ "AK1 secret ada user=ben", 'line 1: its connection string names another user' ],
-	[ "AK1 secret ada nonsense=x", 'line 1: invalid connection option' ],
+	[ "AK1 secret ada nonsense=x", 'line 1: the connection string is not well formed' ],
 	[ "AK1 secret ada\0", 'zero byte' ])
 {
 	my $wrong = write_file("$dir/wrong", "$_->[0]\n");
@@ -92,6 +92,8 @@ foreach (
 	like(run_gateway('--check', '--keys', $wrong, $node->connstr('postgres')), qr/^1 .*\Q$_->[1]\E/,
 		"a wrong keys file: $_->[1]");
 }
+unlike(run_gateway('--check', '--keys', write_file("$dir/wrong", "AK1 secret ada password=my hidden\n"), 'dbname=x'),
+	qr/hidden/, 'a wrong keys file: no part of a password is told');
 like(run_gateway('--check', '--keys', "$dir/nothing"), qr/^1 .*cannot read/, 'no keys file');
 like(run_gateway('--check', '--keys', $dir), qr/^1 .*is not a regular file/, 'a directory');
 
@@ -131,6 +133,13 @@ is($answer->{status}, 400, 'X-Amz-Target twice');
 like($answer->{body}, qr/__type/, 'X-Amz-Target twice: the error has the form of AWS');
 is( raw("POST / HTTP/1.1\r\n${host}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")->{status},
 	400, 'Content-Length and Transfer-Encoding');
+foreach my $coding ('identity', 'gzip', 'gzip, chunked', 'xchunked')
+{
+	is(raw("POST / HTTP/1.1\r\n${host}Transfer-Encoding: $coding\r\n\r\n0\r\n\r\n")->{status},
+		400, "Transfer-Encoding: $coding");
+}
+is(raw("GET / HTTP/1.1\r\n$host$_: 0\r\n\r\n")->{status}, 400, "a name with a blank: $_" =~ s/\t/\\t/r)
+  foreach ('Content-Length ', "Content-Length\t", 'X A');
 is(raw("POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")->{status},
 	404, 'a body in chunks is read');
 is( raw("POST / HTTP/1.1\r\n${host}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")->{status},
@@ -274,6 +283,13 @@ $answer = call($gateway, 'GET', '/metrics', no_sign => 1);
 is($answer->{status}, 200, 'metrics');
 like($answer->{headers}{'content-type'}, qr{^text/plain; version=0.0.4}, 'metrics: the type');
 my $metrics = $answer->{body};
+foreach my $path ('/metrics', '/healthz', '/console')
+{
+	ok(!exists call($gateway, 'GET', $path, no_sign => 1, headers => { Origin => 'http://example.com' })
+		  ->{headers}{'access-control-allow-origin'}, "$path is not for other sites");
+}
+is(lambda($gateway, 'GET', '', undef, headers => { Origin => 'http://example.com' })
+	  ->{headers}{'access-control-allow-origin'}, '*', 'an operation of AWS is for them');
 like($metrics, qr/^ddbstreams_gateway_requests_total\{operation="ListStreams",result="ok"\} 1$/m, 'metrics: requests');
 like($metrics, qr/^ddbstreams_gateway_requests_total\{operation="ListStreams",result="UnrecognizedClientException"\} 3$/m,
 	'metrics: errors');
@@ -292,6 +308,16 @@ my %types = map { $_ => 1 } @types;
 is(scalar(@types), scalar(keys %types), 'metrics: each metric stands once');
 like(call($gateway, 'GET', '/metrics?shards=1', no_sign => 1)->{body},
 	qr/^ddbstreams_shard_records\{stream="arn:[^"]*orders[^"]*",shard="shardId-[^"]*"\} 0$/m, 'metrics of each shard');
+
+# Bodies that do not end take all the memory that large bodies may take.
+my @large = map { connect_to($gateway) } 1 .. 64;
+foreach (@large)
+{
+	send_to($_, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n" . 'x' x 1_000_000);
+}
+is(aws($gateway, 'ListStreams', {})->{status}, 200, 'a small body has memory beside large ones');
+close($_) foreach @large;
+
 $node->stop;
 like(call($gateway, 'GET', '/metrics', no_sign => 1)->{body}, qr/^ddbstreams_up 0$/m, 'metrics without a server');
 $node->start;
