@@ -9,7 +9,7 @@ read_stream()
 	local shard iterator
 
 	aws "$@" dynamodbstreams list-streams --table-name "$TABLE" \
-		--query 'Streams[].StreamArn' --output text | grep -xF "$STREAM_ARN" >listed
+		--query 'Streams[].StreamArn' --output text | tr '\t' '\n' | grep -xF "$STREAM_ARN" >listed
 	for shard in $(aws "$@" dynamodbstreams describe-stream --stream-arn "$STREAM_ARN" \
 		--query 'StreamDescription.Shards[].ShardId' --output text); do
 		iterator=$(aws "$@" dynamodbstreams get-shard-iterator --stream-arn "$STREAM_ARN" \
