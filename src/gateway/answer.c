@@ -13,7 +13,6 @@
 #include "gateway/answer.h"
 #include "gateway/crc32.h"
 #include "gateway/gateway_options.h"
-#include "gateway/route.h"
 #include "gateway/text_buffer.h"
 
 #define SERVICE	 "com.amazon.coral.service#"

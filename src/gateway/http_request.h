@@ -28,7 +28,21 @@ typedef enum Protocol
 	PROTOCOL_OTHER
 } Protocol;
 
-struct Operation;
+typedef enum OperationKind
+{
+	OPERATION_AWS,	   /* aws() in the database answers */
+	OPERATION_HEALTH,  /* GET /healthz */
+	OPERATION_METRICS, /* GET /metrics */
+	OPERATION_CONSOLE  /* /console and what is below it */
+} OperationKind;
+
+typedef struct Operation
+{
+	const char	 *name; /* aws() knows it by this name */
+	OperationKind kind;
+	Protocol	  protocol;
+	unsigned	  status; /* of success */
+} Operation;
 
 typedef struct Request
 {
@@ -48,11 +62,11 @@ typedef struct Request
 	bool		 is_complete;
 
 	/* what is to be done: route.c */
-	Protocol				protocol;
-	const struct Operation *operation; /* NULL if unknown */
-	const Statement		   *statement;
-	StatementParam			params[STATEMENT_MAX_PARAMS];
-	char				   *owned[STATEMENT_MAX_PARAMS]; /* memory of params */
+	Protocol		 protocol;
+	const Operation *operation; /* NULL if unknown */
+	const Statement *statement;
+	StatementParam	 params[STATEMENT_MAX_PARAMS];
+	char			*owned[STATEMENT_MAX_PARAMS]; /* memory of params */
 
 	/* how far it is: perform.c and request_queue.c */
 	DatabasePool   *pool; /* NULL until the signature is checked */

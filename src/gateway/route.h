@@ -7,22 +7,6 @@
 
 #include "gateway/http_request.h"
 
-typedef enum OperationKind
-{
-	OPERATION_AWS,	   /* aws() in the database answers */
-	OPERATION_HEALTH,  /* GET /healthz */
-	OPERATION_METRICS, /* GET /metrics */
-	OPERATION_CONSOLE  /* /console and what is below it */
-} OperationKind;
-
-typedef struct Operation
-{
-	const char	 *name; /* aws() knows it by this name */
-	OperationKind kind;
-	Protocol	  protocol;
-	unsigned	  status; /* of success */
-} Operation;
-
 /* All operations, for metrics: a list that a null name ends */
 extern const Operation route_operations[];
 
