@@ -60,11 +60,11 @@ static const ErrorForm forms[] = {
 
 /* The body of an error with any text */
 static const Statement error_statement = {
-	.number = 0,
+	.number = STATEMENT_ERROR,
 	.name = "gateway_error",
 	.sql = "SELECT pg_catalog.json_build_object($1, $2, $3, $4)",
 	.n_params = 4,
-	.types = {25, 25, 25, 25}};
+	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID}};
 
 /* Returns an InternalServerError's for a name that has no form of its own. */
 static const ErrorForm *

@@ -37,7 +37,7 @@
 
 /* Read by the browser, in UTC; and numbers as PostgreSQL writes them */
 static const Statement settings_statement = {
-	.number = 30,
+	.number = STATEMENT_SETTINGS,
 	.name = "console_settings",
 	.sql = "SELECT pg_catalog.set_config(s.name, v.setting, false)"
 		   " FROM pg_catalog.pg_settings s,"

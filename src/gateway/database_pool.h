@@ -18,14 +18,36 @@
 
 #define STATEMENT_MAX_PARAMS 6
 
+/* Types of parameters: pg_type.h is no header for clients. */
+#define BOOLOID		 16
+#define TEXTOID		 25
+#define JSONOID		 114
+#define TEXTARRAYOID 1009
+
+/* Each statement, wherever it stands; at most 32, see prepared below */
+typedef enum StatementNumber
+{
+	STATEMENT_BODY, /* route.c */
+	STATEMENT_MEMBER,
+	STATEMENT_UPDATE,
+	STATEMENT_LIST,
+	STATEMENT_UNTAG,
+	STATEMENT_ERROR,	/* answer.c */
+	STATEMENT_METRICS,	/* gateway_metrics.c */
+	STATEMENT_CHECK,	/* perform.c */
+	STATEMENT_SETTINGS, /* console_session.c */
+	STATEMENT_CONSOLE,	/* gateway_console.c */
+	STATEMENT_CONSOLE_ERROR
+} StatementNumber;
+
 /* A statement that a connection prepares when it is first used there */
 typedef struct Statement
 {
-	unsigned	number; /* below 32, unique */
-	const char *name;
-	const char *sql;
-	int			n_params;
-	Oid			types[STATEMENT_MAX_PARAMS];
+	StatementNumber number;
+	const char	   *name;
+	const char	   *sql;
+	int				n_params;
+	Oid				types[STATEMENT_MAX_PARAMS];
 } Statement;
 
 /* A parameter; bytes NULL is null.  Only a binary one may hold zero bytes. */

@@ -62,12 +62,12 @@ static const ConsoleQuery queries[] = {
 static const ConsoleQuery redrive_query = {"redrive", "redrive.sql", {"body"}};
 
 static const Statement error_statement = {
-	.number = 29,
+	.number = STATEMENT_CONSOLE_ERROR,
 	.name = "console_error",
 	.sql = "SELECT pg_catalog.json_build_object('error', pg_catalog.json_build_object("
 		   "'sqlstate', $1, 'message', $2, 'detail', $3, 'hint', $4))",
 	.n_params = 4,
-	.types = {25, 25, 25, 25}};
+	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID}};
 
 /* The status of an error of PostgreSQL; of any other one it is 500. */
 static const struct
@@ -251,13 +251,13 @@ static void
 run_query(Request *request, DatabaseConnection *connection,
 		  const ConsoleQuery *query)
 {
-	Statement statement = {.number = 31, .name = "console_query"};
+	Statement statement = {.number = STATEMENT_CONSOLE, .name = "console_query"};
 	PGresult *result;
 
 	statement.sql = console_file_find(query->file)->data;
 	while (statement.n_params < STATEMENT_MAX_PARAMS &&
 		   query->params[statement.n_params] != NULL)
-		statement.types[statement.n_params++] = 25;
+		statement.types[statement.n_params++] = TEXTOID;
 	result = database_query(connection, &statement, request->params);
 	if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
 	{

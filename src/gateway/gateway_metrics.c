@@ -18,8 +18,6 @@
 #define MAX_OPERATIONS 32
 #define MAX_RESULTS	   24 /* of one operation; there are fewer error names */
 
-#define BOOLOID 16
-
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 static const double bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
@@ -153,7 +151,7 @@ append_own(TextBuffer *text)
 static bool
 append_views(TextBuffer *text, DatabaseConnection *connection, const char *query)
 {
-	Statement	   statement = {.number = 5, .name = "gateway_metrics", .n_params = 1, .types = {BOOLOID}};
+	Statement	   statement = {.number = STATEMENT_METRICS, .name = "gateway_metrics", .n_params = 1, .types = {BOOLOID}};
 	StatementParam param = {.bytes = query != NULL && strcmp(query, "shards=1") == 0 ? "t" : "f"};
 	PGresult	  *result;
 	bool		   done;

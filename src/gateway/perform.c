@@ -386,7 +386,7 @@ perform_run(Request *request)
 /* --- --check ----------------------------------------------------------- */
 
 static const Statement check_statement = {
-	.number = 6,
+	.number = STATEMENT_CHECK,
 	.name = "gateway_check",
 	.sql = "SELECT ddbstreams.aws('ListStreams', '{}')",
 	.n_params = 0};

@@ -20,10 +20,6 @@
 #define MAPPINGS_PATH "/2015-03-31/event-source-mappings"
 #define TAGS_PATH	  "/2017-03-31/tags/"
 
-#define TEXTOID		 25
-#define JSONOID		 114
-#define TEXTARRAYOID 1009
-
 /* DynamoDB's answer to a plain GET; load balancers look for it. */
 #define HEALTHY "healthy: dynamodb.us-east-1.amazonaws.com "
 
@@ -50,7 +46,7 @@ const Operation route_operations[] = {
 
 /* The request is the body. */
 static const Statement body_statement = {
-	.number = 1,
+	.number = STATEMENT_BODY,
 	.name = "gateway_body",
 	.sql = "SELECT ddbstreams.aws($1, $2)",
 	.n_params = 2,
@@ -58,7 +54,7 @@ static const Statement body_statement = {
 
 /* The request is one member, from the path. */
 static const Statement member_statement = {
-	.number = 2,
+	.number = STATEMENT_MEMBER,
 	.name = "gateway_member",
 	.sql = "SELECT ddbstreams.aws($1, pg_catalog.json_build_object($2, $3))",
 	.n_params = 3,
@@ -66,7 +62,7 @@ static const Statement member_statement = {
 
 /* The request is the body, and one member from the path. */
 static const Statement update_statement = {
-	.number = 3,
+	.number = STATEMENT_UPDATE,
 	.name = "gateway_update",
 	.sql = "SELECT ddbstreams.aws($1, pg_catalog.jsonb_concat($2::pg_catalog.jsonb,"
 		   " pg_catalog.jsonb_build_object($3, $4))::pg_catalog.json)",
@@ -78,7 +74,7 @@ static const Statement update_statement = {
  * if not, aws() tells what is wrong.
  */
 static const Statement list_statement = {
-	.number = 4,
+	.number = STATEMENT_LIST,
 	.name = "gateway_list",
 	.sql = "SELECT ddbstreams.aws($1, pg_catalog.json_strip_nulls("
 		   "pg_catalog.json_build_object('EventSourceArn', $2, 'FunctionName', $3,"
@@ -91,7 +87,7 @@ static const Statement list_statement = {
 
 /* The request is the resource from the path, and the keys of the query. */
 static const Statement untag_statement = {
-	.number = 7,
+	.number = STATEMENT_UNTAG,
 	.name = "gateway_untag",
 	.sql = "SELECT ddbstreams.aws($1, pg_catalog.json_strip_nulls("
 		   "pg_catalog.json_build_object('Resource', $2, 'TagKeys', $3)))",
