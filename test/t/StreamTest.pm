@@ -14,7 +14,7 @@ use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(patience new_server create_helpers session send_query
   finish_query kill_server);
-our @EXPORT_OK = qw(sql comes_to);
+our @EXPORT_OK = qw(sql comes_to crc32);
 
 # The server that was made last: sql and comes_to ask it.
 my $server;
@@ -207,6 +207,21 @@ sub state_of
 	my $line = <$file> // '';
 	close($file);
 	return $line =~ /.*\) (\w)/ ? $1 : '';
+}
+
+# The CRC-32 of a text, bit by bit, by its polynomial: 0xEDB88320 is the usual one,
+# 0x82F63B78 the one of pg_control.
+sub crc32
+{
+	my ($polynomial, $text) = @_;
+	my $crc = 0xFFFFFFFF;
+
+	foreach my $byte (unpack('C*', $text))
+	{
+		$crc ^= $byte;
+		$crc = $crc & 1 ? ($crc >> 1) ^ $polynomial : $crc >> 1 foreach 1 .. 8;
+	}
+	return $crc ^ 0xFFFFFFFF;
 }
 
 1;

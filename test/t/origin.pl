@@ -11,25 +11,12 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use StreamTest;
+use StreamTest qw(:DEFAULT crc32);
 
 my $conf = q{
 ddbstreams.maintenance_interval = '500ms'};
 my $listed = q{SELECT state || ': ' || last_processing_result FROM ddbstreams.list_event_source_mappings()};
 my $problem = 'Disabled: PROBLEM: The mapping was enabled in another database or on another server';
-
-sub crc32c
-{
-	my ($data) = @_;
-	my $crc = 0xFFFFFFFF;
-
-	foreach my $byte (unpack('C*', $data))
-	{
-		$crc ^= $byte;
-		$crc = $crc & 1 ? ($crc >> 1) ^ 0x82F63B78 : $crc >> 1 for 1 .. 8;
-	}
-	return $crc ^ 0xFFFFFFFF;
-}
 
 # Gives a server that is shut down another system identifier, as
 # pg_createsubscriber does.  The checksum of pg_control is its last field: it is
@@ -43,11 +30,11 @@ sub change_identifier
 
 	for (my $offset = 200; $offset < 512 && !$end; $offset += 4)
 	{
-		$end = $offset if unpack('L', substr($control, $offset, 4)) == crc32c(substr($control, 0, $offset));
+		$end = $offset if unpack('L', substr($control, $offset, 4)) == crc32(0x82F63B78, substr($control, 0, $offset));
 	}
 	die "pg_control has no checksum" unless $end;
 	substr($control, 0, 8) = pack('Q', unpack('Q', substr($control, 0, 8)) + 1);
-	substr($control, $end, 4) = pack('L', crc32c(substr($control, 0, $end)));
+	substr($control, $end, 4) = pack('L', crc32(0x82F63B78, substr($control, 0, $end)));
 	open(my $handle, '+<', $file) or die "$file: $!";
 	binmode $handle;
 	print $handle $control;
