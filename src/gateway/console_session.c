@@ -35,15 +35,21 @@
 
 #define MAX_CREDENTIALS 1024 /* bytes, encoded */
 
-/* Read by the browser, in UTC; and numbers as PostgreSQL writes them */
+/*
+ * Read by the browser, in UTC; and numbers as PostgreSQL writes them.  The role
+ * or the database may have a lower limit of time; none (0) is no setting here,
+ * where the pool has set one.
+ */
 static const Statement settings_statement = {
 	.number = STATEMENT_SETTINGS,
 	.name = "console_settings",
 	.sql = "SELECT pg_catalog.set_config(s.name, v.setting, false)"
 		   " FROM pg_catalog.pg_settings s,"
 		   " (VALUES ('search_path', 'pg_catalog'), ('TimeZone', 'UTC'),"
-		   " ('ddbstreams.dynamodb_numbers', 'off'), ('statement_timeout', '20s'))"
-		   " v (name, setting) WHERE s.name OPERATOR(pg_catalog.=) v.name",
+		   " ('ddbstreams.dynamodb_numbers', 'off'), ('statement_timeout', '20000'))"
+		   " v (name, setting) WHERE s.name OPERATOR(pg_catalog.=) v.name"
+		   " AND (s.name OPERATOR(pg_catalog.<>) 'statement_timeout'"
+		   " OR s.setting::pg_catalog.int8 OPERATOR(pg_catalog.>) 20000)",
 	.n_params = 0};
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

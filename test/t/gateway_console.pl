@@ -194,6 +194,16 @@ foreach (@shards)
 is($read, 7, 'records of all shards');
 is(data('shard_records', $clerk, stream => $arn, shard => $shards[0]{id}, iterator => 'x')->{status}, 400, 'a wrong iterator');
 is(data('rates', $clerk)->{json}{items}[0]{records}, 7, 'sums');
+
+# a role's own limit of time, where it is lower than the console's
+my $locker = session($node);
+$locker->query_safe('BEGIN; LOCK ' . $node->safe_psql('postgres',
+	"SELECT string_agg(shard_table::text, ', ') FROM ddbstreams.describe_stream('$arn')"));
+$node->safe_psql('postgres', q{ALTER ROLE clerk SET statement_timeout = '200ms'});
+is(data('records', $clerk, stream => $arn)->{status}, 503, "a role's statement_timeout holds");
+$node->safe_psql('postgres', 'ALTER ROLE clerk RESET statement_timeout');
+$locker->quit;
+
 is(data('mappings', $keeper)->{json}{items}[0]{function}, 'public.ship', 'mappings');
 is(data('mappings', $clerk)->{json}{total}, 0, "another's mappings");
 my $mapping = data('mappings', $keeper)->{json}{items}[0];
