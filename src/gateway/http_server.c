@@ -44,8 +44,12 @@
 /* How many times --timeout a request or its answer may take on the wire */
 #define SLOW_FACTOR 2
 
-/* How long requests may take to finish at the end, in milliseconds */
-#define STOP_TIME 60000
+/*
+ * How long requests may take to finish at the end, and how long of that clients
+ * may take to send one or to read an answer; in milliseconds
+ */
+#define STOP_TIME	   60000
+#define STOP_SLOW_TIME 30000
 
 typedef enum ClientState
 {
@@ -76,6 +80,7 @@ static int			   n_clients;
 static int			   most_clients; /* since memory was given back */
 static int			   n_requests;	 /* whose answer is not sent */
 static bool			   is_stopping;
+static bool			   has_ended; /* no request begins any more */
 
 /* --- connections ------------------------------------------------------- */
 
@@ -160,10 +165,14 @@ notify_connection(void *arg, struct MHD_Connection *connection, void **context,
 void
 http_server_tick(void)
 {
-	long too_old = clock_ms() - SLOW_FACTOR * 1000L * gateway_options.timeout;
+	long limit = SLOW_FACTOR * 1000L * gateway_options.timeout;
+	long too_old;
 	bool trim;
 
 	pthread_mutex_lock(&mutex);
+	if (is_stopping && limit > STOP_SLOW_TIME)
+		limit = STOP_SLOW_TIME;
+	too_old = clock_ms() - limit;
 	for (Client *client = clients; client != NULL; client = client->next)
 	{
 		/* libmicrohttpd's thread finds the connection closed, and frees it. */
@@ -187,13 +196,21 @@ begin_request(void *arg, const char *uri, struct MHD_Connection *connection)
 {
 	Request *request = request_create(connection, uri);
 
+	bool may_begin;
+
 	(void) arg;
-	if (request != NULL)
+	if (request == NULL)
+		return NULL;
+	pthread_mutex_lock(&mutex);
+	may_begin = !has_ended;
+	n_requests += may_begin;
+	pthread_mutex_unlock(&mutex);
+	if (!may_begin)
 	{
-		pthread_mutex_lock(&mutex);
-		n_requests++;
-		pthread_mutex_unlock(&mutex);
+		request_free(request);
+		return NULL;
 	}
+	set_client_state(connection, CLIENT_READING);
 	return request;
 }
 
@@ -436,7 +453,7 @@ void
 http_server_stop(void)
 {
 	long deadline = clock_ms() + STOP_TIME;
-	bool is_idle = false;
+	bool is_over = false;
 
 	pthread_mutex_lock(&mutex);
 	is_stopping = true;
@@ -449,16 +466,18 @@ http_server_stop(void)
 			close(listener);
 	}
 	/* A request may be on its way: the server is idle if it stays idle. */
-	for (int quiet = 0; quiet < 10 && clock_ms() < deadline; quiet = is_idle ? quiet + 1 : 0)
+	for (int quiet = 0; !is_over && clock_ms() < deadline;)
 	{
 		usleep(20000);
 		request_queue_tick();
 		http_server_tick();
 		pthread_mutex_lock(&mutex);
-		is_idle = n_requests == 0;
+		quiet = n_requests == 0 ? quiet + 1 : 0;
+		has_ended = quiet == 10;
+		is_over = has_ended;
 		pthread_mutex_unlock(&mutex);
 	}
-	if (!is_idle)
+	if (!is_over)
 	{
 		/* libmicrohttpd cannot end while connections are suspended. */
 		gateway_log("ending with requests unfinished");

@@ -14,6 +14,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use GatewayTest;
+use POSIX ();
 use PostgreSQL::Test::Utils;
 use StreamTest qw(:DEFAULT crc32);
 use Test::More;
@@ -458,6 +459,15 @@ is($valid->()->{status}, 200, 'another backend');
 
 # --- the end of the gateway ---------------------------------------------------
 
+# A client that sends its request byte by byte does not keep the gateway from ending.
+my $slow = connect_to($gateway);
+send_to($slow, "POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
+my $dripper = fork() // die "fork: $!";
+if ($dripper == 0)
+{
+	usleep(500_000) while send_to($slow, 'x');
+	POSIX::_exit(0);
+}
 $pending = aws($gateway, 'DynamoDB_20120810.UpdateTable', \%disable, no_wait => 1);
 $node->poll_query_until('postgres', "SELECT count(*) > 0 $waits");
 kill('TERM', $gateway->{pid});
@@ -468,6 +478,7 @@ is($answer->{status}, 200, 'SIGTERM: the request is finished');
 is($answer->{headers}{connection}, 'close', 'SIGTERM: the connection ends');
 waitpid($gateway->{pid}, 0);
 is($?, 0, 'SIGTERM: the exit status');
+waitpid($dripper, 0);
 $gateway->{pid} = 0;
 ok(!IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $gateway->{port}),
 	'SIGTERM: nothing listens any more');
