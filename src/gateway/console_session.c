@@ -36,9 +36,9 @@
 #define MAX_CREDENTIALS 1024 /* bytes, encoded */
 
 /*
- * Read by the browser, in UTC; and numbers as PostgreSQL writes them.  The role
- * or the database may have a lower limit of time; none (0) is no setting here,
- * where the pool has set one.
+ * Read by the browser, in UTC; and numbers as PostgreSQL writes them.  The
+ * role or the database may have a lower limit of time; none (0) is no setting
+ * here, where the pool has set one.
  */
 static const Statement settings_statement = {
 	.number = STATEMENT_SETTINGS,

@@ -45,8 +45,8 @@
 #define SLOW_FACTOR 2
 
 /*
- * How long requests may take to finish at the end, and how long of that clients
- * may take to send one or to read an answer; in milliseconds
+ * How long requests may take to finish at the end, and how long of that
+ * clients may take to send one or to read an answer; in milliseconds
  */
 #define STOP_TIME	   60000
 #define STOP_SLOW_TIME 30000
