@@ -207,10 +207,6 @@ run_stress()
 
 	choose test/stress '' "$@"
 	for name in "${names[@]}"; do
-		if [ $# -eq 0 ] && [ "$name" = "${WITHOUT_STRESS:-}" ]; then
-			say "skipped stress $name"
-			continue
-		fi
 		case $name in
 			*.sh | *.py | *.pl)
 				# what is not executable is a library of the others

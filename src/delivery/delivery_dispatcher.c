@@ -143,6 +143,12 @@ adopt_handlers(void)
 			unit = delivery_queue_add(mapping, &handler->unit, InvalidOid);
 		}
 		delivery_queue_begin(unit);
+
+		/*
+		 * A record may have been appended before this dispatcher watches the
+		 * shard.
+		 */
+		unit->again = true;
 		discovery_wanted = true;
 	}
 }

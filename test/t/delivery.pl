@@ -565,6 +565,25 @@ $holder->query_safe('SELECT pg_advisory_unlock(18)');
 comes_to(stats($uuid, 'state, lag_records'), 'ready|0', 'the record is delivered');
 is(sql(q{SELECT (SELECT last_value FROM moved_calls), count(*) FROM moved_seen}), '2|1',
 	'... by a second call: the first one has no effects');
+
+# --- a dispatcher that ends while a call does ------------------------------------------------------------------------------
+
+# A record is appended when the call has ended and its dispatcher does not know it
+# yet; nobody has told the dispatcher's successor of the record.
+sql(q{TRUNCATE moved_seen});
+$holder->query_safe('SELECT pg_advisory_lock(18)');
+sql(q{INSERT INTO moved VALUES (2)});
+comes_to(stats($uuid, 'state, attempts, worker_pid IS NOT NULL'), 'delivering|1|t', 'a call is running');
+my $dispatcher = sql(q{SELECT pid FROM ddbstreams.workers WHERE worker_type = 'dispatcher'});
+kill('STOP', $dispatcher);
+$holder->query_safe('SELECT pg_advisory_unlock(18)');
+comes_to(q{SELECT count(*) FROM moved_seen}, '1', 'it has ended');
+comes_to(qq{SELECT state FROM pg_stat_activity WHERE pid IN (SELECT pid FROM ddbstreams.workers
+	WHERE worker_type = 'handler') AND state <> 'idle'}, '', '... and its worker has nothing to do');
+sql(q{INSERT INTO moved VALUES (3)});
+kill('TERM', $dispatcher);
+kill('CONT', $dispatcher);
+comes_to(q{SELECT count(*) FROM moved_seen}, '2', 'the successor delivers the next record');
 $holder->quit;
 $writer->quit;
 
