@@ -125,7 +125,7 @@ CREATE UNIQUE INDEX shard_stream_id_idx ON ddbstreams_shards.shard (stream_id, s
 CREATE INDEX shard_parent_shard_id_idx ON ddbstreams_shards.shard (stream_id, parent_shard_id);
 ALTER TABLE ddbstreams_shards.shard REPLICA IDENTITY NOTHING;
 
--- descriptor_id		hash of content; two rows of one id are alike
+-- descriptor_id		keyed hash of content; two rows of one id are alike
 -- content				the columns that an image has (row_descriptor.c)
 CREATE TABLE ddbstreams_shards.row_descriptor (
 	descriptor_id int8 NOT NULL,
@@ -139,7 +139,7 @@ ALTER TABLE ddbstreams_shards.row_descriptor REPLICA IDENTITY NOTHING;
 CREATE TABLE ddbstreams_shards.secret (
 	secret bytea NOT NULL
 );
-COMMENT ON TABLE ddbstreams_shards.secret IS 'the key that signs shard iterators';
+COMMENT ON TABLE ddbstreams_shards.secret IS 'the key that signs shard iterators, and of the numbers of row descriptors';
 ALTER TABLE ddbstreams_shards.secret REPLICA IDENTITY NOTHING;
 
 CREATE FUNCTION ddbstreams_shards.make_secret() RETURNS void

@@ -66,7 +66,10 @@ extern void catalog_table_insert(CatalogTable table, TableRow *row);
  */
 extern void catalog_table_delete(const VersionedTable *versioned, int64 id);
 
-/* Returns the secret that signs iterators, palloc'd. */
+/*
+ * Returns the secret that signs iterators and is the key of the numbers of row
+ * descriptors, palloc'd.
+ */
 extern bytea *catalog_table_secret(void);
 
 #endif /* DDBSTREAMS_CATALOG_TABLE_H */

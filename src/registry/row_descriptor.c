@@ -5,7 +5,10 @@
  * A descriptor says of each column of a relation its name and type, how its
  * values lie in an image, and whether it is part of the key.  Each partition
  * has a descriptor of its own.  A descriptor's number is a hash of its
- * content, and an image names the number.
+ * content, and an image names the number.  The hash is keyed with the
+ * extension's secret: users choose names and types of columns, and two tables
+ * whose descriptors had one number would have images that are decoded as the
+ * other table's, numbers as pointers for example.
  *
  * A transaction that appends records writes the descriptors that these need
  * and that a fresh catalogue snapshot does not show.  Two transactions may
@@ -25,7 +28,8 @@
 #include "access/table.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
+#include "common/hmac.h"
+#include "common/sha2.h"
 #include "libpq/pqformat.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -193,6 +197,27 @@ number_in_root(Relation rel, Oid root, Form_pg_attribute att)
 	return get_attnum(root, NameStr(att->attname));
 }
 
+/* Returns the number of a descriptor with this content. */
+static int64
+descriptor_number(const StringInfo content)
+{
+	bytea		*secret = catalog_table_secret();
+	pg_hmac_ctx *hmac = pg_hmac_create(PG_SHA256);
+	uint8		 mac[PG_SHA256_DIGEST_LENGTH];
+	int64		 number;
+
+	if (hmac == NULL ||
+		pg_hmac_init(hmac, (uint8 *) VARDATA_ANY(secret),
+					 VARSIZE_ANY_EXHDR(secret)) < 0 ||
+		pg_hmac_update(hmac, (const uint8 *) content->data, content->len) < 0 ||
+		pg_hmac_final(hmac, mac, sizeof(mac)) < 0)
+		elog(ERROR, "could not compute the number of a row descriptor");
+	pg_hmac_free(hmac);
+	pfree(secret);
+	memcpy(&number, mac, sizeof(number));
+	return number;
+}
+
 RowDescriptor *
 row_descriptor_build(Relation rel, Oid root, int key_count,
 					 const AttrNumber *key_attnums)
@@ -200,6 +225,7 @@ row_descriptor_build(Relation rel, Oid root, int key_count,
 	TupleDesc	   tupdesc = RelationGetDescr(rel);
 	StringInfoData buf;
 	bytea		  *content;
+	int64		   id;
 
 	initStringInfo(&buf);
 	pq_sendbyte(&buf, CONTENT_VERSION);
@@ -219,13 +245,12 @@ row_descriptor_build(Relation rel, Oid root, int key_count,
 				   key_position);
 	}
 
+	id = descriptor_number(&buf);
 	content = palloc(VARHDRSZ + buf.len);
 	SET_VARSIZE(content, VARHDRSZ + buf.len);
 	memcpy(VARDATA(content), buf.data, buf.len);
 	pfree(buf.data);
-	return parse_content((int64) hash_bytes_extended((unsigned char *) VARDATA(content),
-													 VARSIZE(content) - VARHDRSZ, 0),
-						 content);
+	return parse_content(id, content);
 }
 
 /*

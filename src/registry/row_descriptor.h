@@ -34,7 +34,7 @@ typedef struct RowColumn
 
 typedef struct RowDescriptor
 {
-	int64		id;		 /* a hash of the content */
+	int64		id;		 /* a keyed hash of the content */
 	bytea	   *content; /* stored under that id; set if built here */
 	int			natts;
 	int			key_count;

@@ -254,6 +254,21 @@ insert into sizes (k, m) values ('9', '{}'), ('A', '{"ab": 1, "c": "def"}'), ('B
 insert into sizes (k, d) values ('E', '2026-01-01');
 select keys->'k'->>'S' as k, size_bytes, size_bytes - 2 * length(keys->'k'->>'S') as without_key from test.records('sizes');
 
+--
+-- Descriptors
+--
+
+-- Under PostgreSQL's hash_bytes_extended the descriptors of these two tables
+-- are equal.  Images must not be decoded as the other table's.
+create table one (id int primary key, v int8, "8aWnG4^nGYQTA!w!_!A!!B!8!" int);
+create table two (id int primary key, v float8, "6-96A~A#fs:EH^!_#1!y4!7!B" int);
+select ddbstreams.enable_stream('one', shard_count => 1) <> '', ddbstreams.enable_stream('two', shard_count => 1) <> '';
+begin;
+insert into one values (1, 42, 1);
+insert into two values (1, 42, 1);
+commit;
+select new_image from test.records('one') union all select new_image from test.records('two');
+
 \set VERBOSITY terse
 set client_min_messages = warning;
 drop schema images cascade;
