@@ -9,10 +9,13 @@
  * the launcher learns it of a database that it does not know.
  *
  * A task is called outside of a transaction, and makes as many transactions as
- * it needs.  It should be quick when there is nothing to do, and must not wait
- * for a lock that a user may hold for long.  An error ends the task; it is
- * shown in the view ddbstreams.workers, and logged unless the last run has
- * logged the same.  The other tasks and the next run go on.
+ * it needs.  It should be quick when there is nothing to do.  An error ends
+ * the task; it is shown in the view ddbstreams.workers, and logged unless the
+ * last run has logged the same.  The other tasks and the next run go on.
+ *
+ * A task waits for a lock for less than deadlock_timeout.  So, if a user's
+ * command and a task wait for each other, it is the task that gives up; it is
+ * tried again.
  */
 #include "postgres.h"
 
@@ -22,6 +25,8 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -37,6 +42,12 @@
 #include "stream/stream_check.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
+
+/* How often a task is tried that could not have a lock in time */
+#define LOCK_TRIES 3
+
+/* How long a task waits for a lock at most, in milliseconds */
+#define MAX_LOCK_TIMEOUT 500
 
 typedef struct MaintenanceTask
 {
@@ -124,24 +135,36 @@ report_error(const MaintenanceTask *task, const ErrorData *error)
 		worker_databases_request_thorough_run(MyDatabaseId, false);
 }
 
-/* Runs a task; an error of the task ends only the task. */
+/* Limits the time that this process waits for a lock. */
 static void
-run_task(const MaintenanceTask *task)
+limit_lock_waits(void)
+{
+	char *value = psprintf("%d", Max(1, Min(MAX_LOCK_TIMEOUT, DeadlockTimeout / 2)));
+
+	SetConfigOption("lock_timeout", value, PGC_SUSET, PGC_S_OVERRIDE);
+	pfree(value);
+}
+
+static bool
+is_lock_conflict(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		   error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
+}
+
+/* Runs a task.  Returns its error, which has ended it, or NULL. */
+static ErrorData *
+task_error(const MaintenanceTask *task)
 {
 	MemoryContext context = CurrentMemoryContext;
+	ErrorData *volatile error = NULL;
 
-	worker_slots_check_interrupts();
-	worker_slots_set_state(task->name);
-	SetCurrentStatementStartTimestamp();
-	pgstat_report_activity(STATE_RUNNING, task->name);
 	PG_TRY();
 	{
 		task->function();
 	}
 	PG_CATCH();
 	{
-		ErrorData *error;
-
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
@@ -149,13 +172,33 @@ run_task(const MaintenanceTask *task)
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		RESUME_INTERRUPTS();
-
-		/* An error is to be expected if DROP EXTENSION ran meanwhile. */
-		if (extension_exists())
-			report_error(task, error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	return error;
+}
+
+/* Runs a task; an error of the task ends only the task. */
+static void
+run_task(const MaintenanceTask *task)
+{
+	ErrorData *error;
+
+	for (int attempt = 1;; attempt++)
+	{
+		worker_slots_check_interrupts();
+		worker_slots_set_state(task->name);
+		SetCurrentStatementStartTimestamp();
+		pgstat_report_activity(STATE_RUNNING, task->name);
+		error = task_error(task);
+		if (error == NULL || !is_lock_conflict(error) || attempt == LOCK_TRIES)
+			break;
+		FreeErrorData(error);
+	}
+
+	/* An error is to be expected if DROP EXTENSION ran meanwhile. */
+	if (error != NULL && extension_exists())
+		report_error(task, error);
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
@@ -168,6 +211,7 @@ maintenance_main(Datum main_arg)
 
 	worker_slots_attach(main_arg);
 	worker_slots_connect();
+	limit_lock_waits();
 	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
 												"ddbstreams maintenance",
 												ALLOCSET_DEFAULT_SIZES));

@@ -1,7 +1,8 @@
 # What a run of maintenance costs: it reads the table of mappings as often with
-# many streams as with few.
+# many streams as with few, and it gives way to a user's command.
 #
-# To see it fail: test/mutations/run maintenance-asks-for-each-stream.
+# To see it fail: test/mutations/run maintenance-asks-for-each-stream
+# maintenance-waits-for-locks.
 
 use strict;
 use warnings;
@@ -14,6 +15,7 @@ use StreamTest qw(:DEFAULT sql comes_to);
 my $node = new_server('maintenance', q{
 max_worker_processes = 16
 ddbstreams.maintenance_interval = 1h
+deadlock_timeout = 20s
 });
 
 # A run, from beginning to end, that is wanted at once: VACUUM FULL wants one.
@@ -70,6 +72,21 @@ sql(q{CREATE FUNCTION other(event jsonb) RETURNS void LANGUAGE sql AS '';
 run('it runs when a role has been renamed');
 is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 't1'::regclass AND tgname = 'ddbstreams_capture'
 	AND encode(tgargs, 'escape') ~ 'grace' AND encode(tgargs, 'escape') !~ 'ada'}), '1', '... and the definition has the new name');
+
+# A command that waits for a run which waits for the command: the run gives up.
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+$session->query_safe(q{SET deadlock_timeout = '10s'; BEGIN; LOCK TABLE ddbstreams_shards.shard});
+sql('VACUUM FULL plain');
+my $held = q{SELECT min(held.relation::regclass::text) FROM pg_locks held JOIN pg_locks wanted USING (pid)
+	WHERE NOT wanted.granted AND wanted.relation = 'ddbstreams_shards.shard'::regclass
+		AND held.granted AND held.relation IN (SELECT oid FROM pg_class
+			WHERE relnamespace = 'ddbstreams_shards'::regnamespace AND relkind = 'r' AND oid <> wanted.relation)};
+comes_to("SELECT ($held) IS NOT NULL", 't', 'a run waits for a command');
+my $table = sql($held);
+$session->query("LOCK TABLE $table");
+is($session->query('SELECT 1'), '1', '... which goes on when it wants what the run has');
+$session->query('ROLLBACK');
+$session->quit;
 
 $node->stop;
 done_testing();
