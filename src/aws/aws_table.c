@@ -242,7 +242,7 @@ table_key(Relation rel)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("table \"%s\" has no primary key",
 						RelationGetRelationName(rel)),
-				 errhint("Run ALTER TABLE … ADD PRIMARY KEY first.")));
+				 errhint("Run ALTER TABLE ... ADD PRIMARY KEY first.")));
 	return key;
 }
 

@@ -68,7 +68,7 @@ keep_window_state(DeliveryStep *step, const DeliveryAnswer *answer)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the answer of a handler with tumbling windows has no state"),
-				 errhint("Return {\"state\": {…}}.")));
+				 errhint("Return {\"state\": {...}}.")));
 	position->window_state = answer->state;
 	position->state_changed = true;
 	position->window_early = VARSIZE(answer->state) > DELIVERY_MAX_STATE;

@@ -77,7 +77,7 @@ excerpt(const char *text, int length)
 {
 	int clipped = pg_mbcliplen(text, length, EXCERPT_LENGTH);
 
-	return psprintf("%.*s%s", clipped, text, clipped < length ? "…" : "");
+	return psprintf("%.*s%s", clipped, text, clipped < length ? "..." : "");
 }
 
 /* Raises the error about the path at hand. */

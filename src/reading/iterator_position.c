@@ -69,7 +69,7 @@ check_type_arguments(IteratorType type, const char *sequence_number,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("One or more parameter values were invalid: SequenceNumber is required for ShardIteratorType %s",
 						type_names[type]),
-				 errhint("Give it as sequence_number => '…', or as SequenceNumber of GetShardIterator.")));
+				 errhint("Give it as sequence_number => '...', or as SequenceNumber of GetShardIterator.")));
 	if (!wants_number && sequence_number != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -80,7 +80,7 @@ check_type_arguments(IteratorType type, const char *sequence_number,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("One or more parameter values were invalid: a time is required for ShardIteratorType %s",
 						type_names[type]),
-				 errhint("Give it as at => '…', or as Timestamp of GetShardIterator.")));
+				 errhint("Give it as at => '...', or as Timestamp of GetShardIterator.")));
 	if (type != TYPE_AT_TIMESTAMP && at != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -182,7 +182,7 @@ check_kind(Relation rel, bool is_root)
 		refuse_relation(rel, "a temporary table", "Use a permanent table.");
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
 		refuse_relation(rel, "an unlogged table",
-						"Run ALTER TABLE … SET LOGGED first.");
+						"Run ALTER TABLE ... SET LOGGED first.");
 	claim = stream_neighbours_claim(RelationGetRelid(rel), &hint);
 	if (claim != NULL)
 		refuse_relation(rel, claim, hint);
@@ -210,7 +210,7 @@ require_key(Relation rel)
 
 	if (key == NULL)
 		refuse_relation(rel, "a table without a primary key",
-						"Run ALTER TABLE … ADD PRIMARY KEY first.");
+						"Run ALTER TABLE ... ADD PRIMARY KEY first.");
 	if (key->deferrable)
 		refuse_relation(rel, "a table with a deferrable primary key",
 						"Make the primary key NOT DEFERRABLE.");

@@ -153,7 +153,7 @@ parse_argument(StreamDefinition *definition, const char *argument)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" of trigger \"%s\" does not define a stream",
 						argument, DDBSTREAMS_ROW_TRIGGER),
-				 errdetail("Its arguments have the form stream_view_type=…, shard_count=…, partition_key=…, retention=… and mapping={…}."),
+				 errdetail("Its arguments have the form stream_view_type=..., shard_count=..., partition_key=..., retention=... and mapping={...}."),
 				 errhint("Make the trigger without arguments, and call ddbstreams.enable_stream.")));
 }
 

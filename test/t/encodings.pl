@@ -5,7 +5,8 @@
 # neither jsonb nor the operators of json can read it.
 #
 # To see it fail: test/mutations/run identity-unverified identity-unverified-of-client
-# json-escapes-unchecked name-size-in-server-encoding script-not-ascii.
+# json-escapes-unchecked message-not-ascii name-size-in-server-encoding
+# script-not-ascii.
 
 use strict;
 use warnings;
@@ -67,6 +68,15 @@ SQL
 	my $shown = $escapes =~ /t$/ ? '{"M":{"a":{"S":"\\ud83d\\ude00"}}}' : '{"S":"{\\"a\\":\\"\\\\ud83d\\\\ude00\\"}"}';
 	my $are_maps = join ' ', map { $_ eq 't' ? 'true' : 'false' } split(/\|/, $escapes), 't';
 	is($stdout, join("\n", 9 + 2 * length($name), '1 2 3 4', $are_maps, $shown), "$encoding: sizes in UTF-8, escapes");
+
+	# a hint that the client's encoding lacked would be an error of its own
+	$node->psql($database, <<SQL, stderr => \$stderr);
+SET client_encoding = '$client';
+CREATE TABLE keyless (id int);
+\\set VERBOSITY verbose
+SELECT ddbstreams.enable_stream('keyless');
+SQL
+	like($stderr, qr/ERROR:  42809: .*\nHINT:  Run ALTER TABLE \.\.\. ADD PRIMARY KEY first\.$/m, "$encoding: an error");
 }
 
 # --- an identity that is no text in the database's encoding --------------------------
