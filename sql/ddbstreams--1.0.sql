@@ -865,7 +865,8 @@ row_type: null::name of the table. The table''s latest stream is read unless str
   says otherwise.
 since: the first time that is of interest; null begins with the oldest record.
 until: the first time that is of interest no longer; null ends with the newest record.
-stream_arn: another stream, which may be one of a table that was dropped.
+stream_arn: another stream, which may be one of a table that was dropped. row_type can
+  be a composite type then.
 
 Columns:
 event_name: INSERT, MODIFY or REMOVE.
@@ -1052,6 +1053,7 @@ Errors:
 42710: the stream and the function have a mapping already.
 42501: SELECT on the table, EXECUTE on a function or USAGE on its schema is missing, or
   before PostgreSQL 17 the role may not log in.
+ZS003: the stream has 200 mappings of one role, or 1000 in all.
 25006: the transaction or the server is read-only.
 
 From Lambda''s CreateEventSourceMapping.';
@@ -1235,6 +1237,7 @@ uuid: a batch by its id, or all batches of a mapping by its uuid; null: all that
 
 Errors:
 42704: there is no such batch or mapping, or the caller may not see it.
+25006: the transaction or the server is read-only.
 
 Lambda sends failed batches to a destination instead; Amazon SQS has a redrive.';
 ---------------------------------------------------------------------------

@@ -87,6 +87,7 @@ ddbstreams_redrive(PG_FUNCTION_ARGS)
 	TableRow row;
 	uint64	 count;
 
+	PreventCommandIfReadOnly("redrive()");
 	row_init(&row, &redrive_table);
 	row_set_oid(&row, Anum_redrive_caller, GetUserId());
 	if (!PG_ARGISNULL(0))

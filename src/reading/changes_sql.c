@@ -247,6 +247,8 @@ find_named_stream(FunctionCallInfo fcinfo, Oid *row_type)
 					 errhint("It is a partition: the stream would be on its root.") :
 				 get_rel_relkind(table_oid) == RELKIND_VIEW ?
 					 errhint("It is a view: name the table that it reads.") :
+				 get_rel_relkind(table_oid) == RELKIND_COMPOSITE_TYPE ?
+					 errhint("It is a composite type: name a stream by its ARN, as stream_arn.") :
 					 errhint("Enable one with ddbstreams.enable_stream, or name a stream by its ARN.")));
 	stream_access_check(stream);
 	return stream;

@@ -195,6 +195,9 @@ from ddbstreams.describe_stream(:'arn');
 select bool_and(lower(hash_range) = previous) as contiguous
 from (select hash_range, lag(upper(hash_range), 1, 0) over (order by lower(hash_range)) as previous
       from ddbstreams.describe_stream(:'arn')) as s;
+select max(shard_id) as shard from ddbstreams.describe_stream(:'arn') \gset
+select ddbstreams.split_shard(:'arn', :'shard');
+select :'LAST_ERROR_SQLSTATE';
 select ddbstreams.disable_stream('orders') <> '';
 
 --
