@@ -1,9 +1,9 @@
 # The pages that have to name everything: docs/reference.md is what the database
-# says, and has every SQLSTATE; docs/faq.md has every message.  And links between
-# pages lead somewhere.
+# says, and has every SQLSTATE; docs/faq.md has every message, and README.md every
+# setting.  And links between pages lead somewhere.
 #
 # To see it fail: test/mutations/run faq-message-unlisted heading-renamed
-# reference-argument-missing reference-comment-changed
+# readme-default-changed reference-argument-missing reference-comment-changed
 # reference-sqlstate-unlisted.
 
 use strict;
@@ -52,6 +52,23 @@ append_to_file($made, "$stdout\n");
 IPC::Run::run([ 'diff', '-u', "$root/docs/reference.md", $made ], '>', \$diff);
 ok($diff eq '', 'docs/reference.md is up to date')
   or diag("Run test/make-reference.\n$diff");
+
+#
+# The README's table has every setting with its default.
+#
+my $readme = join("\n", grep { /^\| `ddbstreams\./ } split(/\n/, slurp_file("$root/README.md")));
+my (%settings, %shown);
+
+foreach my $line (split(/\n/, $readme))
+{
+	my (undef, $names, $defaults) = split(/ ?\| ?/, $line);
+	my @defaults = $defaults eq 'empty' ? ('') : $defaults =~ /`([^`]*)`/g;
+
+	$shown{$_} = shift @defaults foreach $names =~ /`([^`]+)`/g;
+}
+%settings = map { split(/\|/, $_, 2) } split(/\n/,
+	$node->safe_psql('postgres', "SELECT name, current_setting(name) FROM pg_settings WHERE name LIKE 'ddbstreams.%'"));
+is_deeply(\%shown, \%settings, "the README's table of settings");
 
 #
 # SQLSTATEs: PostgreSQL's conditions are in the table by their names, and those
