@@ -126,7 +126,7 @@ worker_databases_worker_ended(const WorkerInfo *info, bool failed)
 		return;
 	/* Handler workers are wanted by the dispatcher alone. */
 	if (info->type == WORKER_DISPATCHER)
-		entry->handler_waits_since = 0;
+		entry->handler_wait = (WorkerWait){0};
 	job->worker = 0;
 	if (info->last_error[0] != '\0')
 		memcpy(job->last_error, info->last_error, WORKER_ERROR_LENGTH);

@@ -16,6 +16,9 @@
  *	   have none, by the time for which they have waited;
  *	2. handler workers of databases that have 1, of those that have 2, ...
  *
+ * A claim lapses if it is not made again for LAPSE_MS: what is not tried any
+ * more would hold up all others without ever taking its turn.
+ *
  * So that maintenance of many databases leaves something to the others, it has
  * a turn only if no other maintenance worker has just started.
  *
@@ -56,6 +59,9 @@
 
 /* A handler worker has been idle for so long before it gives way to a second. */
 #define IDLE_MS 5000
+
+/* Jobs are tried again every second at least. */
+#define LAPSE_MS 5000
 
 #define SAY_AGAIN_MS (60 * 60 * 1000)
 
@@ -124,17 +130,25 @@ precedes(const Waiter *a, const Waiter *b)
 	return a->rank != b->rank ? a->rank < b->rank : a->since < b->since;
 }
 
+bool
+worker_turns_waits(const WorkerWait *wait, TimestampTz now)
+{
+	return wait->since != 0 &&
+		   !TimestampDifferenceExceeds(wait->asked_at, now, LAPSE_MS);
+}
+
 /*
  * Takes a worker for the first one that waits if it is, but for those of one
  * type and database.
  */
 static void
-take_first(Waiter *first, WorkerType type, Oid database, TimestampTz since,
-		   WorkerType but_type, Oid but_database)
+take_first(Waiter *first, WorkerType type, Oid database, const WorkerWait *wait,
+		   TimestampTz now, WorkerType but_type, Oid but_database)
 {
-	Waiter waiter = {.type = type, .database = database, .since = since};
+	Waiter waiter = {.type = type, .database = database, .since = wait->since};
 
-	if (since == 0 || (type == but_type && database == but_database))
+	if (!worker_turns_waits(wait, now) ||
+		(type == but_type && database == but_database))
 		return;
 	waiter.rank = rank_of(type, database);
 	if (first->type == WORKER_NONE || precedes(&waiter, first))
@@ -159,19 +173,19 @@ first_waiter(TimestampTz now, WorkerType but_type, Oid but_database)
 			continue;
 		if (count.brief_runs == 0 && worker_databases_wants_maintenance(entry))
 			take_first(&first, WORKER_MAINTENANCE, entry->database,
-					   entry->maintenance.waits_since, but_type, but_database);
+					   &entry->maintenance.wait, now, but_type, but_database);
 		if (worker_databases_wants_dispatcher(entry))
 			take_first(&first, WORKER_DISPATCHER, entry->database,
-					   entry->dispatcher.waits_since, but_type, but_database);
-		take_first(&first, WORKER_HANDLER, entry->database,
-				   entry->handler_waits_since, but_type, but_database);
+					   &entry->dispatcher.wait, now, but_type, but_database);
+		take_first(&first, WORKER_HANDLER, entry->database, &entry->handler_wait,
+				   now, but_type, but_database);
 	}
 	return first;
 }
 
-/* Returns where it stands since when a worker waits, or NULL. */
-static TimestampTz *
-waits_since(WorkerType type, Oid database)
+/* Returns where it stands whether a worker waits, or NULL. */
+static WorkerWait *
+find_wait(WorkerType type, Oid database)
 {
 	WorkerDatabase *entry = worker_databases_find(database, false);
 
@@ -180,11 +194,11 @@ waits_since(WorkerType type, Oid database)
 	switch (type)
 	{
 		case WORKER_MAINTENANCE:
-			return &entry->maintenance.waits_since;
+			return &entry->maintenance.wait;
 		case WORKER_DISPATCHER:
-			return &entry->dispatcher.waits_since;
+			return &entry->dispatcher.wait;
 		case WORKER_HANDLER:
-			return &entry->handler_waits_since;
+			return &entry->handler_wait;
 		default:
 			return NULL;
 	}
@@ -193,15 +207,15 @@ waits_since(WorkerType type, Oid database)
 bool
 worker_turns_may_start(WorkerType type, Oid database)
 {
-	TimestampTz	 now = GetCurrentTimestamp();
-	TimestampTz *since = waits_since(type, database);
-	Waiter		 waiter = {.type = type, .database = database, .since = now};
-	Waiter		 first = first_waiter(now, type, database);
+	TimestampTz now = GetCurrentTimestamp();
+	WorkerWait *wait = find_wait(type, database);
+	Waiter		waiter = {.type = type, .database = database, .since = now};
+	Waiter		first = first_waiter(now, type, database);
 
-	if (since == NULL || first.type == WORKER_NONE)
+	if (wait == NULL || first.type == WORKER_NONE)
 		return true;
-	if (*since != 0)
-		waiter.since = *since;
+	if (worker_turns_waits(wait, now))
+		waiter.since = wait->since;
 	waiter.rank = rank_of(type, database);
 	if (type == WORKER_MAINTENANCE && count_workers(now).brief_runs > 0)
 		return false;
@@ -211,21 +225,26 @@ worker_turns_may_start(WorkerType type, Oid database)
 void
 worker_turns_wait(WorkerType type, Oid database)
 {
-	TimestampTz *since = waits_since(type, database);
+	TimestampTz now = GetCurrentTimestamp();
+	WorkerWait *wait = find_wait(type, database);
 
-	if (since == NULL || *since != 0)
+	if (wait == NULL)
 		return;
-	*since = GetCurrentTimestamp();
-	worker_shared_wake(worker_shared_slot(worker_shared->launcher));
+	if (!worker_turns_waits(wait, now))
+	{
+		wait->since = now;
+		worker_shared_wake(worker_shared_slot(worker_shared->launcher));
+	}
+	wait->asked_at = now;
 }
 
 void
 worker_turns_end_wait(WorkerType type, Oid database)
 {
-	TimestampTz *since = waits_since(type, database);
+	WorkerWait *wait = find_wait(type, database);
 
-	if (since != NULL)
-		*since = 0;
+	if (wait != NULL)
+		*wait = (WorkerWait){0};
 }
 
 void

@@ -19,13 +19,19 @@
  */
 extern bool worker_turns_may_start(WorkerType type, Oid database);
 
-/* There was no slot for a worker: it waits until one of its kind starts. */
+/*
+ * There was no slot for a worker: it waits until one of its kind starts, or
+ * until it has not been asked for again for some seconds.
+ */
 extern void worker_turns_wait(WorkerType type, Oid database);
 
 /* A worker has got a slot, or is not wanted any more. */
 extern void worker_turns_end_wait(WorkerType type, Oid database);
 
 /* --- for the others ------------------------------------------------------ */
+
+/* Does the worker wait to which this belongs? */
+extern bool worker_turns_waits(const WorkerWait *wait, TimestampTz now);
 
 /*
  * Logs that a worker has found no slot, once an hour at most for the whole

@@ -58,15 +58,25 @@ typedef enum ExtensionPresence
 	EXTENSION_ABSENT /* the launcher is about to free the database's entry */
 } ExtensionPresence;
 
+/*
+ * A worker that has found no slot; all of it is 0 if none waits.  What is not
+ * asked for any more does not wait (worker_turns_waits).
+ */
+typedef struct WorkerWait
+{
+	TimestampTz since;	  /* when there was first no slot for it */
+	TimestampTz asked_at; /* when there was last none */
+} WorkerWait;
+
 /* What is known of a type of which a database has at most one worker */
 typedef struct WorkerJob
 {
 	WorkerId	worker; /* 0 if none has been started, or if it has ended */
 	TimestampTz started_at;
-	TimestampTz next_start;	 /* DT_NOEND: not before this worker ends */
-	TimestampTz last_run;	 /* when a worker finished its work; 0: never */
-	int			failures;	 /* in a row */
-	TimestampTz waits_since; /* when there was no slot for it; 0: it has one */
+	TimestampTz next_start; /* DT_NOEND: not before this worker ends */
+	TimestampTz last_run;	/* when a worker finished its work; 0: never */
+	int			failures;	/* in a row */
+	WorkerWait	wait;
 	char		last_error[WORKER_ERROR_LENGTH];
 } WorkerJob;
 
@@ -84,7 +94,7 @@ typedef struct WorkerDatabase
 	uint32			  wishes; /* rises with each wish for a dispatcher */
 	WorkerJob		  maintenance;
 	WorkerJob		  dispatcher;
-	TimestampTz		  handler_waits_since; /* as waits_since of a job */
+	WorkerWait		  handler_wait; /* the dispatcher asks for one */
 } WorkerDatabase;
 
 #endif /* DDBSTREAMS_WORKER_TYPES_H */

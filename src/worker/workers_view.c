@@ -22,6 +22,7 @@
 #include "base/settings.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
+#include "worker/worker_turns.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_workers);
 
@@ -89,7 +90,7 @@ idle_state(const WorkerDatabase *entry, const WorkerJob *job)
 		return "held off by a DDL command";
 	if (entry->seen && !entry->connectable)
 		return "not allowed to connect";
-	if (job->waits_since != 0)
+	if (worker_turns_waits(&job->wait, GetCurrentTimestamp()))
 		return "waiting for a worker slot";
 	if (job->failures > 0)
 		return "waiting after a failure";
@@ -213,7 +214,7 @@ ddbstreams_list_workers(PG_FUNCTION_ARGS)
 			entry->wants_dispatcher && setting_max_workers > 0)
 			put_idle(rsinfo, entry, WORKER_DISPATCHER, &entry->dispatcher,
 					 sees_all);
-		if (entry->handler_waits_since != 0)
+		if (worker_turns_waits(&entry->handler_wait, GetCurrentTimestamp()))
 			put_waiting_handler(rsinfo, entry, sees_all);
 	}
 	return (Datum) 0;
