@@ -81,37 +81,49 @@ stream_is_in_order(Relation pg_trigger, Oid root)
 	return true;
 }
 
-/*
- * Returns the tables with an enabled stream whose triggers are not in order,
- * or those that another extension has taken over.  The list is made in
- * context.
- */
+/* Returns the tables whose triggers are not in order. */
 static List *
-find_tables(MemoryContext context, bool taken_over)
+find_disordered(List *relids)
 {
-	List	   *found = NIL;
-	Relation	pg_trigger;
-	const char *hint;
-	ListCell   *lc;
+	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	List	 *disordered = NIL;
+	ListCell *lc;
 
-	own_transaction_begin();
-	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
-	foreach (lc, stream_catalog_list(InvalidOid, NULL))
+	foreach (lc, relids)
 	{
-		StreamInfo	 *stream = lfirst(lc);
-		MemoryContext oldcontext;
-
 		CHECK_FOR_INTERRUPTS();
-		if (!StreamIsEnabled(stream) || stream->table_dropped ||
-			(taken_over ?
-				 stream_neighbours_claim(stream->table_oid, &hint) == NULL :
-				 stream_is_in_order(pg_trigger, stream->table_oid)))
-			continue;
-		oldcontext = MemoryContextSwitchTo(context);
-		found = lappend_oid(found, stream->table_oid);
-		MemoryContextSwitchTo(oldcontext);
+		if (!stream_is_in_order(pg_trigger, lfirst_oid(lc)))
+			disordered = lappend_oid(disordered, lfirst_oid(lc));
 	}
 	table_close(pg_trigger, AccessShareLock);
+	return disordered;
+}
+
+/*
+ * Returns those of the tables with an enabled stream that a function chooses,
+ * in the caller's memory context.
+ */
+static List *
+find_tables(List *(*choose)(List *relids))
+{
+	MemoryContext context = CurrentMemoryContext;
+	List		 *relids = NIL;
+	List		 *found;
+	MemoryContext oldcontext;
+	ListCell	 *lc;
+
+	own_transaction_begin();
+	foreach (lc, stream_catalog_list(InvalidOid, NULL))
+	{
+		StreamInfo *stream = lfirst(lc);
+
+		if (StreamIsEnabled(stream) && !stream->table_dropped)
+			relids = lappend_oid(relids, stream->table_oid);
+	}
+	found = choose(relids);
+	oldcontext = MemoryContextSwitchTo(context);
+	found = list_copy(found);
+	MemoryContextSwitchTo(oldcontext);
 	own_transaction_commit();
 	return found;
 }
@@ -220,7 +232,7 @@ refresh_definitions(void)
 void
 stream_check_triggers(void)
 {
-	List	 *disordered = find_tables(CurrentMemoryContext, false);
+	List	 *disordered = find_tables(find_disordered);
 	ListCell *lc;
 
 	foreach (lc, disordered)
@@ -262,7 +274,7 @@ end_taken_over(Oid root)
 void
 stream_check_neighbours(void)
 {
-	List	 *taken_over = find_tables(CurrentMemoryContext, true);
+	List	 *taken_over = find_tables(stream_neighbours_claimed);
 	ListCell *lc;
 
 	foreach (lc, taken_over)

@@ -24,10 +24,10 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 #include "stream/stream_neighbours.h"
 
@@ -75,6 +75,26 @@ find_list(const char *extension_name, const char *schema_name, const char *name)
 	return relid;
 }
 
+/*
+ * A table that may be in a list.  The strings are NULL if it is gone: one that
+ * is not locked may be dropped meanwhile.
+ */
+typedef struct Candidate
+{
+	Oid				 relid;
+	const char		*schema;
+	const char		*name;
+	const Neighbour *claimed_by; /* NULL: none so far */
+} Candidate;
+
+static Candidate
+make_candidate(Oid relid)
+{
+	return (Candidate){.relid = relid,
+					   .schema = get_namespace_name(get_rel_namespace(relid)),
+					   .name = get_rel_name(relid)};
+}
+
 /* Has a row this OID, or this name, in a column of that name? */
 static bool
 column_equals(Relation rel, HeapTuple tuple, const char *column, Oid oid,
@@ -95,58 +115,86 @@ column_equals(Relation rel, HeapTuple tuple, const char *column, Oid oid,
 }
 
 static bool
-list_names(const Neighbour *neighbour, Relation list, HeapTuple tuple, Oid relid)
+list_names(const Neighbour *neighbour, Relation list, HeapTuple tuple,
+		   const Candidate *candidate)
 {
-	const char *schema;
-	const char *name;
-
 	if (neighbour->oid_column != NULL &&
 		get_attnum(RelationGetRelid(list), neighbour->oid_column) > 0)
-		return column_equals(list, tuple, neighbour->oid_column, relid, "");
-	if (neighbour->schema_column == NULL)
-		return false;
-	/* A table that is not locked may be dropped meanwhile. */
-	schema = get_namespace_name(get_rel_namespace(relid));
-	name = get_rel_name(relid);
-	return schema != NULL && name != NULL &&
-		   column_equals(list, tuple, neighbour->schema_column, InvalidOid, schema) &&
-		   column_equals(list, tuple, neighbour->name_column, InvalidOid, name);
+		return column_equals(list, tuple, neighbour->oid_column,
+							 candidate->relid, "");
+	return neighbour->schema_column != NULL && candidate->schema != NULL &&
+		   candidate->name != NULL &&
+		   column_equals(list, tuple, neighbour->schema_column, InvalidOid,
+						 candidate->schema) &&
+		   column_equals(list, tuple, neighbour->name_column, InvalidOid,
+						 candidate->name);
 }
 
-static bool
-claims(const Neighbour *neighbour, Oid relid)
+/* Looks candidates up in a list, which may be long: it is read once. */
+static void
+look_up(const Neighbour *neighbour, Candidate *candidates, int count)
 {
 	Oid			oid = find_list(neighbour->extension, neighbour->schema,
 								neighbour->list);
 	Relation	list = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : NULL;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	bool		found = false;
 
 	if (list == NULL)
-		return false;
+		return;
 	scan = systable_beginscan(list, InvalidOid, false, NULL, 0, NULL);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
-		found = list_names(neighbour, list, tuple, relid);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < count; i++)
+		{
+			if (candidates[i].claimed_by == NULL &&
+				list_names(neighbour, list, tuple, &candidates[i]))
+				candidates[i].claimed_by = neighbour;
+		}
+	}
 	systable_endscan(scan);
 	table_close(list, AccessShareLock);
-	return found;
+}
+
+static void
+look_up_everywhere(Candidate *candidates, int count)
+{
+	for (Size i = 0; count > 0 && i < lengthof(neighbours); i++)
+		look_up(&neighbours[i], candidates, count);
 }
 
 const char *
 stream_neighbours_claim(Oid relid, const char **hint)
 {
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+	Candidate candidate = make_candidate(relid);
+
+	if (candidate.name == NULL)
 		return NULL;
-	for (Size i = 0; i < lengthof(neighbours); i++)
+	look_up_everywhere(&candidate, 1);
+	if (candidate.claimed_by == NULL)
+		return NULL;
+	*hint = candidate.claimed_by->hint;
+	return candidate.claimed_by->claim;
+}
+
+List *
+stream_neighbours_claimed(List *relids)
+{
+	Candidate *candidates = palloc(Max(list_length(relids), 1) * sizeof(Candidate));
+	int		   count = 0;
+	List	  *claimed = NIL;
+	ListCell  *lc;
+
+	foreach (lc, relids)
+		candidates[count++] = make_candidate(lfirst_oid(lc));
+	look_up_everywhere(candidates, count);
+	for (int i = 0; i < count; i++)
 	{
-		if (claims(&neighbours[i], relid))
-		{
-			*hint = neighbours[i].hint;
-			return neighbours[i].claim;
-		}
+		if (candidates[i].claimed_by != NULL)
+			claimed = lappend_oid(claimed, candidates[i].relid);
 	}
-	return NULL;
+	return claimed;
 }
 
 /* Is a table a shard of the table that a row of pg_dist_shard has? */
@@ -163,7 +211,7 @@ is_placement_of(Relation list, HeapTuple tuple, AttrNumber table_attnum,
 									  RelationGetDescr(list), &number_isnull);
 	char	   *suffix;
 
-	if (table_isnull || number_isnull ||
+	if (name == NULL || table_isnull || number_isnull ||
 		get_rel_namespace(DatumGetObjectId(table)) != get_rel_namespace(relid))
 		return false;
 	suffix = psprintf("_" INT64_FORMAT, DatumGetInt64(number));

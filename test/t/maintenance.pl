@@ -1,8 +1,9 @@
-# What a run of maintenance costs: it reads the table of mappings as often with
-# many streams as with few, and it gives way to a user's command.
+# What a run of maintenance costs: it reads the table of mappings, and the list of
+# tables of another extension, as often with many streams as with few; and it gives
+# way to a user's command.
 #
 # To see it fail: test/mutations/run maintenance-asks-for-each-stream
-# maintenance-waits-for-locks.
+# maintenance-reads-lists-for-each-stream maintenance-waits-for-locks.
 
 use strict;
 use warnings;
@@ -29,18 +30,20 @@ sub run
 	return;
 }
 
-# How often the table of mappings is read in a run
+# How often the table of mappings and the list of hypertables are read in a run
 sub scans
 {
 	my ($name) = @_;
-	my $scans = q{SELECT sum(pg_stat_get_numscans(oid)) FROM pg_class
-		WHERE oid = 'ddbstreams_shards.mapping'::regclass
-			OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'ddbstreams_shards.mapping'::regclass)};
+	my $scans = q{SELECT sum(pg_stat_get_numscans(c.oid)) FROM pg_class c, unnest(ARRAY[
+			'ddbstreams_shards.mapping'::regclass, '_timescaledb_catalog.hypertable'::regclass]) r
+		WHERE c.oid = r OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = r)
+		GROUP BY r ORDER BY r::text COLLATE "C"};
 
 	run("... and runs once more, $name"); # what was made just now has been written down
-	my $before = sql($scans);
+	my @before = split(/\n/, sql($scans));
 	run($name);
-	return sql($scans) - $before;
+	my @after = split(/\n/, sql($scans));
+	return map { $after[$_] - $before[$_] } 0 .. 1;
 }
 
 sub add_streams
@@ -55,14 +58,25 @@ sub add_streams
 	return;
 }
 
+# An extension is made up that has a list of tables.
+sql(q{
+	SET allow_system_table_mods = on;
+	INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+		SELECT max(oid::int8)::int8 + 1000000, 'timescaledb', 10, 'public'::regnamespace, false, '1' FROM pg_extension;
+	CREATE SCHEMA _timescaledb_catalog;
+	CREATE TABLE _timescaledb_catalog.hypertable (schema_name name, table_name name);
+	ALTER EXTENSION timescaledb ADD TABLE _timescaledb_catalog.hypertable});
 sql(q{CREATE TABLE plain ();
 	CREATE FUNCTION handler(event jsonb) RETURNS void LANGUAGE sql AS ''});
 comes_to(q{SELECT count(*) FROM ddbstreams.workers WHERE worker_type = 'maintenance' AND last_run IS NOT NULL}, '1', 'maintenance has run');
 add_streams(1, 2);
-my $few = scans('with two streams');
-cmp_ok($few, '>', 0, 'it reads the mappings');
+my ($lists, $mappings) = scans('with two streams');
+cmp_ok($mappings, '>', 0, 'it reads the mappings');
+cmp_ok($lists, '>', 0, '... and the list of another extension');
 add_streams(3, 20);
-is(scans('with twenty streams'), $few, '... as often for twenty streams as for two');
+my ($more_lists, $more_mappings) = scans('with twenty streams');
+is($more_mappings, $mappings, 'it reads the mappings as often for twenty streams as for two');
+is($more_lists, $lists, '... and the list');
 
 # What is written down in the triggers is right: a role that is renamed is there.
 sql(q{CREATE FUNCTION other(event jsonb) RETURNS void LANGUAGE sql AS '';
