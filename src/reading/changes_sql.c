@@ -199,18 +199,23 @@ begin_scan(ChangesScan *scan, const StreamInfo *stream,
 static const char *
 table_of_argument(FunctionCallInfo fcinfo, Oid type)
 {
-	Oid relid = InvalidOid;
+	Oid	  relid = InvalidOid;
+	char *schema;
+	char *name;
 
 	if (type == REGCLASSOID && !PG_ARGISNULL(0))
 		relid = PG_GETARG_OID(0);
 	else if (type == TEXTOID && !PG_ARGISNULL(0))
 		relid = stream_access_named_relation(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	if (!OidIsValid(relid) || get_rel_name(relid) == NULL)
+	if (!OidIsValid(relid))
 		return "orders";
-	return RelationIsVisible(relid) ?
-			   quote_identifier(get_rel_name(relid)) :
-			   quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-										  get_rel_name(relid));
+	schema = get_namespace_name(get_rel_namespace(relid));
+	name = get_rel_name(relid);
+	if (schema == NULL || name == NULL)
+		return "orders";
+	return RelnameGetRelid(name) == relid ?
+			   quote_identifier(name) :
+			   quote_qualified_identifier(schema, name);
 }
 
 /*

@@ -189,42 +189,56 @@ table_of_arn(const char *arn)
 	return get_relname_relid(dot + 1, get_namespace_oid(name, true));
 }
 
-/* Returns the name of a table as a literal, with its schema, palloc'd. */
+/*
+ * Returns the name of a table as a literal, with its schema, palloc'd; NULL if
+ * the table is gone, which is not locked.
+ */
 static char *
 literal_name(Oid relid)
 {
 	char *schema = get_namespace_name(get_rel_namespace(relid));
+	char *name = get_rel_name(relid);
 
-	return quote_literal_cstr(quote_qualified_identifier(schema, get_rel_name(relid)));
+	if (schema == NULL || name == NULL)
+		return NULL;
+	return quote_literal_cstr(quote_qualified_identifier(schema, name));
 }
 
 const char *
 stream_access_hint_for_text(const char *text)
 {
-	Oid relid = stream_access_named_relation(text);
+	Oid	  relid = stream_access_named_relation(text);
+	bool  has_stream;
+	char *name;
 
 	if (!OidIsValid(relid) && strncmp(text, ARN_PREFIX, strlen(ARN_PREFIX)) == 0)
 		relid = table_of_arn(text);
 	if (!OidIsValid(relid))
 		return list_hint;
-	if (has_readable_stream(relid))
+	has_stream = has_readable_stream(relid);
+	name = literal_name(relid);
+	if (name == NULL)
+		return list_hint;
+	if (has_stream)
 		return psprintf("This names a table; the ARN of its stream is what ddbstreams.latest_stream_arn(%s) returns.",
-						literal_name(relid));
+						name);
 	if (get_rel_relkind(relid) == RELKIND_RELATION ||
 		get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
 		return psprintf("This names a table without a stream that can be read; ddbstreams.enable_stream(%s) starts one.",
-						literal_name(relid));
+						name);
 	return list_hint;
 }
 
 const char *
 stream_access_hint_for_arn(const char *arn)
 {
-	Oid relid = table_of_arn(arn);
+	Oid	  relid = table_of_arn(arn);
+	char *name;
 
-	if (OidIsValid(relid) && has_readable_stream(relid))
+	if (OidIsValid(relid) && has_readable_stream(relid) &&
+		(name = literal_name(relid)) != NULL)
 		return psprintf("The table has another stream in this database, whose ARN ddbstreams.latest_stream_arn(%s) returns.",
-						literal_name(relid));
+						name);
 	return "It may have expired, or be one of another database. ddbstreams.list_streams() shows the ARNs.";
 }
 

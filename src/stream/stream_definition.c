@@ -96,9 +96,13 @@ partition_key_text(const StreamInfo *stream)
 	ArrayType *array;
 
 	for (int i = 0; i < stream->partition_count; i++)
-		names[i] = CStringGetTextDatum(get_attname(stream->table_oid,
-												   stream->partition_attnums[i],
-												   false));
+	{
+		char *name = get_attname(stream->table_oid, stream->partition_attnums[i],
+								 true);
+
+		/* Of a table that is dropped meanwhile no definition will be stored. */
+		names[i] = CStringGetTextDatum(name != NULL ? name : "");
+	}
 	array = construct_array(names, stream->partition_count, TEXTOID, -1, false,
 							TYPALIGN_INT);
 	return OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array));

@@ -194,11 +194,13 @@ send_for_schema(const NoticeNote *note)
 	foreach (lc, stream_catalog_list(InvalidOid, NULL))
 	{
 		StreamInfo *stream = lfirst(lc);
+		char	   *name = get_rel_name(stream->table_oid);
+		char	   *after = stream_access_table_name(stream->table_oid, true);
 
-		if (is_known(stream) && get_rel_namespace(stream->table_oid) == note->oid)
-			warn_of_rename(psprintf("%s.%s", note->name,
-									get_rel_name(stream->table_oid)),
-						   stream_access_table_name(stream->table_oid, false));
+		/* The tables are not locked: one may be dropped meanwhile. */
+		if (is_known(stream) && name != NULL && after != NULL &&
+			get_rel_namespace(stream->table_oid) == note->oid)
+			warn_of_rename(psprintf("%s.%s", note->name, name), after);
 	}
 }
 
