@@ -1,7 +1,7 @@
 -- Each SQLSTATE that the COMMENT of a function names can be had from it, and it
 -- names each that can be had.
 --
--- To see it fail: test/mutations/run redrive-when-read-only refusal-unnamed.
+-- To see it fail: test/mutations/run refusal-unnamed statement-named-to-caller.
 
 \pset format unaligned
 \pset tuples_only on
