@@ -47,10 +47,25 @@ as_init()
 }
 export -f as_init
 
+# Let apt take a version of PostgreSQL from experimental, and nothing else. Its
+# libpq comes along: the headers of a server want those of its own libpq.
+add_experimental()
+{
+	local dir=$1
+
+	echo "deb $mirror experimental main" >>"$dir/etc/apt/sources.list"
+	cat >"$dir/etc/apt/preferences.d/ddbstreams" <<-'END'
+		Package: src:postgresql-19
+		Pin: release a=experimental
+		Pin-Priority: 500
+	END
+}
+
 # Make the directory of a suite. It gets its name only when it is complete.
+# Experimental is a few packages for sid, and no suite that stands alone.
 bootstrap()
 {
-	local suite=$1 dir=$cache/$1 lock script='' status=0
+	local suite=$1 dir=$cache/$1 lock base=$1 script='' status=0
 
 	[ ! -d "$dir" ] || return 0
 	install_packages matrix
@@ -60,11 +75,15 @@ bootstrap()
 	if [ ! -d "$dir" ]; then
 		say "making Debian $suite in $dir"
 		rm -rf --one-file-system "$dir.part"
-		[ -e "/usr/share/debootstrap/scripts/$suite" ] || script=sid
+		[ "$suite" != experimental ] || base=sid
+		# Debian 12 has no script for what is younger
+		[ -e "/usr/share/debootstrap/scripts/$base" ] || script=sid
 		run_apart debootstrap --variant=minbase --cache-dir="$cache/packages" \
 			--keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-			"$suite" "$dir.part" "$mirror" $script \
+			"$base" "$dir.part" "$mirror" $script \
 			>"$cache/$suite.log" 2>&1 || status=$?
+		[ "$status" -ne 0 ] || [ "$suite" != experimental ] ||
+			add_experimental "$dir.part" || status=$?
 		if [ "$status" -eq 0 ]; then
 			mv "$dir.part" "$dir"
 		else

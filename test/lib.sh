@@ -52,7 +52,7 @@ find_pg_config()
 		command -v "$PG_CONFIG" || die "PG_CONFIG: no such program: $PG_CONFIG"
 		return
 	fi
-	for version in ${PG_MAJOR:-18 17 16 15}; do
+	for version in ${PG_MAJOR:-19 18 17 16 15}; do
 		candidate=/usr/lib/postgresql/$version/bin/pg_config
 		if [ -x "$candidate" ] && [ -x "${candidate%/*}/initdb" ] &&
 			[ -f "$("$candidate" --includedir-server)/postgres.h" ]; then

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/tupdesc.h"
+#include "utils/jsonb.h"
 
 #if PG_VERSION_NUM < 150000
 #error "ddbstreams needs PostgreSQL 15 or later"
@@ -21,6 +22,11 @@
 /* 16 took the macros for varlenas out of postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
+#endif
+
+/* 19 marks a case that goes on with the next one by an attribute. */
+#if PG_VERSION_NUM < 190000 && !defined(pg_fallthrough)
+#define pg_fallthrough __attribute__((fallthrough))
 #endif
 
 /* 18 has pg_noreturn instead, which goes in front and not behind. */
@@ -151,11 +157,27 @@
 	EnableDisableTrigger(rel, name, fires_when, false, lockmode)
 #endif
 
-/* 18 counts the searches of an index for EXPLAIN. */
-#if PG_VERSION_NUM >= 180000
+/* 19 wants a descriptor to be finished when it has all its attributes. */
+#if PG_VERSION_NUM >= 190000
+#define compat_finish_descriptor(tupdesc) TupleDescFinalize(tupdesc)
+#else
+#define compat_finish_descriptor(tupdesc) ((void) 0)
+#endif
+
+/* 19 has flags for scans; 18 counts the searches of an index for EXPLAIN. */
+#if PG_VERSION_NUM >= 190000
+#define compat_table_beginscan(rel, snapshot, nkeys, keys) \
+	table_beginscan(rel, snapshot, nkeys, keys, SO_NONE)
+#define compat_index_beginscan(heap, index, snapshot, keys, orderbys) \
+	index_beginscan(heap, index, snapshot, NULL, keys, orderbys, SO_NONE)
+#elif PG_VERSION_NUM >= 180000
+#define compat_table_beginscan(rel, snapshot, nkeys, keys) \
+	table_beginscan(rel, snapshot, nkeys, keys)
 #define compat_index_beginscan(heap, index, snapshot, keys, orderbys) \
 	index_beginscan(heap, index, snapshot, NULL, keys, orderbys)
 #else
+#define compat_table_beginscan(rel, snapshot, nkeys, keys) \
+	table_beginscan(rel, snapshot, nkeys, keys)
 #define compat_index_beginscan(heap, index, snapshot, keys, orderbys) \
 	index_beginscan(heap, index, snapshot, keys, orderbys)
 #endif
@@ -174,6 +196,64 @@
 #else
 #define compat_make_range(typcache, lower, upper) \
 	make_range(typcache, lower, upper, false)
+#endif
+
+/* 19 can tell whether a domain has volatile constraints. */
+#if PG_VERSION_NUM >= 190000
+#define compat_domain_has_constraints(type) DomainHasConstraints(type, NULL)
+#else
+#define compat_domain_has_constraints(type) DomainHasConstraints(type)
+#endif
+
+/* 19 keeps the value that pushJsonbValue builds with the state of building. */
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState CompatJsonbState;
+#define compat_push_jsonb(state, token, value) \
+	pushJsonbValue(state, token, value)
+#else
+typedef struct
+{
+	JsonbParseState *stack;
+	JsonbValue		*result;
+} CompatJsonbState;
+#define compat_push_jsonb(state, token, value) \
+	((state)->result = pushJsonbValue(&(state)->stack, token, value))
+#endif
+
+/* 19 names a tranche of LWLocks when it makes it, and only then. */
+#if PG_VERSION_NUM >= 190000
+#define compat_new_tranche(name)		  LWLockNewTrancheId(name)
+#define compat_register_tranche(id, name) ((void) (id))
+#else
+#define compat_new_tranche(name)		  LWLockNewTrancheId()
+#define compat_register_tranche(id, name) LWLockRegisterTranche(id, name)
+#endif
+
+/* 19 tells signal handlers which process has sent the signal. */
+#if PG_VERSION_NUM >= 190000
+#define COMPAT_SIGNAL_PASS postgres_signal_arg, pg_siginfo
+#define compat_die(signal_number, info) \
+	die(signal_number, &(pg_signal_info){.pid = (info)->si_pid, .uid = (info)->si_uid})
+#else
+#define COMPAT_SIGNAL_PASS				postgres_signal_arg
+#define compat_die(signal_number, info) die(signal_number)
+#define PG_SIG_DFL						SIG_DFL
+#endif
+
+/* 19 tells the planner which EXPLAIN it works for. */
+#if PG_VERSION_NUM >= 190000
+#define COMPAT_PLANNER_TAIL , ExplainState *explain
+#define COMPAT_PLANNER_PASS , explain
+#else
+#define COMPAT_PLANNER_TAIL
+#define COMPAT_PLANNER_PASS
+#endif
+
+/* 19 made CLUSTER a kind of REPACK. */
+#if PG_VERSION_NUM >= 190000
+#define compat_is_cluster(command) IsA(command, RepackStmt)
+#else
+#define compat_is_cluster(command) IsA(command, ClusterStmt)
 #endif
 
 /* 16 lets a name that is no name be reported softly. */

@@ -263,7 +263,7 @@ write_image(const RecordPlan *plan, const ImagePlan *image, char *out)
 	RowDescriptor *descriptor = plan->captured->descriptor;
 	Size		   one = BITMAPLEN(descriptor->natts);
 	Size		   bitmaps = bitmaps_size(plan, image);
-	bits8		  *null_bits = NULL;
+	uint8		  *null_bits = NULL;
 
 	memset(out, 0, bitmaps);
 	if (image->kind == IMAGE_DELTA)
@@ -275,7 +275,7 @@ write_image(const RecordPlan *plan, const ImagePlan *image, char *out)
 		}
 	}
 	if (image->has_nulls)
-		null_bits = (bits8 *) out + (image->kind == IMAGE_DELTA ? one : 0);
+		null_bits = (uint8 *) out + (image->kind == IMAGE_DELTA ? one : 0);
 
 	if (image->is_copy)
 	{

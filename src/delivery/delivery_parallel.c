@@ -18,6 +18,7 @@
 #include "utils/guc.h"
 #include "utils/plancache.h"
 
+#include "base/compat.h"
 #include "delivery/delivery_parallel.h"
 
 static bool				 is_allowed = true;
@@ -25,13 +26,15 @@ static planner_hook_type next_planner_hook = NULL;
 
 static PlannedStmt *
 plan_without_workers(Query *parse, const char *query_string, int cursorOptions,
-					 ParamListInfo boundParams)
+					 ParamListInfo boundParams COMPAT_PLANNER_TAIL)
 {
 	if (!is_allowed)
 		cursorOptions &= ~CURSOR_OPT_PARALLEL_OK;
 	if (next_planner_hook)
-		return next_planner_hook(parse, query_string, cursorOptions, boundParams);
-	return standard_planner(parse, query_string, cursorOptions, boundParams);
+		return next_planner_hook(parse, query_string, cursorOptions,
+								 boundParams COMPAT_PLANNER_PASS);
+	return standard_planner(parse, query_string, cursorOptions,
+							boundParams COMPAT_PLANNER_PASS);
 }
 
 void

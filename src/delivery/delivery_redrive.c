@@ -25,6 +25,7 @@
 #include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
+#include "base/compat.h"
 #include "base/own_transaction.h"
 #include "base/sequence_number.h"
 #include "delivery/call_verdict.h"
@@ -235,7 +236,7 @@ read_numbers(RedriveBatch *batch)
 static Jsonb *
 make_event(const RedriveBatch *batch)
 {
-	JsonbParseState *state = NULL;
+	CompatJsonbState state = {0};
 	JsonbValue		 key = {.type = jbvString};
 	JsonbValue		 array = {.type = jbvBinary};
 
@@ -243,10 +244,11 @@ make_event(const RedriveBatch *batch)
 	key.val.string.len = strlen("Records");
 	array.val.binary.data = &batch->records->root;
 	array.val.binary.len = VARSIZE(batch->records) - VARHDRSZ;
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	(void) pushJsonbValue(&state, WJB_KEY, &key);
-	(void) pushJsonbValue(&state, WJB_VALUE, &array);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	compat_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
+	compat_push_jsonb(&state, WJB_KEY, &key);
+	compat_push_jsonb(&state, WJB_VALUE, &array);
+	compat_push_jsonb(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 /* The second transaction; see delivery_perform.c. */

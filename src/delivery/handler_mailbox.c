@@ -25,6 +25,7 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "delivery/handler_mailbox.h"
 #include "worker/worker_turns.h"
 
@@ -64,11 +65,11 @@ handler_mailbox_shmem_init(void)
 	if (!found)
 	{
 		memset(mailbox, 0, handler_mailbox_shmem_size());
-		mailbox->tranche_id = LWLockNewTrancheId();
+		mailbox->tranche_id = compat_new_tranche("DdbstreamsHandlers");
 		LWLockInitialize(&mailbox->lock, mailbox->tranche_id);
 		mailbox->count = max_worker_processes;
 	}
-	LWLockRegisterTranche(mailbox->tranche_id, "DdbstreamsHandlers");
+	compat_register_tranche(mailbox->tranche_id, "DdbstreamsHandlers");
 }
 
 static void

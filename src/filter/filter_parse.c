@@ -19,6 +19,7 @@
 #include "utils/float.h"
 #include "utils/numeric.h"
 
+#include "base/compat.h"
 #include "filter/filter_parse.h"
 #include "filter/filter_test.h"
 
@@ -295,7 +296,7 @@ set_excluded(FilterParser *parser, FilterTest *test, FilterTestKind kind,
 		case FILTER_TEST_SUFFIX:
 			if (value->type == jbvString && value->val.string.len == 0)
 				invalid_here(parser, psprintf("anything-but excludes everything with an empty %s.", name));
-			/* FALLTHROUGH */
+			pg_fallthrough;
 		default:
 			set_string(parser, test, kind, value, name);
 	}

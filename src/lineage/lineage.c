@@ -52,6 +52,7 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
 
 #include "base/clock.h"
 #include "base/errors.h"

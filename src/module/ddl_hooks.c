@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "tcop/utility.h"
 
+#include "base/compat.h"
 #include "module/ddl_hooks.h"
 #include "module/extension_drop.h"
 #include "module/own_table_guard.h"
@@ -52,7 +53,7 @@ note_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 static bool
 may_copy_tables(Node *command)
 {
-	return IsA(command, VacuumStmt) || IsA(command, ClusterStmt) ||
+	return IsA(command, VacuumStmt) || compat_is_cluster(command) ||
 		   IsA(command, AlterTableStmt);
 }
 
@@ -62,7 +63,7 @@ is_full_vacuum_or_cluster(Node *command)
 	ListCell *lc;
 
 	if (!IsA(command, VacuumStmt))
-		return IsA(command, ClusterStmt);
+		return compat_is_cluster(command);
 	foreach (lc, ((VacuumStmt *) command)->options)
 	{
 		if (strcmp(lfirst_node(DefElem, lc)->defname, "full") == 0)

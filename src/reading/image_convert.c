@@ -33,6 +33,7 @@
 #include "utils/memutils.h"
 #include "utils/typcache.h"
 
+#include "base/compat.h"
 #include "base/fixed_settings.h"
 #include "base/guarded_call.h"
 #include "reading/image_convert.h"
@@ -150,7 +151,8 @@ plan_constraints(ColumnConversion *conversion, const RowColumn *source,
 				break;
 		}
 	}
-	if (base_type != target->atttypid && DomainHasConstraints(target->atttypid))
+	if (base_type != target->atttypid &&
+		compat_domain_has_constraints(target->atttypid))
 		conversion->domain = target->atttypid;
 }
 

@@ -38,6 +38,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "base/compat.h"
 #include "base/relcache_callbacks.h"
 #include "registry/catalog_table.h"
 #include "registry/heap_write.h"
@@ -180,6 +181,7 @@ parse_content(int64 id, bytea *content)
 		descriptor->has_virtual |= column->is_virtual;
 		finish_column(column);
 	}
+	compat_finish_descriptor(descriptor->stored_desc);
 	return descriptor;
 }
 

@@ -84,7 +84,7 @@ record_decoder_value(RecordDecoder *decoder, Datum value)
 }
 
 static bool
-bit_is_set(const bits8 *bits, int i)
+bit_is_set(const uint8 *bits, int i)
 {
 	return (bits[i >> 3] & (1 << (i & 7))) != 0;
 }
@@ -98,9 +98,9 @@ deform_image(RecordDecoder *decoder, const char *bytes, bool has_nulls,
 {
 	TupleDesc	 desc = decoder->descriptor->stored_desc;
 	Size		 one = BITMAPLEN(desc->natts);
-	const bits8 *same = is_delta ? (const bits8 *) bytes : NULL;
-	const bits8 *not_null = has_nulls ?
-								(const bits8 *) bytes + (is_delta ? one : 0) :
+	const uint8 *same = is_delta ? (const uint8 *) bytes : NULL;
+	const uint8 *not_null = has_nulls ?
+								(const uint8 *) bytes + (is_delta ? one : 0) :
 								NULL;
 	const char	*data = bytes + MAXALIGN((is_delta ? one : 0) + (has_nulls ? one : 0));
 	Size		 offset = 0;

@@ -48,6 +48,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/compat.h"
 #include "shard/record.h"
 #include "shard/shard_log.h"
 #include "shard/shard_slot.h"
@@ -114,7 +115,7 @@ shard_log_shmem_init(void)
 							 &found);
 	if (!found)
 	{
-		shared->tranche_id = LWLockNewTrancheId();
+		shared->tranche_id = compat_new_tranche("DdbstreamsAppend");
 		shared->recovers = starts_with_recovery();
 		pg_atomic_init_u64(&shared->floor, 0);
 		for (int i = 0; i < SHARD_SLOTS; i++)
@@ -125,7 +126,7 @@ shard_log_shmem_init(void)
 			LWLockInitialize(&slot->append_lock, shared->tranche_id);
 		}
 	}
-	LWLockRegisterTranche(shared->tranche_id, "DdbstreamsAppend");
+	compat_register_tranche(shared->tranche_id, "DdbstreamsAppend");
 }
 
 static ShardLogSlot *
@@ -284,6 +285,7 @@ fill_slots(HeapTuple *tuples, int count)
 		TupleDescInitEntry(desc, Anum_record_transaction_id, "transaction_id",
 						   XID8OID, -1, 0);
 		TupleDescInitEntry(desc, Anum_record_body, "body", BYTEAOID, -1, 0);
+		compat_finish_descriptor(desc);
 		for (int i = 0; i < SHARD_LOG_BATCH_RECORDS; i++)
 			slots[i] = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
 		batch_slots = slots;

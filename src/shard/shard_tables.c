@@ -39,6 +39,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/clock.h"
+#include "base/compat.h"
 #include "registry/catalog_table.h"
 #include "registry/id_sequence.h"
 #include "registry/own_tables.h"
@@ -109,6 +110,7 @@ create_log_table(int64 shard_no, Oid owner)
 	define_column(desc, Anum_record_transaction_id, "transaction_id", XID8OID,
 				  TYPSTORAGE_PLAIN);
 	define_column(desc, Anum_record_body, "body", BYTEAOID, TYPSTORAGE_PLAIN);
+	compat_finish_descriptor(desc);
 	return create_table(psprintf("shard_" INT64_FORMAT, shard_no), owner, desc,
 						without_autovacuum());
 }
@@ -144,6 +146,7 @@ create_side_table(int64 shard_no, Oid owner)
 	define_column(desc, 1, "transaction_id", INT8OID, TYPSTORAGE_PLAIN);
 	define_column(desc, 2, "ordinal", INT8OID, TYPSTORAGE_PLAIN);
 	define_column(desc, 3, "value", BYTEAOID, TYPSTORAGE_EXTERNAL);
+	compat_finish_descriptor(desc);
 	relid = create_table(psprintf("side_" INT64_FORMAT, shard_no), owner, desc,
 						 without_autovacuum());
 	NewRelationCreateToastTable(relid, without_autovacuum());

@@ -36,7 +36,7 @@ typedef struct ArrayWalk
 	/* the next element */
 	char  *data;
 	char  *end;
-	bits8 *nulls; /* NULL if there is none */
+	uint8 *nulls; /* NULL if there is none */
 	int	   index;
 } ArrayWalk;
 

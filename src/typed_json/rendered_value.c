@@ -440,9 +440,9 @@ rendered_value_make_marker(const char *reason)
 int64
 rendered_value_append_json(StringInfo buf, Datum rendered, Size limit)
 {
-	struct varlena *varlena = PG_DETOAST_DATUM_PACKED(rendered);
-	const char	   *data = VARDATA_ANY(varlena);
-	Size			length = VARSIZE_ANY_EXHDR(varlena);
+	struct varlena *packed = PG_DETOAST_DATUM_PACKED(rendered);
+	const char	   *data = VARDATA_ANY(packed);
+	Size			length = VARSIZE_ANY_EXHDR(packed);
 	JsonWriter		writer;
 	int				start = buf->len;
 	uint32			json_length;
@@ -469,17 +469,17 @@ rendered_value_append_json(StringInfo buf, Datum rendered, Size limit)
 		writer.failure = "malformed rendered value";
 	size = json_writer_finish(&writer, start, size);
 
-	if (varlena != (struct varlena *) DatumGetPointer(rendered))
-		pfree(varlena);
+	if (packed != (struct varlena *) DatumGetPointer(rendered))
+		pfree(packed);
 	return size;
 }
 
 char *
 rendered_value_text(Datum rendered)
 {
-	struct varlena *varlena = PG_DETOAST_DATUM_PACKED(rendered);
-	const char	   *data = VARDATA_ANY(varlena);
-	Size			length = VARSIZE_ANY_EXHDR(varlena);
+	struct varlena *packed = PG_DETOAST_DATUM_PACKED(rendered);
+	const char	   *data = VARDATA_ANY(packed);
+	Size			length = VARSIZE_ANY_EXHDR(packed);
 	uint32			json_length;
 	char		   *text = NULL;
 
@@ -496,7 +496,7 @@ rendered_value_text(Datum rendered)
 	else if (length < 1 || data[0] != RENDERED_MARKER)
 		elog(ERROR, "malformed rendered value");
 
-	if (varlena != (struct varlena *) DatumGetPointer(rendered))
-		pfree(varlena);
+	if (packed != (struct varlena *) DatumGetPointer(rendered))
+		pfree(packed);
 	return text;
 }

@@ -24,6 +24,7 @@
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 
+#include "base/compat.h"
 #include "worker/worker_end.h"
 #include "worker/worker_shared.h"
 
@@ -47,7 +48,7 @@ handle_terminate(int signal_number, siginfo_t *info, void *context)
 	/* A child that a handler has forked is no worker. */
 	if (MyProcPid != (int) getpid())
 	{
-		pqsignal(signal_number, SIG_DFL);
+		pqsignal(signal_number, PG_SIG_DFL);
 		raise(signal_number);
 		return;
 	}
@@ -55,17 +56,17 @@ handle_terminate(int signal_number, siginfo_t *info, void *context)
 		sent_by_postmaster = true;
 	if (info->si_pid != MyProcPid)
 		sent_by_other = true;
-	die(signal_number);
+	compat_die(signal_number, info);
 	errno = save_errno;
 }
 
 /* The signal handler of SIGQUIT */
 static void
-handle_quit(int signal_number)
+handle_quit(SIGNAL_ARGS)
 {
 	if (quit_function && MyProcPid == (int) getpid())
 		quit_function();
-	SignalHandlerForCrashExit(signal_number);
+	SignalHandlerForCrashExit(COMPAT_SIGNAL_PASS);
 }
 
 bool

@@ -12,6 +12,7 @@
 #include "storage/latch.h"
 #include "storage/shmem.h"
 
+#include "base/compat.h"
 #include "worker/worker_shared.h"
 
 WorkerShared *worker_shared = NULL;
@@ -35,12 +36,12 @@ worker_shared_init(void)
 	if (!found)
 	{
 		memset(worker_shared, 0, worker_shared_size());
-		worker_shared->tranche_id = LWLockNewTrancheId();
+		worker_shared->tranche_id = compat_new_tranche("DdbstreamsWorkers");
 		LWLockInitialize(&worker_shared->lock, worker_shared->tranche_id);
 		ConditionVariableInit(&worker_shared->gone);
 		worker_shared->slot_count = max_worker_processes + 1;
 	}
-	LWLockRegisterTranche(worker_shared->tranche_id, "DdbstreamsWorkers");
+	compat_register_tranche(worker_shared->tranche_id, "DdbstreamsWorkers");
 }
 
 void
