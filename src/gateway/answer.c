@@ -190,16 +190,34 @@ answer_result(Request *request, unsigned status, PGresult *result)
 	}
 }
 
+static void
+set_text_result(Request *request, unsigned status)
+{
+	if (request->result == NULL)
+		request->result = status < 400 ? "ok" : "HTTPError";
+}
+
 void
 answer_text(Request *request, unsigned status, const char *content_type,
 			const char *text, size_t length)
 {
-	if (request->result == NULL)
-		request->result = status < 400 ? "ok" : "HTTPError";
+	set_text_result(request, status);
 	request->response =
 		MHD_create_response_from_buffer(length, (void *) text,
 										MHD_RESPMEM_MUST_COPY);
 	finish(request, status, content_type, text, length);
+}
+
+void
+answer_own_text(Request *request, unsigned status, const char *content_type,
+				TextBuffer *text, void (*release)(void *text))
+{
+	set_text_result(request, status);
+	request->response = MHD_create_response_from_buffer_with_free_callback_cls(
+		text->length, text->data, release, text);
+	finish(request, status, content_type, text->data, text->length);
+	if (request->response == NULL)
+		release(text);
 }
 
 /* Adds the headers of an error. */

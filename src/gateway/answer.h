@@ -9,6 +9,7 @@
 #define DDBSTREAMS_ANSWER_H
 
 #include "gateway/http_request.h"
+#include "gateway/text_buffer.h"
 
 /*
  * Makes a response of the first value of a result, whose memory becomes the
@@ -44,6 +45,11 @@ extern void answer_error_by(Request *request, DatabaseConnection *connection,
 extern void answer_text(Request *request, unsigned status,
 						const char *content_type, const char *text,
 						size_t length);
+
+/* The same with the memory of the text: release is called when it is sent. */
+extern void answer_own_text(Request *request, unsigned status,
+							const char *content_type, TextBuffer *text,
+							void (*release)(void *text));
 
 /* The same with a status of HTTP alone, where a request is not even AWS's. */
 extern void answer_bad_request(Request *request, unsigned status,

@@ -18,8 +18,13 @@
 #include "gateway/perform.h"
 #include "gateway/request_queue.h"
 
-/* Memory of this size or more goes back to the system when it is freed. */
-#define LARGE_MEMORY (128 * 1024)
+/*
+ * Memory of this size or more goes back to the system when it is freed.  A
+ * page of records is smaller: getting its memory from the system each time,
+ * zeroed, would take a fifth of the time that it costs here.  What malloc
+ * keeps is given back every second (http_server_tick).
+ */
+#define LARGE_MEMORY (4 * 1024 * 1024)
 
 /* Blocks the signals that the main thread waits for, in all threads. */
 static void

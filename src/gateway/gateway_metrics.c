@@ -7,6 +7,8 @@
  * that the metrics role sees.
  */
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/answer.h"
@@ -17,6 +19,14 @@
 
 #define MAX_OPERATIONS 32
 #define MAX_RESULTS	   24 /* of one operation; there are fewer error names */
+
+/*
+ * Bytes of answers that clients have not read, beyond which there are no more:
+ * anybody may ask, and read as slowly as --timeout lets them.
+ */
+#define MAX_UNREAD (8 * 1024 * 1024)
+
+#define TOO_MANY "metrics that other clients have asked for are not read\n"
 
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -36,6 +46,7 @@ typedef struct OperationCounts
 /* The entry behind the last operation is for requests of none. */
 static OperationCounts operations[MAX_OPERATIONS];
 static int			   n_clients;
+static atomic_size_t   unread;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static int
@@ -168,20 +179,47 @@ append_views(TextBuffer *text, DatabaseConnection *connection, const char *query
 	return done;
 }
 
+/* The text of an answer has been sent, or its client has gone. */
+static void
+release_text(void *arg)
+{
+	TextBuffer *text = arg;
+
+	unread -= text->length;
+	text_free(text);
+	free(text);
+}
+
 void
 metrics_answer(Request *request, DatabaseConnection *connection)
 {
-	TextBuffer text;
+	TextBuffer *text;
 
-	text_init(&text);
-	append_own(&text);
-	append_head(&text, "ddbstreams_up", "gauge",
-				"Whether the database has answered the metrics role.");
-	if (connection == NULL || !append_views(&text, connection, request->query))
-		text_append(&text, "ddbstreams_up 0\n");
-	if (text_is_broken(&text))
+	if (unread > MAX_UNREAD)
+	{
+		answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain", TOO_MANY,
+					strlen(TOO_MANY));
+		return;
+	}
+	text = malloc(sizeof(TextBuffer));
+	if (text == NULL)
+	{
 		answer_error(request, "InternalServerError", NULL);
+		return;
+	}
+	text_init(text);
+	append_own(text);
+	append_head(text, "ddbstreams_up", "gauge",
+				"Whether the database has answered the metrics role.");
+	if (connection == NULL || !append_views(text, connection, request->query))
+		text_append(text, "ddbstreams_up 0\n");
+	/* A broken one is empty. */
+	unread += text->length;
+	if (!text_is_broken(text))
+		answer_own_text(request, MHD_HTTP_OK, CONTENT_TYPE, text, release_text);
 	else
-		answer_text(request, MHD_HTTP_OK, CONTENT_TYPE, text.data, text.length);
-	text_free(&text);
+	{
+		release_text(text);
+		answer_error(request, "InternalServerError", NULL);
+	}
 }

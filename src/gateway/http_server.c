@@ -76,9 +76,8 @@ static atomic_bool		  is_started;
 /* The mutex guards what follows, and what is in the list. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static Client		  *clients;
-static int			   n_clients;
-static int			   most_clients; /* since memory was given back */
-static int			   n_requests;	 /* whose answer is not sent */
+static int			   n_requests; /* whose answer is not sent */
+static bool			   has_freed;  /* memory, since it was given back */
 static bool			   is_stopping;
 static bool			   has_ended; /* no request begins any more */
 
@@ -123,8 +122,6 @@ open_client(struct MHD_Connection *connection, void **context)
 	if (clients != NULL)
 		clients->previous = client;
 	clients = client;
-	if (++n_clients > most_clients)
-		most_clients = n_clients;
 	pthread_mutex_unlock(&mutex);
 	metrics_client(1);
 }
@@ -143,7 +140,7 @@ close_client(void **context)
 		clients = client->next;
 	if (client->next != NULL)
 		client->next->previous = client->previous;
-	n_clients--;
+	has_freed = true;
 	pthread_mutex_unlock(&mutex);
 	free(client);
 	*context = NULL;
@@ -179,11 +176,10 @@ http_server_tick(void)
 		if (client->state != CLIENT_WORKING && client->since < too_old)
 			shutdown(client->socket, SHUT_RDWR);
 	}
-	/* The memory of connections is in pieces that malloc would keep. */
-	trim = n_clients < most_clients / 2;
-	if (trim)
-		most_clients = n_clients;
+	trim = has_freed;
+	has_freed = false;
 	pthread_mutex_unlock(&mutex);
+	/* malloc keeps pieces between others, and some memory for large answers. */
 	if (trim)
 		malloc_trim(0);
 }
@@ -250,6 +246,7 @@ end_request(void *arg, struct MHD_Connection *connection, void **context,
 	set_client_state(connection, CLIENT_READING);
 	pthread_mutex_lock(&mutex);
 	n_requests--;
+	has_freed = true;
 	pthread_mutex_unlock(&mutex);
 }
 

@@ -107,11 +107,14 @@ need_worker(void)
 	pthread_attr_destroy(&attributes);
 }
 
+/*
+ * Lets a request be worked on.  A worker that does this looks for one next;
+ * any other thread calls need_worker.
+ */
 static void
 make_ready(Request *request)
 {
 	append_to(&ready_head, &ready_tail, request);
-	need_worker();
 }
 
 /* Gives a slot of its pool to a request, or lets it wait for one. */
@@ -186,6 +189,8 @@ request_queue_tick(void)
 	take_expired(&ready_head, now, &expired);
 	for (DatabasePool *pool = database_pool_first(); pool != NULL; pool = pool->next)
 		take_expired(&pool->waiting_head, now, &expired);
+	if (ready_head != NULL)
+		need_worker();
 	pthread_mutex_unlock(&mutex);
 	while (expired != NULL)
 	{
@@ -273,6 +278,7 @@ request_queue_submit(Request *request)
 	pthread_mutex_lock(&mutex);
 	request->expires_at = clock_ms() + WAIT_TIME;
 	make_ready(request);
+	need_worker();
 	pthread_mutex_unlock(&mutex);
 }
 

@@ -303,7 +303,6 @@ http_read(Http *http)
 	size_t		wanted = MAX_ANSWER;
 	char	   *head_end = NULL;
 	const char *header;
-	bool		close_it;
 
 	while (length < wanted)
 	{
@@ -312,11 +311,16 @@ http_read(Http *http)
 		if (n <= 0)
 			die("the server closed the connection in an answer");
 		length += (size_t) n;
+		if (head_end != NULL)
+			continue;
 		http->answer[length] = '\0';
-		if (head_end == NULL && (head_end = strstr(http->answer, "\r\n\r\n")) != NULL)
+		head_end = strstr(http->answer, "\r\n\r\n");
+		if (head_end != NULL)
 		{
+			/* What is looked for is in the head: a page must not be searched. */
+			head_end[2] = '\0';
 			header = strcasestr(http->answer, "\r\nContent-Length:");
-			if (header == NULL || header > head_end)
+			if (header == NULL)
 				die("an answer without Content-Length");
 			http->body = head_end + 4;
 			http->body_length = strtoul(header + 17, NULL, 10);
@@ -326,11 +330,9 @@ http_read(Http *http)
 		}
 	}
 	if (strncmp(http->answer + 8, " 200 ", 5) != 0)
-		die("%.1000s", http->answer);
-	header = strcasestr(http->answer, "\r\nConnection: close");
-	close_it = strncmp(http->answer, "HTTP/1.0", 8) == 0 ||
-			   (header != NULL && header < http->body);
-	if (close_it)
+		die("%.1000s%.1000s", http->answer, http->body);
+	if (strncmp(http->answer, "HTTP/1.0", 8) == 0 ||
+		strcasestr(http->answer, "\r\nConnection: close") != NULL)
 		http_close(http);
 }
 

@@ -136,7 +136,8 @@ sub send_to
 }
 
 # Reads an answer: status, headers with lower-case names, body, and what JSON
-# says.  Undef if the connection ends before.
+# says (unless raw is true: reading a page takes time).  Undef if the connection
+# ends before.
 sub receive
 {
 	my ($socket, %params) = @_;
@@ -168,7 +169,7 @@ sub receive
 	}
 	alarm(0);
 	$answer{body} = $body;
-	$answer{json} = eval { $json->decode($body) };
+	$answer{json} = eval { $json->decode($body) } unless $params{raw};
 	return \%answer;
 }
 
@@ -214,7 +215,7 @@ sub sign
 
 # Sends a request, and returns the answer.  Parameters: socket (else a new one),
 # headers, body, signed_body, unsigned => header names, no_sign, skew => seconds,
-# no_wait (then it returns the socket, for receive), and those of sign().
+# no_wait (then it returns the socket, for receive), raw, and those of sign().
 sub call
 {
 	my ($gateway, $method, $target, %params) = @_;
@@ -233,7 +234,7 @@ sub call
 	$text .= "$_: $headers{$_}\r\n" foreach sort keys %headers;
 	send_to($socket, "$text\r\n$body");
 	return $socket if $params{no_wait};
-	return receive($socket, head => $method eq 'HEAD');
+	return receive($socket, head => $method eq 'HEAD', raw => $params{raw});
 }
 
 # An operation of DynamoDB Streams, or of DynamoDB if its name says so.

@@ -131,6 +131,11 @@ is(raw("POST / HTTP/1.1\r\n$host$host\r\n")->{status}, 400, 'Host twice');
 $answer = raw("POST / HTTP/1.1\r\n${host}X-Amz-Target: a.b\r\nX-Amz-Target: c.d\r\nContent-Length: 0\r\n\r\n");
 is($answer->{status}, 400, 'X-Amz-Target twice');
 like($answer->{body}, qr/__type/, 'X-Amz-Target twice: the error has the form of AWS');
+is($answer->{headers}{connection}, 'close', 'X-Amz-Target twice: the connection ends');
+is(raw("POST / HTTP/1.1\r\n${host}$_: 1\r\n$_: 1\r\n\r\n")->{status}, 400, "$_ twice")
+  foreach ('authorization', 'Content-Type', 'Transfer-Encoding', 'X-Amz-Content-Sha256', 'X-Amz-Date', 'X-Amz-Security-Token');
+is(raw("GET / HTTP/1.1\r\n$host" . "X-A: b\r\n" x 199 . "\r\n")->{status}, 200, 'as many headers as may be');
+is(raw("GET / HTTP/1.1\r\n$host" . "X-A: b\r\n" x 200 . "\r\n")->{status}, 431, 'too many headers');
 is( raw("POST / HTTP/1.1\r\n${host}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")->{status},
 	400, 'Content-Length and Transfer-Encoding');
 foreach my $coding ('identity', 'gzip', 'gzip, chunked', 'xchunked')
@@ -191,6 +196,18 @@ sub seconds_to_end
 		return time - $began if $each ne '' && !send_to($slow, $each);
 	}
 	return;
+}
+
+# Is a connection closed by the gateway?
+sub is_closed
+{
+	my ($closed) = @_;
+	my $ready = '';
+	my $bytes;
+
+	vec($ready, fileno($closed), 1) = 1;
+	return select($ready, undef, undef, $PostgreSQL::Test::Utils::timeout_default)
+	  && !sysread($closed, $bytes, 1000);
 }
 
 ok(defined seconds_to_end('', ''), 'a connection without a request is closed');
@@ -316,6 +333,9 @@ foreach (@large)
 	send_to($_, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n" . 'x' x 1_000_000);
 }
 is(aws($gateway, 'ListStreams', {})->{status}, 200, 'a small body has memory beside large ones');
+push(@large, connect_to($gateway));
+send_to($large[-1], "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n" . 'x' x 1_000_000);
+ok(is_closed($large[-1]), 'a large body more than may be: the connection ends');
 close($_) foreach @large;
 
 $node->stop;
