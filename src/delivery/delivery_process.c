@@ -9,8 +9,9 @@
  * PostgreSQL's handler of SIGTERM never ends, and no shutdown of the server
  * does.  So all of this is put back after each call.
  *
- * What came to the library's handler of SIGTERM is not lost: the process looks
- * whether it is to end.
+ * What came to the library's signal handlers is not lost: the process looks
+ * whether it is to end (SIGTERM), reads the configuration (SIGHUP), and does
+ * what other backends want (SIGUSR1); DROP DATABASE, for one, waits for that.
  *
  * Signals that PostgreSQL leaves alone, or has only for errors of the program
  * (SIGSEGV, SIGFPE), are the library's: a Java machine, for one, lives on
@@ -25,6 +26,9 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/pidfile.h"
@@ -36,6 +40,21 @@
 
 static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGALRM,
 							  SIGUSR1, SIGUSR2, SIGPIPE, SIGCHLD};
+
+/*
+ * From 17 on PostgreSQL's signal handlers stand in a table behind a function
+ * that sigaction() shows for all of them.  A library that calls pqsignal()
+ * changes the table, and these are put back by pqsignal(), too.  The handlers
+ * of SIGTERM and SIGQUIT are not there (worker_end.c), and that of SIGALRM is
+ * known to timeout.c alone.
+ */
+static const struct
+{
+	int		  signal;
+	pqsigfunc handler;
+} known_handlers[] = {{SIGHUP, SignalHandlerForConfigReload},
+					  {SIGINT, StatementCancelHandler},
+					  {SIGUSR1, procsignal_sigusr1_handler}};
 
 /* LC_MESSAGES comes last: it follows a setting, and can change rightly. */
 static const int categories[] = {LC_COLLATE, LC_CTYPE, LC_NUMERIC, LC_TIME,
@@ -121,10 +140,19 @@ restore_signals(void)
 		struct sigaction found;
 
 		(void) sigaction(signals[i], &saved.actions[i], &found);
-		if (signals[i] == SIGTERM && !same_action(&found, &saved.actions[i]))
+		if (same_action(&found, &saved.actions[i]))
+			continue;
+		if (signals[i] == SIGTERM)
 			missed = true;
+		if (signals[i] == SIGHUP)
+			ConfigReloadPending = true;
 	}
+	for (Size i = 0; i < lengthof(known_handlers); i++)
+		pqsignal(known_handlers[i].signal, known_handlers[i].handler);
 	(void) sigprocmask(SIG_SETMASK, &saved.mask, NULL);
+
+	/* Whether another handler was there cannot be seen from 17 on. */
+	(void) raise(SIGUSR1);
 	return missed;
 }
 

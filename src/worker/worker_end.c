@@ -154,10 +154,14 @@ worker_end_init(void (*error_function)(const char *error))
 	next_emit_log_hook = emit_log_hook;
 	emit_log_hook = emit_worker_log;
 	before_shmem_exit(at_exit, 0);
+	/* pqsignal() passes no siginfo_t, and lets others replace what it sets. */
 	action.sa_sigaction = handle_terminate;
 	action.sa_flags = SA_SIGINFO | SA_RESTART;
 	sigemptyset(&action.sa_mask);
 	if (sigaction(SIGTERM, &action, NULL) != 0)
 		elog(ERROR, "could not set a signal handler: %m");
-	pqsignal(SIGQUIT, handle_quit);
+	action.sa_handler = handle_quit;
+	action.sa_flags = SA_RESTART;
+	if (sigaction(SIGQUIT, &action, NULL) != 0)
+		elog(ERROR, "could not set a signal handler: %m");
 }

@@ -1,7 +1,7 @@
 # What a handler changes in its process does not outlast its call: signal
 # handlers, the signal mask, umask, working directory, locale, rounding.
 #
-# To see it fail: test/mutations/run process-not-restored.
+# To see it fail: test/mutations/run process-misses-signals process-not-restored.
 
 use strict;
 use warnings;
@@ -43,9 +43,17 @@ CREATE FUNCTION look() RETURNS text LANGUAGE plpython3u AS $$
 		libc.uselocale(None) == libc.uselocale(None), libm.fegetround()))
 $$;
 
-CREATE FUNCTION harm() RETURNS void LANGUAGE plpython3u AS $$
+CREATE FUNCTION harm(how text DEFAULT 'all') RETURNS void LANGUAGE plpython3u AS $$
 	import ctypes, locale, os, signal
-	libm = ctypes.CDLL('libm.so.6')
+	libc, libm = ctypes.CDLL(None), ctypes.CDLL('libm.so.6')
+	# PostgreSQL's own function, as a library calls it; abs() does nothing
+	pqsignal = libc.pqsignal if hasattr(libc, 'pqsignal') else libc.pqsignal_be
+	pqsignal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+	pqsignal.restype = ctypes.c_void_p
+	for s in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
+		pqsignal(s, ctypes.cast(libc.abs, ctypes.c_void_p))
+	if how == 'by pqsignal':
+		return
 	for s in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGALRM, signal.SIGUSR1,
 			signal.SIGUSR2, signal.SIGCHLD):
 		signal.signal(s, signal.SIG_IGN)
@@ -74,11 +82,13 @@ BEGIN
 	CASE mode
 		WHEN 'look' THEN NULL;
 		WHEN 'harm' THEN PERFORM harm();
+		WHEN 'library' THEN PERFORM harm('by pqsignal');
 		WHEN 'fail' THEN PERFORM harm(); RAISE 'failed';
 		WHEN 'commit' THEN INSERT INTO deferred VALUES (1);
 		WHEN 'wait' THEN
 			PERFORM harm();
-			PERFORM pg_advisory_lock(1);
+			PERFORM pg_advisory_xact_lock(1);
+		WHEN 'lock' THEN PERFORM pg_advisory_xact_lock(1);
 	END CASE;
 END $$;
 SELECT ddbstreams.enable_stream('t', shard_count => 1);
@@ -87,7 +97,7 @@ SELECT ddbstreams.create_event_source_mapping('handler', ddbstreams.latest_strea
 });
 
 my $rows = 0;
-foreach my $mode (qw(look harm look fail look commit look))
+foreach my $mode (qw(look harm look fail look commit look library look))
 {
 	sql("INSERT INTO t (mode) VALUES ('$mode')");
 	$rows++ if $mode ne 'fail';
@@ -99,15 +109,36 @@ is(sql('SELECT string_agg(DISTINCT found, chr(10)) FROM seen'), sql('SELECT foun
 	'... and it is the same for each of them');
 like(sql('SELECT found FROM seen LIMIT 1'), qr/, 0\)$/, '... and it rounds to nearest');
 
+# --- signals that come afterwards -------------------------------------------------
+
+my $holder = session($node);
+my $waiting = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'ddbstreams handler' AND wait_event_type = 'Lock'};
+my $pid = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'ddbstreams handler'});
+$holder->query_safe('SELECT pg_advisory_lock(1)');
+sql(q{INSERT INTO t (mode) VALUES ('lock')});
+comes_to($waiting, '1', 'a handler waits');
+sql("SELECT pg_cancel_backend($pid)");
+comes_to('SELECT count(*) FROM ddbstreams.failed_batches', '2', '... and can be cancelled, whatever a library has set before');
+$holder->query_safe('SELECT pg_advisory_unlock(1)');
+
 # --- signals that come while the handler has changed what they do -----------------
 
-my $data = $node->data_dir;
-my $holder = session($node);
+sql('CREATE DATABASE unused');
 $holder->query_safe('SELECT pg_advisory_lock(1)');
 sql(q{INSERT INTO t (mode) VALUES ('wait')});
-comes_to(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'ddbstreams handler' AND wait_event_type = 'Lock'},
-	'1', 'a handler without a handler of SIGTERM waits');
-my $pid = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'ddbstreams handler'});
+comes_to($waiting, '1', 'a handler without a handler of SIGUSR1 waits');
+my $dropper = session($node);
+send_query($dropper, 'DROP DATABASE unused');
+comes_to(q{SELECT wait_event FROM pg_stat_activity WHERE query = 'DROP DATABASE unused;'}, 'ProcSignalBarrier', '... and DROP DATABASE waits for it');
+$holder->query_safe('SELECT pg_advisory_unlock(1)');
+comes_to(q{SELECT count(*) FROM pg_database WHERE datname = 'unused'}, '0', '... until its call has ended') or BAIL_OUT('it waits for ever');
+finish_query($dropper);
+
+my $data = $node->data_dir;
+$holder->query_safe('SELECT pg_advisory_lock(1)');
+sql(q{INSERT INTO t (mode) VALUES ('wait')});
+comes_to($waiting, '1', 'a handler without a handler of SIGTERM waits');
+$pid = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'ddbstreams handler'});
 PostgreSQL::Test::Utils::system_or_bail($node->installed_command('pg_ctl'), '-D', $data, '-m', 'fast', '-W', 'stop');
 
 # The holder ends, so that the handler gets its lock, while the server waits for it.
