@@ -264,10 +264,29 @@ run_carefully(GuardedFunction function, CarefulWork *work)
 }
 
 /*
+ * Does the page's present record, which cannot be read, belong to the lane of
+ * the batch?  The first lane has those of which that cannot be found out.
+ */
+static bool
+is_in_lane(CarefulWork *work)
+{
+	ErrorData *error = NULL;
+
+	if (work->request->lanes > 1)
+		error = run_carefully(find_lane_in_subtransaction, work);
+	else
+		work->lane = work->request->lane;
+	if (error != NULL)
+	{
+		work->lane = 0;
+		FreeErrorData(error);
+	}
+	return work->lane == work->request->lane;
+}
+
+/*
  * Makes a batch of the page's present record alone, without its keys and
- * images, unless it belongs to another lane.  The first lane has those of
- * which that cannot be found out.  What event it is, record_decode has found
- * out before it failed.
+ * images.  What event it is, record_decode has found out before it failed.
  */
 static void
 add_bare(CarefulWork *work, ErrorData *error)
@@ -275,21 +294,6 @@ add_bare(CarefulWork *work, ErrorData *error)
 	DeliveryBatch *batch = work->batch;
 	RecordPage	  *page = work->page;
 
-	if (work->request->lanes > 1)
-	{
-		ErrorData *lane_error = run_carefully(find_lane_in_subtransaction, work);
-
-		if (lane_error != NULL)
-		{
-			work->lane = 0;
-			FreeErrorData(lane_error);
-		}
-		if (work->lane != work->request->lane)
-		{
-			FreeErrorData(error);
-			return;
-		}
-	}
 	resetStringInfo(&page->keys);
 	appendStringInfoString(&page->keys, "{}");
 	resetStringInfo(&page->old_image);
@@ -323,15 +327,21 @@ add_next_record(DeliveryBatch *batch, const BatchRequest *request, RecordPage *p
 		return work.added;
 	batch->records.len = length;
 	batch->records.data[length] = '\0';
-	if (!request->count_only && batch->count == 0)
+	if (request->count_only)
 	{
-		add_bare(&work, error);
+		FreeErrorData(error);
+		batch->count += is_in_lane(&work);
 		return true;
 	}
-	FreeErrorData(error);
-	if (!request->count_only)
+	if (batch->count > 0)
+	{
+		FreeErrorData(error);
 		return false;
-	batch->count++;
+	}
+	if (is_in_lane(&work))
+		add_bare(&work, error);
+	else
+		FreeErrorData(error);
 	return true;
 }
 

@@ -2,8 +2,8 @@
 # tables: such a record fails as if its call had, counts attempts and age, and is
 # given up alone.  What comes before and after it is delivered.
 #
-# To see it fail: test/mutations/run unreadable-blocks unreadable-loses-side-table
-# unreadable-takes-others.
+# To see it fail: test/mutations/run unreadable-begins-anew unreadable-blocks
+# unreadable-loses-side-table unreadable-lost-in-each-lane unreadable-takes-others.
 
 use strict;
 use warnings;
@@ -84,6 +84,15 @@ comes_to(qq{SELECT state, attempts > 2, last_error ~ 'descriptor', batches_faile
 sql(q{ALTER SYSTEM SET ddbstreams.clock_offset = '2h'; SELECT pg_reload_conf()});
 comes_to(qq{SELECT string_agg(DISTINCT failure #>> '{requestContext,condition}', ' '), sum(jsonb_array_length(records))
 	FROM ddbstreams.failed_batches WHERE mapping = '$mappings{aged}'}, 'RecordAgeExceeded|4', '... until it is too old');
+
+# What expires before it is delivered is lost once, not in each lane.
+my $late = sql(q{
+	CREATE FUNCTION fails(event jsonb) RETURNS void LANGUAGE plpgsql AS $$BEGIN RAISE 'failed'; END$$;
+	SELECT ddbstreams.create_event_source_mapping('fails', ddbstreams.latest_stream_arn('t'), 'TRIM_HORIZON',
+		parallelization_factor => 3)});
+comes_to("SELECT bool_or(attempts > 1) FROM ddbstreams.mapping_stats WHERE mapping = '$late'", 't', 'lanes fail');
+sql(q{ALTER SYSTEM SET ddbstreams.clock_offset = '26h'; SELECT pg_reload_conf()});
+comes_to("SELECT sum(records_lost), sum(records_given_up) FROM ddbstreams.mapping_stats WHERE mapping = '$late'", '6|0', '... and lose each record once');
 
 $node->stop;
 done_testing();
