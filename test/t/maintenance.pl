@@ -3,7 +3,8 @@
 # way to a user's command.
 #
 # To see it fail: test/mutations/run maintenance-asks-for-each-stream
-# maintenance-reads-lists-for-each-stream maintenance-waits-for-locks.
+# maintenance-reads-lists-for-each-stream maintenance-waits-for-locks
+# maintenance-waits-for-trigger.
 
 use strict;
 use warnings;
@@ -100,6 +101,18 @@ my $table = sql($held);
 $session->query("LOCK TABLE $table");
 is($session->query('SELECT 1'), '1', '... which goes on when it wants what the run has');
 $session->query('ROLLBACK');
+
+# A trigger that is to be repaired, and whose row another transaction has changed:
+# the run leaves it to the next one, and does not wait while it holds the table.
+my $disable = q{UPDATE pg_trigger SET tgenabled = 'D' WHERE tgrelid = 't2'::regclass AND tgname = 'ddbstreams_capture'};
+my $enabled = q{SELECT tgenabled::text FROM pg_trigger WHERE tgrelid = 't2'::regclass AND tgname = 'ddbstreams_capture'};
+sql("SET allow_system_table_mods = on; $disable");
+$session->query_safe("SET allow_system_table_mods = on; BEGIN; $disable");
+run('it runs while another transaction has changed a trigger');
+is(sql("$enabled UNION ALL SELECT coalesce(last_error, 'no error') FROM ddbstreams.workers WHERE worker_type = 'maintenance'"), "D\nno error", '... for whose end it does not wait');
+$session->query_safe('ROLLBACK');
+run('it runs when that has ended');
+is(sql($enabled), 'A', '... and repairs the trigger');
 $session->quit;
 
 $node->stop;

@@ -88,6 +88,9 @@ BEGIN
 		WHEN 'wait' THEN
 			PERFORM harm();
 			PERFORM pg_advisory_xact_lock(1);
+		WHEN 'library waits' THEN
+			PERFORM harm('by pqsignal');
+			PERFORM pg_advisory_xact_lock(1);
 		WHEN 'lock' THEN PERFORM pg_advisory_xact_lock(1);
 	END CASE;
 END $$;
@@ -125,7 +128,7 @@ $holder->query_safe('SELECT pg_advisory_unlock(1)');
 
 sql('CREATE DATABASE unused');
 $holder->query_safe('SELECT pg_advisory_lock(1)');
-sql(q{INSERT INTO t (mode) VALUES ('wait')});
+sql(q{INSERT INTO t (mode) VALUES ('library waits')});
 comes_to($waiting, '1', 'a handler without a handler of SIGUSR1 waits');
 my $dropper = session($node);
 send_query($dropper, 'DROP DATABASE unused');
