@@ -8,6 +8,11 @@
  * function can catch that.  Only code in C that never checks for interrupts
  * goes on.
  *
+ * What a function leaves for the commit is code of users, too: deferred
+ * triggers, and the queries of cursors WITH HOLD.  It belongs to the call, so
+ * that it cannot run without a limit, and with the mapping's row locked.  The
+ * commit itself is not cancelled: it may wait for a standby.
+ *
  * A cancellation may still be pending when the call has ended.  It must not
  * cancel what the worker does next, so that delivery_call_end takes it back.
  */
@@ -19,14 +24,17 @@
 #include "access/xact.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/portal.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
@@ -82,6 +90,19 @@ delivery_call_find(const char *name, MappingFunctionUse use)
 	return function;
 }
 
+/*
+ * Does what the commit would do with what the function has left: runs deferred
+ * triggers, as SET CONSTRAINTS ALL IMMEDIATE does.  Cursors are closed, which
+ * nobody could read from after the commit.
+ */
+static void
+finish_function(void)
+{
+	CommandCounterIncrement();
+	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
+	PortalHashTableDeleteAll();
+}
+
 Jsonb *
 delivery_call(Oid function, Jsonb *argument)
 {
@@ -106,6 +127,7 @@ delivery_call(Oid function, Jsonb *argument)
 	pgstat_init_function_usage(fcinfo, &usage);
 	result = FunctionCallInvoke(fcinfo);
 	pgstat_end_function_usage(&usage, true);
+	finish_function();
 	delivery_call_end();
 	CommandCounterIncrement();
 

@@ -49,7 +49,7 @@ save_with_effects(DeliveryStep *step)
 				 errmsg("event source mapping %s has been deleted, or is about to be",
 						mapping_uuid_text(step->mapping))));
 	delivery_step_save(step);
-	/* An error at the commit, of a deferred constraint, is the handler's. */
+	/* An error at the commit, a serialization failure, is the handler's. */
 	step->has_begun = true;
 	XactReadOnly = save_read_only;
 }

@@ -83,7 +83,7 @@ run_unit(const DeliveryUnit *unit, const DeliveryOutcome *before)
 	{
 		worker_slots_check_interrupts();
 		outcome = run_step(unit, &outcome.passed);
-		/* A deferred trigger runs behind the call, at the commit. */
+		/* A library may have a callback that the commit calls. */
 		delivery_process_restore();
 		delivery_session_clean(false);
 		pgstat_report_stat(false);
