@@ -10,14 +10,16 @@
  * them name the request that was received, so that none lets another one in.
  */
 #include <ctype.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 
 #include "gateway/sigv4_verify.h"
 #include "gateway/text_buffer.h"
@@ -227,26 +229,67 @@ append_headers(TextBuffer *buffer, const Sigv4Request *request,
 		text_append_char(buffer, (char) tolower((unsigned char) *list));
 }
 
+/*
+ * Looking an algorithm up takes OpenSSL longer than a short text takes it: it
+ * is done once, and each thread keeps a context.
+ */
+static pthread_once_t			  are_fetched = PTHREAD_ONCE_INIT;
+static EVP_MD					 *sha256;
+static EVP_MAC					 *hmac_algorithm;
+static _Thread_local EVP_MAC_CTX *hmac_context;
+
 static void
+fetch_algorithms(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	hmac_algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
+}
+
+/* Computes a hash in hexadecimal digits; false if that fails. */
+static bool
 sha256_hex(const char *data, size_t length, char *hex)
 {
 	unsigned char digest[DIGEST_SIZE];
 
-	memset(digest, 0, sizeof(digest));
-	EVP_Digest(data, length, digest, NULL, EVP_sha256(), NULL);
+	pthread_once(&are_fetched, fetch_algorithms);
+	if (sha256 == NULL || EVP_Digest(data, length, digest, NULL, sha256, NULL) != 1)
+		return false;
 	for (int i = 0; i < DIGEST_SIZE; i++)
 		sprintf(hex + 2 * i, "%02x", digest[i]);
+	return true;
+}
+
+/* Does this thread have its context?  It is made when it is first needed. */
+static bool
+has_hmac_context(void)
+{
+	char	   digest[] = "SHA256";
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+						   OSSL_PARAM_construct_end()};
+
+	if (hmac_context != NULL)
+		return true;
+	pthread_once(&are_fetched, fetch_algorithms);
+	if (hmac_algorithm != NULL)
+		hmac_context = EVP_MAC_CTX_new(hmac_algorithm);
+	if (hmac_context != NULL && EVP_MAC_CTX_set_params(hmac_context, params) != 1)
+	{
+		EVP_MAC_CTX_free(hmac_context);
+		hmac_context = NULL;
+	}
+	return hmac_context != NULL;
 }
 
 static bool
 hmac(const unsigned char *key, size_t key_length, const char *data,
 	 unsigned char *digest)
 {
-	unsigned int length = DIGEST_SIZE;
+	size_t length = DIGEST_SIZE;
 
-	return HMAC(EVP_sha256(), key, (int) key_length,
-				(const unsigned char *) data, strlen(data), digest,
-				&length) != NULL;
+	return has_hmac_context() &&
+		   EVP_MAC_init(hmac_context, key, key_length, NULL) == 1 &&
+		   EVP_MAC_update(hmac_context, (const unsigned char *) data, strlen(data)) == 1 &&
+		   EVP_MAC_final(hmac_context, digest, &length, DIGEST_SIZE) == 1;
 }
 
 /* Computes the signature of a canonical request. */
@@ -259,7 +302,8 @@ compute_signature(const Sigv4Authorization *auth, const char *secret,
 	TextBuffer	  text;
 	bool		  done;
 
-	sha256_hex(canonical, strlen(canonical), hash);
+	if (!sha256_hex(canonical, strlen(canonical), hash))
+		return false;
 	text_init(&text);
 	text_append_format(&text, "AWS4%s", secret);
 	done = hmac((unsigned char *) text.data, text.length, auth->scope_date, digest) &&
@@ -328,7 +372,11 @@ sigv4_verify(const Sigv4Request *request, const Sigv4Authorization *auth,
 	char		body_hash[HEX_SIZE];
 	bool		matches;
 
-	sha256_hex(request->body, request->body_length, body_hash);
+	if (!sha256_hex(request->body, request->body_length, body_hash))
+	{
+		free(other_path);
+		return false;
+	}
 	if (other_path != NULL && strcmp(other_path, request->path) == 0)
 	{
 		free(other_path);
