@@ -14,11 +14,8 @@ if [ "$1" = install ]; then
 	exit
 fi
 
-free_port=$(/usr/bin/python3 -c 'import socket
-s = socket.socket()
-s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])')
-venv/bin/moto_server -H 127.0.0.1 -p "$free_port" >moto.log 2>&1 &
+port=$(free_port)
+venv/bin/moto_server -H 127.0.0.1 -p "$port" >moto.log 2>&1 &
 workers=()
 number=0
 
@@ -26,17 +23,11 @@ start_worker()
 {
 	number=$((number + 1))
 	java -Xmx256m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp 'reader/classes:reader/lib/*' \
-		KclWorker "worker-$number" "http://127.0.0.1:$free_port" >"worker-$number.log" 2>&1 &
+		KclWorker "worker-$number" "http://127.0.0.1:$port" >"worker-$number.log" 2>&1 &
 	workers+=($!)
 }
 
-# Has everything been read? Lines of a killed worker may be there twice.
-is_read()
-{
-	[ -f "$EXPECTED" ] && [ "$(cut -f 1,2 "$OUT" | sort -u | wc -l)" -ge "$(cat "$EXPECTED")" ]
-}
-
-until curl -s -o moto.answer "http://127.0.0.1:$free_port/"; do
+until curl -s -o moto.answer "http://127.0.0.1:$port/"; do
 	sleep 0.2
 done
 start_worker

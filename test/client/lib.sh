@@ -62,3 +62,40 @@ java_build()
 	mkdir -p "$name/classes"
 	javac -nowarn -cp "$name/lib/*" -d "$name/classes" "$@"
 }
+
+# Unpack the AWS CLI of Debian's unstable and all that it needs into ./unstable, once,
+# and make ./unstable/bin/aws: this Debian has an old one, PyPI has version 1 only.
+# The check for a release that is too old is left out: it is about mirrors.
+unstable_cli()
+{
+	local root=$PWD/unstable/root loader
+
+	[ ! -x unstable/bin/aws ] || return 0
+	rm -rf unstable
+	mkdir -p unstable/bin
+	mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' --include=awscli \
+		unstable "$root" 'deb http://deb.debian.org/debian unstable main'
+	loader=$(echo "$root"/usr/lib/*/ld-linux*.so.?)
+	# its own loader and libraries: nothing of this machine's
+	cat >aws.new <<-SCRIPT
+	#!/bin/sh
+	PYTHONHOME=$root/usr exec $loader --library-path ${loader%/*} $root/usr/bin/python3 $root/usr/bin/aws "\$@"
+	SCRIPT
+	chmod +x aws.new
+	mv aws.new unstable/bin/aws
+}
+
+# Print a port that nothing listens on.
+free_port()
+{
+	/usr/bin/python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
+
+# Has everything been read? What a killed reader had read may be there twice.
+is_read()
+{
+	[ -f "$EXPECTED" ] && [ "$(cut -f 1,2 "$OUT" | sort -u | wc -l)" -ge "$(cat "$EXPECTED")" ]
+}
