@@ -2,6 +2,7 @@
 # Packages: awscli
 # Quick: yes
 # Reads: all
+# Rounds: 3
 
 PATH=/usr/bin:/bin
 [ "$1" != install ] || exit 0

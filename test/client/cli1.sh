@@ -1,6 +1,7 @@
 # Client: AWS CLI 1.46.3
 # Packages: python3-venv
 # Reads: all
+# Rounds: 3
 
 . "$HERE/lib.sh"
 

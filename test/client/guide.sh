@@ -1,11 +1,12 @@
-# Client: the guide's commands as typed, with the AWS CLI of Debian and 1.46.3
-# Packages: awscli python3-venv
+# Client: the guide's commands as typed, with the AWS CLI of Debian, that of its unstable, and 1.46.3
+# Packages: awscli mmdebstrap python3-venv
 # Reads: nothing
 
 . "$HERE/lib.sh"
 
 if [ "$1" = install ]; then
 	python_packages awscli==1.46.3
+	unstable_cli
 	exit
 fi
 
@@ -23,9 +24,10 @@ expect()
 	fi
 }
 
+# Set arn and shard, too.
 guide()
 {
-	local arn shard iterator uuid
+	local iterator uuid
 
 	expect '"LatestStreamArn": "arn' aws dynamodb update-table --table-name Orders \
 		--stream-specification StreamEnabled=false
@@ -65,9 +67,23 @@ unset AWS_ENDPOINT_URL
 get_shard_iterator='dynamodb get-shard-iterator'
 guide
 
-PATH=$PWD/venv/bin:$system_path
-rm -f .aws/cli/alias
+# a newer one has no such command either, without the alias file; the rest works
+# by AWS_ENDPOINT_URL
+PATH=$PWD/unstable/bin:$system_path
 cli=$(aws --version | cut -d ' ' -f 1)
+expect '"ShardIterator": "arn' aws dynamodb get-shard-iterator --stream-arn "$arn" --shard-id "$shard" \
+	--shard-iterator-type LATEST
+rm -f .aws/cli/alias
 export AWS_ENDPOINT_URL=$url
 get_shard_iterator='dynamodbstreams get-shard-iterator'
+guide
+
+aws dynamodb update-table --table-name Orders --stream-specification StreamEnabled=false >disabled
+cli="docs/aws-clients.md: $cli"
+expect '"State": "Creating"' bash -euo pipefail "$HERE/example_cli.sh"
+
+PATH=$PWD/venv/bin:$system_path
+cli=$(aws --version | cut -d ' ' -f 1)
+aws lambda delete-event-source-mapping --uuid "$(aws lambda list-event-source-mappings \
+	--query 'EventSourceMappings[0].UUID' --output text)" >deleted
 guide
