@@ -1,6 +1,7 @@
 -- Who may do what: no function lets a role read what it may not.
 --
--- To see it fail: test/mutations/run 'definition-*' 'redrive-*' failed-batches-without-select.
+-- To see it fail: test/mutations/run 'definition-*' 'redrive-*'
+-- failed-batches-without-select stats-for-everybody.
 
 \pset format unaligned
 \pset tuples_only on
@@ -396,8 +397,77 @@ alter trigger other on planted rename to ddbstreams_capture;
 select tgnargs, encode(tgargs, 'escape') from pg_trigger where tgrelid = 'planted'::regclass;
 reset role;
 
+--
+-- What each kind of role sees of a stream, and may do with it
+--
+
+create role regress_priv_all login in role pg_read_all_data;
+create role regress_priv_monitor login in role pg_monitor;
+grant create on schema privileges to public;
+set role regress_priv_owner;
+create table shown (id int primary key, v text);
+select ddbstreams.enable_stream('shown', shard_count => 1) as shown \gset
+insert into shown values (1, 'a');
+grant select on shown to regress_priv_reader;
+select ddbstreams.create_event_source_mapping('handler', :'shown', 'LATEST', enabled => false) as mapping \gset
+select ddbstreams.create_consumer('privileges', :'shown');
+reset role;
+select test.own_sql(format($$insert into ddbstreams_shards.failed_batch
+    (id, mapping_no, mapping, role_id, stream_arn, shard_id, table_oid, failure, records, failed_at)
+    select gen_random_uuid(), mapping_no, uuid, role_id, event_source_arn, 'shardId-1', 'privileges.shown'::regclass, '{}', '[1]', now()
+    from ddbstreams_shards.mapping where uuid = %L$$, :'mapping'));
+-- Each is a query that returns one row if the role may
+create table question (no int generated always as identity, name text, query text);
+grant select on question to public;
+insert into question (name, query) values
+    ('list_streams', $$from ddbstreams.list_streams() where stream_arn = $1$$),
+    ('describe_stream', $$from ddbstreams.describe_stream($1)$$),
+    ('shard_tree', $$from ddbstreams.shard_tree($1)$$),
+    ('get_records', $$from ddbstreams.describe_stream($1), ddbstreams.get_records(ddbstreams.get_shard_iterator($1, shard_id, 'TRIM_HORIZON'))$$),
+    ('newest_records', $$from ddbstreams.newest_records($1)$$),
+    ('changes', $$from ddbstreams.changes(null::privileges.shown)$$),
+    ('ListTables', $$from json_array_elements_text(ddbstreams.aws('ListTables')->'TableNames') as name where name = 'privileges.shown'$$),
+    ('DescribeTable', $$from ddbstreams.aws('DescribeTable', '{"TableName": "privileges.shown"}')$$),
+    ('create_consumer', $$from ddbstreams.create_consumer('privileges 2', $1)$$),
+    ('poll', $$from ddbstreams.poll('privileges', 'w')$$),
+    ('leases', $$from ddbstreams.leases('privileges')$$),
+    ('create_event_source_mapping', $$from ddbstreams.create_event_source_mapping('privileges.mine', $1, 'LATEST')$$),
+    ('list_event_source_mappings', $$from ddbstreams.list_event_source_mappings($1)$$),
+    ('alter_stream', $$from ddbstreams.alter_stream($1, '1 day')$$),
+    ('disable_stream', $$from ddbstreams.disable_stream('privileges.shown')$$),
+    ('list_stream_stats', $$from ddbstreams.list_stream_stats($1)$$),
+    ('stream_stats', $$from ddbstreams.stream_stats where stream_arn = $1$$),
+    ('mapping_stats', $$from ddbstreams.mapping_stats where stream_arn = $1$$),
+    ('consumer_stats', $$from ddbstreams.consumer_stats where stream_arn = $1$$),
+    ('failed_batches', $$from ddbstreams.failed_batches where stream_arn = $1$$);
+create function answer(role name, query text, arn text) returns text language plpgsql as $$
+declare
+    rows text;
+begin
+    perform set_config('role', role, true);
+    execute 'select count(*)' || query using arn into rows;
+    raise exception '%', case when rows::int > 0 then 'yes' else 'nothing' end;
+exception when others then
+    return case when sqlstate = '42501' then '-' else sqlerrm end;
+end $$;
+grant execute on function answer(name, text, text) to public;
+\pset tuples_only off
+select name, answer('regress_priv_owner', query, :'shown') as owner, answer('regress_priv_reader', query, :'shown') as reader,
+    answer('regress_priv_all', query, :'shown') as read_all_data, answer('regress_priv_monitor', query, :'shown') as monitor,
+    answer('regress_priv_other', query, :'shown') as nobody
+from question order by no;
+-- the mapping's role, without the right to read the table
+set role regress_priv_owner;
+revoke select on shown from regress_priv_owner;
+reset role;
+select name, answer('regress_priv_owner', query, :'shown') as owner from question
+where name in ('get_records', 'list_event_source_mappings', 'mapping_stats', 'consumer_stats', 'failed_batches', 'alter_stream') order by no;
+\pset tuples_only on
+select ddbstreams.drop_consumer('privileges');
+
 \set VERBOSITY terse
 drop schema privileges cascade;
-drop owned by regress_priv_owner, regress_priv_reader, regress_priv_other, regress_priv_member, regress_priv_new;
-drop role regress_priv_member;
+drop owned by regress_priv_owner, regress_priv_reader, regress_priv_other, regress_priv_member, regress_priv_new,
+    regress_priv_all, regress_priv_monitor;
+drop role regress_priv_member, regress_priv_all, regress_priv_monitor;
 drop role regress_priv_owner, regress_priv_reader, regress_priv_other, regress_priv_new;

@@ -281,6 +281,8 @@ select 'not tried', function, state from named
 where (function, state) not in (select function, state from tried)
 order by function, state;
 
+select ddbstreams.delete_event_source_mapping(uuid) from ddbstreams.list_event_source_mappings(:'arn');
+select ddbstreams.drop_consumer(consumer_name) from unnest(array['refusals', 'gone']) as consumer_name;
 drop owned by regress_refusals;
 drop role regress_refusals;
 
