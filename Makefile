@@ -7,6 +7,7 @@
 #   make prove              TAP tests; they start servers of their own
 #   make format             lay out src/ with clang-format 23 (PyPI has it)
 #   make reference          make docs/reference.md from the COMMENTs
+#   make update-script      copy functions and COMMENTs to the update script
 #   make gateway            build ddbstreams-gateway; it needs the headers of
 #                           libpq, libmicrohttpd and OpenSSL.  "make install"
 #                           installs it if it is there.
@@ -25,7 +26,9 @@ GATEWAY_SOURCES = $(sort $(wildcard $(HERE)/src/gateway/*.c))
 SOURCES = $(filter-out $(GATEWAY_SOURCES),$(sort $(wildcard $(HERE)/src/*/*.c)))
 OWN_HEADERS = $(filter-out $(HERE)/src/gateway/%,$(wildcard $(HERE)/src/*/*.h))
 OBJS = $(patsubst $(HERE)/%.c,%.o,$(SOURCES))
-PG_CPPFLAGS = -I$(HERE)/src
+# The library refuses a catalogue that is not of its own version.
+EXTENSION_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(HERE)/ddbstreams.control)
+PG_CPPFLAGS = -I$(HERE)/src -DDDBSTREAMS_VERSION='"$(EXTENSION_VERSION)"'
 ifeq ($(OBJS),)
 $(error there are no sources in $(HERE)/src)
 endif
@@ -82,6 +85,7 @@ include $(PGXS)
 docmoduledir := $(docmoduledir)/$(EXTENSION)
 
 $(OBJS): $(OWN_HEADERS)
+src/registry/catalog_version.o: $(HERE)/ddbstreams.control
 
 # PGXS makes no folders for objects.  A rule for them would find those of the
 # sources by VPATH, and make none.
@@ -91,9 +95,8 @@ $(shell mkdir -p $(sort $(dir $(OBJS))) src/gateway)
 
 GATEWAY = ddbstreams-gateway
 GATEWAY_OBJS = $(patsubst $(HERE)/%.c,%.o,$(GATEWAY_SOURCES))
-GATEWAY_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(HERE)/ddbstreams.control)
 GATEWAY_CPPFLAGS = -I$(HERE)/src -Isrc -I$(shell $(PG_CONFIG) --includedir) \
-	-DGATEWAY_VERSION='"$(GATEWAY_VERSION)"' -D_FORTIFY_SOURCE=2
+	-DGATEWAY_VERSION='"$(EXTENSION_VERSION)"' -D_FORTIFY_SOURCE=2
 GATEWAY_OPTIMIZE ?= -O2
 GATEWAY_CFLAGS = -g $(GATEWAY_OPTIMIZE) -Wall -Wextra -fPIE -fstack-protector-strong -pthread
 ifeq ($(WERROR),1)
@@ -142,7 +145,7 @@ uninstall-gateway:
 	rm -f '$(DESTDIR)$(bindir)/$(GATEWAY)' '$(DESTDIR)$(mandir)/man1/$(GATEWAY).1' \
 		'$(DESTDIR)$(systemdunitdir)/$(GATEWAY).service'
 
-.PHONY: prove format reference
+.PHONY: prove format reference update-script
 prove: PROVE_TESTS = test/t/*.pl
 prove: PG_PROVE_FLAGS += -I $(srcdir)/test/t
 prove:
@@ -152,6 +155,9 @@ prove:
 
 format:
 	clang-format -i $(SOURCES) $(GATEWAY_SOURCES) $(wildcard $(HERE)/src/*/*.h)
+
+update-script:
+	$(HERE)/test/make-update
 
 reference:
 	PG_CONFIG=$(PG_CONFIG) $(HERE)/test/make-reference

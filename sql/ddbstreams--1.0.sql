@@ -1,4 +1,9 @@
--- ddbstreams--1.0.sql: all objects of the extension.
+-- ddbstreams--1.0.sql: all objects of the extension, as they were in version 1.0.
+--
+-- This script is not changed any more: it is what databases have that were made
+-- with version 1.0, and where ddbstreams--1.0--1.1.sql begins.  (Its COMMENTs
+-- have only ASCII characters now.)  The present objects are in
+-- ddbstreams--1.1.sql.
 --
 -- Public functions are in schema ddbstreams; each checks by itself what its
 -- caller may do, so that all of them are PUBLIC's to call.  Tables that users
@@ -12,31 +17,6 @@ GRANT USAGE ON SCHEMA ddbstreams TO PUBLIC;
 
 CREATE SCHEMA ddbstreams_shards;
 COMMENT ON SCHEMA ddbstreams_shards IS 'shards and catalogue tables of ddbstreams; read streams by the functions of schema ddbstreams';
-
----------------------------------------------------------------------------
--- Own tables (own_tables.c, own_table_guard.c)
---
--- Nobody writes to a table of this schema but ddbstreams, and nobody reads there
--- what the public functions would not show: triggers, row-level security.  What
--- C code writes by heap functions has no replica identity.  What it writes by
--- SQL has all columns for one and no primary key, so that tools which copy and
--- swap a table by logical decoding, which sees none of these tables, refuse
--- before they begin.
----------------------------------------------------------------------------
-
-CREATE FUNCTION ddbstreams_shards.refuse_change() RETURNS trigger
-	LANGUAGE C VOLATILE
-	AS 'MODULE_PATHNAME', 'ddbstreams_refuse_change';
-COMMENT ON FUNCTION ddbstreams_shards.refuse_change() IS
-'refuses changes of the tables of this schema that are not ddbstreams'' own';
-REVOKE ALL ON FUNCTION ddbstreams_shards.refuse_change() FROM PUBLIC;
-
-CREATE FUNCTION ddbstreams_shards.protect_table(table_name regclass) RETURNS void
-	LANGUAGE C VOLATILE STRICT
-	AS 'MODULE_PATHNAME', 'ddbstreams_protect_table';
-COMMENT ON FUNCTION ddbstreams_shards.protect_table(regclass) IS
-'protects a table of this schema; called by the extension''s scripts alone';
-REVOKE ALL ON FUNCTION ddbstreams_shards.protect_table(regclass) FROM PUBLIC;
 
 ---------------------------------------------------------------------------
 -- Catalogue tables (stream_catalog.c)
@@ -122,10 +102,9 @@ CREATE TABLE ddbstreams_shards.shard (
 COMMENT ON TABLE ddbstreams_shards.shard IS 'shards; see ddbstreams.describe_stream()';
 CREATE UNIQUE INDEX shard_pkey ON ddbstreams_shards.shard (shard_no, version);
 CREATE UNIQUE INDEX shard_stream_id_idx ON ddbstreams_shards.shard (stream_id, shard_id, version);
-CREATE INDEX shard_parent_shard_id_idx ON ddbstreams_shards.shard (stream_id, parent_shard_id);
 ALTER TABLE ddbstreams_shards.shard REPLICA IDENTITY NOTHING;
 
--- descriptor_id		keyed hash of content; two rows of one id are alike
+-- descriptor_id		hash of content; two rows of one id are alike
 -- content				the columns that an image has (row_descriptor.c)
 CREATE TABLE ddbstreams_shards.row_descriptor (
 	descriptor_id int8 NOT NULL,
@@ -139,7 +118,7 @@ ALTER TABLE ddbstreams_shards.row_descriptor REPLICA IDENTITY NOTHING;
 CREATE TABLE ddbstreams_shards.secret (
 	secret bytea NOT NULL
 );
-COMMENT ON TABLE ddbstreams_shards.secret IS 'the key that signs shard iterators, and of the numbers of row descriptors';
+COMMENT ON TABLE ddbstreams_shards.secret IS 'the key that signs shard iterators';
 ALTER TABLE ddbstreams_shards.secret REPLICA IDENTITY NOTHING;
 
 CREATE FUNCTION ddbstreams_shards.make_secret() RETURNS void
@@ -165,12 +144,11 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- mapping_no			a shorter one, of ddbstreams_shards.id_seq
 -- stream_id, event_source_arn	the stream
 -- function_name		the handler: schema and name, looked up at each batch
--- role_id				the role that made it; the handler runs as this role
--- database_id, server_id	the ones in which it was made or enabled last: in a copy of the
---						database the mapping is Disabled (mapping_origin.c)
+-- role_id				who made it; the handler runs as this role
+-- database_id			where it was made or enabled last: in a copy of the
+--						database the mapping is Disabled
 -- starting_position	TRIM_HORIZON or LATEST
--- batch_size to metrics	parameters, as Lambda's are
--- tags					an object of strings, for Lambda's ListTags; null if there are none
+-- batch_size ... filter_criteria	parameters, as Lambda's are
 -- enabled				what the user wants
 -- created_at, last_modified
 -- version				rises with each change of the row by the user
@@ -178,14 +156,13 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 --						Enabling or Updating
 -- acknowledged_version	the version that the dispatcher works by
 CREATE TABLE ddbstreams_shards.mapping (
-	uuid uuid NOT NULL,
-	mapping_no int8 NOT NULL,
+	uuid uuid PRIMARY KEY,
+	mapping_no int8 NOT NULL UNIQUE,
 	stream_id int8 NOT NULL,
 	event_source_arn text COLLATE "C" NOT NULL,
 	function_name text COLLATE "C" NOT NULL,
 	role_id oid NOT NULL,
 	database_id oid NOT NULL,
-	server_id int8 NOT NULL,
 	starting_position text NOT NULL,
 	batch_size int NOT NULL,
 	maximum_batching_window interval NOT NULL,
@@ -197,21 +174,15 @@ CREATE TABLE ddbstreams_shards.mapping (
 	tumbling_window interval,
 	function_response_types text[] NOT NULL,
 	filter_criteria jsonb,
-	metrics text[] NOT NULL,
-	tags jsonb,
 	enabled boolean NOT NULL,
 	created_at timestamptz NOT NULL,
 	last_modified timestamptz NOT NULL,
 	version int8 NOT NULL DEFAULT 1,
 	change text NOT NULL DEFAULT 'Creating',
-	acknowledged_version int8 NOT NULL DEFAULT 0
+	acknowledged_version int8 NOT NULL DEFAULT 0,
+	UNIQUE (event_source_arn, function_name)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstreams.list_event_source_mappings()';
-CREATE UNIQUE INDEX mapping_pkey ON ddbstreams_shards.mapping (uuid);
-CREATE UNIQUE INDEX mapping_mapping_no_key ON ddbstreams_shards.mapping (mapping_no);
-CREATE UNIQUE INDEX mapping_event_source_arn_function_name_key
-	ON ddbstreams_shards.mapping (event_source_arn, function_name);
-ALTER TABLE ddbstreams_shards.mapping REPLICA IDENTITY FULL;
 
 -- Where a mapping is in a shard, or in a lane of it: with a parallelization
 -- factor the records of a shard are divided among lanes by their keys.  A shard
@@ -266,25 +237,22 @@ CREATE TABLE ddbstreams_shards.mapping_shard (
 	records_delivered int8 NOT NULL DEFAULT 0,
 	records_filtered int8 NOT NULL DEFAULT 0,
 	records_lost int8 NOT NULL DEFAULT 0,
-	records_given_up int8 NOT NULL DEFAULT 0,
 	batches_delivered int8 NOT NULL DEFAULT 0,
 	batches_failed int8 NOT NULL DEFAULT 0,
 	last_result text,
 	last_result_at timestamptz,
 	last_error text,
-	last_error_at timestamptz
+	last_error_at timestamptz,
+	PRIMARY KEY (mapping_no, shard_no, lane)
 ) WITH (fillfactor = 30);
 COMMENT ON TABLE ddbstreams_shards.mapping_shard IS 'positions of event source mappings; see view ddbstreams.mapping_stats';
-CREATE UNIQUE INDEX mapping_shard_pkey ON ddbstreams_shards.mapping_shard (mapping_no, shard_no, lane);
-ALTER TABLE ddbstreams_shards.mapping_shard REPLICA IDENTITY FULL;
 
 -- Batches that were given up (delivery_failed.c).
 --
 -- id					the batch's name
--- mapping_no, mapping	the mapping that was to deliver it
--- role_id				the role that made the mapping, and may see and redrive the batch
+-- mapping_no, mapping	whose it was
+-- role_id				who made the mapping: who may see and redrive the batch
 -- stream_arn, shard_id
--- table_oid			the stream's table: roles that may not read it do not see the batch
 -- failure				Lambda's failure record, without its payload
 -- records				the records, an array; null if jsonb cannot hold them
 -- failed_at
@@ -293,13 +261,12 @@ ALTER TABLE ddbstreams_shards.mapping_shard REPLICA IDENTITY FULL;
 -- in_call				as in mapping_shard
 -- last_error			why the last redrive has failed
 CREATE TABLE ddbstreams_shards.failed_batch (
-	id uuid NOT NULL,
+	id uuid PRIMARY KEY,
 	mapping_no int8 NOT NULL,
 	mapping uuid NOT NULL,
 	role_id oid NOT NULL,
 	stream_arn text NOT NULL,
 	shard_id text NOT NULL,
-	table_oid regclass NOT NULL,
 	failure jsonb NOT NULL,
 	records jsonb,
 	failed_at timestamptz NOT NULL,
@@ -309,10 +276,6 @@ CREATE TABLE ddbstreams_shards.failed_batch (
 	last_error text
 ) WITH (fillfactor = 90);
 COMMENT ON TABLE ddbstreams_shards.failed_batch IS 'batches that event source mappings have given up; see view ddbstreams.failed_batches';
-CREATE UNIQUE INDEX failed_batch_pkey ON ddbstreams_shards.failed_batch (id);
-ALTER TABLE ddbstreams_shards.failed_batch REPLICA IDENTITY FULL;
-CREATE INDEX failed_batch_mapping_no_idx ON ddbstreams_shards.failed_batch (mapping_no);
-CREATE INDEX failed_batch_failed_at_idx ON ddbstreams_shards.failed_batch (failed_at);
 CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping_no, failed_at) WHERE redrive_at IS NOT NULL;
 
 ---------------------------------------------------------------------------
@@ -333,8 +296,8 @@ CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping
 -- lost_records			lost to the retention in shards whose lease is gone
 -- untold_records		how many of them no poll has warned about
 CREATE TABLE ddbstreams_shards.consumer (
-	consumer_no int8 NOT NULL,
-	consumer_name text COLLATE "C" NOT NULL,
+	consumer_no int8 PRIMARY KEY,
+	consumer_name text COLLATE "C" NOT NULL UNIQUE,
 	stream_id int8 NOT NULL,
 	stream_arn text COLLATE "C" NOT NULL,
 	role_id oid NOT NULL,
@@ -345,9 +308,6 @@ CREATE TABLE ddbstreams_shards.consumer (
 	untold_records int8 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ddbstreams_shards.consumer IS 'consumer groups; see ddbstreams.consumer_stats';
-CREATE UNIQUE INDEX consumer_pkey ON ddbstreams_shards.consumer (consumer_no);
-CREATE UNIQUE INDEX consumer_consumer_name_key ON ddbstreams_shards.consumer (consumer_name);
-ALTER TABLE ddbstreams_shards.consumer REPLICA IDENTITY FULL;
 
 -- consumer_no, shard_no	whose lease of which shard
 -- lease_owner			worker id, null when the lease is free
@@ -380,29 +340,27 @@ CREATE TABLE ddbstreams_shards.consumer_lease (
 	lost_told int8 NOT NULL,
 	last_error text,
 	last_error_at timestamptz,
-	worker_pid int4
+	worker_pid int4,
+	PRIMARY KEY (consumer_no, shard_no)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ddbstreams_shards.consumer_lease IS 'leases of consumer groups; see ddbstreams.leases()';
-CREATE UNIQUE INDEX consumer_lease_pkey ON ddbstreams_shards.consumer_lease (consumer_no, shard_no);
-ALTER TABLE ddbstreams_shards.consumer_lease REPLICA IDENTITY FULL;
 
 -- consumer_no, worker_id	a worker that has polled, maybe without a lease
 -- expires_at			when it is taken for dead
 CREATE TABLE ddbstreams_shards.consumer_worker (
 	consumer_no int8 NOT NULL,
 	worker_id text COLLATE "C" NOT NULL,
-	expires_at timestamptz NOT NULL
+	expires_at timestamptz NOT NULL,
+	PRIMARY KEY (consumer_no, worker_id)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ddbstreams_shards.consumer_worker IS 'workers of consumer groups';
-CREATE UNIQUE INDEX consumer_worker_pkey ON ddbstreams_shards.consumer_worker (consumer_no, worker_id);
-ALTER TABLE ddbstreams_shards.consumer_worker REPLICA IDENTITY FULL;
 
-SELECT ddbstreams_shards.hide_from_decoding(name), ddbstreams_shards.protect_table(name)
+SELECT ddbstreams_shards.hide_from_decoding(name)
 FROM unnest(ARRAY['stream', 'shard', 'row_descriptor', 'secret', 'mapping',
 	'mapping_shard', 'failed_batch', 'consumer', 'consumer_lease', 'consumer_worker']) AS own (table_name),
 	LATERAL CAST('ddbstreams_shards.' || table_name AS pg_catalog.regclass) AS name;
 
--- Default privileges of the role that creates the extension do not reach in here.
+-- Default privileges of whoever creates the extension do not reach in here.
 DO $$
 DECLARE
 	grant_ record;
@@ -433,29 +391,20 @@ CREATE FUNCTION ddbstreams.capture() RETURNS trigger
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'ddbstreams_capture';
 COMMENT ON FUNCTION ddbstreams.capture() IS
-'The trigger function that captures changes of rows. enable_stream makes the trigger
-ddbstreams_capture, which calls it; users do not make such triggers.
-
-The trigger''s arguments carry the definition of the stream, so that a dump has it:
-stream_view_type=..., shard_count=..., partition_key=..., retention=... and one
-mapping={...} for each event source mapping. Where a dump restores the trigger on a
-table without a stream, a new stream is enabled as they say.
-
-Errors:
-39P01: the function is not called by a trigger that enable_stream has made.
-55000: the table has the trigger but no enabled stream.';
+'Captures changes of rows; enable_stream makes the trigger that calls it. The trigger''s arguments define the stream for pg_dump (stream_view_type=..., shard_count=..., partition_key=..., retention=..., mapping={...}): where they are restored on a table without a stream, a new stream is enabled.';
 
 CREATE FUNCTION ddbstreams.capture_truncate() RETURNS trigger
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'ddbstreams_capture_truncate';
 COMMENT ON FUNCTION ddbstreams.capture_truncate() IS
-'The trigger function that captures TRUNCATE as a REMOVE of each row. enable_stream makes
-the trigger ddbstreams_capture_truncate, which calls it; users do not make such
-triggers.
+'captures TRUNCATE as a REMOVE of each row; enable_stream makes the trigger that calls it';
 
-Errors:
-39P01: the function is not called by a trigger that enable_stream has made.
-55000: the table has the trigger but no enabled stream.';
+CREATE FUNCTION ddbstreams_shards.refuse_change() RETURNS trigger
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_refuse_change';
+COMMENT ON FUNCTION ddbstreams_shards.refuse_change() IS
+'refuses changes of shards by SQL';
+REVOKE ALL ON FUNCTION ddbstreams_shards.refuse_change() FROM PUBLIC;
 
 ---------------------------------------------------------------------------
 -- Streams on tables (stream_sql.c, lineage.c)
@@ -471,96 +420,28 @@ CREATE FUNCTION ddbstreams.enable_stream(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_enable_stream';
 COMMENT ON FUNCTION ddbstreams.enable_stream(regclass, text, int, text[], interval) IS
-'Starts a new, empty stream on a table and returns its ARN.
-
-Every change that is made after the call has returned is captured, in the same
-transaction too. The stream ends with disable_stream or when the table is dropped. The
-call needs the owner of the table. It locks the table and its partitions as CREATE
-TRIGGER does: readers go on, writers wait.
-
-Arguments:
-table_name: a table with a primary key. A partitioned table is named by its root; its
-  stream has the changes of all partitions.
-stream_view_type: what a record holds beside the key: KEYS_ONLY (nothing), NEW_IMAGE
-  (the new row), OLD_IMAGE (the old row) or NEW_AND_OLD_IMAGES.
-shard_count: the number of shards, 1 to 1024. Null takes the number of leaf partitions
-  of a partitioned table, else ddbstreams.default_shard_count.
-partition_key: one or more columns of the primary key. Their hash chooses the shard, and
-  changes with equal values in them are ordered among themselves. Null takes the whole
-  primary key.
-retention: how long a record is kept, 1 minute to 100 years.
-
-Errors:
-22023: the table has an enabled stream already, or an argument has a bad value.
-42809: this kind of table cannot have a stream; the hint says what to do.
-42501: the caller does not own the table.
-42704: there is no such table.
-42710: the table has a trigger with the name of a capture trigger, of another kind.
-55006: a statement of this session is using the table.
-25006: the transaction or the server is read-only.
-
-From DynamoDB''s UpdateTable, and the StreamSpecification of CreateTable.';
+'Starts a new, empty stream on a table that the caller owns and returns its ARN. stream_view_type: KEYS_ONLY, NEW_IMAGE, OLD_IMAGE or NEW_AND_OLD_IMAGES. shard_count: 1 to 1024; null takes the number of leaf partitions of a partitioned table, else ddbstreams.default_shard_count. partition_key: columns of the primary key whose hash chooses the shard; null takes the whole key. retention: how long records are kept, 1 minute to 100 years. Errors: 22023 for a stream that is enabled already and for bad values, 42809 for a table that cannot have a stream, 42501, 42704. From DynamoDB''s UpdateTable.';
 
 CREATE FUNCTION ddbstreams.disable_stream(table_name regclass)
 	RETURNS text
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_disable_stream';
 COMMENT ON FUNCTION ddbstreams.disable_stream(regclass) IS
-'Ends the stream that is enabled on a table, and returns its ARN.
-
-All its shards are closed. The stream can be read until its last record has passed the
-retention. The call needs the owner of the table, and locks it as enable_stream does.
-
-Arguments:
-table_name: the table; for a partitioned table its root.
-
-Errors:
-22023: no stream is enabled on the table.
-42501: the caller does not own the table.
-42704: there is no such table.
-55006: the transaction has changed the table, or a statement of this session is using
-  it.
-25006: the transaction or the server is read-only.
-
-From DynamoDB''s UpdateTable.';
+'Closes every shard of the stream that is enabled on a table of the caller''s, and returns its ARN; the stream stays readable until its records have expired. Errors: 22023 if no stream is enabled, 55006 in a transaction that has changed the table, 42501, 42704. From DynamoDB''s UpdateTable.';
 
 CREATE FUNCTION ddbstreams.alter_stream(stream_arn text, retention interval)
 	RETURNS void
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_alter_stream';
 COMMENT ON FUNCTION ddbstreams.alter_stream(text, interval) IS
-'Changes how long the records of a stream are kept. It holds for the records that are
-there already, too. The call needs the owner of the table, and locks no table.
-
-Arguments:
-stream_arn: the stream, enabled or not.
-retention: how long a record is kept, 1 minute to 100 years.
-
-Errors:
-22023: the ARN is malformed, or the retention is out of range.
-42704: there is no such stream.
-42501: the caller does not own the table.
-25006: the transaction or the server is read-only.
-
-DynamoDB keeps records for 24 hours, always.';
+'Changes how long the records of a stream are kept, 1 minute to 100 years. Errors: 22023 for a bad value, 42704 for an unknown stream, 42501 unless the caller owns the table. DynamoDB has 24 hours, always.';
 
 CREATE FUNCTION ddbstreams.latest_stream_arn(table_name regclass)
 	RETURNS text
 	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	AS 'MODULE_PATHNAME', 'ddbstreams_latest_stream_arn';
 COMMENT ON FUNCTION ddbstreams.latest_stream_arn(regclass) IS
-'The ARN of the stream that was enabled last on a table. A disabled stream counts until
-it has expired. Null if there is none.
-
-Arguments:
-table_name: the table; for a partitioned table its root.
-
-Errors:
-42501: the caller may not read the stream: SELECT on the table is missing, or row-level
-  security would apply.
-42704: there is no such table.
-
-From LatestStreamArn in DynamoDB''s DescribeTable.';
+'The ARN of the stream that was enabled last on a table, be it enabled or not, until it has expired; null if there is none. Errors: 42501 unless the caller may SELECT from the table, 42704. From DynamoDB''s DescribeTable.';
 
 CREATE FUNCTION ddbstreams.list_streams(
 	table_name regclass DEFAULT NULL,
@@ -575,30 +456,10 @@ CREATE FUNCTION ddbstreams.list_streams(
 	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_list_streams';
 COMMENT ON FUNCTION ddbstreams.list_streams(regclass) IS
-'The streams that the caller may read, in the order of their creation. A disabled stream
-is listed until it has expired.
-
-Arguments:
-table_name: the table whose streams are listed; null lists those of all tables.
-
-Columns:
-stream_arn: the name of the stream, for all other functions.
-table_name: the table as AWS''s members name it: with its schema and a dot in front
-  unless that is public, and as it was called when the stream was enabled.
-stream_label: the time of creation, in UTC and ISO 8601; the last part of the ARN.
-stream_status: ENABLED or DISABLED.
-stream_view_type: KEYS_ONLY, NEW_IMAGE, OLD_IMAGE or NEW_AND_OLD_IMAGES.
-creation_request_date_time: when the stream was enabled.
-retention: how long records are kept.
-
-Errors:
-42704: there is no such table.
-
-From DynamoDB''s ListStreams.';
+'The streams that the caller may read, of one table or (null) of all, in the order of their creation; also disabled ones until they have expired. Errors: 42704 for a table that does not exist. From DynamoDB''s ListStreams.';
 
 CREATE FUNCTION ddbstreams.describe_stream(
 	stream_arn text,
-	children_of text DEFAULT NULL,
 	OUT shard_id text,
 	OUT parent_shard_id text,
 	OUT starting_sequence_number text,
@@ -608,93 +469,32 @@ CREATE FUNCTION ddbstreams.describe_stream(
 	RETURNS SETOF record
 	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_describe_stream';
-COMMENT ON FUNCTION ddbstreams.describe_stream(text, text) IS
-'The shards of a stream in the order of their ids. A child''s id sorts after its parent''s.
-
-Arguments:
-stream_arn: the stream.
-children_of: the id of a shard, whose children alone are returned; none if it has none or
-  is not there; null: all shards.
-
-Columns:
-shard_id: the shard.
-parent_shard_id: the shard that it follows, which may have expired already; null for a
-  shard that was made with the stream.
-starting_sequence_number: no record of the shard has a lower number.
-ending_sequence_number: the number of the last record; the starting number if the shard
-  was closed without one; null while the shard is open.
-shard_table: the table that holds the records, in schema ddbstreams_shards. It is there
-  to look at sizes; records are read by get_records.
-hash_range: the hashes of partition keys that belong to the shard, without its upper
-  end. The ranges of the open shards cover [0, 2^64) without a gap.
-
-Errors:
-22023: the ARN is malformed.
-42704: there is no such stream.
-42501: the caller may not read the stream.
-
-From DynamoDB''s DescribeStream.';
+COMMENT ON FUNCTION ddbstreams.describe_stream(text) IS
+'The shards of a stream in the order of their ids. ending_sequence_number is null while a shard is open. hash_range is half-open; those of the open shards tile [0, 2^64). Errors: 22023 for a malformed ARN, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. From DynamoDB''s DescribeStream.';
 
 CREATE FUNCTION ddbstreams.split_shard(stream_arn text, shard_id text)
 	RETURNS SETOF text
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 2
 	AS 'MODULE_PATHNAME', 'ddbstreams_split_shard';
 COMMENT ON FUNCTION ddbstreams.split_shard(text, text) IS
-'Closes an open shard and opens two, each with one half of its hashes. Returns the ids of
-the two new shards.
-
-Writers wait for 0.2 seconds at most. While a transaction is committing to the shard,
-the function tries again ten times, and then gives up. The call needs the owner of the
-table.
-
-Arguments:
-stream_arn: the stream, which is enabled.
-shard_id: an open shard of the stream.
-
-Errors:
-55006: the call stands in a transaction block, the same statement has changed the table,
-  or the shard could not be had.
-22023: the shard is closed, it has a single hash, or the stream is disabled.
-ZS003: the stream has 1024 open shards already.
-42704: there is no such stream or shard.
-42501: the caller does not own the table.
-25006: the transaction or the server is read-only.
-
-From Kinesis'' SplitShard; DynamoDB splits by itself.';
+'Closes an open shard, opens two with the halves of its hash range, and returns their ids. Writers wait 0.2 s at most; a shard that a transaction is committing to is tried again for some seconds. Errors: 55006 in a transaction block, in a statement that has changed the table, or if the shard cannot be had; 22023 for a closed shard or a disabled stream; ZS003 for a stream with 1024 open shards; 42704, 42501 unless the caller owns the table. DynamoDB splits by itself; from Kinesis''s SplitShard.';
 
 CREATE FUNCTION ddbstreams.roll_over(stream_arn text)
 	RETURNS int
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_roll_over';
 COMMENT ON FUNCTION ddbstreams.roll_over(text) IS
-'Closes every open shard of a stream and opens one child for each, with the same hashes.
-Returns the number of shards that were closed.
-
-A shard that a prepared or long transaction is committing to stays open, with a warning.
-The call needs the owner of the table.
-
-Arguments:
-stream_arn: the stream, which is enabled.
-
-Errors:
-55006: the call stands in a transaction block, or the same statement has changed the
-  table.
-22023: the stream is disabled, or the ARN is malformed.
-42704: there is no such stream.
-42501: the caller does not own the table.
-25006: the transaction or the server is read-only.
-
-DynamoDB does this by itself every four hours, and so does the maintenance worker.';
+'Closes every open shard of a stream, opens one child for each, and returns how many it has closed. A shard that a prepared or long transaction is committing to stays open, with a warning. Errors: 55006 in a transaction block or in a statement that has changed the table; 22023 for a disabled stream; 42704, 42501 unless the caller owns the table. DynamoDB does it by itself every four hours, as the maintenance worker does.';
 
 ---------------------------------------------------------------------------
 -- Expiry (expiry.c): what the maintenance worker does, by hand
 ---------------------------------------------------------------------------
 
-CREATE FUNCTION ddbstreams_shards.expire(stream_arn text DEFAULT NULL) RETURNS void
+CREATE FUNCTION ddbstreams_shards.expire() RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'ddbstreams_expire';
-COMMENT ON FUNCTION ddbstreams_shards.expire(text) IS 'drops the shards and streams, or those of one stream, that have expired and that nobody is using';
-REVOKE ALL ON FUNCTION ddbstreams_shards.expire(text) FROM PUBLIC;
+COMMENT ON FUNCTION ddbstreams_shards.expire() IS 'drops the shards and streams that have expired and that nobody is using';
+REVOKE ALL ON FUNCTION ddbstreams_shards.expire() FROM PUBLIC;
 
 ---------------------------------------------------------------------------
 -- Reading (records_sql.c, wait_sql.c, changes_sql.c, unmarshal.c)
@@ -710,44 +510,14 @@ CREATE FUNCTION ddbstreams.get_shard_iterator(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	AS 'MODULE_PATHNAME', 'ddbstreams_get_shard_iterator';
 COMMENT ON FUNCTION ddbstreams.get_shard_iterator(text, text, text, text, timestamptz) IS
-'A position in a shard, for get_records. It is valid for ddbstreams.iterator_lifetime.
-
-Arguments:
-stream_arn: the stream.
-shard_id: the shard.
-shard_iterator_type: where to begin. TRIM_HORIZON: at the oldest record that is kept
-  when the iterator is used. LATEST: behind the last record that the snapshot of this
-  statement can see. AT_SEQUENCE_NUMBER and AFTER_SEQUENCE_NUMBER: at a record, or
-  behind it. AT_TIMESTAMP: at the first record that was written at a time or later.
-sequence_number: the number, for AT_SEQUENCE_NUMBER and AFTER_SEQUENCE_NUMBER alone.
-at: the time, for AT_TIMESTAMP alone. A time before the retention means the oldest
-  record that is kept.
-
-Errors:
-22023: a bad type, number or time; a number or a time that is missing or not wanted.
-42704: there is no such stream or shard.
-42501: the caller may not read the stream.
-ZS002: the number is older than the stream''s retention.
-
-From DynamoDB''s GetShardIterator.';
+'A position in a shard, for get_records. shard_iterator_type: TRIM_HORIZON (the oldest record that is kept when the iterator is used), LATEST (behind the last record that this statement''s snapshot can see), AT_SEQUENCE_NUMBER and AFTER_SEQUENCE_NUMBER (with sequence_number), AT_TIMESTAMP (with at; not in DynamoDB). It expires after ddbstreams.iterator_lifetime. Errors: 22023, 42704, 42501, ZS002 for a number older than the retention. From DynamoDB''s GetShardIterator.';
 
 CREATE FUNCTION ddbstreams.next_shard_iterator(shard_iterator text)
 	RETURNS text
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	AS 'MODULE_PATHNAME', 'ddbstreams_next_shard_iterator';
 COMMENT ON FUNCTION ddbstreams.next_shard_iterator(text) IS
-'The same position in an iterator that is issued now. Null if the shard is closed and no
-record comes after the position. A reader calls it when a page was empty and its
-iterator grows old.
-
-Arguments:
-shard_iterator: an iterator that has not expired.
-
-Errors:
-22023: the text is no iterator of this database, or was altered.
-ZS001: the iterator has expired.
-42704: the stream or the shard is gone.
-42501: the caller may not read the stream.';
+'The same position, issued now; null when the shard is closed and no record comes after the position. For readers whose last page was empty. Errors: 22023 for an iterator that is not one, ZS001 for an expired one, 42704, 42501.';
 
 CREATE FUNCTION ddbstreams.get_records(
 	shard_iterator text,
@@ -771,65 +541,14 @@ CREATE FUNCTION ddbstreams.get_records(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 100
 	AS 'MODULE_PATHNAME', 'ddbstreams_get_records';
 COMMENT ON FUNCTION ddbstreams.get_records(text, int) IS
-'The records after an iterator, in order: at most 1 MB, but always one record if one may
-be read. No row means that nothing more can be read now.
-
-Arguments:
-shard_iterator: the position to read from.
-max_records: the number of records at most, 1 to 1000.
-
-Columns:
-event_id: a name that no record of another shard or stream has; 32 hexadecimal digits.
-event_name: INSERT, MODIFY or REMOVE.
-event_version: 1.1.
-event_source: aws:dynamodb.
-aws_region: the region in the stream''s ARN.
-approximate_creation_date_time: when the transaction wrote the record, just before its
-  commit.
-keys: the primary key, as typed JSON.
-new_image: the row after the change, as typed JSON; null for a REMOVE, and if the view
-  type leaves it out.
-old_image: the row before the change; null for an INSERT, and if the view type leaves it
-  out.
-sequence_number: the place in the shard; 21 digits, so that text order is number order.
-size_bytes: the size of keys and images by DynamoDB''s rules.
-stream_view_type: the stream''s.
-user_identity: on whose behalf the row was changed, {"type": ..., "principalId": ...}; null
-  unless the writer has set ddbstreams.user_identity.
-transaction_id: the transaction that made the change.
-next_shard_iterator: the position just after this row; null on the last row of a closed
-  shard.
-
-Errors:
-22023: the text is no iterator of this database, or max_records is out of range.
-ZS001: the iterator has expired.
-ZS002: the next record is older than the stream''s retention.
-ZS003: ddbstreams.max_readers_per_shard calls read the shard already.
-42704: the stream or the shard is gone.
-42501: the caller may not read the stream.
-
-From DynamoDB''s GetRecords.';
+'The records after an iterator, in order: at most max_records (1 to 1000) and 1 MB, at least one if one may be read; no row means that nothing more can be read now. next_shard_iterator stands just after its row; it is null on the last row of a closed shard. Errors: 22023, 42704, 42501, ZS001 (expired iterator), ZS002 (records older than the retention), ZS003 (more than ddbstreams.max_readers_per_shard at the same moment). From DynamoDB''s GetRecords.';
 
 CREATE FUNCTION ddbstreams.wait_for_records(shard_iterator text, timeout interval)
 	RETURNS boolean
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_wait_for_records';
 COMMENT ON FUNCTION ddbstreams.wait_for_records(text, interval) IS
-'Waits for something to read. True as soon as there is a record after the iterator, or
-the shard has ended; false when the time is over. A waiting session is woken by the
-commit itself, within milliseconds. On a standby it watches the replay of WAL.
-
-Arguments:
-shard_iterator: the position after which a record is waited for.
-timeout: how long to wait, 0 to 1 day.
-
-Errors:
-25001: the transaction is REPEATABLE READ or SERIALIZABLE, whose snapshot would never
-  show the record.
-22023: the text is no iterator of this database, or the timeout is out of range.
-ZS001: the iterator had expired when the call began.
-42704: the stream or the shard is gone.
-42501: the caller may not read the stream.';
+'Waits until there is a record after the iterator or the shard has ended (true), or the timeout, 0 to 1 day, is over (false). Wakes within milliseconds of the commit. Errors: 25001 in a REPEATABLE READ or SERIALIZABLE transaction; 22023, 42704, 42501, ZS001 as get_records.';
 
 CREATE FUNCTION ddbstreams.changes(
 	row_type anyelement,
@@ -847,151 +566,14 @@ CREATE FUNCTION ddbstreams.changes(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 1000
 	AS 'MODULE_PATHNAME', 'ddbstreams_changes';
 COMMENT ON FUNCTION ddbstreams.changes(anyelement, timestamptz, timestamptz, text) IS
-'The records of all shards of a stream as rows of the table''s own type, for looking at
-what has changed:
-
-  SELECT event_name, (new_image).* FROM ddbstreams.changes(null::orders);
-
-Parents come before their children, and otherwise records are merged by sequence number.
-It is not for following a stream: a record of another shard with a lower number may
-appear later.
-
-Columns are matched by their attribute number. A value whose column has another type now
-is converted by the assignment cast; if that fails it is null, with a warning. The
-conversion runs as the owner of the table.
-
-Arguments:
-row_type: null::name of the table. The table''s latest stream is read unless stream_arn
-  says otherwise.
-since: the first time that is of interest; null begins with the oldest record.
-until: the first time that is of interest no longer; null ends with the newest record.
-stream_arn: another stream, which may be one of a table that was dropped. row_type can
-  be a composite type then.
-
-Columns:
-event_name: INSERT, MODIFY or REMOVE.
-sequence_number: the place in the shard.
-shard_id: the shard.
-committed_at: when the transaction wrote the record, just before its commit.
-transaction_id: the transaction that made the change.
-old_image: the row before the change, or null.
-new_image: the row after the change, or null.
-
-Errors:
-42809: row_type is not the row type of a table.
-42704: the table has no stream, or there is no such stream.
-42501: the caller may not read the stream.
-22023: the ARN is malformed.';
-
--- changes('orders') finds this function instead of none, and is told what to write.
-CREATE FUNCTION ddbstreams.changes(
-	row_type text,
-	since timestamptz DEFAULT NULL,
-	until timestamptz DEFAULT NULL,
-	stream_arn text DEFAULT NULL,
-	OUT event_name text,
-	OUT sequence_number text,
-	OUT shard_id text,
-	OUT committed_at timestamptz,
-	OUT transaction_id xid8,
-	OUT old_image json,
-	OUT new_image json)
-	RETURNS SETOF record
-	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 1000
-	AS 'MODULE_PATHNAME', 'ddbstreams_changes';
-COMMENT ON FUNCTION ddbstreams.changes(text, timestamptz, timestamptz, text) IS
-'Raises the error for a table''s name in place of null::name: row_type must be of the row
-type of a table.
-
-Arguments:
-row_type: none is right.
-since: not used.
-until: not used.
-stream_arn: not used.
-
-Columns:
-event_name: as above.
-sequence_number: as above.
-shard_id: as above.
-committed_at: as above.
-transaction_id: as above.
-old_image: as above.
-new_image: as above.
-
-Errors:
-42809: always.';
-
-CREATE FUNCTION ddbstreams.newest_records(
-	stream_arn text,
-	max_records int DEFAULT 100,
-	OUT shard_id text,
-	OUT event_id text,
-	OUT event_name text,
-	OUT event_version text,
-	OUT event_source text,
-	OUT aws_region text,
-	OUT approximate_creation_date_time timestamptz,
-	OUT keys json,
-	OUT new_image json,
-	OUT old_image json,
-	OUT sequence_number text,
-	OUT size_bytes bigint,
-	OUT stream_view_type text,
-	OUT user_identity json,
-	OUT transaction_id xid8,
-	OUT next_shard_iterator text)
-	RETURNS SETOF record
-	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 100
-	AS 'MODULE_PATHNAME', 'ddbstreams_newest_records';
-COMMENT ON FUNCTION ddbstreams.newest_records(text, int) IS
-'The records of all shards that have the highest sequence numbers among those that can
-be read now, shard by shard. It reads the ends of the shards alone, however much they
-hold.
-
-It is not for following a stream: a record of another shard with a lower number may
-appear later. A call waits for its turn when ddbstreams.max_readers_per_shard calls read
-a shard already.
-
-Arguments:
-stream_arn: the stream.
-max_records: the number of records at most, 1 to 1000.
-
-Columns:
-shard_id: the shard.
-event_id: as in get_records, and so are the columns that follow.
-event_name: INSERT, MODIFY or REMOVE.
-event_version: 1.1.
-event_source: aws:dynamodb.
-aws_region: the region in the stream''s ARN.
-approximate_creation_date_time: when the transaction wrote the record.
-keys: the primary key, as typed JSON.
-new_image: the row after the change, or null.
-old_image: the row before the change, or null.
-sequence_number: the place in the shard.
-size_bytes: the size of keys and images by DynamoDB''s rules.
-stream_view_type: the stream''s.
-user_identity: as in get_records.
-transaction_id: the transaction that made the change.
-next_shard_iterator: the position just after this row.
-
-Errors:
-22023: the ARN is malformed, or max_records is out of range.
-42704: there is no such stream.
-42501: the caller may not read the stream.';
+'The records of all shards of a table''s latest stream (or of stream_arn) as typed rows, parents before children, merged by sequence number, with since <= time < until: SELECT event_name, (new_image).status FROM ddbstreams.changes(null::orders). Columns are matched by attribute number and converted to the type that they have now, by assignment cast; what cannot be is null, with a warning. For looking, not for following: a record of another shard with a lower number may appear later. Errors: 42809 if row_type is no table''s row type, 42704, 42501.';
 
 CREATE FUNCTION ddbstreams.unmarshal(image json)
 	RETURNS json
 	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_unmarshal';
 COMMENT ON FUNCTION ddbstreams.unmarshal(json) IS
-'Turns DynamoDB''s typed JSON into plain JSON: {"id":{"N":"1"}} becomes {"id":1}. Bytes
-stay base64.
-
-Arguments:
-image: an image, or a single attribute value.
-
-Errors:
-22023: the argument is null or no typed JSON.';
+'Turns DynamoDB''s typed JSON, an image or a single attribute value, into plain JSON: {"id":{"N":"1"}} becomes {"id":1}. Bytes stay base64. Error: 22023 for what is not typed JSON.';
 
 ---------------------------------------------------------------------------
 -- Event source mappings (mapping_sql.c)
@@ -1016,47 +598,7 @@ CREATE FUNCTION ddbstreams.create_event_source_mapping(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_create_event_source_mapping';
 COMMENT ON FUNCTION ddbstreams.create_event_source_mapping(regproc, text, text, int, interval, int, interval, int, boolean, regproc, interval, text[], jsonb, boolean) IS
-'Has a function called with the records of a stream, in a background worker. Returns the
-name of the mapping.
-
-The function runs as the role that makes the mapping. The call and the move of the
-position are one transaction, so that its effects in the database happen once. Times are
-whole seconds.
-
-Arguments:
-function_name: f(event jsonb), which returns jsonb or void. It is remembered by its name
-  and looked up at each batch. If several functions have the name, write
-  ''f(jsonb)''::regprocedure.
-event_source_arn: the stream.
-starting_position: TRIM_HORIZON: the oldest record that is kept. LATEST: all that
-  commits later than what the snapshot of this statement sees.
-batch_size: the number of records in a call at most, 1 to 10000.
-maximum_batching_window: how long to wait for a full batch, 0 to 300 seconds.
-parallelization_factor: the number of calls at the same time for one shard, 1 to 10. The
-  order of each key is kept.
-maximum_record_age: older records are given up, 60 seconds to 7 days; null or -1 second:
-  none is.
-maximum_retry_attempts: how often a failed batch is tried again, 0 to 10000; -1: until
-  its records expire.
-bisect_batch_on_function_error: whether a failed batch is tried again in halves.
-on_failure: f(failure jsonb), which is called with each batch that is given up.
-tumbling_window: the time over which the handler''s state is handed on, 1 to 900 seconds;
-  null or 0: none.
-function_response_types: {} or {ReportBatchItemFailures}.
-filter_criteria: {"Filters": [{"Pattern": "..."}]} with at most 5 filters, of which one
-  must match.
-enabled: whether delivery begins at once.
-
-Errors:
-22023: a bad value, an unknown stream, or an unknown function.
-42809: a function of another kind.
-42710: the stream and the function have a mapping already.
-42501: SELECT on the table, EXECUTE on a function or USAGE on its schema is missing, or
-  before PostgreSQL 17 the role may not log in.
-ZS003: the stream has 200 mappings of one role, or 1000 in all.
-25006: the transaction or the server is read-only.
-
-From Lambda''s CreateEventSourceMapping.';
+'Has a function called, in a background worker and as the role that makes the mapping, with the records of a stream, and returns the name of the mapping. The call and the move of the position are one transaction. function_name: f(event jsonb) that returns jsonb or void; remembered by its name and looked up at each batch (if several functions have the name, write ''f(jsonb)''::regprocedure). starting_position: TRIM_HORIZON, or LATEST: all that commits later than what this statement''s snapshot sees. batch_size: records of a call at most, 1 to 10000. maximum_batching_window: time to wait for a full batch, 0 to 300 s. parallelization_factor: calls of one shard at a time, 1 to 10; the order of each key is kept. maximum_record_age: older records are given up, 60 s to 7 days, null or -1 s for never. maximum_retry_attempts: -1 (no limit) to 10000. bisect_batch_on_function_error: a batch that failed is retried in halves. on_failure: f(failure jsonb), called with what is given up. tumbling_window: time for which the handler''s state is handed on, 0 (none) to 900 s. Times are whole seconds. function_response_types: {} or {ReportBatchItemFailures}. filter_criteria: {"Filters": [{"Pattern": "..."}]}, at most 5. Errors: 22023 for bad values, an unknown stream or function, 42809 for a function of another kind, 42710 if the stream and the function have a mapping, 42501 without SELECT on the table or EXECUTE on the functions. From Lambda''s CreateEventSourceMapping.';
 
 CREATE FUNCTION ddbstreams.update_event_source_mapping(
 	uuid uuid,
@@ -1076,54 +618,14 @@ CREATE FUNCTION ddbstreams.update_event_source_mapping(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_update_event_source_mapping';
 COMMENT ON FUNCTION ddbstreams.update_event_source_mapping(uuid, regproc, int, interval, int, interval, int, boolean, regproc, interval, text[], jsonb, boolean) IS
-'Changes an event source mapping. What is null stays as it is. The handler goes on
-running as the role that made the mapping.
-
-Arguments:
-uuid: the mapping.
-function_name: another function.
-batch_size: as in create_event_source_mapping.
-maximum_batching_window: as in create_event_source_mapping; a negative interval: 0.
-parallelization_factor: as in create_event_source_mapping.
-maximum_record_age: as in create_event_source_mapping; a negative interval: none.
-maximum_retry_attempts: as in create_event_source_mapping.
-bisect_batch_on_function_error: as in create_event_source_mapping.
-on_failure: another function; ''-'': none.
-tumbling_window: as in create_event_source_mapping; a negative interval: none.
-function_response_types: as in create_event_source_mapping.
-filter_criteria: as in create_event_source_mapping; ''{}'': none.
-enabled: false stops delivery behind the batch that is in flight; true goes on from
-  there. In a copy of the database, where mappings are Disabled, true enables them.
-
-Errors:
-22023: a bad value or an unknown function.
-42809: a function of another kind.
-42704: there is no such mapping.
-42710: the stream and the new function have a mapping already.
-42501: the caller cannot become the role that made the mapping by SET ROLE, or that role
-  lacks a right on the function.
-25006: the transaction or the server is read-only.
-
-From Lambda''s UpdateEventSourceMapping.';
+'Changes a mapping; what is null stays. on_failure => ''-'', filter_criteria => ''{}'' and a negative interval take away what was set. The handler goes on running as the role that made the mapping. enabled => false stops delivery behind the batch that is in flight; true goes on from there, also in a copy of the database, where mappings wake up Disabled. Values and errors as of create_event_source_mapping; 42704 for an unknown mapping, 42501 unless the caller may become the role that made it. From Lambda''s UpdateEventSourceMapping.';
 
 CREATE FUNCTION ddbstreams.delete_event_source_mapping(uuid uuid)
 	RETURNS void
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_delete_event_source_mapping';
 COMMENT ON FUNCTION ddbstreams.delete_event_source_mapping(uuid) IS
-'Deletes an event source mapping and its positions. A batch in flight is rolled back. The
-batches that the mapping has given up go with it.
-
-Arguments:
-uuid: the mapping.
-
-Errors:
-42704: there is no such mapping.
-42501: the caller cannot become the role that made the mapping by SET ROLE.
-55006: the mapping''s own handler calls this.
-25006: the transaction or the server is read-only.
-
-From Lambda''s DeleteEventSourceMapping.';
+'Deletes a mapping and its positions; the batches that it has given up stay. A batch in flight is rolled back. Errors: 42704 for an unknown mapping, 42501 unless the caller may become the role that made it, 55006 if its own handler calls this. From Lambda''s DeleteEventSourceMapping.';
 
 CREATE FUNCTION ddbstreams.list_event_source_mappings(
 	event_source_arn text DEFAULT NULL,
@@ -1149,72 +651,20 @@ CREATE FUNCTION ddbstreams.list_event_source_mappings(
 	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_list_event_source_mappings';
 COMMENT ON FUNCTION ddbstreams.list_event_source_mappings(text, regproc) IS
-'The event source mappings of the roles that the caller may become by SET ROLE, in the
-order of their creation.
-
-Arguments:
-event_source_arn: the stream whose mappings are listed; null: all streams.
-function_name: the function whose mappings are listed; null: all functions.
-
-Columns:
-uuid: the mapping.
-function_name: the handler, with its schema.
-event_source_arn: the stream.
-starting_position: TRIM_HORIZON or LATEST.
-state: Creating, Enabling or Updating until the dispatcher works by the change; Enabled;
-  Disabling while the last batch is in flight; Disabled, also in a copy of the database,
-  and once the stream or the role is gone.
-last_processing_result: No records processed, OK, or PROBLEM: and what it is.
-batch_size: the number of records in a call at most.
-maximum_batching_window: how long a batch may take to fill.
-parallelization_factor: the number of calls at the same time for one shard.
-maximum_record_age: older records are given up; null: none.
-maximum_retry_attempts: how often a failed batch is tried again; -1: without a limit.
-bisect_batch_on_function_error: whether a failed batch is tried again in halves.
-on_failure: the function that is called with what is given up, or null.
-tumbling_window: the time over which the handler''s state is handed on; null: none.
-function_response_types: {} or {ReportBatchItemFailures}.
-filter_criteria: the filters, or null.
-enabled: whether the mapping delivers in this database.
-
-Errors:
-22023: the ARN is malformed.
-42704: there is no such function.
-
-From Lambda''s ListEventSourceMappings.';
+'The mappings of the roles that the caller is or may become, of one stream, of one function, or (null) of all, in the order of their creation. state: Creating, Enabling or Updating until the dispatcher has taken note; Enabled; Disabling while the last batch is in flight; Disabled, also in a copy of the database and once the stream or the role is gone. last_processing_result: No records processed, OK, or PROBLEM: and what it is. Errors: 22023 for a malformed ARN, 42704 for a function that does not exist. From Lambda''s ListEventSourceMappings.';
 
 ---------------------------------------------------------------------------
 -- Batches that were given up (delivery_redrive.c)
 ---------------------------------------------------------------------------
-
-CREATE FUNCTION ddbstreams_shards.may_read_batch(stream_arn text, table_oid regclass) RETURNS boolean
-	LANGUAGE C STABLE STRICT
-	AS 'MODULE_PATHNAME', 'ddbstreams_may_read_batch';
-COMMENT ON FUNCTION ddbstreams_shards.may_read_batch(text, regclass) IS
-'whether the current user may read the records of a failed batch; for view failed_batches';
 
 CREATE VIEW ddbstreams.failed_batches WITH (security_barrier) AS
 	SELECT id, mapping, stream_arn, shard_id,
 		failure || pg_catalog.jsonb_build_object('payload', pg_catalog.jsonb_build_object('Records', records)) AS failure,
 		records, failed_at, redriven_at, redrive_at IS NOT NULL AS redrive_pending, last_error
 	FROM ddbstreams_shards.failed_batch
-	WHERE pg_catalog.pg_has_role(role_id, 'USAGE')
-		AND ddbstreams_shards.may_read_batch(stream_arn, table_oid);
+	WHERE pg_catalog.pg_has_role(role_id, 'USAGE');
 COMMENT ON VIEW ddbstreams.failed_batches IS
-'Batches that event source mappings have given up. Shows those of mappings that were made
-by a role whose privileges the reader has, as long as the reader may SELECT from the
-stream''s table. They go with the mapping, and ddbstreams.failed_batch_retention after
-they failed. Lambda sends these to an on-failure destination.';
-COMMENT ON COLUMN ddbstreams.failed_batches.id IS 'the batch, for redrive.';
-COMMENT ON COLUMN ddbstreams.failed_batches.mapping IS 'the event source mapping.';
-COMMENT ON COLUMN ddbstreams.failed_batches.stream_arn IS 'the stream.';
-COMMENT ON COLUMN ddbstreams.failed_batches.shard_id IS 'the shard.';
-COMMENT ON COLUMN ddbstreams.failed_batches.failure IS 'Lambda''s record of the failure, with the records as its payload.';
-COMMENT ON COLUMN ddbstreams.failed_batches.records IS 'the records, an array; null if jsonb cannot hold them.';
-COMMENT ON COLUMN ddbstreams.failed_batches.failed_at IS 'when the batch was given up.';
-COMMENT ON COLUMN ddbstreams.failed_batches.redriven_at IS 'when redrive has delivered the batch after all, or null.';
-COMMENT ON COLUMN ddbstreams.failed_batches.redrive_pending IS 'whether the batch waits to be delivered again.';
-COMMENT ON COLUMN ddbstreams.failed_batches.last_error IS 'why the last redrive has failed, or null.';
+'Batches that event source mappings have given up, of mappings made by a role whose privileges the reader has. failure is Lambda''s failure record with the records as its payload; records is the array of them, null if jsonb cannot hold them. redriven_at is when ddbstreams.redrive() has delivered the batch after all, redrive_pending whether it is to, last_error why it has failed to. Lambda sends these to an on-failure destination.';
 GRANT SELECT ON ddbstreams.failed_batches TO PUBLIC;
 
 CREATE FUNCTION ddbstreams.redrive(uuid uuid DEFAULT NULL)
@@ -1222,24 +672,7 @@ CREATE FUNCTION ddbstreams.redrive(uuid uuid DEFAULT NULL)
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_redrive';
 COMMENT ON FUNCTION ddbstreams.redrive(uuid) IS
-'Delivers failed batches again, and returns how many. The mapping''s workers deliver them
-once this transaction has committed, each once. A batch that fails again stays in
-failed_batches with last_error.
-
-Batches that were delivered already, that have no records, or whose mapping has been
-deleted are left out; so are those of a stream that has expired, whose mapping can
-deliver nothing any more. The records come late: changes of the same keys may have been
-delivered before them.
-
-Arguments:
-uuid: a batch by its id, or all batches of a mapping by its uuid; null: all that the
-  caller may see.
-
-Errors:
-42704: there is no such batch or mapping, or the caller may not see it.
-25006: the transaction or the server is read-only.
-
-Lambda sends failed batches to a destination instead; Amazon SQS has a redrive.';
+'Delivers failed batches again: one of ddbstreams.failed_batches by its id, all of an event source mapping by its uuid, or (null) all that the caller may see. Returns how many will be delivered, once this transaction has committed, by the mapping''s workers, each once and exactly once; those that were delivered already, or whose mapping has been deleted, are left out. A batch that fails again stays in failed_batches, with last_error. It comes late: changes of the same keys may have been delivered before it. Errors: 42704 for an unknown uuid.';
 ---------------------------------------------------------------------------
 -- How far event source mappings are (delivery_stats.c)
 ---------------------------------------------------------------------------
@@ -1263,9 +696,7 @@ CREATE FUNCTION ddbstreams_shards.list_mapping_stats(
 	OUT records_filtered bigint,
 	OUT records_lost bigint,
 	OUT batches_delivered bigint,
-	OUT batches_failed bigint,
-	OUT records_given_up bigint,
-	OUT role_name text)
+	OUT batches_failed bigint)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
 	AS 'MODULE_PATHNAME', 'ddbstreams_list_mapping_stats';
@@ -1274,33 +705,25 @@ COMMENT ON FUNCTION ddbstreams_shards.list_mapping_stats() IS 'reads ddbstreams.
 CREATE VIEW ddbstreams.mapping_stats AS
 	SELECT mapping, function_name, stream_arn, shard_id, lane, state, lag_records, lag_seconds, attempts,
 		next_attempt_at, last_error, last_error_at, worker_pid, checkpoint, records_delivered,
-		records_filtered, records_lost, batches_delivered, batches_failed, records_given_up, role_name
+		records_filtered, records_lost, batches_delivered, batches_failed
 	FROM ddbstreams_shards.list_mapping_stats();
 COMMENT ON VIEW ddbstreams.mapping_stats IS
-'How far each event source mapping is in each shard of its stream: one row for each lane
-that a shard is divided into by the parallelization factor. Shows the mappings of roles
-whose privileges the reader has, and all of them to members of pg_monitor.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.mapping IS 'the event source mapping.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.function_name IS 'the handler, with its schema.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.stream_arn IS 'the stream.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.shard_id IS 'the shard.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.lane IS 'the lane, from 0; null for a shard that is yet to begin.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.state IS 'disabled; waiting (for the parent shard); delivering (a call is running); retrying (the present batch has failed, and blocks the lane); giving up (the batch goes to on_failure); ready (up to date, or about to go on); finished (the shard has ended and is delivered).';
-COMMENT ON COLUMN ddbstreams.mapping_stats.lag_records IS 'records behind the checkpoint that can be read. Those of other lanes, and those that the filter will pass over, are counted too. Beyond 10,000 it is estimated.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.lag_seconds IS 'age of the first record behind the checkpoint, in seconds; 0 if there is none.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.attempts IS 'calls for the present batch so far; 0 between batches.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.next_attempt_at IS 'when the present batch is tried again; null if there is nothing to wait for.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.last_error IS 'the error of the last call that failed, also when others have succeeded since.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.last_error_at IS 'when that was.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.worker_pid IS 'the handler worker that runs it now; null if none does.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.checkpoint IS 'records with higher sequence numbers are to be delivered.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.records_delivered IS 'records whose effects have been committed.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.records_filtered IS 'records that the filter has passed over.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.records_lost IS 'records that have expired before they were delivered.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.batches_delivered IS 'batches that were delivered completely.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.batches_failed IS 'batches that were given up: see failed_batches.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.records_given_up IS 'records in these batches.';
-COMMENT ON COLUMN ddbstreams.mapping_stats.role_name IS 'the role that made the mapping, as which its functions run; null if it was dropped.';
+'How far each event source mapping is in each shard of its stream: one row for each lane that a shard is divided into by the parallelization factor. Shows the mappings of roles whose privileges the reader has, all of them to pg_monitor.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lane IS 'from 0; null for a shard that is yet to begin';
+COMMENT ON COLUMN ddbstreams.mapping_stats.state IS 'disabled; waiting (for the parent shard); delivering (a call is running); retrying (the present batch has failed, and blocks the shard); giving up (the batch goes to on_failure); ready (up to date, or about to go on); finished (the shard has ended and is delivered)';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lag_records IS 'records behind the checkpoint that can be read, those of other lanes and those that the filter will pass over included; estimated by the size of the shard beyond 10,000';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lag_seconds IS 'age of the first record behind the checkpoint, 0 if there is none';
+COMMENT ON COLUMN ddbstreams.mapping_stats.attempts IS 'calls for the present batch so far, 0 between batches';
+COMMENT ON COLUMN ddbstreams.mapping_stats.next_attempt_at IS 'when the present batch is tried again, null if nothing is to be waited for';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error IS 'of the last call that failed, also when others have succeeded since';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error_at IS 'when that was';
+COMMENT ON COLUMN ddbstreams.mapping_stats.worker_pid IS 'the handler worker that runs it now, null if none does';
+COMMENT ON COLUMN ddbstreams.mapping_stats.checkpoint IS 'records with higher sequence numbers are to be delivered';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_delivered IS 'records whose effects have been committed';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_filtered IS 'records that the filter has passed over';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_lost IS 'records that have expired before they were delivered';
+COMMENT ON COLUMN ddbstreams.mapping_stats.batches_delivered IS 'batches that were delivered completely';
+COMMENT ON COLUMN ddbstreams.mapping_stats.batches_failed IS 'batches that were given up: see ddbstreams.failed_batches';
 GRANT SELECT ON ddbstreams.mapping_stats TO PUBLIC;
 
 ---------------------------------------------------------------------------
@@ -1312,25 +735,7 @@ CREATE FUNCTION ddbstreams.filter_matches(pattern jsonb, record jsonb)
 	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_filter_matches';
 COMMENT ON FUNCTION ddbstreams.filter_matches(jsonb, jsonb) IS
-'Whether a filter of an event source mapping lets a record through.
-
-All keys of a pattern must match. Its leaves are arrays, and of each one member must
-match: a string, a number (by its text), true, false, null, or an operator: prefix,
-suffix, equals-ignore-case, anything-but, numeric, exists, wildcard or cidr. "$or" with
-two objects or more is a choice. Values have DynamoDB''s types: an N is a string, which
-numeric does not match.
-
-Arguments:
-pattern: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S":
-  ["open"]}}}}
-record: what a handler finds in Records of its event: {"eventName": "INSERT",
-  "dynamodb": {"Keys": {"id": {"N": "1"}}}}
-
-Errors:
-22023: the pattern is none ("Invalid filter pattern definition."; the detail says
-  where), or the record is no object.
-
-From the FilterCriteria of Lambda, whose patterns are EventBridge''s.';
+'Whether a filter with this pattern lets a record through. The record is what a handler finds in Records of its event: {"eventName": "INSERT", "dynamodb": {"Keys": ..., "NewImage": ...}}. The pattern is an object whose leaves are arrays of values and operators: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": [{"prefix": "open"}]}}}}. All keys must match, and of an array one member: a string, number (compared by its text), true, false, null, or an operator: prefix, suffix, equals-ignore-case, anything-but, numeric (JSON numbers that a double holds; DynamoDB''s N are strings), exists (leaves only), as in EventBridge wildcard and cidr; "$or" with two objects or more is a choice. Array elements match together. Error: 22023 Invalid filter pattern definition.';
 
 ---------------------------------------------------------------------------
 -- Consumer groups (consumer_sql.c, consumer_poll.c, consumer_stats.c)
@@ -1345,41 +750,14 @@ CREATE FUNCTION ddbstreams.create_consumer(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_create_consumer';
 COMMENT ON FUNCTION ddbstreams.create_consumer(text, text, text, interval) IS
-'Makes a consumer group: a named set of workers that share the shards of a stream by
-leases. It belongs to the role that makes it.
-
-Arguments:
-consumer_name: 1 to 128 characters, unique in the database.
-stream_arn: the stream.
-starting_position: TRIM_HORIZON: the oldest record that is kept. LATEST: behind what the
-  snapshot of this statement sees. What the same snapshot shows of the table, and what
-  the consumer returns, lose nothing between them.
-lease_duration: how long a worker keeps a lease without renewing it, 1 second to 1 day.
-
-Errors:
-22023: a bad value, or a malformed ARN.
-42710: there is a consumer of that name.
-42704: there is no such stream.
-42501: the caller may not read the stream.
-25006: the transaction or the server is read-only.
-
-From the application and lease table of the Kinesis Client Library.';
+'Makes a consumer group: a named set of workers that share the shards of a stream by leases. consumer_name: 1 to 128 characters, unique in the database. starting_position: TRIM_HORIZON (the oldest record that is kept) or LATEST (behind what this statement''s snapshot sees: what that snapshot shows of the table and the stream from there lose nothing between them). lease_duration: 1 second to 1 day; a lease that its worker does not renew for so long goes to another. It belongs to the role that makes it. Errors: 22023, 42710 for a name that is taken, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. From the Kinesis Client Library''s application and lease table.';
 
 CREATE FUNCTION ddbstreams.drop_consumer(consumer_name text)
 	RETURNS void
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_drop_consumer';
 COMMENT ON FUNCTION ddbstreams.drop_consumer(text) IS
-'Drops a consumer group with its checkpoints. It waits for no worker: a worker that polls
-later gets 42704, and one that has polled before can no longer checkpoint.
-
-Arguments:
-consumer_name: the consumer.
-
-Errors:
-42704: there is no such consumer.
-42501: the caller is not a member of the role that made it.
-25006: the transaction or the server is read-only.';
+'Drops a consumer group with its checkpoints. Waits for no worker: one that polls gets 42704, and one that has polled can no longer checkpoint. Errors: 42704, 42501 unless the caller is a member of the role that made it.';
 
 CREATE FUNCTION ddbstreams.poll(
 	consumer_name text,
@@ -1406,50 +784,7 @@ CREATE FUNCTION ddbstreams.poll(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 100
 	AS 'MODULE_PATHNAME', 'ddbstreams_poll';
 COMMENT ON FUNCTION ddbstreams.poll(text, text, int, interval) IS
-'Renews or takes a worker''s fair share of a consumer group''s leases, and returns the
-records after their checkpoints.
-
-Records of one shard come in order, and children of a shard only when the shard is
-finished. What was returned and not checkpointed is returned again. Until the
-transaction ends no other worker gets its leases; so poll, effects and checkpoint in one
-transaction happen exactly once. Records that were lost to the retention are told by a
-warning.
-
-Arguments:
-consumer_name: the consumer.
-worker_id: 1 to 128 characters; the name of one thing that processes records. Workers
-  that run at the same time have different names.
-max_records: the number of records at most, 1 to 10000. At most 1 MB of a shard is
-  returned, but always one record.
-max_wait: how long to wait for a record, 0 to 1 day. The call may return nothing
-  earlier, when leases change hands.
-
-Columns:
-shard_id: the shard, for checkpoint.
-event_id: as in get_records, and so are the columns that follow.
-event_name: INSERT, MODIFY or REMOVE.
-event_version: 1.1.
-event_source: aws:dynamodb.
-aws_region: the region in the stream''s ARN.
-approximate_creation_date_time: when the transaction wrote the record.
-keys: the primary key, as typed JSON.
-new_image: the row after the change, or null.
-old_image: the row before the change, or null.
-sequence_number: the place in the shard, for checkpoint.
-size_bytes: the size of keys and images by DynamoDB''s rules.
-stream_view_type: the stream''s.
-user_identity: as in get_records.
-transaction_id: the transaction that made the change.
-next_shard_iterator: the position just after this row.
-
-Errors:
-22023: a bad value.
-42704: there is no such consumer, or its stream is gone.
-42501: the caller is not a member of the consumer''s role, or may not read the stream.
-25001: the transaction is REPEATABLE READ or SERIALIZABLE.
-25006: the transaction is read-only, or the server is a standby.
-
-From the Kinesis Client Library.';
+'Renews or takes this worker''s fair share of a consumer group''s leases and returns the records after their checkpoints, those of each shard in order, children of a shard only when the shard is finished. What was returned and not checkpointed is returned again. worker_id: 1 to 128 characters, a name for whoever processes the records, different for each that does so at the same time. max_records: 1 to 10000; at most 1 MB of a shard at a time, but always one record. max_wait: 0 to 1 day, waits so long for a record; may return nothing earlier when leases change hands. Until the transaction ends nobody takes its leases: poll, effects and checkpoint in one READ COMMITTED transaction happen exactly once. Warns about records that were lost to the retention. Errors: 22023; 42704 for an unknown consumer or a stream that is gone; 42501 unless the caller is a member of the consumer''s role and may SELECT from the table; 25001 in a REPEATABLE READ or SERIALIZABLE transaction; 25006 on a standby. From the Kinesis Client Library.';
 
 CREATE FUNCTION ddbstreams.checkpoint(
 	consumer_name text,
@@ -1460,26 +795,7 @@ CREATE FUNCTION ddbstreams.checkpoint(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_checkpoint';
 COMMENT ON FUNCTION ddbstreams.checkpoint(text, text, text, text) IS
-'Says that the records of a shard up to a number are processed, and renews the lease.
-With the last record of a closed shard the shard is finished, and its children begin. To
-give the same checkpoint again is no error.
-
-Arguments:
-consumer_name: the consumer.
-worker_id: the worker that has polled the records.
-shard_id: the shard.
-sequence_number: the number of the last record that is processed.
-
-Errors:
-55006: the worker does not hold the lease, or not any more. Another worker processes the
-  records that it has not checkpointed.
-22023: the number is malformed, was not returned by poll to this worker, or lies before
-  the checkpoint.
-42704: there is no such consumer or shard, or the stream is gone.
-42501: the caller is not a member of the consumer''s role, or may not read the stream.
-25006: the transaction or the server is read-only.
-
-From the Kinesis Client Library.';
+'Says that the records of a shard up to a sequence number are processed, and renews the lease. With the last record of a closed shard the shard is finished and its children begin. The same checkpoint again is no error. Errors: 55006 if the worker does not hold the lease (any more): what it has processed since is another''s; 22023 for a number that is none, that poll has not returned to this worker, or that lies before the checkpoint; 42704, 42501, as poll. From the Kinesis Client Library.';
 
 CREATE FUNCTION ddbstreams.leases(
 	consumer_name text,
@@ -1494,27 +810,7 @@ CREATE FUNCTION ddbstreams.leases(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_leases';
 COMMENT ON FUNCTION ddbstreams.leases(text) IS
-'The leases of a consumer group in the order of shard ids.
-
-Arguments:
-consumer_name: the consumer.
-
-Columns:
-shard_id: the shard.
-parent_shard_id: the shard that must be finished first, or null.
-lease_owner: the worker that holds the lease, or null.
-lease_counter: rises with each renewal and each change of the owner.
-checkpoint: the last number that is processed, TRIM_HORIZON, LATEST, or SHARD_END for a
-  finished shard.
-expires_at: when another worker may take the lease; null without an owner.
-owner_switches_since_checkpoint: how often the lease has gone from one worker to another
-  since the last checkpoint.
-
-Errors:
-42704: there is no such consumer, or its stream is gone.
-42501: the caller is a member neither of the consumer''s role nor of pg_monitor.
-
-From the lease table of the Kinesis Client Library.';
+'The leases of a consumer group in the order of shard ids. lease_counter rises with each renewal and change of owner; checkpoint is a sequence number, TRIM_HORIZON, LATEST or SHARD_END (finished). Errors: 42704, 42501 unless the caller is a member of the consumer''s role or of pg_monitor. From the Kinesis Client Library''s lease table.';
 
 -- The maintenance worker does it; this is for tests.
 CREATE FUNCTION ddbstreams_shards.tidy_consumers() RETURNS void
@@ -1540,7 +836,7 @@ CREATE FUNCTION ddbstreams.list_consumer_stats(
 	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_list_consumer_stats';
 COMMENT ON FUNCTION ddbstreams.list_consumer_stats() IS
-'The rows of view ddbstreams.consumer_stats, which explains the columns.';
+'The rows of view ddbstreams.consumer_stats.';
 
 CREATE VIEW ddbstreams.consumer_stats AS
 	SELECT consumer_name, stream_arn, shard_id, state, lease_owner, lag_records, lag_seconds,
@@ -1548,49 +844,18 @@ CREATE VIEW ddbstreams.consumer_stats AS
 	FROM ddbstreams.list_consumer_stats();
 GRANT SELECT ON ddbstreams.consumer_stats TO PUBLIC;
 COMMENT ON VIEW ddbstreams.consumer_stats IS
-'How far each consumer group is in each shard of its stream. Shows the consumers of the
-reader''s roles and those of streams that the reader may read, and all of them to members
-of pg_monitor. A consumer whose stream is gone has one row.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.consumer_name IS 'the consumer.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.stream_arn IS 'the stream.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.shard_id IS 'the shard; null if the stream is gone.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.state IS 'free, owned, expired (another worker may take the lease), waiting (for the parent shard), finished, or stream is gone.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.lease_owner IS 'the worker that holds the lease, or null.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.lag_records IS 'records after the checkpoint that can be read. Beyond 10,000 it is estimated.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.lag_seconds IS 'age of the first of them, in seconds; 0 if there is none.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.attempts IS 'polls that have returned records of this shard since the last checkpoint.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.lost_records IS 'records of all shards that the consumer has lost to the retention.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.last_error IS 'the last such loss in this shard, or null.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.last_error_at IS 'when that was.';
-COMMENT ON COLUMN ddbstreams.consumer_stats.worker_pid IS 'the backend that served the lease''s owner last.';
+'How far each consumer group is in each shard; shows the consumers of streams that the reader may read, all of them to pg_monitor. state: free, owned, expired (the lease may be taken), waiting (for the parent shard) or finished. lag_records: records after the checkpoint that can be read, counted up to 10,000 and estimated by the size of the shard beyond; lag_seconds: age of the first of them. attempts: polls that have returned records since the last checkpoint. lost_records: records of all shards that the consumer has lost to the retention. last_error: the last such loss in this shard. worker_pid: the backend that served the lease''s owner last.';
 
 ---------------------------------------------------------------------------
 -- AWS's operations (aws*.c)
 ---------------------------------------------------------------------------
 
-CREATE FUNCTION ddbstreams.aws(operation text, request json DEFAULT '{}')
+CREATE FUNCTION ddbstreams.aws(operation text, request json)
 	RETURNS json
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ddbstreams_aws';
 COMMENT ON FUNCTION ddbstreams.aws(text, json) IS
-'An operation of DynamoDB Streams, DynamoDB or Lambda, with AWS''s members in request and
-answer, and AWS''s limits, paging and error texts.
-
-Of DynamoDB Streams: ListStreams, DescribeStream, GetShardIterator, GetRecords. Of
-DynamoDB: DescribeTable, ListTables, UpdateTable (StreamSpecification alone). Of Lambda:
-CreateEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings,
-UpdateEventSourceMapping, DeleteEventSourceMapping; ListTags, TagResource, UntagResource,
-of event source mappings.
-
-Arguments:
-operation: the name of the operation; the name that AWS''s clients send may stand in
-  front, as in DynamoDBStreams_20120810.ListStreams.
-request: the request, an object.
-
-Errors:
-22023: an unknown operation, or a request that AWS would refuse as well. 42704, 42809,
-  42501, 42710, 55006, ZS001, ZS002, ZS003: as the SQL function that does the same. AWS''s
-  name for the error stands in its field CONSTRAINT_NAME.';
+'An operation of DynamoDB Streams, DynamoDB or Lambda with AWS''s request and response members: ListStreams, DescribeStream, GetShardIterator, GetRecords, DescribeTable, ListTables, UpdateTable (StreamSpecification); and of Lambda: CreateEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings, UpdateEventSourceMapping, DeleteEventSourceMapping. The operation may bear its target prefix. Errors: AWS''s texts, with the SQLSTATEs of the SQL functions.';
 
 ---------------------------------------------------------------------------
 -- Background workers (workers_view.c)
@@ -1607,29 +872,27 @@ CREATE FUNCTION ddbstreams.list_workers(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_list_workers';
 COMMENT ON FUNCTION ddbstreams.list_workers() IS
-'The rows of view ddbstreams.workers, which explains the columns.';
+'The rows of view ddbstreams.workers.';
 
 CREATE VIEW ddbstreams.workers AS
 	SELECT pid, database, worker_type, state, last_run, last_error
 	FROM ddbstreams.list_workers();
 COMMENT ON VIEW ddbstreams.workers IS
-'The background workers of ddbstreams in all databases of the server. Members of
-pg_monitor see all of it; others see the workers of the database that they are connected
-to, without last_error. Empty on a standby.';
-COMMENT ON COLUMN ddbstreams.workers.pid IS 'the process; null while there is none. Maintenance has none between two runs.';
-COMMENT ON COLUMN ddbstreams.workers.database IS 'the database; null for the launcher.';
-COMMENT ON COLUMN ddbstreams.workers.worker_type IS 'launcher (starts the others), maintenance (one for each database that has the extension), dispatcher (one for each database that has enabled event source mappings) or handler (runs functions). In pg_stat_activity they are "ddbstreams launcher" and so on.';
-COMMENT ON COLUMN ddbstreams.workers.state IS 'what the worker is doing, or waiting for.';
-COMMENT ON COLUMN ddbstreams.workers.last_run IS 'the end of the last run of maintenance or of a handler, or the launcher''s last look at the databases.';
-COMMENT ON COLUMN ddbstreams.workers.last_error IS 'what has gone wrong, also why a worker could not be started or has died; null once a run has succeeded.';
+'The background workers of ddbstreams in all databases of the server: the launcher, which starts the others; for each database that has the extension its maintenance, which runs every ddbstreams.maintenance_interval and has no process (pid is null) in between; the dispatcher of a database that has enabled event source mappings, and the handlers that it has started. last_run: the end of the last run of maintenance, the last look of the launcher at the databases. last_error: of the last run that failed, null when one has succeeded since; also why a worker cannot be started or has died. Members of pg_monitor see all of it; others the workers of the database that they are connected to, without last_error. Empty on a standby.';
+COMMENT ON COLUMN ddbstreams.workers.pid IS 'process, null while there is none';
+COMMENT ON COLUMN ddbstreams.workers.database IS 'database, null for the launcher';
+COMMENT ON COLUMN ddbstreams.workers.worker_type IS 'launcher, maintenance, dispatcher or handler; in pg_stat_activity ddbstreams launcher, ...';
+COMMENT ON COLUMN ddbstreams.workers.state IS 'what it is doing, or waiting for';
+COMMENT ON COLUMN ddbstreams.workers.last_run IS 'when its work was done last';
+COMMENT ON COLUMN ddbstreams.workers.last_error IS 'what has gone wrong, null if nothing has since';
 GRANT SELECT ON ddbstreams.workers TO PUBLIC;
 
 ---------------------------------------------------------------------------
 -- Watching (shard_stats.c, shard_graph.c)
 ---------------------------------------------------------------------------
 
-CREATE FUNCTION ddbstreams.list_stream_stats(
-	stream_arn text DEFAULT NULL,
+-- Checks by itself what its caller may see.
+CREATE FUNCTION ddbstreams_shards.stream_stats(
 	OUT stream_arn text,
 	OUT shard_id text,
 	OUT records bigint,
@@ -1638,34 +901,22 @@ CREATE FUNCTION ddbstreams.list_stream_stats(
 	OUT newest timestamptz,
 	OUT records_per_second double precision)
 	RETURNS SETOF record
-	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 100
-	AS 'MODULE_PATHNAME', 'ddbstreams_list_stream_stats';
-COMMENT ON FUNCTION ddbstreams.list_stream_stats(text) IS
-'The rows of view ddbstreams.stream_stats, which explains the columns.
-
-Arguments:
-stream_arn: the stream; null: all streams that the view shows. The cost is that of the
-  shards that are returned.
-
-Errors:
-22023: the ARN is malformed.
-42704: there is no such stream.
-42501: the caller may not read the stream, and is no member of pg_monitor.';
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_stream_stats';
+COMMENT ON FUNCTION ddbstreams_shards.stream_stats() IS 'reads ddbstreams.stream_stats';
 
 CREATE VIEW ddbstreams.stream_stats AS
 	SELECT stream_arn, shard_id, records, bytes, oldest, newest, records_per_second
-	FROM ddbstreams.list_stream_stats();
+	FROM ddbstreams_shards.stream_stats();
 COMMENT ON VIEW ddbstreams.stream_stats IS
-'How much is in each shard, one row for each, in the order of the streams'' creation and
-of shard ids. Shows the streams that the reader may read, and all of them to members of
-pg_monitor.';
-COMMENT ON COLUMN ddbstreams.stream_stats.stream_arn IS 'the stream.';
-COMMENT ON COLUMN ddbstreams.stream_stats.shard_id IS 'the shard.';
-COMMENT ON COLUMN ddbstreams.stream_stats.records IS 'records that can be read now: committed and within the retention. Counted up to 1,000 pages (8 MB); beyond that estimated from 200 pages.';
-COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk, with large values and with records that have expired.';
-COMMENT ON COLUMN ddbstreams.stream_stats.oldest IS 'time of the first record that can be read; null if there is none.';
-COMMENT ON COLUMN ddbstreams.stream_stats.newest IS 'time of the last record that can be read; null if there is none.';
-COMMENT ON COLUMN ddbstreams.stream_stats.records_per_second IS 'records written per second over the last minute, or since the shard was opened if that is less; three decimals.';
+'What is in each shard of the streams that one may read; pg_monitor sees all. One row for each shard, in the order of the streams'' creation and of shard ids.';
+COMMENT ON COLUMN ddbstreams.stream_stats.stream_arn IS 'the stream';
+COMMENT ON COLUMN ddbstreams.stream_stats.shard_id IS 'the shard';
+COMMENT ON COLUMN ddbstreams.stream_stats.records IS 'records that can be read now: committed and within the retention. Exact up to 1,000 pages (8 MB), above that estimated by the density of 200 pages';
+COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk, large values and expired records included';
+COMMENT ON COLUMN ddbstreams.stream_stats.oldest IS 'time of the first record that can be read; null if there is none';
+COMMENT ON COLUMN ddbstreams.stream_stats.newest IS 'time of the last record that can be read; null if there is none';
+COMMENT ON COLUMN ddbstreams.stream_stats.records_per_second IS 'records written per second over the last minute, or since the shard was opened if that is less; to three decimals';
 GRANT SELECT ON ddbstreams.stream_stats TO PUBLIC;
 
 CREATE FUNCTION ddbstreams.shard_tree(stream_arn text)
@@ -1673,33 +924,11 @@ CREATE FUNCTION ddbstreams.shard_tree(stream_arn text)
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_shard_tree';
 COMMENT ON FUNCTION ddbstreams.shard_tree(text) IS
-'The lineage of a stream as lines of text, one for each shard: its id, its share of the
-hashes, open or closed, the number of records, and the age.
-
-Below a shard stands the one that follows it, with an arrow in front, or the two that it
-was split into, with branches in front.
-
-Arguments:
-stream_arn: the stream.
-
-Errors:
-22023: the ARN is malformed.
-42704: there is no such stream.
-42501: the caller may not read the stream.';
+'The lineage of a stream as lines of text, one for each shard: id, share of the hashes, open or closed, number of records, age. Below a shard stands the one that follows it (after an arrow downwards), or the ones that it was split into (with lines). Errors: 22023 for a malformed ARN, 42704 for an unknown stream, 42501 unless the caller may SELECT from the table. DynamoDB has nothing like it.';
 
 CREATE FUNCTION ddbstreams.shard_graph(stream_arn text)
 	RETURNS text
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
 	AS 'MODULE_PATHNAME', 'ddbstreams_shard_graph';
 COMMENT ON FUNCTION ddbstreams.shard_graph(text) IS
-'The lineage of a stream as a graph in Graphviz'' language, for dot -Tsvg: a node for each
-shard, the open ones coloured, and an arrow from each parent to its children. Parents
-that have expired are dashed.
-
-Arguments:
-stream_arn: the stream.
-
-Errors:
-22023: the ARN is malformed.
-42704: there is no such stream.
-42501: the caller may not read the stream.';
+'The lineage of a stream as a graph in Graphviz''s language, for dot -Tsvg: a node for each shard, the open ones coloured, an arrow from each parent to its children, expired parents dashed. Errors as shard_tree. DynamoDB has nothing like it.';

@@ -35,6 +35,7 @@
 #include "capture/change_order.h"
 #include "capture/writable_shards.h"
 #include "registry/catalog_table.h"
+#include "registry/catalog_version.h"
 #include "registry/row_descriptor.h"
 #include "registry/stream_catalog.h"
 #include "shard/record.h"
@@ -234,7 +235,7 @@ stream_is_gone(const StreamBuffer *buffer)
 {
 	if (writable_shards_are_known(buffer))
 		return false;
-	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+	if (!catalog_table_is_installed())
 		return !OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true));
 	return stream_catalog_by_id(buffer->stream_id, NULL) == NULL;
 }
@@ -282,6 +283,8 @@ append_all(void)
 		change_buffer_close();
 		return;
 	}
+	/* The extension may have been updated since the changes were captured. */
+	catalog_version_check();
 	qsort(buffers, count, sizeof(StreamBuffer *), compare_stream_buffers);
 
 	/* Only what may be toasted needs a snapshot, which is not cheap. */

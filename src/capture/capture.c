@@ -36,6 +36,7 @@
 #include "capture/change_buffer.h"
 #include "capture/record_build.h"
 #include "capture/writable_shards.h"
+#include "registry/catalog_version.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_capture);
 PG_FUNCTION_INFO_V1(ddbstreams_capture_truncate);
@@ -51,6 +52,7 @@ find_buffer(CapturedRelation *captured, Relation rel)
 	{
 		StreamBuffer *buffer = change_buffer_find(captured->stream_id);
 
+		catalog_version_check();
 		if (buffer == NULL)
 			buffer = writable_shards_make_buffer(captured->stream_id);
 		row_descriptor_use(captured->descriptor);

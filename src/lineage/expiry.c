@@ -46,6 +46,7 @@
 #include "base/own_transaction.h"
 #include "lineage/expiry.h"
 #include "registry/catalog_table.h"
+#include "registry/catalog_version.h"
 #include "registry/heap_write.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
@@ -323,6 +324,7 @@ ddbstreams_expire(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	PreventCommandIfReadOnly("expire()");
+	catalog_version_check();
 	if (!PG_ARGISNULL(0))
 		only = stream_catalog_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL);
 	foreach (lc, find_items(CurrentMemoryContext))

@@ -26,6 +26,7 @@
 #include "module/own_table_guard.h"
 #include "module/subscription_guard.h"
 #include "module/worker_guard.h"
+#include "registry/catalog_version.h"
 #include "shard/shard_wake.h"
 #include "stream/stream_guard.h"
 #include "stream/stream_notice.h"
@@ -131,6 +132,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	bool wakes = ends_prepared_transaction(pstmt->utilityStmt);
 	bool copies = is_full_vacuum_or_cluster(pstmt->utilityStmt);
 	bool alters = IsA(pstmt->utilityStmt, AlterTableStmt) && !IsBinaryUpgrade;
+	bool updates = catalog_version_is_changed_by(pstmt->utilityStmt) && !IsBinaryUpgrade;
 	bool subscribes = IsA(pstmt->utilityStmt, CreateSubscriptionStmt) ||
 					  IsA(pstmt->utilityStmt, AlterSubscriptionStmt);
 
@@ -153,6 +155,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		call_next_utility(pstmt, query, read_only_tree, context, params,
 						  environment, dest, completion);
 
+	if (updates)
+		catalog_version_changed();
 	if (copies)
 		worker_guard_after_rewrite();
 	if (wakes)

@@ -39,6 +39,7 @@
 #include "mapping/mapping_origin.h"
 #include "module/maintenance.h"
 #include "registry/catalog_table.h"
+#include "registry/catalog_version.h"
 #include "stream/stream_check.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
@@ -55,7 +56,11 @@ typedef struct MaintenanceTask
 	void (*function)(void);
 } MaintenanceTask;
 
+static void check_version(void);
 static void look_for_mappings(void);
+
+/* Without it no other task can do anything. */
+static const MaintenanceTask version_task = {"check the version", check_version};
 
 static const MaintenanceTask tasks[] = {
 	{"look for mappings", look_for_mappings},
@@ -75,6 +80,14 @@ static char last_errors[WORKER_ERROR_LENGTH];
 
 /* The errors of this run */
 static StringInfoData errors;
+
+static void
+check_version(void)
+{
+	own_transaction_begin();
+	catalog_version_check();
+	own_transaction_commit();
+}
 
 /*
  * Disables the mappings that come from another server, and has a dispatcher
@@ -178,8 +191,11 @@ task_error(const MaintenanceTask *task)
 	return error;
 }
 
-/* Runs a task; an error of the task ends only the task. */
-static void
+/*
+ * Runs a task, and returns whether it has succeeded.  An error of the task
+ * ends only the task.
+ */
+static bool
 run_task(const MaintenanceTask *task)
 {
 	ErrorData *error;
@@ -200,6 +216,7 @@ run_task(const MaintenanceTask *task)
 	if (error != NULL && extension_exists())
 		report_error(task, error);
 	pgstat_report_activity(STATE_IDLE, NULL);
+	return error == NULL;
 }
 
 void
@@ -226,8 +243,11 @@ maintenance_main(Datum main_arg)
 	{
 		worker_databases_begin_tasks(last_errors);
 		initStringInfo(&errors);
-		for (Size i = 0; i < lengthof(tasks); i++)
-			run_task(&tasks[i]);
+		if (run_task(&version_task))
+		{
+			for (Size i = 0; i < lengthof(tasks); i++)
+				(void) run_task(&tasks[i]);
+		}
 		worker_databases_end_run(started_at);
 	}
 	proc_exit(0);

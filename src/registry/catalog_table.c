@@ -37,6 +37,7 @@
 
 #include "base/relcache_callbacks.h"
 #include "registry/catalog_table.h"
+#include "registry/catalog_version.h"
 #include "registry/heap_write.h"
 #include "registry/own_tables.h"
 
@@ -93,8 +94,9 @@ is_member(CatalogTable table, Oid relid)
 	return true;
 }
 
-Oid
-catalog_table_oid(CatalogTable table, bool missing_ok)
+/* Returns the OID of a table of any version, or InvalidOid. */
+static Oid
+find_table(CatalogTable table)
 {
 	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, true);
 	Oid relid = InvalidOid;
@@ -103,8 +105,19 @@ catalog_table_oid(CatalogTable table, bool missing_ok)
 		relid = get_relname_relid(table_names[table], schema);
 	if (OidIsValid(relid) && !is_member(table, relid))
 		relid = InvalidOid;
-	if (!OidIsValid(relid) && !missing_ok)
+	return relid;
+}
+
+Oid
+catalog_table_oid(CatalogTable table, bool missing_ok)
+{
+	Oid relid = find_table(table);
+
+	if (missing_ok)
+		return OidIsValid(relid) && catalog_version_is_known() ? relid : InvalidOid;
+	if (!OidIsValid(relid))
 		raise_not_installed();
+	catalog_version_check();
 	return relid;
 }
 
@@ -112,7 +125,7 @@ Oid
 catalog_table_owner(void)
 {
 	HeapTuple tuple = SearchSysCache1(RELOID,
-									  ObjectIdGetDatum(catalog_table_oid(CATALOG_STREAM, false)));
+									  ObjectIdGetDatum(find_table(CATALOG_STREAM)));
 	Oid		  owner;
 
 	if (!HeapTupleIsValid(tuple))
@@ -126,7 +139,7 @@ bool
 catalog_table_is_installed(void)
 {
 	return OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)) &&
-		   OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
+		   OidIsValid(find_table(CATALOG_STREAM));
 }
 
 /* Opens a table for reading; it may be gone by the time it is locked. */

@@ -34,16 +34,18 @@ typedef struct VersionedTable
 
 /*
  * Returns the OID of a table in this database.  If it is not there, because
- * the extension is not: an error, or InvalidOid if missing_ok.
+ * the extension is not, or if the library does not know the extension's
+ * version (catalog_version.h): an error, or InvalidOid if missing_ok.
  */
 extern Oid catalog_table_oid(CatalogTable table, bool missing_ok);
 
 /*
- * Returns the owner of ddbstreams' tables: the role that made the extension.
+ * Returns the owner of ddbstreams' tables, of whatever version: the role that
+ * made the extension.
  */
 extern Oid catalog_table_owner(void);
 
-/* Is the extension in this database, with its tables? */
+/* Is the extension in this database, with its tables, of whatever version? */
 extern bool catalog_table_is_installed(void);
 
 /*

@@ -128,6 +128,7 @@ ddbstreams_refuse_change(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
+/* Makes a guard, unless an earlier version of the extension has made it. */
 static void
 make_guard(Oid relid, char *name, bool row, int16 timing, int16 events)
 {
@@ -135,6 +136,8 @@ make_guard(Oid relid, char *name, bool row, int16 timing, int16 events)
 										  makeString(OWN_TABLES_GUARD_FUNCTION));
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
 
+	if (OidIsValid(get_trigger_oid(relid, name, true)))
+		return;
 	stmt->trigname = name;
 	stmt->row = row;
 	stmt->timing = timing;

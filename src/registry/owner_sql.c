@@ -37,6 +37,7 @@
 #include "utils/memutils.h"
 
 #include "registry/catalog_table.h"
+#include "registry/catalog_version.h"
 #include "registry/own_tables.h"
 #include "registry/owner_sql.h"
 #include "registry/row.h"
@@ -66,6 +67,7 @@ owner_sql_begin(OwnerSql *state)
 {
 	Oid owner = catalog_table_owner();
 
+	catalog_version_check();
 	GetUserIdAndSecContext(&state->save_userid, &state->save_sec_context);
 	SetUserIdAndSecContext(owner,
 						   state->save_sec_context | SECURITY_LOCAL_USERID_CHANGE);

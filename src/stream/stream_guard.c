@@ -47,6 +47,7 @@
 #include "base/clock.h"
 #include "mapping/mapping_catalog.h"
 #include "registry/catalog_table.h"
+#include "registry/catalog_version.h"
 #include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
 #include "shard/shard_tables.h"
@@ -62,6 +63,7 @@ typedef enum GuardEvent
 	TABLE_ALTERED,
 	TABLE_DROPPED,
 	TABLE_TAKEN_OVER, /* by another extension */
+	TRIGGER_DROPPED,  /* a capture trigger */
 	RELATION_CREATED  /* perhaps an index, whose kind cannot be seen yet */
 } GuardEvent;
 
@@ -147,16 +149,21 @@ check_maker(Form_pg_trigger trigger)
  * trigger.
  */
 static void
-note_trigger(Oid trigger, bool is_new)
+note_trigger(Oid trigger, ObjectAccessType access)
 {
 	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
 	HeapTuple tuple = stream_triggers_find_by_oid(pg_trigger, trigger);
 
 	if (HeapTupleIsValid(tuple))
 	{
-		if (is_new)
-			check_maker((Form_pg_trigger) GETSTRUCT(tuple));
-		note_altered(((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid);
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (access == OAT_POST_CREATE)
+			check_maker(form);
+		if (access == OAT_DROP &&
+			strcmp(NameStr(form->tgname), DDBSTREAMS_ROW_TRIGGER) == 0)
+			add_guard_note(form->tgrelid, TRIGGER_DROPPED, InvalidOid);
+		note_altered(form->tgrelid);
 	}
 	table_close(pg_trigger, AccessShareLock);
 }
@@ -193,7 +200,7 @@ stream_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 	else if (class_id == TriggerRelationId &&
 			 (access == OAT_POST_CREATE || access == OAT_POST_ALTER ||
 			  access == OAT_DROP))
-		note_trigger(object_id, access == OAT_POST_CREATE);
+		note_trigger(object_id, access);
 	else if (class_id == ConstraintRelationId && access == OAT_DROP)
 		note_dropped_constraint(object_id);
 }
@@ -512,11 +519,32 @@ check_relation(Oid relid)
 		stream_disable(root);
 }
 
+/*
+ * There is no catalogue, or the library does not know it: then a command that
+ * has altered a table with a capture trigger, or dropped one, has to wait
+ * until the extension is updated.  DROP EXTENSION may drop them.
+ */
+static void
+check_without_catalog(const List *altered, bool triggers_dropped)
+{
+	bool	  refused = triggers_dropped;
+	ListCell *lc;
+
+	if (!catalog_table_is_installed())
+		return;
+	foreach (lc, altered)
+		refused = refused ||
+				  OidIsValid(get_trigger_oid(lfirst_oid(lc), DDBSTREAMS_ROW_TRIGGER, true));
+	if (refused)
+		catalog_version_check();
+}
+
 void
 stream_guard_check(void)
 {
 	List	 *altered = NIL;
 	List	 *created = NIL;
+	bool	  triggers_dropped = false;
 	ListCell *lc;
 
 	foreach (lc, notes)
@@ -533,13 +561,21 @@ stream_guard_check(void)
 			created = lappend_oid(created, entry->relid);
 			notes = foreach_delete_current(notes, lc);
 		}
+		else if (entry->event == TRIGGER_DROPPED)
+		{
+			triggers_dropped = true;
+			notes = foreach_delete_current(notes, lc);
+		}
 	}
-	if (altered == NIL && created == NIL)
+	if (altered == NIL && created == NIL && !triggers_dropped)
 		return;
 
 	CommandCounterIncrement();
 	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+	{
+		check_without_catalog(altered, triggers_dropped);
 		return;
+	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach (lc, altered)
 		check_relation(lfirst_oid(lc));
@@ -552,7 +588,8 @@ stream_guard_check(void)
 	{
 		GuardEvent event = ((GuardNote *) lfirst(lc))->event;
 
-		if (event == TABLE_ALTERED || event == RELATION_CREATED)
+		if (event == TABLE_ALTERED || event == RELATION_CREATED ||
+			event == TRIGGER_DROPPED)
 			notes = foreach_delete_current(notes, lc);
 	}
 	list_free(altered);

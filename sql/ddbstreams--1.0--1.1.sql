@@ -1,0 +1,1436 @@
+-- ddbstreams--1.0--1.1.sql: from the objects of version 1.0 to those of 1.1.
+--
+-- Streams, records, mappings, positions, failed batches, consumers and leases stay
+-- as they are.  A new column of a table of streams' definitions gets the value that
+-- it would have if it had been there.
+--
+-- The last part of this script is made from ddbstreams--1.1.sql.
+
+\echo Use "ALTER EXTENSION ddbstreams UPDATE" to load this file. \quit
+
+-- Databases that were made by a state of development between the two versions say
+-- that they are of version 1.0, too.
+DO $$
+BEGIN
+	IF pg_catalog.to_regprocedure('ddbstreams_shards.protect_table(regclass)') IS NOT NULL
+		OR EXISTS (SELECT FROM pg_catalog.pg_attribute
+			WHERE attrelid = 'ddbstreams_shards.mapping'::pg_catalog.regclass AND attname = 'server_id')
+	THEN
+		RAISE EXCEPTION 'this database has ddbstreams of a state between version 1.0 and version 1.1'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'Drop the extension, create it again, and enable the streams again.';
+	END IF;
+END $$;
+
+---------------------------------------------------------------------------
+-- Own tables: new columns
+---------------------------------------------------------------------------
+
+CREATE INDEX shard_parent_shard_id_idx ON ddbstreams_shards.shard (stream_id, parent_shard_id);
+
+-- Version 1.0 knew the database in which a mapping was enabled, and not the server.
+ALTER TABLE ddbstreams_shards.mapping
+	ADD COLUMN server_id int8,
+	ADD COLUMN metrics text[],
+	ADD COLUMN tags jsonb;
+UPDATE ddbstreams_shards.mapping SET metrics = '{}',
+	server_id = (SELECT system_identifier FROM pg_catalog.pg_control_system());
+ALTER TABLE ddbstreams_shards.mapping
+	ALTER COLUMN server_id SET NOT NULL,
+	ALTER COLUMN metrics SET NOT NULL;
+
+ALTER TABLE ddbstreams_shards.mapping_shard
+	ADD COLUMN records_given_up int8 NOT NULL DEFAULT 0;
+
+-- The table of a stream that has expired is not known: its batches are seen by
+-- superusers.
+ALTER TABLE ddbstreams_shards.failed_batch ADD COLUMN table_oid regclass;
+UPDATE ddbstreams_shards.failed_batch AS b
+SET table_oid = coalesce(
+	(SELECT s.table_oid FROM ddbstreams_shards.stream AS s
+		WHERE s.stream_arn = b.stream_arn ORDER BY s.version DESC LIMIT 1), 0);
+ALTER TABLE ddbstreams_shards.failed_batch ALTER COLUMN table_oid SET NOT NULL;
+CREATE INDEX failed_batch_mapping_no_idx ON ddbstreams_shards.failed_batch (mapping_no);
+CREATE INDEX failed_batch_failed_at_idx ON ddbstreams_shards.failed_batch (failed_at);
+
+---------------------------------------------------------------------------
+-- Own tables: no primary keys, and protection
+---------------------------------------------------------------------------
+
+ALTER TABLE ddbstreams_shards.mapping
+	DROP CONSTRAINT mapping_pkey,
+	DROP CONSTRAINT mapping_mapping_no_key,
+	DROP CONSTRAINT mapping_event_source_arn_function_name_key;
+CREATE UNIQUE INDEX mapping_pkey ON ddbstreams_shards.mapping (uuid);
+CREATE UNIQUE INDEX mapping_mapping_no_key ON ddbstreams_shards.mapping (mapping_no);
+CREATE UNIQUE INDEX mapping_event_source_arn_function_name_key
+	ON ddbstreams_shards.mapping (event_source_arn, function_name);
+ALTER TABLE ddbstreams_shards.mapping REPLICA IDENTITY FULL;
+
+ALTER TABLE ddbstreams_shards.mapping_shard DROP CONSTRAINT mapping_shard_pkey;
+CREATE UNIQUE INDEX mapping_shard_pkey ON ddbstreams_shards.mapping_shard (mapping_no, shard_no, lane);
+ALTER TABLE ddbstreams_shards.mapping_shard REPLICA IDENTITY FULL;
+
+ALTER TABLE ddbstreams_shards.failed_batch DROP CONSTRAINT failed_batch_pkey;
+CREATE UNIQUE INDEX failed_batch_pkey ON ddbstreams_shards.failed_batch (id);
+ALTER TABLE ddbstreams_shards.failed_batch REPLICA IDENTITY FULL;
+
+ALTER TABLE ddbstreams_shards.consumer
+	DROP CONSTRAINT consumer_pkey,
+	DROP CONSTRAINT consumer_consumer_name_key;
+CREATE UNIQUE INDEX consumer_pkey ON ddbstreams_shards.consumer (consumer_no);
+CREATE UNIQUE INDEX consumer_consumer_name_key ON ddbstreams_shards.consumer (consumer_name);
+ALTER TABLE ddbstreams_shards.consumer REPLICA IDENTITY FULL;
+
+ALTER TABLE ddbstreams_shards.consumer_lease DROP CONSTRAINT consumer_lease_pkey;
+CREATE UNIQUE INDEX consumer_lease_pkey ON ddbstreams_shards.consumer_lease (consumer_no, shard_no);
+ALTER TABLE ddbstreams_shards.consumer_lease REPLICA IDENTITY FULL;
+
+ALTER TABLE ddbstreams_shards.consumer_worker DROP CONSTRAINT consumer_worker_pkey;
+CREATE UNIQUE INDEX consumer_worker_pkey ON ddbstreams_shards.consumer_worker (consumer_no, worker_id);
+ALTER TABLE ddbstreams_shards.consumer_worker REPLICA IDENTITY FULL;
+
+COMMENT ON TABLE ddbstreams_shards.secret IS 'the key that signs shard iterators, and of the numbers of row descriptors';
+COMMENT ON FUNCTION ddbstreams_shards.refuse_change() IS
+'refuses changes of the tables of this schema that are not ddbstreams'' own';
+
+CREATE FUNCTION ddbstreams_shards.protect_table(table_name regclass) RETURNS void
+	LANGUAGE C VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'ddbstreams_protect_table';
+COMMENT ON FUNCTION ddbstreams_shards.protect_table(regclass) IS
+'protects a table of this schema; called by the extension''s scripts alone';
+REVOKE ALL ON FUNCTION ddbstreams_shards.protect_table(regclass) FROM PUBLIC;
+
+-- The columns of shards are not NOT NULL any more (shard_tables.c).  Without a
+-- constraint in the catalogue there is no command that takes the mark away.
+DO $$
+DECLARE
+	not_null record;
+BEGIN
+	FOR not_null IN
+		SELECT conrelid::pg_catalog.regclass AS table_name, conname
+		FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_class AS c ON c.oid = conrelid
+		WHERE relnamespace = 'ddbstreams_shards'::pg_catalog.regnamespace
+			AND relname ~ '^(shard|side)_[0-9]+$' AND contype = 'n'
+	LOOP
+		EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', not_null.table_name, not_null.conname);
+	END LOOP;
+END $$;
+UPDATE pg_catalog.pg_attribute SET attnotnull = false
+FROM pg_catalog.pg_class AS c
+WHERE c.oid = attrelid AND relnamespace = 'ddbstreams_shards'::pg_catalog.regnamespace
+	AND relname ~ '^(shard|side)_[0-9]+$' AND relkind = 'r' AND attnum > 0 AND attnotnull;
+
+SELECT ddbstreams_shards.protect_table(c.oid)
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_depend AS d
+	ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+WHERE c.relnamespace = 'ddbstreams_shards'::pg_catalog.regnamespace AND c.relkind = 'r'
+	AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+	AND d.refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'ddbstreams');
+
+-- What ANALYZE has copied of values that may be users'
+DELETE FROM pg_catalog.pg_statistic
+USING pg_catalog.pg_class AS c, pg_catalog.pg_attribute AS a
+WHERE c.oid = starelid AND c.relnamespace = 'ddbstreams_shards'::pg_catalog.regnamespace
+	AND a.attrelid = starelid AND a.attnum = staattnum AND a.attlen < 0;
+
+---------------------------------------------------------------------------
+-- Streams: how their keys are hashed
+---------------------------------------------------------------------------
+
+CREATE FUNCTION ddbstreams_shards.renew_hash_functions() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_renew_hash_functions';
+SELECT ddbstreams_shards.renew_hash_functions();
+DROP FUNCTION ddbstreams_shards.renew_hash_functions();
+
+---------------------------------------------------------------------------
+-- Functions that are replaced by others of their name
+--
+-- Views of users may use a view, so that views are not dropped: the function
+-- behind a view goes when the view reads another one.
+---------------------------------------------------------------------------
+
+DROP FUNCTION ddbstreams.describe_stream(text);
+DROP FUNCTION ddbstreams_shards.expire();
+ALTER FUNCTION ddbstreams_shards.list_mapping_stats() RENAME TO list_mapping_stats_1_0;
+
+-- From here on: ddbstreams--1.1.sql
+
+---------------------------------------------------------------------------
+-- Trigger functions (capture.c, shard_tables.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams.capture() RETURNS trigger
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_capture';
+COMMENT ON FUNCTION ddbstreams.capture() IS
+'The trigger function that captures changes of rows. enable_stream makes the trigger
+ddbstreams_capture, which calls it; users do not make such triggers.
+
+The trigger''s arguments carry the definition of the stream, so that a dump has it:
+stream_view_type=..., shard_count=..., partition_key=..., retention=... and one
+mapping={...} for each event source mapping. Where a dump restores the trigger on a
+table without a stream, a new stream is enabled as they say.
+
+Errors:
+39P01: the function is not called by a trigger that enable_stream has made.
+55000: the table has the trigger but no enabled stream.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.capture_truncate() RETURNS trigger
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_capture_truncate';
+COMMENT ON FUNCTION ddbstreams.capture_truncate() IS
+'The trigger function that captures TRUNCATE as a REMOVE of each row. enable_stream makes
+the trigger ddbstreams_capture_truncate, which calls it; users do not make such
+triggers.
+
+Errors:
+39P01: the function is not called by a trigger that enable_stream has made.
+55000: the table has the trigger but no enabled stream.';
+
+---------------------------------------------------------------------------
+-- Streams on tables (stream_sql.c, lineage.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams.enable_stream(
+	table_name regclass,
+	stream_view_type text DEFAULT 'NEW_AND_OLD_IMAGES',
+	shard_count int DEFAULT NULL,
+	partition_key text[] DEFAULT NULL,
+	retention interval DEFAULT '24 hours')
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_enable_stream';
+COMMENT ON FUNCTION ddbstreams.enable_stream(regclass, text, int, text[], interval) IS
+'Starts a new, empty stream on a table and returns its ARN.
+
+Every change that is made after the call has returned is captured, in the same
+transaction too. The stream ends with disable_stream or when the table is dropped. The
+call needs the owner of the table. It locks the table and its partitions as CREATE
+TRIGGER does: readers go on, writers wait.
+
+Arguments:
+table_name: a table with a primary key. A partitioned table is named by its root; its
+  stream has the changes of all partitions.
+stream_view_type: what a record holds beside the key: KEYS_ONLY (nothing), NEW_IMAGE
+  (the new row), OLD_IMAGE (the old row) or NEW_AND_OLD_IMAGES.
+shard_count: the number of shards, 1 to 1024. Null takes the number of leaf partitions
+  of a partitioned table, else ddbstreams.default_shard_count.
+partition_key: one or more columns of the primary key. Their hash chooses the shard, and
+  changes with equal values in them are ordered among themselves. Null takes the whole
+  primary key.
+retention: how long a record is kept, 1 minute to 100 years.
+
+Errors:
+22023: the table has an enabled stream already, or an argument has a bad value.
+42809: this kind of table cannot have a stream; the hint says what to do.
+42501: the caller does not own the table.
+42704: there is no such table.
+42710: the table has a trigger with the name of a capture trigger, of another kind.
+55006: a statement of this session is using the table.
+25006: the transaction or the server is read-only.
+
+From DynamoDB''s UpdateTable, and the StreamSpecification of CreateTable.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.disable_stream(table_name regclass)
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_disable_stream';
+COMMENT ON FUNCTION ddbstreams.disable_stream(regclass) IS
+'Ends the stream that is enabled on a table, and returns its ARN.
+
+All its shards are closed. The stream can be read until its last record has passed the
+retention. The call needs the owner of the table, and locks it as enable_stream does.
+
+Arguments:
+table_name: the table; for a partitioned table its root.
+
+Errors:
+22023: no stream is enabled on the table.
+42501: the caller does not own the table.
+42704: there is no such table.
+55006: the transaction has changed the table, or a statement of this session is using
+  it.
+25006: the transaction or the server is read-only.
+
+From DynamoDB''s UpdateTable.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.alter_stream(stream_arn text, retention interval)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_alter_stream';
+COMMENT ON FUNCTION ddbstreams.alter_stream(text, interval) IS
+'Changes how long the records of a stream are kept. It holds for the records that are
+there already, too. The call needs the owner of the table, and locks no table.
+
+Arguments:
+stream_arn: the stream, enabled or not.
+retention: how long a record is kept, 1 minute to 100 years.
+
+Errors:
+22023: the ARN is malformed, or the retention is out of range.
+42704: there is no such stream.
+42501: the caller does not own the table.
+25006: the transaction or the server is read-only.
+
+DynamoDB keeps records for 24 hours, always.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.latest_stream_arn(table_name regclass)
+	RETURNS text
+	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ddbstreams_latest_stream_arn';
+COMMENT ON FUNCTION ddbstreams.latest_stream_arn(regclass) IS
+'The ARN of the stream that was enabled last on a table. A disabled stream counts until
+it has expired. Null if there is none.
+
+Arguments:
+table_name: the table; for a partitioned table its root.
+
+Errors:
+42501: the caller may not read the stream: SELECT on the table is missing, or row-level
+  security would apply.
+42704: there is no such table.
+
+From LatestStreamArn in DynamoDB''s DescribeTable.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.list_streams(
+	table_name regclass DEFAULT NULL,
+	OUT stream_arn text,
+	OUT table_name text,
+	OUT stream_label text,
+	OUT stream_status text,
+	OUT stream_view_type text,
+	OUT creation_request_date_time timestamptz,
+	OUT retention interval)
+	RETURNS SETOF record
+	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_streams';
+COMMENT ON FUNCTION ddbstreams.list_streams(regclass) IS
+'The streams that the caller may read, in the order of their creation. A disabled stream
+is listed until it has expired.
+
+Arguments:
+table_name: the table whose streams are listed; null lists those of all tables.
+
+Columns:
+stream_arn: the name of the stream, for all other functions.
+table_name: the table as AWS''s members name it: with its schema and a dot in front
+  unless that is public, and as it was called when the stream was enabled.
+stream_label: the time of creation, in UTC and ISO 8601; the last part of the ARN.
+stream_status: ENABLED or DISABLED.
+stream_view_type: KEYS_ONLY, NEW_IMAGE, OLD_IMAGE or NEW_AND_OLD_IMAGES.
+creation_request_date_time: when the stream was enabled.
+retention: how long records are kept.
+
+Errors:
+42704: there is no such table.
+
+From DynamoDB''s ListStreams.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.describe_stream(
+	stream_arn text,
+	children_of text DEFAULT NULL,
+	OUT shard_id text,
+	OUT parent_shard_id text,
+	OUT starting_sequence_number text,
+	OUT ending_sequence_number text,
+	OUT shard_table regclass,
+	OUT hash_range numrange)
+	RETURNS SETOF record
+	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_describe_stream';
+COMMENT ON FUNCTION ddbstreams.describe_stream(text, text) IS
+'The shards of a stream in the order of their ids. A child''s id sorts after its parent''s.
+
+Arguments:
+stream_arn: the stream.
+children_of: the id of a shard, whose children alone are returned; none if it has none or
+  is not there; null: all shards.
+
+Columns:
+shard_id: the shard.
+parent_shard_id: the shard that it follows, which may have expired already; null for a
+  shard that was made with the stream.
+starting_sequence_number: no record of the shard has a lower number.
+ending_sequence_number: the number of the last record; the starting number if the shard
+  was closed without one; null while the shard is open.
+shard_table: the table that holds the records, in schema ddbstreams_shards. It is there
+  to look at sizes; records are read by get_records.
+hash_range: the hashes of partition keys that belong to the shard, without its upper
+  end. The ranges of the open shards cover [0, 2^64) without a gap.
+
+Errors:
+22023: the ARN is malformed.
+42704: there is no such stream.
+42501: the caller may not read the stream.
+
+From DynamoDB''s DescribeStream.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.split_shard(stream_arn text, shard_id text)
+	RETURNS SETOF text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 2
+	AS 'MODULE_PATHNAME', 'ddbstreams_split_shard';
+COMMENT ON FUNCTION ddbstreams.split_shard(text, text) IS
+'Closes an open shard and opens two, each with one half of its hashes. Returns the ids of
+the two new shards.
+
+Writers wait for 0.2 seconds at most. While a transaction is committing to the shard,
+the function tries again ten times, and then gives up. The call needs the owner of the
+table.
+
+Arguments:
+stream_arn: the stream, which is enabled.
+shard_id: an open shard of the stream.
+
+Errors:
+55006: the call stands in a transaction block, the same statement has changed the table,
+  or the shard could not be had.
+22023: the shard is closed, it has a single hash, or the stream is disabled.
+ZS003: the stream has 1024 open shards already.
+42704: there is no such stream or shard.
+42501: the caller does not own the table.
+25006: the transaction or the server is read-only.
+
+From Kinesis'' SplitShard; DynamoDB splits by itself.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.roll_over(stream_arn text)
+	RETURNS int
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_roll_over';
+COMMENT ON FUNCTION ddbstreams.roll_over(text) IS
+'Closes every open shard of a stream and opens one child for each, with the same hashes.
+Returns the number of shards that were closed.
+
+A shard that a prepared or long transaction is committing to stays open, with a warning.
+The call needs the owner of the table.
+
+Arguments:
+stream_arn: the stream, which is enabled.
+
+Errors:
+55006: the call stands in a transaction block, or the same statement has changed the
+  table.
+22023: the stream is disabled, or the ARN is malformed.
+42704: there is no such stream.
+42501: the caller does not own the table.
+25006: the transaction or the server is read-only.
+
+DynamoDB does this by itself every four hours, and so does the maintenance worker.';
+
+---------------------------------------------------------------------------
+-- Expiry (expiry.c): what the maintenance worker does, by hand
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams_shards.expire(stream_arn text DEFAULT NULL) RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_expire';
+COMMENT ON FUNCTION ddbstreams_shards.expire(text) IS 'drops the shards and streams, or those of one stream, that have expired and that nobody is using';
+REVOKE ALL ON FUNCTION ddbstreams_shards.expire(text) FROM PUBLIC;
+
+---------------------------------------------------------------------------
+-- Reading (records_sql.c, wait_sql.c, changes_sql.c, unmarshal.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams.get_shard_iterator(
+	stream_arn text,
+	shard_id text,
+	shard_iterator_type text,
+	sequence_number text DEFAULT NULL,
+	at timestamptz DEFAULT NULL)
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ddbstreams_get_shard_iterator';
+COMMENT ON FUNCTION ddbstreams.get_shard_iterator(text, text, text, text, timestamptz) IS
+'A position in a shard, for get_records. It is valid for ddbstreams.iterator_lifetime.
+
+Arguments:
+stream_arn: the stream.
+shard_id: the shard.
+shard_iterator_type: where to begin. TRIM_HORIZON: at the oldest record that is kept
+  when the iterator is used. LATEST: behind the last record that the snapshot of this
+  statement can see. AT_SEQUENCE_NUMBER and AFTER_SEQUENCE_NUMBER: at a record, or
+  behind it. AT_TIMESTAMP: at the first record that was written at a time or later.
+sequence_number: the number, for AT_SEQUENCE_NUMBER and AFTER_SEQUENCE_NUMBER alone.
+at: the time, for AT_TIMESTAMP alone. A time before the retention means the oldest
+  record that is kept.
+
+Errors:
+22023: a bad type, number or time; a number or a time that is missing or not wanted.
+42704: there is no such stream or shard.
+42501: the caller may not read the stream.
+ZS002: the number is older than the stream''s retention.
+
+From DynamoDB''s GetShardIterator.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.next_shard_iterator(shard_iterator text)
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ddbstreams_next_shard_iterator';
+COMMENT ON FUNCTION ddbstreams.next_shard_iterator(text) IS
+'The same position in an iterator that is issued now. Null if the shard is closed and no
+record comes after the position. A reader calls it when a page was empty and its
+iterator grows old.
+
+Arguments:
+shard_iterator: an iterator that has not expired.
+
+Errors:
+22023: the text is no iterator of this database, or was altered.
+ZS001: the iterator has expired.
+42704: the stream or the shard is gone.
+42501: the caller may not read the stream.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.get_records(
+	shard_iterator text,
+	max_records int DEFAULT 1000,
+	OUT event_id text,
+	OUT event_name text,
+	OUT event_version text,
+	OUT event_source text,
+	OUT aws_region text,
+	OUT approximate_creation_date_time timestamptz,
+	OUT keys json,
+	OUT new_image json,
+	OUT old_image json,
+	OUT sequence_number text,
+	OUT size_bytes bigint,
+	OUT stream_view_type text,
+	OUT user_identity json,
+	OUT transaction_id xid8,
+	OUT next_shard_iterator text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_get_records';
+COMMENT ON FUNCTION ddbstreams.get_records(text, int) IS
+'The records after an iterator, in order: at most 1 MB, but always one record if one may
+be read. No row means that nothing more can be read now.
+
+Arguments:
+shard_iterator: the position to read from.
+max_records: the number of records at most, 1 to 1000.
+
+Columns:
+event_id: a name that no record of another shard or stream has; 32 hexadecimal digits.
+event_name: INSERT, MODIFY or REMOVE.
+event_version: 1.1.
+event_source: aws:dynamodb.
+aws_region: the region in the stream''s ARN.
+approximate_creation_date_time: when the transaction wrote the record, just before its
+  commit.
+keys: the primary key, as typed JSON.
+new_image: the row after the change, as typed JSON; null for a REMOVE, and if the view
+  type leaves it out.
+old_image: the row before the change; null for an INSERT, and if the view type leaves it
+  out.
+sequence_number: the place in the shard; 21 digits, so that text order is number order.
+size_bytes: the size of keys and images by DynamoDB''s rules.
+stream_view_type: the stream''s.
+user_identity: on whose behalf the row was changed, {"type": ..., "principalId": ...}; null
+  unless the writer has set ddbstreams.user_identity.
+transaction_id: the transaction that made the change.
+next_shard_iterator: the position just after this row; null on the last row of a closed
+  shard.
+
+Errors:
+22023: the text is no iterator of this database, or max_records is out of range.
+ZS001: the iterator has expired.
+ZS002: the next record is older than the stream''s retention.
+ZS003: ddbstreams.max_readers_per_shard calls read the shard already.
+42704: the stream or the shard is gone.
+42501: the caller may not read the stream.
+
+From DynamoDB''s GetRecords.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.wait_for_records(shard_iterator text, timeout interval)
+	RETURNS boolean
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_wait_for_records';
+COMMENT ON FUNCTION ddbstreams.wait_for_records(text, interval) IS
+'Waits for something to read. True as soon as there is a record after the iterator, or
+the shard has ended; false when the time is over. A waiting session is woken by the
+commit itself, within milliseconds. On a standby it watches the replay of WAL.
+
+Arguments:
+shard_iterator: the position after which a record is waited for.
+timeout: how long to wait, 0 to 1 day.
+
+Errors:
+25001: the transaction is REPEATABLE READ or SERIALIZABLE, whose snapshot would never
+  show the record.
+22023: the text is no iterator of this database, or the timeout is out of range.
+ZS001: the iterator had expired when the call began.
+42704: the stream or the shard is gone.
+42501: the caller may not read the stream.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.changes(
+	row_type anyelement,
+	since timestamptz DEFAULT NULL,
+	until timestamptz DEFAULT NULL,
+	stream_arn text DEFAULT NULL,
+	OUT event_name text,
+	OUT sequence_number text,
+	OUT shard_id text,
+	OUT committed_at timestamptz,
+	OUT transaction_id xid8,
+	OUT old_image anyelement,
+	OUT new_image anyelement)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 1000
+	AS 'MODULE_PATHNAME', 'ddbstreams_changes';
+COMMENT ON FUNCTION ddbstreams.changes(anyelement, timestamptz, timestamptz, text) IS
+'The records of all shards of a stream as rows of the table''s own type, for looking at
+what has changed:
+
+  SELECT event_name, (new_image).* FROM ddbstreams.changes(null::orders);
+
+Parents come before their children, and otherwise records are merged by sequence number.
+It is not for following a stream: a record of another shard with a lower number may
+appear later.
+
+Columns are matched by their attribute number. A value whose column has another type now
+is converted by the assignment cast; if that fails it is null, with a warning. The
+conversion runs as the owner of the table.
+
+Arguments:
+row_type: null::name of the table. The table''s latest stream is read unless stream_arn
+  says otherwise.
+since: the first time that is of interest; null begins with the oldest record.
+until: the first time that is of interest no longer; null ends with the newest record.
+stream_arn: another stream, which may be one of a table that was dropped. row_type can
+  be a composite type then.
+
+Columns:
+event_name: INSERT, MODIFY or REMOVE.
+sequence_number: the place in the shard.
+shard_id: the shard.
+committed_at: when the transaction wrote the record, just before its commit.
+transaction_id: the transaction that made the change.
+old_image: the row before the change, or null.
+new_image: the row after the change, or null.
+
+Errors:
+42809: row_type is not the row type of a table.
+42704: the table has no stream, or there is no such stream.
+42501: the caller may not read the stream.
+22023: the ARN is malformed.';
+
+-- changes('orders') finds this function instead of none, and is told what to write.
+CREATE OR REPLACE FUNCTION ddbstreams.changes(
+	row_type text,
+	since timestamptz DEFAULT NULL,
+	until timestamptz DEFAULT NULL,
+	stream_arn text DEFAULT NULL,
+	OUT event_name text,
+	OUT sequence_number text,
+	OUT shard_id text,
+	OUT committed_at timestamptz,
+	OUT transaction_id xid8,
+	OUT old_image json,
+	OUT new_image json)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 1000
+	AS 'MODULE_PATHNAME', 'ddbstreams_changes';
+COMMENT ON FUNCTION ddbstreams.changes(text, timestamptz, timestamptz, text) IS
+'Raises the error for a table''s name in place of null::name: row_type must be of the row
+type of a table.
+
+Arguments:
+row_type: none is right.
+since: not used.
+until: not used.
+stream_arn: not used.
+
+Columns:
+event_name: as above.
+sequence_number: as above.
+shard_id: as above.
+committed_at: as above.
+transaction_id: as above.
+old_image: as above.
+new_image: as above.
+
+Errors:
+42809: always.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.newest_records(
+	stream_arn text,
+	max_records int DEFAULT 100,
+	OUT shard_id text,
+	OUT event_id text,
+	OUT event_name text,
+	OUT event_version text,
+	OUT event_source text,
+	OUT aws_region text,
+	OUT approximate_creation_date_time timestamptz,
+	OUT keys json,
+	OUT new_image json,
+	OUT old_image json,
+	OUT sequence_number text,
+	OUT size_bytes bigint,
+	OUT stream_view_type text,
+	OUT user_identity json,
+	OUT transaction_id xid8,
+	OUT next_shard_iterator text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_newest_records';
+COMMENT ON FUNCTION ddbstreams.newest_records(text, int) IS
+'The records of all shards that have the highest sequence numbers among those that can
+be read now, shard by shard. It reads the ends of the shards alone, however much they
+hold.
+
+It is not for following a stream: a record of another shard with a lower number may
+appear later. A call waits for its turn when ddbstreams.max_readers_per_shard calls read
+a shard already.
+
+Arguments:
+stream_arn: the stream.
+max_records: the number of records at most, 1 to 1000.
+
+Columns:
+shard_id: the shard.
+event_id: as in get_records, and so are the columns that follow.
+event_name: INSERT, MODIFY or REMOVE.
+event_version: 1.1.
+event_source: aws:dynamodb.
+aws_region: the region in the stream''s ARN.
+approximate_creation_date_time: when the transaction wrote the record.
+keys: the primary key, as typed JSON.
+new_image: the row after the change, or null.
+old_image: the row before the change, or null.
+sequence_number: the place in the shard.
+size_bytes: the size of keys and images by DynamoDB''s rules.
+stream_view_type: the stream''s.
+user_identity: as in get_records.
+transaction_id: the transaction that made the change.
+next_shard_iterator: the position just after this row.
+
+Errors:
+22023: the ARN is malformed, or max_records is out of range.
+42704: there is no such stream.
+42501: the caller may not read the stream.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.unmarshal(image json)
+	RETURNS json
+	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_unmarshal';
+COMMENT ON FUNCTION ddbstreams.unmarshal(json) IS
+'Turns DynamoDB''s typed JSON into plain JSON: {"id":{"N":"1"}} becomes {"id":1}. Bytes
+stay base64.
+
+Arguments:
+image: an image, or a single attribute value.
+
+Errors:
+22023: the argument is null or no typed JSON.';
+
+---------------------------------------------------------------------------
+-- Event source mappings (mapping_sql.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams.create_event_source_mapping(
+	function_name regproc,
+	event_source_arn text,
+	starting_position text,
+	batch_size int DEFAULT 100,
+	maximum_batching_window interval DEFAULT '0',
+	parallelization_factor int DEFAULT 1,
+	maximum_record_age interval DEFAULT NULL,
+	maximum_retry_attempts int DEFAULT -1,
+	bisect_batch_on_function_error boolean DEFAULT false,
+	on_failure regproc DEFAULT NULL,
+	tumbling_window interval DEFAULT NULL,
+	function_response_types text[] DEFAULT '{}',
+	filter_criteria jsonb DEFAULT NULL,
+	enabled boolean DEFAULT true)
+	RETURNS uuid
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_create_event_source_mapping';
+COMMENT ON FUNCTION ddbstreams.create_event_source_mapping(regproc, text, text, int, interval, int, interval, int, boolean, regproc, interval, text[], jsonb, boolean) IS
+'Has a function called with the records of a stream, in a background worker. Returns the
+name of the mapping.
+
+The function runs as the role that makes the mapping. The call and the move of the
+position are one transaction, so that its effects in the database happen once. Times are
+whole seconds.
+
+Arguments:
+function_name: f(event jsonb), which returns jsonb or void. It is remembered by its name
+  and looked up at each batch. If several functions have the name, write
+  ''f(jsonb)''::regprocedure.
+event_source_arn: the stream.
+starting_position: TRIM_HORIZON: the oldest record that is kept. LATEST: all that
+  commits later than what the snapshot of this statement sees.
+batch_size: the number of records in a call at most, 1 to 10000.
+maximum_batching_window: how long to wait for a full batch, 0 to 300 seconds.
+parallelization_factor: the number of calls at the same time for one shard, 1 to 10. The
+  order of each key is kept.
+maximum_record_age: older records are given up, 60 seconds to 7 days; null or -1 second:
+  none is.
+maximum_retry_attempts: how often a failed batch is tried again, 0 to 10000; -1: until
+  its records expire.
+bisect_batch_on_function_error: whether a failed batch is tried again in halves.
+on_failure: f(failure jsonb), which is called with each batch that is given up.
+tumbling_window: the time over which the handler''s state is handed on, 1 to 900 seconds;
+  null or 0: none.
+function_response_types: {} or {ReportBatchItemFailures}.
+filter_criteria: {"Filters": [{"Pattern": "..."}]} with at most 5 filters, of which one
+  must match.
+enabled: whether delivery begins at once.
+
+Errors:
+22023: a bad value, an unknown stream, or an unknown function.
+42809: a function of another kind.
+42710: the stream and the function have a mapping already.
+42501: SELECT on the table, EXECUTE on a function or USAGE on its schema is missing, or
+  before PostgreSQL 17 the role may not log in.
+ZS003: the stream has 200 mappings of one role, or 1000 in all.
+25006: the transaction or the server is read-only.
+
+From Lambda''s CreateEventSourceMapping.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.update_event_source_mapping(
+	uuid uuid,
+	function_name regproc DEFAULT NULL,
+	batch_size int DEFAULT NULL,
+	maximum_batching_window interval DEFAULT NULL,
+	parallelization_factor int DEFAULT NULL,
+	maximum_record_age interval DEFAULT NULL,
+	maximum_retry_attempts int DEFAULT NULL,
+	bisect_batch_on_function_error boolean DEFAULT NULL,
+	on_failure regproc DEFAULT NULL,
+	tumbling_window interval DEFAULT NULL,
+	function_response_types text[] DEFAULT NULL,
+	filter_criteria jsonb DEFAULT NULL,
+	enabled boolean DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_update_event_source_mapping';
+COMMENT ON FUNCTION ddbstreams.update_event_source_mapping(uuid, regproc, int, interval, int, interval, int, boolean, regproc, interval, text[], jsonb, boolean) IS
+'Changes an event source mapping. What is null stays as it is. The handler goes on
+running as the role that made the mapping.
+
+Arguments:
+uuid: the mapping.
+function_name: another function.
+batch_size: as in create_event_source_mapping.
+maximum_batching_window: as in create_event_source_mapping; a negative interval: 0.
+parallelization_factor: as in create_event_source_mapping.
+maximum_record_age: as in create_event_source_mapping; a negative interval: none.
+maximum_retry_attempts: as in create_event_source_mapping.
+bisect_batch_on_function_error: as in create_event_source_mapping.
+on_failure: another function; ''-'': none.
+tumbling_window: as in create_event_source_mapping; a negative interval: none.
+function_response_types: as in create_event_source_mapping.
+filter_criteria: as in create_event_source_mapping; ''{}'': none.
+enabled: false stops delivery behind the batch that is in flight; true goes on from
+  there. In a copy of the database, where mappings are Disabled, true enables them.
+
+Errors:
+22023: a bad value or an unknown function.
+42809: a function of another kind.
+42704: there is no such mapping.
+42710: the stream and the new function have a mapping already.
+42501: the caller cannot become the role that made the mapping by SET ROLE, or that role
+  lacks a right on the function.
+25006: the transaction or the server is read-only.
+
+From Lambda''s UpdateEventSourceMapping.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.delete_event_source_mapping(uuid uuid)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_delete_event_source_mapping';
+COMMENT ON FUNCTION ddbstreams.delete_event_source_mapping(uuid) IS
+'Deletes an event source mapping and its positions. A batch in flight is rolled back. The
+batches that the mapping has given up go with it.
+
+Arguments:
+uuid: the mapping.
+
+Errors:
+42704: there is no such mapping.
+42501: the caller cannot become the role that made the mapping by SET ROLE.
+55006: the mapping''s own handler calls this.
+25006: the transaction or the server is read-only.
+
+From Lambda''s DeleteEventSourceMapping.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.list_event_source_mappings(
+	event_source_arn text DEFAULT NULL,
+	function_name regproc DEFAULT NULL,
+	OUT uuid uuid,
+	OUT function_name text,
+	OUT event_source_arn text,
+	OUT starting_position text,
+	OUT state text,
+	OUT last_processing_result text,
+	OUT batch_size int,
+	OUT maximum_batching_window interval,
+	OUT parallelization_factor int,
+	OUT maximum_record_age interval,
+	OUT maximum_retry_attempts int,
+	OUT bisect_batch_on_function_error boolean,
+	OUT on_failure text,
+	OUT tumbling_window interval,
+	OUT function_response_types text[],
+	OUT filter_criteria jsonb,
+	OUT enabled boolean)
+	RETURNS SETOF record
+	LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_event_source_mappings';
+COMMENT ON FUNCTION ddbstreams.list_event_source_mappings(text, regproc) IS
+'The event source mappings of the roles that the caller may become by SET ROLE, in the
+order of their creation.
+
+Arguments:
+event_source_arn: the stream whose mappings are listed; null: all streams.
+function_name: the function whose mappings are listed; null: all functions.
+
+Columns:
+uuid: the mapping.
+function_name: the handler, with its schema.
+event_source_arn: the stream.
+starting_position: TRIM_HORIZON or LATEST.
+state: Creating, Enabling or Updating until the dispatcher works by the change; Enabled;
+  Disabling while the last batch is in flight; Disabled, also in a copy of the database,
+  and once the stream or the role is gone.
+last_processing_result: No records processed, OK, or PROBLEM: and what it is.
+batch_size: the number of records in a call at most.
+maximum_batching_window: how long a batch may take to fill.
+parallelization_factor: the number of calls at the same time for one shard.
+maximum_record_age: older records are given up; null: none.
+maximum_retry_attempts: how often a failed batch is tried again; -1: without a limit.
+bisect_batch_on_function_error: whether a failed batch is tried again in halves.
+on_failure: the function that is called with what is given up, or null.
+tumbling_window: the time over which the handler''s state is handed on; null: none.
+function_response_types: {} or {ReportBatchItemFailures}.
+filter_criteria: the filters, or null.
+enabled: whether the mapping delivers in this database.
+
+Errors:
+22023: the ARN is malformed.
+42704: there is no such function.
+
+From Lambda''s ListEventSourceMappings.';
+
+---------------------------------------------------------------------------
+-- Batches that were given up (delivery_redrive.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams_shards.may_read_batch(stream_arn text, table_oid regclass) RETURNS boolean
+	LANGUAGE C STABLE STRICT
+	AS 'MODULE_PATHNAME', 'ddbstreams_may_read_batch';
+COMMENT ON FUNCTION ddbstreams_shards.may_read_batch(text, regclass) IS
+'whether the current user may read the records of a failed batch; for view failed_batches';
+
+CREATE OR REPLACE VIEW ddbstreams.failed_batches WITH (security_barrier) AS
+	SELECT id, mapping, stream_arn, shard_id,
+		failure || pg_catalog.jsonb_build_object('payload', pg_catalog.jsonb_build_object('Records', records)) AS failure,
+		records, failed_at, redriven_at, redrive_at IS NOT NULL AS redrive_pending, last_error
+	FROM ddbstreams_shards.failed_batch
+	WHERE pg_catalog.pg_has_role(role_id, 'USAGE')
+		AND ddbstreams_shards.may_read_batch(stream_arn, table_oid);
+COMMENT ON VIEW ddbstreams.failed_batches IS
+'Batches that event source mappings have given up. Shows those of mappings that were made
+by a role whose privileges the reader has, as long as the reader may SELECT from the
+stream''s table. They go with the mapping, and ddbstreams.failed_batch_retention after
+they failed. Lambda sends these to an on-failure destination.';
+COMMENT ON COLUMN ddbstreams.failed_batches.id IS 'the batch, for redrive.';
+COMMENT ON COLUMN ddbstreams.failed_batches.mapping IS 'the event source mapping.';
+COMMENT ON COLUMN ddbstreams.failed_batches.stream_arn IS 'the stream.';
+COMMENT ON COLUMN ddbstreams.failed_batches.shard_id IS 'the shard.';
+COMMENT ON COLUMN ddbstreams.failed_batches.failure IS 'Lambda''s record of the failure, with the records as its payload.';
+COMMENT ON COLUMN ddbstreams.failed_batches.records IS 'the records, an array; null if jsonb cannot hold them.';
+COMMENT ON COLUMN ddbstreams.failed_batches.failed_at IS 'when the batch was given up.';
+COMMENT ON COLUMN ddbstreams.failed_batches.redriven_at IS 'when redrive has delivered the batch after all, or null.';
+COMMENT ON COLUMN ddbstreams.failed_batches.redrive_pending IS 'whether the batch waits to be delivered again.';
+COMMENT ON COLUMN ddbstreams.failed_batches.last_error IS 'why the last redrive has failed, or null.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.redrive(uuid uuid DEFAULT NULL)
+	RETURNS int
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_redrive';
+COMMENT ON FUNCTION ddbstreams.redrive(uuid) IS
+'Delivers failed batches again, and returns how many. The mapping''s workers deliver them
+once this transaction has committed, each once. A batch that fails again stays in
+failed_batches with last_error.
+
+Batches that were delivered already, that have no records, or whose mapping has been
+deleted are left out; so are those of a stream that has expired, whose mapping can
+deliver nothing any more. The records come late: changes of the same keys may have been
+delivered before them.
+
+Arguments:
+uuid: a batch by its id, or all batches of a mapping by its uuid; null: all that the
+  caller may see.
+
+Errors:
+42704: there is no such batch or mapping, or the caller may not see it.
+25006: the transaction or the server is read-only.
+
+Lambda sends failed batches to a destination instead; Amazon SQS has a redrive.';
+---------------------------------------------------------------------------
+-- How far event source mappings are (delivery_stats.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams_shards.list_mapping_stats(
+	OUT mapping uuid,
+	OUT function_name text,
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT lane int,
+	OUT state text,
+	OUT lag_records bigint,
+	OUT lag_seconds double precision,
+	OUT attempts int,
+	OUT next_attempt_at timestamptz,
+	OUT last_error text,
+	OUT last_error_at timestamptz,
+	OUT worker_pid int,
+	OUT checkpoint text,
+	OUT records_delivered bigint,
+	OUT records_filtered bigint,
+	OUT records_lost bigint,
+	OUT batches_delivered bigint,
+	OUT batches_failed bigint,
+	OUT records_given_up bigint,
+	OUT role_name text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_mapping_stats';
+COMMENT ON FUNCTION ddbstreams_shards.list_mapping_stats() IS 'reads ddbstreams.mapping_stats';
+
+CREATE OR REPLACE VIEW ddbstreams.mapping_stats AS
+	SELECT mapping, function_name, stream_arn, shard_id, lane, state, lag_records, lag_seconds, attempts,
+		next_attempt_at, last_error, last_error_at, worker_pid, checkpoint, records_delivered,
+		records_filtered, records_lost, batches_delivered, batches_failed, records_given_up, role_name
+	FROM ddbstreams_shards.list_mapping_stats();
+COMMENT ON VIEW ddbstreams.mapping_stats IS
+'How far each event source mapping is in each shard of its stream: one row for each lane
+that a shard is divided into by the parallelization factor. Shows the mappings of roles
+whose privileges the reader has, and all of them to members of pg_monitor.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.mapping IS 'the event source mapping.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.function_name IS 'the handler, with its schema.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.stream_arn IS 'the stream.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.shard_id IS 'the shard.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lane IS 'the lane, from 0; null for a shard that is yet to begin.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.state IS 'disabled; waiting (for the parent shard); delivering (a call is running); retrying (the present batch has failed, and blocks the lane); giving up (the batch goes to on_failure); ready (up to date, or about to go on); finished (the shard has ended and is delivered).';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lag_records IS 'records behind the checkpoint that can be read. Those of other lanes, and those that the filter will pass over, are counted too. Beyond 10,000 it is estimated.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.lag_seconds IS 'age of the first record behind the checkpoint, in seconds; 0 if there is none.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.attempts IS 'calls for the present batch so far; 0 between batches.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.next_attempt_at IS 'when the present batch is tried again; null if there is nothing to wait for.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error IS 'the error of the last call that failed, also when others have succeeded since.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error_at IS 'when that was.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.worker_pid IS 'the handler worker that runs it now; null if none does.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.checkpoint IS 'records with higher sequence numbers are to be delivered.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_delivered IS 'records whose effects have been committed.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_filtered IS 'records that the filter has passed over.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_lost IS 'records that have expired before they were delivered.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.batches_delivered IS 'batches that were delivered completely.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.batches_failed IS 'batches that were given up: see failed_batches.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.records_given_up IS 'records in these batches.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.role_name IS 'the role that made the mapping, as which its functions run; null if it was dropped.';
+
+---------------------------------------------------------------------------
+-- Filters of event source mappings (filter*.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams.filter_matches(pattern jsonb, record jsonb)
+	RETURNS bool
+	LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_filter_matches';
+COMMENT ON FUNCTION ddbstreams.filter_matches(jsonb, jsonb) IS
+'Whether a filter of an event source mapping lets a record through.
+
+All keys of a pattern must match. Its leaves are arrays, and of each one member must
+match: a string, a number (by its text), true, false, null, or an operator: prefix,
+suffix, equals-ignore-case, anything-but, numeric, exists, wildcard or cidr. "$or" with
+two objects or more is a choice. Values have DynamoDB''s types: an N is a string, which
+numeric does not match.
+
+Arguments:
+pattern: {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S":
+  ["open"]}}}}
+record: what a handler finds in Records of its event: {"eventName": "INSERT",
+  "dynamodb": {"Keys": {"id": {"N": "1"}}}}
+
+Errors:
+22023: the pattern is none ("Invalid filter pattern definition."; the detail says
+  where), or the record is no object.
+
+From the FilterCriteria of Lambda, whose patterns are EventBridge''s.';
+
+---------------------------------------------------------------------------
+-- Consumer groups (consumer_sql.c, consumer_poll.c, consumer_stats.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams.create_consumer(
+	consumer_name text,
+	stream_arn text,
+	starting_position text DEFAULT 'TRIM_HORIZON',
+	lease_duration interval DEFAULT '10 seconds')
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_create_consumer';
+COMMENT ON FUNCTION ddbstreams.create_consumer(text, text, text, interval) IS
+'Makes a consumer group: a named set of workers that share the shards of a stream by
+leases. It belongs to the role that makes it.
+
+Arguments:
+consumer_name: 1 to 128 characters, unique in the database.
+stream_arn: the stream.
+starting_position: TRIM_HORIZON: the oldest record that is kept. LATEST: behind what the
+  snapshot of this statement sees. What the same snapshot shows of the table, and what
+  the consumer returns, lose nothing between them.
+lease_duration: how long a worker keeps a lease without renewing it, 1 second to 1 day.
+
+Errors:
+22023: a bad value, or a malformed ARN.
+42710: there is a consumer of that name.
+42704: there is no such stream.
+42501: the caller may not read the stream.
+25006: the transaction or the server is read-only.
+
+From the application and lease table of the Kinesis Client Library.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.drop_consumer(consumer_name text)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_drop_consumer';
+COMMENT ON FUNCTION ddbstreams.drop_consumer(text) IS
+'Drops a consumer group with its checkpoints. It waits for no worker: a worker that polls
+later gets 42704, and one that has polled before can no longer checkpoint.
+
+Arguments:
+consumer_name: the consumer.
+
+Errors:
+42704: there is no such consumer.
+42501: the caller is not a member of the role that made it.
+25006: the transaction or the server is read-only.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.poll(
+	consumer_name text,
+	worker_id text,
+	max_records int DEFAULT 100,
+	max_wait interval DEFAULT '0',
+	OUT shard_id text,
+	OUT event_id text,
+	OUT event_name text,
+	OUT event_version text,
+	OUT event_source text,
+	OUT aws_region text,
+	OUT approximate_creation_date_time timestamptz,
+	OUT keys json,
+	OUT new_image json,
+	OUT old_image json,
+	OUT sequence_number text,
+	OUT size_bytes bigint,
+	OUT stream_view_type text,
+	OUT user_identity json,
+	OUT transaction_id xid8,
+	OUT next_shard_iterator text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_poll';
+COMMENT ON FUNCTION ddbstreams.poll(text, text, int, interval) IS
+'Renews or takes a worker''s fair share of a consumer group''s leases, and returns the
+records after their checkpoints.
+
+Records of one shard come in order, and children of a shard only when the shard is
+finished. What was returned and not checkpointed is returned again. Until the
+transaction ends no other worker gets its leases; so poll, effects and checkpoint in one
+transaction happen exactly once. Records that were lost to the retention are told by a
+warning.
+
+Arguments:
+consumer_name: the consumer.
+worker_id: 1 to 128 characters; the name of one thing that processes records. Workers
+  that run at the same time have different names.
+max_records: the number of records at most, 1 to 10000. At most 1 MB of a shard is
+  returned, but always one record.
+max_wait: how long to wait for a record, 0 to 1 day. The call may return nothing
+  earlier, when leases change hands.
+
+Columns:
+shard_id: the shard, for checkpoint.
+event_id: as in get_records, and so are the columns that follow.
+event_name: INSERT, MODIFY or REMOVE.
+event_version: 1.1.
+event_source: aws:dynamodb.
+aws_region: the region in the stream''s ARN.
+approximate_creation_date_time: when the transaction wrote the record.
+keys: the primary key, as typed JSON.
+new_image: the row after the change, or null.
+old_image: the row before the change, or null.
+sequence_number: the place in the shard, for checkpoint.
+size_bytes: the size of keys and images by DynamoDB''s rules.
+stream_view_type: the stream''s.
+user_identity: as in get_records.
+transaction_id: the transaction that made the change.
+next_shard_iterator: the position just after this row.
+
+Errors:
+22023: a bad value.
+42704: there is no such consumer, or its stream is gone.
+42501: the caller is not a member of the consumer''s role, or may not read the stream.
+25001: the transaction is REPEATABLE READ or SERIALIZABLE.
+25006: the transaction is read-only, or the server is a standby.
+
+From the Kinesis Client Library.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.checkpoint(
+	consumer_name text,
+	worker_id text,
+	shard_id text,
+	sequence_number text)
+	RETURNS void
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_checkpoint';
+COMMENT ON FUNCTION ddbstreams.checkpoint(text, text, text, text) IS
+'Says that the records of a shard up to a number are processed, and renews the lease.
+With the last record of a closed shard the shard is finished, and its children begin. To
+give the same checkpoint again is no error.
+
+Arguments:
+consumer_name: the consumer.
+worker_id: the worker that has polled the records.
+shard_id: the shard.
+sequence_number: the number of the last record that is processed.
+
+Errors:
+55006: the worker does not hold the lease, or not any more. Another worker processes the
+  records that it has not checkpointed.
+22023: the number is malformed, was not returned by poll to this worker, or lies before
+  the checkpoint.
+42704: there is no such consumer or shard, or the stream is gone.
+42501: the caller is not a member of the consumer''s role, or may not read the stream.
+25006: the transaction or the server is read-only.
+
+From the Kinesis Client Library.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.leases(
+	consumer_name text,
+	OUT shard_id text,
+	OUT parent_shard_id text,
+	OUT lease_owner text,
+	OUT lease_counter bigint,
+	OUT checkpoint text,
+	OUT expires_at timestamptz,
+	OUT owner_switches_since_checkpoint int)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_leases';
+COMMENT ON FUNCTION ddbstreams.leases(text) IS
+'The leases of a consumer group in the order of shard ids.
+
+Arguments:
+consumer_name: the consumer.
+
+Columns:
+shard_id: the shard.
+parent_shard_id: the shard that must be finished first, or null.
+lease_owner: the worker that holds the lease, or null.
+lease_counter: rises with each renewal and each change of the owner.
+checkpoint: the last number that is processed, TRIM_HORIZON, LATEST, or SHARD_END for a
+  finished shard.
+expires_at: when another worker may take the lease; null without an owner.
+owner_switches_since_checkpoint: how often the lease has gone from one worker to another
+  since the last checkpoint.
+
+Errors:
+42704: there is no such consumer, or its stream is gone.
+42501: the caller is a member neither of the consumer''s role nor of pg_monitor.
+
+From the lease table of the Kinesis Client Library.';
+
+-- The maintenance worker does it; this is for tests.
+CREATE OR REPLACE FUNCTION ddbstreams_shards.tidy_consumers() RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'ddbstreams_tidy_consumers';
+COMMENT ON FUNCTION ddbstreams_shards.tidy_consumers() IS 'deletes leases of shards that are gone, counts what consumers have lost';
+
+CREATE OR REPLACE FUNCTION ddbstreams.list_consumer_stats(
+	OUT consumer_name text,
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT state text,
+	OUT lease_owner text,
+	OUT lag_records bigint,
+	OUT lag_seconds double precision,
+	OUT attempts int,
+	OUT lost_records bigint,
+	OUT last_error text,
+	OUT last_error_at timestamptz,
+	OUT worker_pid int)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_consumer_stats';
+COMMENT ON FUNCTION ddbstreams.list_consumer_stats() IS
+'The rows of view ddbstreams.consumer_stats, which explains the columns.';
+
+CREATE OR REPLACE VIEW ddbstreams.consumer_stats AS
+	SELECT consumer_name, stream_arn, shard_id, state, lease_owner, lag_records, lag_seconds,
+		attempts, lost_records, last_error, last_error_at, worker_pid
+	FROM ddbstreams.list_consumer_stats();
+COMMENT ON VIEW ddbstreams.consumer_stats IS
+'How far each consumer group is in each shard of its stream. Shows the consumers of the
+reader''s roles and those of streams that the reader may read, and all of them to members
+of pg_monitor. A consumer whose stream is gone has one row.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.consumer_name IS 'the consumer.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.stream_arn IS 'the stream.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.shard_id IS 'the shard; null if the stream is gone.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.state IS 'free, owned, expired (another worker may take the lease), waiting (for the parent shard), finished, or stream is gone.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.lease_owner IS 'the worker that holds the lease, or null.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.lag_records IS 'records after the checkpoint that can be read. Beyond 10,000 it is estimated.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.lag_seconds IS 'age of the first of them, in seconds; 0 if there is none.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.attempts IS 'polls that have returned records of this shard since the last checkpoint.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.lost_records IS 'records of all shards that the consumer has lost to the retention.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.last_error IS 'the last such loss in this shard, or null.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.last_error_at IS 'when that was.';
+COMMENT ON COLUMN ddbstreams.consumer_stats.worker_pid IS 'the backend that served the lease''s owner last.';
+
+---------------------------------------------------------------------------
+-- AWS's operations (aws*.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams.aws(operation text, request json DEFAULT '{}')
+	RETURNS json
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ddbstreams_aws';
+COMMENT ON FUNCTION ddbstreams.aws(text, json) IS
+'An operation of DynamoDB Streams, DynamoDB or Lambda, with AWS''s members in request and
+answer, and AWS''s limits, paging and error texts.
+
+Of DynamoDB Streams: ListStreams, DescribeStream, GetShardIterator, GetRecords. Of
+DynamoDB: DescribeTable, ListTables, UpdateTable (StreamSpecification alone). Of Lambda:
+CreateEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings,
+UpdateEventSourceMapping, DeleteEventSourceMapping; ListTags, TagResource, UntagResource,
+of event source mappings.
+
+Arguments:
+operation: the name of the operation; the name that AWS''s clients send may stand in
+  front, as in DynamoDBStreams_20120810.ListStreams.
+request: the request, an object.
+
+Errors:
+22023: an unknown operation, or a request that AWS would refuse as well. 42704, 42809,
+  42501, 42710, 55006, ZS001, ZS002, ZS003: as the SQL function that does the same. AWS''s
+  name for the error stands in its field CONSTRAINT_NAME.';
+
+---------------------------------------------------------------------------
+-- Background workers (workers_view.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams.list_workers(
+	OUT pid int,
+	OUT database name,
+	OUT worker_type text,
+	OUT state text,
+	OUT last_run timestamptz,
+	OUT last_error text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_workers';
+COMMENT ON FUNCTION ddbstreams.list_workers() IS
+'The rows of view ddbstreams.workers, which explains the columns.';
+
+CREATE OR REPLACE VIEW ddbstreams.workers AS
+	SELECT pid, database, worker_type, state, last_run, last_error
+	FROM ddbstreams.list_workers();
+COMMENT ON VIEW ddbstreams.workers IS
+'The background workers of ddbstreams in all databases of the server. Members of
+pg_monitor see all of it; others see the workers of the database that they are connected
+to, without last_error. Empty on a standby.';
+COMMENT ON COLUMN ddbstreams.workers.pid IS 'the process; null while there is none. Maintenance has none between two runs.';
+COMMENT ON COLUMN ddbstreams.workers.database IS 'the database; null for the launcher.';
+COMMENT ON COLUMN ddbstreams.workers.worker_type IS 'launcher (starts the others), maintenance (one for each database that has the extension), dispatcher (one for each database that has enabled event source mappings) or handler (runs functions). In pg_stat_activity they are "ddbstreams launcher" and so on.';
+COMMENT ON COLUMN ddbstreams.workers.state IS 'what the worker is doing, or waiting for.';
+COMMENT ON COLUMN ddbstreams.workers.last_run IS 'the end of the last run of maintenance or of a handler, or the launcher''s last look at the databases.';
+COMMENT ON COLUMN ddbstreams.workers.last_error IS 'what has gone wrong, also why a worker could not be started or has died; null once a run has succeeded.';
+
+---------------------------------------------------------------------------
+-- Watching (shard_stats.c, shard_graph.c)
+---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION ddbstreams.list_stream_stats(
+	stream_arn text DEFAULT NULL,
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT records bigint,
+	OUT bytes bigint,
+	OUT oldest timestamptz,
+	OUT newest timestamptz,
+	OUT records_per_second double precision)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_stream_stats';
+COMMENT ON FUNCTION ddbstreams.list_stream_stats(text) IS
+'The rows of view ddbstreams.stream_stats, which explains the columns.
+
+Arguments:
+stream_arn: the stream; null: all streams that the view shows. The cost is that of the
+  shards that are returned.
+
+Errors:
+22023: the ARN is malformed.
+42704: there is no such stream.
+42501: the caller may not read the stream, and is no member of pg_monitor.';
+
+CREATE OR REPLACE VIEW ddbstreams.stream_stats AS
+	SELECT stream_arn, shard_id, records, bytes, oldest, newest, records_per_second
+	FROM ddbstreams.list_stream_stats();
+COMMENT ON VIEW ddbstreams.stream_stats IS
+'How much is in each shard, one row for each, in the order of the streams'' creation and
+of shard ids. Shows the streams that the reader may read, and all of them to members of
+pg_monitor.';
+COMMENT ON COLUMN ddbstreams.stream_stats.stream_arn IS 'the stream.';
+COMMENT ON COLUMN ddbstreams.stream_stats.shard_id IS 'the shard.';
+COMMENT ON COLUMN ddbstreams.stream_stats.records IS 'records that can be read now: committed and within the retention. Counted up to 1,000 pages (8 MB); beyond that estimated from 200 pages.';
+COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk, with large values and with records that have expired.';
+COMMENT ON COLUMN ddbstreams.stream_stats.oldest IS 'time of the first record that can be read; null if there is none.';
+COMMENT ON COLUMN ddbstreams.stream_stats.newest IS 'time of the last record that can be read; null if there is none.';
+COMMENT ON COLUMN ddbstreams.stream_stats.records_per_second IS 'records written per second over the last minute, or since the shard was opened if that is less; three decimals.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.shard_tree(stream_arn text)
+	RETURNS SETOF text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_shard_tree';
+COMMENT ON FUNCTION ddbstreams.shard_tree(text) IS
+'The lineage of a stream as lines of text, one for each shard: its id, its share of the
+hashes, open or closed, the number of records, and the age.
+
+Below a shard stands the one that follows it, with an arrow in front, or the two that it
+was split into, with branches in front.
+
+Arguments:
+stream_arn: the stream.
+
+Errors:
+22023: the ARN is malformed.
+42704: there is no such stream.
+42501: the caller may not read the stream.';
+
+CREATE OR REPLACE FUNCTION ddbstreams.shard_graph(stream_arn text)
+	RETURNS text
+	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ddbstreams_shard_graph';
+COMMENT ON FUNCTION ddbstreams.shard_graph(text) IS
+'The lineage of a stream as a graph in Graphviz'' language, for dot -Tsvg: a node for each
+shard, the open ones coloured, and an arrow from each parent to its children. Parents
+that have expired are dashed.
+
+Arguments:
+stream_arn: the stream.
+
+Errors:
+22023: the ARN is malformed.
+42704: there is no such stream.
+42501: the caller may not read the stream.';
+
+-- Up to here: ddbstreams--1.1.sql
+
+DROP FUNCTION ddbstreams_shards.list_mapping_stats_1_0();
+DROP FUNCTION ddbstreams_shards.stream_stats();
