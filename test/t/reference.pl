@@ -136,11 +136,16 @@ foreach my $text ($source =~ /\berrmsg(?:_plural)?\(\s*(?:INVALID_VALUES\s*)?"((
 	next if length($piece) < 4;
 	push @missing, $text unless index($faq, $piece) >= 0;
 }
+
+# Those of scripts that update the extension
+my @of_scripts = map { slurp_file($_) =~ /RAISE EXCEPTION '([^']*)'/g } glob("$root/sql/ddbstreams--*--*.sql");
+
+push @missing, grep { index($faq, $_) < 0 } @of_scripts;
 is(join("\n", @missing), '', 'every message of the source is in docs/faq.md');
 
 # A message may be put together from strings: half of its words must stand side
 # by side in one.
-$literals = join("\n", $source =~ /"((?:[^"\\]|\\.)*)"/g);
+$literals = join("\n", @of_scripts, $source =~ /"((?:[^"\\]|\\.)*)"/g);
 $literals =~ s/\\(.)/$1/g;
 foreach my $line (split(/\n/, slurp_file("$root/docs/faq.md") =~ s/.*\n## Messages\n//sr))
 {
