@@ -260,7 +260,10 @@ store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 		List  *mappings = mapping_catalog_list_of_stream(stream->stream_id);
 		bytea *arguments = definition_arguments(stream, mappings, &count, &left_out);
 
-		replace_arguments(pg_trigger, tuple, arguments, count);
+		/* The caller's stream may be older than what another session wrote. */
+		if (!arguments_are_same(stream_definition_arguments(pg_trigger, tuple),
+								arguments))
+			replace_arguments(pg_trigger, tuple, arguments, count);
 	}
 	table_close(pg_trigger, RowExclusiveLock);
 	return left_out;

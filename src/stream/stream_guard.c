@@ -144,6 +144,19 @@ check_maker(Form_pg_trigger trigger)
 }
 
 /*
+ * A capture trigger is about to be dropped, with its table or alone.  Other
+ * sessions write definitions into its row without a lock on the table;
+ * PostgreSQL would not wait for them, but fail with "tuple concurrently
+ * updated".
+ */
+static void
+lock_dropped_trigger(Relation pg_trigger, Form_pg_trigger trigger)
+{
+	(void) stream_triggers_lock(pg_trigger, trigger->tgrelid,
+								DDBSTREAMS_ROW_TRIGGER, LockWaitBlock);
+}
+
+/*
  * Notes the table of a trigger, which may have been made by the present
  * command.  Triggers of any name count: the command may have renamed a capture
  * trigger.
@@ -151,7 +164,8 @@ check_maker(Form_pg_trigger trigger)
 static void
 note_trigger(Oid trigger, ObjectAccessType access)
 {
-	Relation  pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	LOCKMODE  lockmode = access == OAT_DROP ? RowExclusiveLock : AccessShareLock;
+	Relation  pg_trigger = table_open(TriggerRelationId, lockmode);
 	HeapTuple tuple = stream_triggers_find_by_oid(pg_trigger, trigger);
 
 	if (HeapTupleIsValid(tuple))
@@ -162,10 +176,13 @@ note_trigger(Oid trigger, ObjectAccessType access)
 			check_maker(form);
 		if (access == OAT_DROP &&
 			strcmp(NameStr(form->tgname), DDBSTREAMS_ROW_TRIGGER) == 0)
+		{
+			lock_dropped_trigger(pg_trigger, form);
 			add_guard_note(form->tgrelid, TRIGGER_DROPPED, InvalidOid);
+		}
 		note_altered(form->tgrelid);
 	}
-	table_close(pg_trigger, AccessShareLock);
+	table_close(pg_trigger, lockmode);
 }
 
 static void
