@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "access/tupdesc.h"
+#include "commands/defrem.h"
+#include "nodes/parsenodes.h"
 #include "utils/jsonb.h"
 
 #if PG_VERSION_NUM < 150000
@@ -255,6 +257,26 @@ typedef struct
 #else
 #define compat_is_cluster(command) IsA(command, ClusterStmt)
 #endif
+
+/* Returns the table that 19 copies while it is written to, or NULL. */
+static inline RangeVar *
+compat_repacked_concurrently(Node *command)
+{
+#if PG_VERSION_NUM >= 190000
+	ListCell *lc;
+
+	if (!IsA(command, RepackStmt) || ((RepackStmt *) command)->relation == NULL)
+		return NULL;
+	foreach (lc, ((RepackStmt *) command)->params)
+	{
+		DefElem *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "concurrently") == 0 && defGetBoolean(option))
+			return ((RepackStmt *) command)->relation->relation;
+	}
+#endif
+	return NULL;
+}
 
 /* 16 lets a name that is no name be reported softly. */
 #if PG_VERSION_NUM >= 160000

@@ -8,8 +8,10 @@
  * swaps the table (pg_repack), a disabled guard, a child table whose rows are
  * read with its parent's, or an index that an append would not fill.  All of
  * it is refused before it does harm.  An administrator may do what changes no
- * row: VACUUM, CLUSTER, REINDEX, and changes of storage parameters, the
- * tablespace, statistics targets, privileges and comments.
+ * row: VACUUM, CLUSTER, REPACK, REINDEX, and changes of storage parameters,
+ * the tablespace, statistics targets, privileges and comments.  But REPACK
+ * (CONCURRENTLY) follows a table by logical decoding, which sees none of the
+ * rows that are written to own tables meanwhile (decoding.c).
  *
  * Commands of the extension's own scripts, of pg_upgrade, and of ddbstreams
  * itself are not checked.
@@ -34,6 +36,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "base/compat.h"
 #include "module/own_table_guard.h"
 #include "registry/catalog_table.h"
 #include "registry/own_tables.h"
@@ -50,23 +53,50 @@ refuse_alteration(const char *name)
 			 errhint("Storage parameters, the tablespace, statistics targets, privileges and comments can be changed.")));
 }
 
-/* Refuses if a name is that of an own table, or of an index of one. */
-static void
-refuse_if_own(RangeVar *name)
+/*
+ * Returns the own table that a name means, or the one whose index it means, or
+ * InvalidOid.
+ */
+static Oid
+find_own_table(RangeVar *name)
 {
 	Oid relid;
 
 	if (name == NULL ||
 		(name->schemaname != NULL &&
 		 strcmp(name->schemaname, DDBSTREAMS_SHARD_SCHEMA) != 0))
-		return;
+		return InvalidOid;
 	relid = RangeVarGetRelid(name, NoLock, true);
-	if (!OidIsValid(relid))
-		return;
-	if (get_rel_relkind(relid) == RELKIND_INDEX)
+	if (OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_INDEX)
 		relid = IndexGetRelation(relid, true);
-	if (OidIsValid(relid) && own_tables_contain(relid))
+	return OidIsValid(relid) && own_tables_contain(relid) ? relid : InvalidOid;
+}
+
+static void
+refuse_if_own(RangeVar *name)
+{
+	Oid relid = find_own_table(name);
+
+	if (OidIsValid(relid))
 		refuse_alteration(get_rel_name(relid));
+}
+
+/*
+ * The server refuses most own tables, which have no replica identity, but for
+ * reasons of its own.
+ */
+static void
+before_repack_concurrently(RangeVar *name)
+{
+	Oid relid = find_own_table(name);
+
+	if (OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("table \"%s\" of ddbstreams cannot be repacked concurrently",
+						get_rel_name(relid)),
+				 errdetail("Rows that are written meanwhile would be lost: logical decoding does not see them."),
+				 errhint("Use REPACK without CONCURRENTLY.")));
 }
 
 static void
@@ -288,6 +318,7 @@ own_table_guard_before(Node *command)
 {
 	if (is_trusted())
 		return;
+	before_repack_concurrently(compat_repacked_concurrently(command));
 	switch (nodeTag(command))
 	{
 		case T_AlterTableStmt:

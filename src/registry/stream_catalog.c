@@ -12,9 +12,12 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -194,13 +197,20 @@ stream_catalog_lock(int64 stream_id)
 	return stream_catalog_by_id(stream_id, NULL);
 }
 
+/*
+ * The first minor versions of a server may lack ConditionalLockDatabaseObject,
+ * which later ones have got.
+ */
 StreamInfo *
 stream_catalog_try_lock(int64 stream_id)
 {
-	if (!ConditionalLockDatabaseObject(catalog_table_oid(CATALOG_STREAM, false),
-									   (Oid) stream_id, (uint16) (stream_id >> 32),
-									   ExclusiveLock))
+	LOCKTAG tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, catalog_table_oid(CATALOG_STREAM, false),
+					   (Oid) stream_id, (uint16) (stream_id >> 32));
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return NULL;
+	AcceptInvalidationMessages();
 	return stream_catalog_by_id(stream_id, NULL);
 }
 
