@@ -376,7 +376,7 @@ COMMENT ON FUNCTION ddbstreams.split_shard(text, text) IS
 the two new shards.
 
 Writers wait for 0.2 seconds at most. While a transaction is committing to the shard,
-the function tries again ten times, and then gives up. The call needs the owner of the
+the function tries ten times, and then gives up. The call needs the owner of the
 table.
 
 Arguments:
@@ -590,7 +590,8 @@ appear later.
 
 Columns are matched by their attribute number. A value whose column has another type now
 is converted by the assignment cast; if that fails it is null, with a warning. The
-conversion runs as the owner of the table.
+conversion runs as the owner of the table if the caller can become that role by SET ROLE,
+else as the caller.
 
 Arguments:
 row_type: null::name of the table. The table''s latest stream is read unless stream_arn
@@ -1045,7 +1046,7 @@ COMMENT ON FUNCTION ddbstreams.filter_matches(jsonb, jsonb) IS
 'Whether a filter of an event source mapping lets a record through.
 
 All keys of a pattern must match. Its leaves are arrays, and of each one member must
-match: a string, a number (by its text), true, false, null, or an operator: prefix,
+match: a string, a number (by its value), true, false, null, or an operator: prefix,
 suffix, equals-ignore-case, anything-but, numeric, exists, wildcard or cidr. "$or" with
 two objects or more is a choice. Values have DynamoDB''s types: an N is a string, which
 numeric does not match.
