@@ -53,7 +53,7 @@ ddbstreams_enable_stream(PG_FUNCTION_ARGS)
 	char *arn;
 
 	require_argument(fcinfo, 0, "tableName");
-	require_argument(fcinfo, 1, "streamViewType");
+	require_argument(fcinfo, 1, "streamSpecification.streamViewType");
 	require_argument(fcinfo, 4, "retention");
 	if (!PG_ARGISNULL(2))
 	{

@@ -1,7 +1,8 @@
 -- Each SQLSTATE that the COMMENT of a function names can be had from it, and it
--- names each that can be had.
+-- names each that can be had.  And no argument whose default is no null may be null.
 --
--- To see it fail: test/mutations/run refusal-unnamed statement-named-to-caller.
+-- To see it fail: test/mutations/run null-is-silent refusal-unnamed
+-- statement-named-to-caller.
 
 \pset format unaligned
 \pset tuples_only on
@@ -242,6 +243,7 @@ begin
     execute concat_ws(';', (select g.command from given as g where g.name = called.given), command);
     raise exception 'no error';
 exception when others then
+    perform set_config('refusals.message', sqlerrm, false);
     -- a caller knows the function, and not the statements in it
     return case when sqlstate = 'P0001' or sqlstate = '25006' and strpos(sqlerrm, called.function || '()') = 0
                 then sqlerrm else sqlstate end;
@@ -280,6 +282,60 @@ where state not in (select n.state from named as n where n.function = tried.func
 select 'not tried', function, state from named
 where (function, state) not in (select function, state from tried)
 order by function, state;
+
+--
+-- A null where no default is null is an error, never a silent empty answer
+--
+
+create table called (function name, arguments text);
+copy called from stdin delimiter '|';
+enable_stream|'items'; 'KEYS_ONLY'; 1; '{id}'; '1 day'
+disable_stream|'orders'
+alter_stream|'<arn>'; '1 day'
+latest_stream_arn|'orders'
+list_streams|'orders'
+describe_stream|'<arn>'; '<shard>'
+get_shard_iterator|'<arn>'; '<shard>'; 'LATEST'; null; null
+get_records|'<iterator>'; 10
+next_shard_iterator|'<iterator>'
+wait_for_records|'<iterator>'; '0'
+newest_records|'<arn>'; 10
+unmarshal|'{}'
+split_shard|'<arn>'; '<shard>'
+roll_over|'<arn>'
+shard_tree|'<arn>'
+shard_graph|'<arn>'
+create_event_source_mapping|'other'; '<arn>'; 'LATEST'; 1; '0'; 1; null; -1; false; null; null; '{}'; null; false
+update_event_source_mapping|'<mapping>'; null; null; null; null; null; null; null; null; null; null; null; null
+delete_event_source_mapping|'<mapping>'
+list_event_source_mappings|null; null
+filter_matches|'{"a": [1]}'; '{}'
+redrive|null
+create_consumer|'c'; '<arn>'; 'LATEST'; '1 s'
+drop_consumer|'refusals'
+poll|'refusals'; 'w'; 1; '0'
+checkpoint|'refusals'; 'w'; '<shard>'; '<number>'
+leases|'refusals'
+aws|'ListTables'; '{}'
+list_stream_stats|'<arn>'
+\.
+
+-- What a call says with a null in one place
+create function try_null(function name, arguments text[], place int) returns text language plpgsql as $$
+begin
+    arguments[place] := 'null';
+    return concat_ws(' ', try((function, null, null, array_to_string(arguments, ', '))::refusal),
+        substring(current_setting('refusals.message')
+                  from '^1 validation error detected: (Value null at ''[a-zA-Z.]+'') failed to satisfy constraint: Member must not be null$'));
+end $$;
+select p.proname as function, place, try_null(p.proname, string_to_array(arguments, '; '), place) as told
+from called join pg_proc as p on p.proname = called.function and p.pronamespace = 'ddbstreams'::regnamespace,
+    generate_series(1, p.pronargs) as place
+where pg_get_function_arg_default(p.oid, place) is null or pg_get_function_arg_default(p.oid, place) !~ '^NULL'
+order by p.proname, place;
+-- what is not called: triggers, and changes(), whose null has a type
+select distinct proname from pg_proc where pronamespace = 'ddbstreams'::regnamespace and pronargs > 0
+except select function from called;
 
 select ddbstreams.delete_event_source_mapping(uuid) from ddbstreams.list_event_source_mappings(:'arn');
 select ddbstreams.drop_consumer(consumer_name) from unnest(array['refusals', 'gone']) as consumer_name;
