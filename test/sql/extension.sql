@@ -7,7 +7,7 @@ create extension ddbstreams;
 \pset format unaligned
 \pset tuples_only on
 
-select extname, extversion, extrelocatable, extowner = 10 as superuser
+select extname, extversion, extrelocatable, (select rolsuper from pg_roles where oid = extowner) as superuser
 from pg_extension where extname = 'ddbstreams';
 alter extension ddbstreams set schema public;
 
