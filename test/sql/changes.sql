@@ -1,6 +1,7 @@
 -- changes: the records of all shards as rows of the type that the table has now.
 --
--- To see it fail: test/mutations/run converts-as-caller converts-as-owner.
+-- To see it fail: test/mutations/run conversion-by-session converts-as-caller
+-- converts-as-owner.
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,5 +1,7 @@
 -- What is dropped beside a table: types, roles. (Tables, schemas and the
 -- extension: guards.sql; test/isolation/specs/drop.spec, extension.spec.)
+--
+-- To see it fail: test/mutations/run captured-relations-leak.
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,8 +1,8 @@
 -- Filter patterns: recorded answers, every operator, DynamoDB's peculiarities,
 -- array elements, filter criteria of mappings, errors, hostile input.
 --
--- To see it fail: test/mutations/run filter-any-element,
--- filter-first-way-only, filter-numbers-as-text.
+-- To see it fail: test/mutations/run filter-any-element filter-first-way-only
+-- filter-name-twice filter-numbers-as-text.
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,5 +1,7 @@
 -- The names of mappings' functions: in requests as AWS writes a FunctionName, in
 -- ARNs without quotes, and the same in every session.
+--
+-- To see it fail: test/mutations/run function-named-by-session.
 
 \pset format unaligned
 \pset tuples_only on

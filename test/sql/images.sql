@@ -1,4 +1,6 @@
 -- Images: PostgreSQL's values as DynamoDB's typed JSON.
+--
+-- To see it fail: test/mutations/run format-of-session.
 
 \pset format unaligned
 \pset tuples_only on

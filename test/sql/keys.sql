@@ -1,4 +1,7 @@
 -- Keys: types and forms of primary keys, partition keys, changes of the key.
+--
+-- To see it fail: test/mutations/run key-attributes-unnoticed
+-- key-hash-by-function-alone key-hash-of-32-bits-refused.
 
 \pset format unaligned
 \pset tuples_only on

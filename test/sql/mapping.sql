@@ -1,6 +1,8 @@
 -- Event source mappings: making, changing, deleting and listing them, by SQL and
 -- by aws(). Delivery has tests of its own: nothing here depends on whether a
 -- dispatcher runs.
+--
+-- To see it fail: test/mutations/run mappings-without-limit trigger-without-limit.
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,5 +1,7 @@
 -- A shard whose tables are gone, by a hand in the catalogues or a damaged disk:
 -- its records are lost, and nothing else is.
+--
+-- To see it fail: test/mutations/run missing-shard-stops-closing.
 
 \pset format unaligned
 \pset tuples_only on

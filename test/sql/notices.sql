@@ -1,5 +1,7 @@
 -- What DDL says where a stream does not follow it: a table that is renamed, and
 -- a partition that goes with its rows.
+--
+-- To see it fail: test/mutations/run partition-leaves-unsaid rename-unsaid.
 
 \pset format unaligned
 \pset tuples_only on

@@ -1,7 +1,8 @@
 -- Order inside a transaction: version order, not the order in which triggers
 -- fire.
 --
--- To see it fail: test/mutations/run commands-not-noted.
+-- To see it fail: test/mutations/run commands-not-noted
+-- partition-keys-in-capture-order.
 
 \set VERBOSITY terse
 \pset format unaligned

@@ -1,5 +1,7 @@
 -- What one call has made, the next one in the same statement finds: a statement's
 -- snapshot does not show it, but the functions look farther.
+--
+-- To see it fail: test/mutations/run statement-blind-to-itself.
 
 \pset format unaligned
 \pset tuples_only on

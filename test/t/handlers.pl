@@ -3,8 +3,8 @@
 # process or crash the server, fair shares, kill -9.
 #
 # To see it fail: test/mutations/run call-not-forced call-not-marked
-# handler-as-superuser handler-without-timeout mapping-takes-all-workers
-# max-workers-none-runs-one session-not-cleaned.
+# failed-batches-stay handler-as-superuser handler-without-timeout
+# mapping-takes-all-workers max-workers-none-runs-one session-not-cleaned.
 
 use strict;
 use warnings;
