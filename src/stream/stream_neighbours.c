@@ -95,39 +95,73 @@ make_candidate(Oid relid)
 					   .name = get_rel_name(relid)};
 }
 
-/* Has a row this OID, or this name, in a column of that name? */
-static bool
-column_equals(Relation rel, HeapTuple tuple, const char *column, Oid oid,
-			  const char *name)
+/* Where a list has what it names: its OID, or its schema and name */
+typedef struct ListColumns
 {
-	AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
-	Oid		   type = get_atttype(RelationGetRelid(rel), attnum);
-	bool	   isnull = true;
-	Datum	   value = 0;
+	AttrNumber relid; /* InvalidAttrNumber: not by OID */
+	AttrNumber schema;
+	AttrNumber name;
+} ListColumns;
 
-	if (attnum > 0)
-		value = heap_getattr(tuple, attnum, RelationGetDescr(rel), &isnull);
-	if (isnull)
+/* Finds the columns of a list; returns false if it is of another form. */
+static bool
+find_columns(const Neighbour *neighbour, Oid list, ListColumns *columns)
+{
+	Oid type;
+
+	memset(columns, 0, sizeof(ListColumns));
+	if (neighbour->oid_column != NULL)
+		columns->relid = get_attnum(list, neighbour->oid_column);
+	if (columns->relid > 0)
+	{
+		type = get_atttype(list, columns->relid);
+		return type == OIDOID || type == REGCLASSOID;
+	}
+	if (neighbour->schema_column == NULL)
 		return false;
-	if (type == OIDOID || type == REGCLASSOID)
-		return DatumGetObjectId(value) == oid;
-	return type == NAMEOID && strcmp(NameStr(*DatumGetName(value)), name) == 0;
+	columns->schema = get_attnum(list, neighbour->schema_column);
+	columns->name = get_attnum(list, neighbour->name_column);
+	return columns->schema > 0 && columns->name > 0 &&
+		   get_atttype(list, columns->schema) == NAMEOID &&
+		   get_atttype(list, columns->name) == NAMEOID;
 }
 
-static bool
-list_names(const Neighbour *neighbour, Relation list, HeapTuple tuple,
-		   const Candidate *candidate)
+/* Returns a column's value; sets *isnull if it is null in any call. */
+static Datum
+get_value(Relation list, HeapTuple tuple, AttrNumber attnum, bool *isnull)
 {
-	if (neighbour->oid_column != NULL &&
-		get_attnum(RelationGetRelid(list), neighbour->oid_column) > 0)
-		return column_equals(list, tuple, neighbour->oid_column,
-							 candidate->relid, "");
-	return neighbour->schema_column != NULL && candidate->schema != NULL &&
-		   candidate->name != NULL &&
-		   column_equals(list, tuple, neighbour->schema_column, InvalidOid,
-						 candidate->schema) &&
-		   column_equals(list, tuple, neighbour->name_column, InvalidOid,
-						 candidate->name);
+	bool  null;
+	Datum value = heap_getattr(tuple, attnum, RelationGetDescr(list), &null);
+
+	*isnull |= null;
+	return value;
+}
+
+/* Notes that a row of a neighbour's list names some of the candidates. */
+static void
+look_up_row(const Neighbour *neighbour, Relation list, HeapTuple tuple,
+			const ListColumns *columns, Candidate *candidates, int count)
+{
+	bool  isnull = false;
+	bool  by_oid = columns->relid > 0;
+	Datum first = get_value(list, tuple, by_oid ? columns->relid : columns->schema,
+							&isnull);
+	Datum name = by_oid ? (Datum) 0 : get_value(list, tuple, columns->name, &isnull);
+
+	for (int i = 0; i < count && !isnull; i++)
+	{
+		Candidate *candidate = &candidates[i];
+		bool	   is_named;
+
+		if (by_oid)
+			is_named = DatumGetObjectId(first) == candidate->relid;
+		else
+			is_named = candidate->schema != NULL && candidate->name != NULL &&
+					   strcmp(NameStr(*DatumGetName(name)), candidate->name) == 0 &&
+					   strcmp(NameStr(*DatumGetName(first)), candidate->schema) == 0;
+		if (is_named && candidate->claimed_by == NULL)
+			candidate->claimed_by = neighbour;
+	}
 }
 
 /* Looks candidates up in a list, which may be long: it is read once. */
@@ -137,23 +171,22 @@ look_up(const Neighbour *neighbour, Candidate *candidates, int count)
 	Oid			oid = find_list(neighbour->extension, neighbour->schema,
 								neighbour->list);
 	Relation	list = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : NULL;
+	ListColumns columns;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
 	if (list == NULL)
 		return;
-	scan = systable_beginscan(list, InvalidOid, false, NULL, 0, NULL);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	if (find_columns(neighbour, oid, &columns))
 	{
-		CHECK_FOR_INTERRUPTS();
-		for (int i = 0; i < count; i++)
+		scan = systable_beginscan(list, InvalidOid, false, NULL, 0, NULL);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		{
-			if (candidates[i].claimed_by == NULL &&
-				list_names(neighbour, list, tuple, &candidates[i]))
-				candidates[i].claimed_by = neighbour;
+			CHECK_FOR_INTERRUPTS();
+			look_up_row(neighbour, list, tuple, &columns, candidates, count);
 		}
+		systable_endscan(scan);
 	}
-	systable_endscan(scan);
 	table_close(list, AccessShareLock);
 }
 
