@@ -11,7 +11,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use StreamTest qw(:DEFAULT sql);
+use StreamTest qw(:DEFAULT sql comes_to);
 
 my $node = new_server('decoding', 'wal_level = logical', bare => 1);
 
@@ -72,6 +72,75 @@ sql(q{SELECT ddbstreams.enable_stream('t', shard_count => 2)});
 sql(q{BEGIN; INSERT INTO t VALUES (4000, 1); DROP TABLE t; COMMIT});
 decoded('DROP TABLE', 1, 1);
 sql(q{DROP PUBLICATION everything});
+
+$node->stop;
+
+# --- logical decoding on demand (PostgreSQL 19) --------------------------------
+#
+# With wal_level = replica decoding begins when a slot is made, and ends with the
+# last slot, while the server runs.  How records are appended follows.
+
+$node = new_server('on_demand', 'wal_level = replica', bare => 1);
+if (sql('SHOW server_version_num') < 190000)
+{
+	$node->stop;
+	done_testing();
+	exit;
+}
+create_helpers($node);
+sql(q{
+	CREATE TABLE t (id int PRIMARY KEY, v int, w text);
+	CREATE EXTENSION pg_walinspect;
+	SELECT ddbstreams.enable_stream('t', shard_count => 1)});
+
+# How many records of the WAL insert several rows while a statement runs?
+sub batches
+{
+	my ($statement) = @_;
+	my $start = sql('SELECT pg_current_wal_insert_lsn()');
+
+	sql($statement);
+	return sql(qq{SELECT count(*) FROM pg_get_wal_records_info('$start', pg_current_wal_flush_lsn()) WHERE record_type LIKE 'MULTI_INSERT%'});
+}
+
+is(sql('SHOW effective_wal_level'), 'replica', 'on demand: nobody decodes');
+cmp_ok(batches('INSERT INTO t SELECT i, 1 FROM generate_series(1, 500) i'), '>', 0,
+	'... and records are appended several at a time');
+
+# A transaction that has begun without decoding ends while a slot is made.
+my $writer = session($node);
+$writer->query_safe('BEGIN; INSERT INTO t SELECT i, 1 FROM generate_series(501, 1000) i');
+my $maker = session($node);
+send_query($maker, q{SELECT pg_create_logical_replication_slot('shown', 'test_decoding')});
+comes_to('SHOW effective_wal_level', 'logical', 'decoding begins with a slot');
+$writer->query_safe('UPDATE t SET v = 2 WHERE id > 900; COMMIT');
+finish_query($maker);
+sql(q{CREATE PUBLICATION everything FOR ALL TABLES});
+sql(q{SELECT pg_create_logical_replication_slot('sent', 'pgoutput')});
+is(sql(q{SELECT count(*) FROM pg_logical_slot_get_changes('shown', NULL, NULL) WHERE data LIKE '%ddbstreams%'}), '0',
+	'... and sees nothing of a transaction that was under way');
+is(batches('INSERT INTO t SELECT i, 1 FROM generate_series(1001, 1500) i'), '0',
+	'... records are appended one by one');
+$writer->query_safe('BEGIN; DELETE FROM t WHERE id > 1400');
+decoded('decoding on demand', 500);
+
+# The last slot goes while a transaction is under way.
+sql(q{SELECT pg_drop_replication_slot('shown')});
+sql(q{SELECT pg_drop_replication_slot('sent')});
+comes_to('SHOW effective_wal_level', 'replica', 'decoding ends with the last slot');
+$writer->query_safe('UPDATE t SET v = 3 WHERE id <= 100; COMMIT');
+cmp_ok(batches('UPDATE t SET v = 4 WHERE id <= 500'), '>', 0, '... and batches are back');
+
+# It begins again, and nothing of the time between is seen.
+sql(q{SELECT pg_create_logical_replication_slot('shown', 'test_decoding')});
+sql(q{SELECT pg_create_logical_replication_slot('sent', 'pgoutput')});
+sql(q{UPDATE t SET v = 5 WHERE id <= 50});
+decoded('decoding that has begun again', 50);
+$writer->quit;
+$maker->quit;
+is(sql(q{SELECT count(*) FROM follow('t')}), 500 + 500 + 100 + 500 + 100 + 100 + 500 + 50,
+	'the stream has every change');
+is(sql(q{SELECT disorder('t')}), '0', '... in order');
 
 $node->stop;
 done_testing();

@@ -108,5 +108,34 @@ is($node->safe_psql('subscriber', q{SELECT count(*) FROM pg_subscription_rel}), 
 $node->safe_psql('subscriber', 'DROP SUBSCRIPTION s');
 is($node->safe_psql('publisher', 'SELECT count(*) FROM pg_replication_slots'), 0, 'no slot is left at the publisher');
 
+# --- a subscription to a publication FOR ALL SEQUENCES (PostgreSQL 19) -------------
+
+SKIP:
+{
+	skip 'FOR ALL SEQUENCES is of PostgreSQL 19', 6
+	  if $node->safe_psql('postgres', 'SHOW server_version_num') < 190000;
+	my $id = 'SELECT last_value FROM ddbstreams_shards.id_seq';
+
+	$node->safe_psql('publisher', q{
+		CREATE SEQUENCE q;
+		SELECT setval('q', 1000);
+		CREATE PUBLICATION every_sequence FOR ALL SEQUENCES});
+	$node->safe_psql('subscriber', 'CREATE SEQUENCE q');
+	my $before = $node->safe_psql('subscriber', $id);
+	isnt($node->safe_psql('publisher', $id), $before, 'the databases have drawn different identities');
+	$subscription =~ s/PUBLICATION p /PUBLICATION every_sequence /;
+	$node->safe_psql('publisher', q{SELECT pg_create_logical_replication_slot('s', 'pgoutput')});
+	($code, $out, $err) = $node->psql('subscriber', $subscription);
+	is($code, 0, 'it can be made') or diag($err);
+	like($err, qr/NOTICE:  subscription "s" leaves out the tables of ddbstreams/, '... with a notice');
+	is($node->safe_psql('subscriber', q{SELECT string_agg(srrelid::regclass::text, ' ') FROM pg_subscription_rel}), 'q',
+		'... and has the sequence of the user alone');
+	$node->safe_psql('subscriber', 'ALTER SUBSCRIPTION s REFRESH PUBLICATION');
+	$node->safe_psql('subscriber', 'ALTER SUBSCRIPTION s REFRESH SEQUENCES');
+	ok($node->poll_query_until('subscriber', 'SELECT last_value = 1000 FROM q'), 'that one is followed');
+	is($node->safe_psql('subscriber', $id), $before, '... and the identities stay');
+	$node->safe_psql('subscriber', 'DROP SUBSCRIPTION s');
+}
+
 $node->stop;
 done_testing();

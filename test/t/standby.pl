@@ -54,6 +54,29 @@ both(q{SELECT * FROM ddbstreams.list_streams()}, 'list_streams');
 both(q{SELECT * FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn('t'))}, 'describe_stream');
 both(q{SELECT story('t') = '' OR disorder('t') > 0}, 'order');
 
+# --- WAIT FOR LSN (PostgreSQL 19) ---------------------------------------------
+#
+# A session that has written reads its own records on the standby.
+
+SKIP:
+{
+	skip 'WAIT FOR LSN is of PostgreSQL 19', 3
+	  if $primary->safe_psql('postgres', 'SHOW server_version_num') < 190000;
+	my $reader = session($standby);
+
+	$standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
+	$primary->safe_psql('postgres', q{UPDATE t SET v = 4 WHERE id IN (1, 2)});
+	my $lsn = $primary->lsn('insert');
+	my $seen = $standby->safe_psql('postgres', q{SELECT count(*) FROM follow('t', 700)});
+	send_query($reader, qq{WAIT FOR LSN '$lsn' WITH (TIMEOUT '@{[ patience() ]}s')});
+	ok($standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'WAIT FOR%' AND wait_event IS NOT NULL}),
+		'WAIT FOR LSN waits on a standby');
+	$standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
+	like(finish_query($reader), qr/success/, '... until it has replayed');
+	is($reader->query_safe(q{SELECT count(*) FROM follow('t', 700)}), $seen + 2, '... and the records can be read');
+	$reader->quit;
+}
+
 # --- unresolved on a standby ------------------------------------------------
 
 $primary->safe_psql('postgres', q{
