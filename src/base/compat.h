@@ -233,13 +233,14 @@ typedef struct
 
 /* 19 tells signal handlers which process has sent the signal. */
 #if PG_VERSION_NUM >= 190000
-#define COMPAT_SIGNAL_PASS postgres_signal_arg, pg_siginfo
+#define compat_crash_exit(signal_number) \
+	SignalHandlerForCrashExit(signal_number, &(pg_signal_info){0})
 #define compat_die(signal_number, info) \
 	die(signal_number, &(pg_signal_info){.pid = (info)->si_pid, .uid = (info)->si_uid})
 #else
-#define COMPAT_SIGNAL_PASS				postgres_signal_arg
-#define compat_die(signal_number, info) die(signal_number)
-#define PG_SIG_DFL						SIG_DFL
+#define compat_crash_exit(signal_number) SignalHandlerForCrashExit(signal_number)
+#define compat_die(signal_number, info)	 die(signal_number)
+#define PG_SIG_DFL						 SIG_DFL
 #endif
 
 /* 19 tells the planner which EXPLAIN it works for. */

@@ -62,11 +62,11 @@ handle_terminate(int signal_number, siginfo_t *info, void *context)
 
 /* The signal handler of SIGQUIT */
 static void
-handle_quit(SIGNAL_ARGS)
+handle_quit(int signal_number)
 {
 	if (quit_function && MyProcPid == (int) getpid())
 		quit_function();
-	SignalHandlerForCrashExit(COMPAT_SIGNAL_PASS);
+	compat_crash_exit(signal_number);
 }
 
 bool
