@@ -186,9 +186,11 @@
 
 /* 16 renamed relfilenode to relfilenumber. */
 #if PG_VERSION_NUM >= 160000
-#define compat_file_number(rel) ((rel)->rd_locator.relNumber)
+#define compat_file_number(rel)	   ((rel)->rd_locator.relNumber)
+#define compat_new_file_subid(rel) ((rel)->rd_newRelfilelocatorSubid)
 #else
-#define compat_file_number(rel) ((rel)->rd_node.relNode)
+#define compat_file_number(rel)	   ((rel)->rd_node.relNode)
+#define compat_new_file_subid(rel) ((rel)->rd_newRelfilenodeSubid)
 #endif
 
 /* 16 lets make_range report errors softly. */

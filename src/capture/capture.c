@@ -15,7 +15,9 @@
  * restores the order (change_order.c).
  *
  * The TRUNCATE trigger fires once for a table, before the rows go: each row
- * that is there is captured as a REMOVE.
+ * that is there is captured as a REMOVE.  Triggers of users may fire behind
+ * it, for this table or for another one of the same TRUNCATE.  What they
+ * change in the table would go without a REMOVE, so it is refused.
  */
 #include "postgres.h"
 
@@ -40,6 +42,75 @@
 
 PG_FUNCTION_INFO_V1(ddbstreams_capture);
 PG_FUNCTION_INFO_V1(ddbstreams_capture_truncate);
+
+/* A table whose rows the present TRUNCATE has captured */
+typedef struct TruncatedTable
+{
+	struct TruncatedTable *next;
+	Oid					   relid;
+	Oid					   file_number; /* until the TRUNCATE makes a new file */
+	MemoryContextCallback  callback;
+} TruncatedTable;
+
+/* The innermost TRUNCATE's come first. */
+static TruncatedTable *truncated_tables = NULL;
+
+/* Called when the state of a TRUNCATE is freed, be it after an error */
+static void
+forget_truncated(void *argument)
+{
+	TruncatedTable **link = &truncated_tables;
+
+	while (*link != argument)
+		link = &(*link)->next;
+	*link = (*link)->next;
+}
+
+/*
+ * Notes that the rows of a table are captured, until the TRUNCATE has ended.
+ * PostgreSQL empties a file that this subtransaction has made, and makes a new
+ * file else; it cannot be seen whether the former has happened already, so
+ * such a table is not noted.
+ *
+ * Triggers run in a memory context below that of the TRUNCATE's executor
+ * state.
+ */
+static void
+note_truncated(Relation rel)
+{
+	MemoryContext	 context = MemoryContextGetParent(CurrentMemoryContext);
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	TruncatedTable	*table;
+
+	if (rel->rd_createSubid == subid || compat_new_file_subid(rel) == subid)
+		return;
+	table = MemoryContextAlloc(context, sizeof(TruncatedTable));
+	table->relid = RelationGetRelid(rel);
+	table->file_number = compat_file_number(rel);
+	table->callback.func = forget_truncated;
+	table->callback.arg = table;
+	table->next = truncated_tables;
+	truncated_tables = table;
+	MemoryContextRegisterResetCallback(context, &table->callback);
+}
+
+/* Refuses a change between the capture of a TRUNCATE and the TRUNCATE. */
+static void
+check_not_truncated(Relation rel)
+{
+	for (TruncatedTable *table = truncated_tables; table != NULL; table = table->next)
+	{
+		if (table->relid == RelationGetRelid(rel) &&
+			table->file_number == compat_file_number(rel))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("cannot change table \"%s\" while it is truncated",
+							RelationGetRelationName(rel)),
+					 errdetail("Trigger \"%s\" has captured its rows already.",
+							   DDBSTREAMS_TRUNCATE_TRIGGER),
+					 errhint("Give a BEFORE TRUNCATE trigger that changes the table a name that sorts earlier.")));
+	}
+}
 
 /*
  * Returns the transaction's buffer for the relation's stream, and sets the
@@ -230,6 +301,7 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 	captured = captured_relation_get(trigdata->tg_relation);
 	if (captured->is_copy)
 		return PointerGetDatum(NULL);
+	check_not_truncated(trigdata->tg_relation);
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 		capture_update(captured, trigdata);
@@ -316,6 +388,7 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 		change_buffer_new_generation(rel);
 		captured->file_number = InvalidOid;
 	}
+	note_truncated(rel);
 	append_changes_captured();
 	return PointerGetDatum(NULL);
 }

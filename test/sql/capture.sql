@@ -291,6 +291,35 @@ select 'book', * from news('book');
 select 'note', * from news('note');
 select 'mark', * from news('mark');
 
+-- A trigger that fires behind the capture of a TRUNCATE must not change the
+-- table: its rows would go without a REMOVE
+create table emptied (id int primary key, by text);
+create table beside (id int primary key);
+select ddbstreams.enable_stream('emptied', shard_count => 1) <> '', ddbstreams.enable_stream('beside', shard_count => 1) <> '';
+create function fill() returns trigger language plpgsql as $$
+begin
+    insert into capture.emptied values (10 * pg_trigger_depth() + (select count(*) from capture.emptied), tg_name);
+    return null;
+end $$;
+create trigger behind before truncate on emptied for each statement execute function fill();
+create trigger zzz before truncate on emptied for each statement execute function fill();
+select test.fails('truncate capture.emptied');
+drop trigger zzz on emptied;
+create trigger zzz before truncate on beside for each statement execute function fill();
+select test.fails('truncate capture.emptied, capture.beside');
+truncate beside;
+create trigger last after truncate on emptied for each statement execute function fill();
+truncate beside, emptied;
+begin;
+savepoint s;
+truncate emptied, beside;
+rollback to s;
+insert into emptied values (1, 'after an error');
+truncate emptied;
+commit;
+select event_name, coalesce(new_image, old_image)->'by'->>'S' as by from test.records('emptied');
+select * from emptied;
+
 --
 -- Columns
 --
