@@ -29,9 +29,11 @@ serverless_project()
 start_serverless()
 {
 	export SLS_TELEMETRY_DISABLED=1 SLS_NOTIFICATIONS_MODE=off SLS_INTERACTIVE_SETUP_ENABLE=0
+	# an old log would be believed until the new one is there
+	: >serverless.log
 	export ENDPOINT_HOST=127.0.0.1 ENDPOINT_PORT=${AWS_ENDPOINT_URL##*:}
 	node node_modules/serverless/bin/serverless.js offline start --httpPort "$(free_port)" \
-		--lambdaPort "$(free_port)" --albPort "$(free_port)" >serverless.log 2>&1 &
+		--lambdaPort "$(free_port)" --albPort "$(free_port)" >>serverless.log 2>&1 &
 	serverless=$!
 }
 
