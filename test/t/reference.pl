@@ -56,7 +56,7 @@ ok($diff eq '', 'docs/reference.md is up to date')
 #
 # The README's table has every setting with its default.
 #
-my $readme = join("\n", grep { /^\| `ddbstreams\./ } split(/\n/, slurp_file("$root/README.md")));
+my ($readme) = slurp_file("$root/README.md") =~ /^## Settings\n.*?^\| --- .*?\n(.*?)\n\n/ms;
 my (%settings, %shown);
 
 foreach my $line (split(/\n/, $readme))
@@ -64,7 +64,7 @@ foreach my $line (split(/\n/, $readme))
 	my (undef, $names, $defaults) = split(/ ?\| ?/, $line);
 	my @defaults = $defaults eq 'empty' ? ('') : $defaults =~ /`([^`]*)`/g;
 
-	$shown{$_} = shift @defaults foreach $names =~ /`([^`]+)`/g;
+	$shown{"ddbstreams.$_"} = shift @defaults foreach $names =~ /`([^`]+)`/g;
 }
 %settings = map { split(/\|/, $_, 2) } split(/\n/,
 	$node->safe_psql('postgres', "SELECT name, current_setting(name) FROM pg_settings WHERE name LIKE 'ddbstreams.%'"));
