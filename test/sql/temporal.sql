@@ -9,6 +9,7 @@ select current_setting('server_version_num')::int < 180000 as too_old \gset
 \endif
 create schema temporal;
 set search_path = temporal, public;
+set datestyle = iso;
 
 create table prices (item int4range, valid daterange, price int, primary key (item, valid without overlaps));
 select ddbstreams.enable_stream('prices', shard_count => 8, partition_key => '{item}') is not null;
