@@ -8,6 +8,12 @@
 passed=0
 failed=0
 
+# What test/settings has of its own: the name of the run, further options of
+# pg_regress, and lines for postgresql.conf
+run_name=
+regress_options=()
+regress_conf=()
+
 # Add results, and say them in a line.
 count()
 {
@@ -74,16 +80,16 @@ choose()
 # report: 15 prints "test name ... ok", later versions TAP.
 run_pg_regress()
 {
-	local kind=$1 program=$2 options=$3 status=0 good out log
+	local kind=$run_name$1 program=$2 options=$3 status=0 good out log
 	shift 3
 
 	out=$tmp/$kind.out log=$tmp/$kind.log
 	as_owner mkdir "$out"
-	start_server "$kind" || { count "$kind: no server" 0 $#; return 0; }
+	start_server "$kind" "${regress_conf[@]}" || { count "$kind: no server" 0 $#; return 0; }
 	cd "$tmp/src"
 	# shellcheck disable=SC2086 # options are several words
 	in_server "$kind" "$(pgxs_test)/$program" --bindir="$bindir" \
-		--outputdir="$out" $options "$@" >"$log" 2>&1 || status=$?
+		--outputdir="$out" $options "${regress_options[@]}" "$@" >"$log" 2>&1 || status=$?
 	cd "$tmp"
 	grep -E '^(test |ok |not ok )' "$log" | sed 's/^/        /' || true
 	good=$(grep -cE '^test .*\.\.\. +ok|^ok [0-9]+ ' "$log" || true)
