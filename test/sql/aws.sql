@@ -1,6 +1,10 @@
 -- aws(): the operations by AWS's names. What differs from run to run (times,
 -- labels, ids, numbers, iterators) is masked or compared, never printed.
 
+-- settings that the output below depends on
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+
 set client_min_messages = warning;
 create extension if not exists ddbstreams;
 drop role if exists regress_aws_owner, regress_aws_reader;

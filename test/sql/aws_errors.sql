@@ -2,6 +2,9 @@
 --
 -- To see it fail: test/mutations/run aws-error-by-sqlstate.
 
+-- settings that the output below depends on
+set standard_conforming_strings = on;
+
 set client_min_messages = warning;
 create extension if not exists ddbstreams;
 drop role if exists regress_aws_stranger;

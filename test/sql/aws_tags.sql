@@ -2,6 +2,9 @@
 --
 -- To see it fail: test/mutations/run tags-replaced.
 
+-- settings that the output below depends on
+set standard_conforming_strings = on;
+
 set client_min_messages = warning;
 create extension if not exists ddbstreams;
 drop role if exists regress_tags_owner, regress_tags_other;

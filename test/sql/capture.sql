@@ -2,6 +2,10 @@
 --
 -- To see it fail: test/mutations/run savepoint-not-cut.
 
+-- settings that the output below depends on
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+
 \pset format unaligned
 \pset tuples_only on
 create schema capture;

@@ -3,6 +3,15 @@
 -- To see it fail: test/mutations/run conversion-by-session converts-as-caller
 -- converts-as-owner.
 
+-- settings that the output below depends on
+set bytea_output = hex;
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+set array_nulls = on;
+set xmloption = content;
+set datestyle = postgres, mdy;
+set intervalstyle = postgres_verbose;
+
 \pset format unaligned
 \pset tuples_only on
 \pset null 'NULL'

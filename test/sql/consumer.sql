@@ -3,6 +3,11 @@
 --
 -- To see it fail: test/mutations/run consumer-finishes-early.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+
 \pset format unaligned
 \pset tuples_only on
 create schema consumer;

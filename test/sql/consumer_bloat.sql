@@ -1,6 +1,10 @@
 -- Polls and checkpoints do not bloat the lease table: updates are HOT, and what
 -- they leave is pruned, without a vacuum. Without either the table would take 3 MB.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+set quote_all_identifiers = off;
+
 \pset format unaligned
 \pset tuples_only on
 set synchronous_commit = off;

@@ -3,6 +3,9 @@
 --
 -- To see it fail: test/mutations/run captured-relations-leak.
 
+-- settings that the output below depends on
+set quote_all_identifiers = off;
+
 \pset format unaligned
 \pset tuples_only on
 create schema dropping;

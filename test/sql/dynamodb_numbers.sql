@@ -3,6 +3,10 @@
 -- To see it fail: test/mutations/run dynamodb-numbers-as-they-are
 -- dynamodb-numbers-rendered-as-captured.
 
+-- settings that the output below depends on
+set standard_conforming_strings = on;
+set array_nulls = on;
+
 set client_min_messages = warning;
 create extension if not exists ddbstreams;
 reset client_min_messages;

@@ -2,6 +2,11 @@
 -- belongs. It runs first, and makes the helpers of the other tests (schema
 -- test), which print nothing that differs from run to run.
 
+-- settings that the output below depends on
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+set intervalstyle = postgres_verbose;
+
 create extension ddbstreams;
 
 \pset format unaligned

@@ -4,6 +4,9 @@
 -- To see it fail: test/mutations/run filter-any-element filter-first-way-only
 -- filter-name-twice filter-numbers-as-text.
 
+-- settings that the output below depends on
+set standard_conforming_strings = on;
+
 \pset format unaligned
 \pset tuples_only on
 create schema filter;

@@ -1,6 +1,10 @@
 -- Random and mutated arguments to every function: a result or a clean error,
 -- never an internal one, never a crash.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+set standard_conforming_strings = on;
+
 \pset format unaligned
 \pset tuples_only on
 create schema fuzz;

@@ -1,5 +1,9 @@
 -- Guards against losing capture, or a shard, unseen.
 
+-- settings that the output below depends on
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+
 \pset format unaligned
 \pset tuples_only on
 create schema guards;

@@ -3,6 +3,9 @@
 -- To see it fail: test/mutations/run identity-as-in-events
 -- identity-not-captured.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+
 set client_min_messages = warning;
 create extension if not exists ddbstreams;
 drop role if exists regress_identity;

@@ -2,6 +2,10 @@
 --
 -- To see it fail: test/mutations/run format-of-session.
 
+-- settings that the output below depends on
+set standard_conforming_strings = on;
+set array_nulls = on;
+
 \pset format unaligned
 \pset tuples_only on
 create schema images;

@@ -3,6 +3,12 @@
 -- To see it fail: test/mutations/run key-attributes-unnoticed
 -- key-hash-by-function-alone key-hash-of-32-bits-refused.
 
+-- settings that the output below depends on
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+set array_nulls = on;
+set datestyle = postgres, mdy;
+
 \pset format unaligned
 \pset tuples_only on
 \pset null 'NULL'

@@ -3,6 +3,10 @@
 --
 -- To see it fail: test/mutations/run children-of-ignored.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+set standard_conforming_strings = on;
+
 \pset format unaligned
 \pset tuples_only on
 create schema lineage;

@@ -4,6 +4,13 @@
 --
 -- To see it fail: test/mutations/run mappings-without-limit trigger-without-limit.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+set array_nulls = on;
+set intervalstyle = postgres_verbose;
+
 \pset format unaligned
 \pset tuples_only on
 set client_min_messages = warning;

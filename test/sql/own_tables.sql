@@ -4,6 +4,11 @@
 --
 -- To see it fail: test/mutations/run shard-columns-not-null 'own-tables-*'.
 
+-- settings that the output below depends on
+set row_security = on;
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+
 \pset format unaligned
 \pset tuples_only on
 create schema own_tables;
@@ -260,6 +265,7 @@ rollback;
 create role regress_own_maker superuser;
 create database regress_own_given;
 \c regress_own_given
+set quote_all_identifiers = off;
 set role regress_own_maker;
 set client_min_messages = error;
 create extension ddbstreams;
@@ -280,6 +286,7 @@ drop role regress_own_maker, regress_own_heir;
 create role regress_own_forger login;
 create database regress_own_forged owner regress_own_forger;
 \c regress_own_forged
+set quote_all_identifiers = off;
 set role regress_own_forger;
 create schema ddbstreams_shards;
 do $$

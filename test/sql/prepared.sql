@@ -1,5 +1,8 @@
 -- Prepared transactions: their records come at COMMIT PREPARED, in their place.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+
 \pset format unaligned
 \pset tuples_only on
 create schema prepared;

@@ -3,6 +3,12 @@
 -- To see it fail: test/mutations/run 'definition-*' 'redrive-*'
 -- failed-batches-without-select stats-for-everybody.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+set row_security = on;
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+
 \pset format unaligned
 \pset tuples_only on
 create role regress_priv_owner;

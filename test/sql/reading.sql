@@ -1,5 +1,12 @@
 -- Reading by iterators: positions, pages, the ends of shards, expiry, waiting.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+set datestyle = postgres, mdy;
+set intervalstyle = postgres_verbose;
+
 \pset format unaligned
 \pset tuples_only on
 create schema reading;

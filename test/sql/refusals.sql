@@ -4,6 +4,9 @@
 -- To see it fail: test/mutations/run null-is-silent refusal-unnamed
 -- statement-named-to-caller.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+
 \pset format unaligned
 \pset tuples_only on
 create schema refusals;

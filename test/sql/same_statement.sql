@@ -3,6 +3,10 @@
 --
 -- To see it fail: test/mutations/run statement-blind-to-itself.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+set intervalstyle = postgres_verbose;
+
 \pset format unaligned
 \pset tuples_only on
 create schema same_statement;

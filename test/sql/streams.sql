@@ -1,5 +1,11 @@
 -- Streams on tables: enabling, altering, disabling, listing, describing.
 
+-- settings that the output below depends on
+set quote_all_identifiers = off;
+set standard_conforming_strings = on;
+set array_nulls = on;
+set intervalstyle = postgres_verbose;
+
 \pset format unaligned
 \pset tuples_only on
 create schema streams;

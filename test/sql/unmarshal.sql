@@ -1,5 +1,9 @@
 -- unmarshal: typed JSON to plain JSON, and what it refuses.
 
+-- settings that the output below depends on
+set standard_conforming_strings = on;
+set array_nulls = on;
+
 \pset format unaligned
 \pset tuples_only on
 

@@ -3,6 +3,9 @@
 --
 -- To see it fail: test/mutations/run graph-not-quoted stats-for-everybody
 -- tree-prefix-not-cut.
+
+-- settings that the output below depends on
+set standard_conforming_strings = on;
 CREATE EXTENSION IF NOT EXISTS ddbstreams;
 SET client_min_messages = warning;
 
