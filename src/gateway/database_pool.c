@@ -258,11 +258,37 @@ database_answers(const char *conninfo)
 
 /* --- waiting for a server ---------------------------------------------- */
 
-/* Waits for a result of a query that was sent; NULL if the server is lost. */
-static PGresult *
-await_result(PGconn *pgconn)
+/*
+ * Takes the results that have come, and returns whether the transaction's end
+ * is among them.  An error that the commit raises comes behind the result, and
+ * counts.
+ */
+static bool
+take_results(DatabaseConnection *connection)
 {
-	long deadline = clock_ms() + STATEMENT_DEADLINE;
+	while (!PQisBusy(connection->pgconn))
+	{
+		PGresult *more = PQgetResult(connection->pgconn);
+
+		if (more == NULL)
+			return true;
+		if (connection->result == NULL || PQresultStatus(more) == PGRES_FATAL_ERROR)
+		{
+			PQclear(connection->result);
+			connection->result = more;
+		}
+		else
+			PQclear(more);
+	}
+	return false;
+}
+
+/* Waits for the transaction's end; false if the server is lost. */
+static bool
+await_end(DatabaseConnection *connection)
+{
+	PGconn *pgconn = connection->pgconn;
+	long	deadline = clock_ms() + STATEMENT_DEADLINE;
 
 	for (;;)
 	{
@@ -271,43 +297,31 @@ await_result(PGconn *pgconn)
 		long		  rest = deadline - clock_ms();
 
 		if (flush < 0)
-			return NULL;
-		if (flush == 0 && !PQisBusy(pgconn))
-			return PQgetResult(pgconn);
+			return false;
+		if (flush == 0 && take_results(connection))
+			return true;
 		if (flush > 0)
 			pollfd.events |= POLLOUT;
 		if (rest <= 0)
-			return NULL;
+			return false;
 		if (poll(&pollfd, 1, (int) rest) < 0 && errno != EINTR)
-			return NULL;
+			return false;
 		if ((pollfd.revents & ~POLLOUT) != 0 && !PQconsumeInput(pgconn))
-			return NULL;
+			return false;
 	}
 }
 
-/*
- * Waits for the result of a query, and for the end of its transaction.  An
- * error that the commit raises comes behind the result, and counts.
- */
+/* Waits for the result of a query that was sent; NULL if the server is lost. */
 static PGresult *
-await_only_result(PGconn *pgconn)
+await_only_result(DatabaseConnection *connection)
 {
-	PGresult *result = await_result(pgconn);
-	PGresult *more;
+	bool	  has_ended = await_end(connection);
+	PGresult *result = connection->result;
 
-	while (result != NULL && (more = await_result(pgconn)) != NULL)
-	{
-		if (PQresultStatus(more) == PGRES_FATAL_ERROR)
-		{
-			PQclear(result);
-			result = more;
-		}
-		else
-			PQclear(more);
-	}
+	connection->result = NULL;
 	/* Without the end of the transaction nobody knows whether it committed. */
-	if (result != NULL && PQresultStatus(result) != PGRES_FATAL_ERROR &&
-		PQtransactionStatus(pgconn) != PQTRANS_IDLE)
+	if (!has_ended || (result != NULL && PQresultStatus(result) != PGRES_FATAL_ERROR &&
+					   PQtransactionStatus(connection->pgconn) != PQTRANS_IDLE))
 	{
 		PQclear(result);
 		return NULL;
@@ -320,6 +334,7 @@ await_only_result(PGconn *pgconn)
 static void
 close_connection(DatabaseConnection *connection)
 {
+	PQclear(connection->result);
 	PQfinish(connection->pgconn);
 	free(connection);
 	pthread_mutex_lock(&mutex);
@@ -384,7 +399,7 @@ open_connection(DatabasePool *pool, char *error, size_t error_size)
 		if (PQsetnonblocking(connection->pgconn, 1) == 0 &&
 			PQsendQueryParams(connection->pgconn, session_settings, 2, NULL, values,
 							  NULL, NULL, 0))
-			result = await_only_result(connection->pgconn);
+			result = await_only_result(connection);
 		if (PQresultStatus(result) == PGRES_TUPLES_OK)
 		{
 			PQclear(result);
@@ -398,8 +413,9 @@ open_connection(DatabasePool *pool, char *error, size_t error_size)
 	return NULL;
 }
 
-DatabaseConnection *
-database_take(DatabasePool *pool, char *error, size_t error_size)
+/* Takes an idle connection that is still good; NULL if there is none. */
+static DatabaseConnection *
+take_idle(DatabasePool *pool)
 {
 	for (;;)
 	{
@@ -413,12 +429,18 @@ database_take(DatabasePool *pool, char *error, size_t error_size)
 			n_idle--;
 		}
 		pthread_mutex_unlock(&mutex);
-		if (connection == NULL)
-			return open_connection(pool, error, error_size);
-		if (is_alive(connection))
+		if (connection == NULL || is_alive(connection))
 			return connection;
 		close_connection(connection);
 	}
+}
+
+DatabaseConnection *
+database_take(DatabasePool *pool, char *error, size_t error_size)
+{
+	DatabaseConnection *connection = take_idle(pool);
+
+	return connection != NULL ? connection : open_connection(pool, error, error_size);
 }
 
 DatabaseConnection *
@@ -551,7 +573,7 @@ prepare(DatabaseConnection *connection, const Statement *statement,
 		return true;
 	if (PQsendPrepare(connection->pgconn, statement->name, statement->sql,
 					  statement->n_params, statement->types))
-		*result = await_only_result(connection->pgconn);
+		*result = await_only_result(connection);
 	if (PQresultStatus(*result) != PGRES_COMMAND_OK)
 		return false;
 	PQclear(*result);
@@ -560,33 +582,75 @@ prepare(DatabaseConnection *connection, const Statement *statement,
 	return true;
 }
 
-PGresult *
-database_query(DatabaseConnection *connection, const Statement *statement,
-			   const StatementParam *params)
+DatabaseConnection *
+database_take_idle(DatabasePool *pool, const Statement *statement)
+{
+	DatabaseConnection *connection = take_idle(pool);
+
+	if (connection == NULL || (connection->prepared & (1u << statement->number)))
+		return connection;
+	database_release(connection);
+	return NULL;
+}
+
+void
+database_send(DatabaseConnection *connection, const Statement *statement,
+			  const StatementParam *params)
 {
 	const char *values[STATEMENT_MAX_PARAMS];
 	int			lengths[STATEMENT_MAX_PARAMS];
 	int			formats[STATEMENT_MAX_PARAMS];
-	PGresult   *result = NULL;
 
-	if (!prepare(connection, statement, &result))
-	{
-		connection->is_lost = result == NULL;
-		return result;
-	}
 	for (int i = 0; i < statement->n_params; i++)
 	{
 		values[i] = params[i].bytes;
 		lengths[i] = (int) params[i].length;
 		formats[i] = params[i].is_binary;
 	}
-	if (PQsendQueryPrepared(connection->pgconn, statement->name,
-							statement->n_params, values, lengths, formats, 0))
-		result = await_only_result(connection->pgconn);
+	if (!PQsendQueryPrepared(connection->pgconn, statement->name,
+							 statement->n_params, values, lengths, formats, 0))
+		connection->is_lost = true;
+}
+
+bool
+database_poll(DatabaseConnection *connection)
+{
+	if (!PQconsumeInput(connection->pgconn) || PQflush(connection->pgconn) < 0)
+		connection->is_lost = true;
+	return connection->is_lost || take_results(connection);
+}
+
+bool
+database_has_rows(const DatabaseConnection *connection)
+{
+	return !connection->is_lost &&
+		   PQresultStatus(connection->result) == PGRES_TUPLES_OK;
+}
+
+PGresult *
+database_result(DatabaseConnection *connection)
+{
+	PGresult *result = connection->is_lost ? NULL : await_only_result(connection);
+
 	/* An answer may still come: nobody must take it for another's. */
 	if (result == NULL)
 		connection->is_lost = true;
 	else if (PQntuples(result) > 0 && PQgetlength(result, 0, 0) >= LARGE_RESULT)
 		connection->is_large = true;
 	return result;
+}
+
+PGresult *
+database_query(DatabaseConnection *connection, const Statement *statement,
+			   const StatementParam *params)
+{
+	PGresult *result;
+
+	if (!prepare(connection, statement, &result))
+	{
+		connection->is_lost = result == NULL;
+		return result;
+	}
+	database_send(connection, statement, params);
+	return database_result(connection);
 }

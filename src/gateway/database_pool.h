@@ -81,6 +81,7 @@ typedef struct DatabaseConnection
 {
 	PGconn					  *pgconn;
 	DatabasePool			  *pool;
+	PGresult				  *result;	 /* of the statement that runs, so far */
 	unsigned				   prepared; /* bits of Statement.number */
 	bool					   is_lost;	 /* it must not be used again */
 	bool					   is_large; /* it has received a large result */
@@ -125,6 +126,25 @@ extern void database_release(DatabaseConnection *connection);
 extern PGresult *database_query(DatabaseConnection	 *connection,
 								const Statement		 *statement,
 								const StatementParam *params);
+
+/*
+ * The same in pieces, for a caller that must not wait.  database_take_idle
+ * returns an open connection on which the statement is prepared, or NULL;
+ * database_send sends the statement.  Whenever there is something to read,
+ * database_poll reads it, and returns whether nothing more is to come.
+ * database_result, at any time, waits for the rest, and returns the result as
+ * database_query does; it waits for nothing if database_poll was true.
+ */
+extern DatabaseConnection *database_take_idle(DatabasePool	  *pool,
+											  const Statement *statement);
+extern void				   database_send(DatabaseConnection	  *connection,
+										 const Statement	  *statement,
+										 const StatementParam *params);
+extern bool				   database_poll(DatabaseConnection *connection);
+extern PGresult			  *database_result(DatabaseConnection *connection);
+
+/* Has a statement that database_poll has seen the end of returned rows? */
+extern bool database_has_rows(const DatabaseConnection *connection);
 
 /* Closes connections that were idle for long; to be called every second. */
 extern void database_pool_reap(void);

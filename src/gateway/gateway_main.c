@@ -22,7 +22,7 @@
  * Memory of this size or more goes back to the system when it is freed.  A
  * page of records is smaller: getting its memory from the system each time,
  * zeroed, would take a fifth of the time that it costs here.  What malloc
- * keeps is given back every second (http_server_tick).
+ * keeps, also in pieces between others, is given back every second.
  */
 #define LARGE_MEMORY (4 * 1024 * 1024)
 
@@ -80,6 +80,7 @@ serve(const sigset_t *signals)
 		request_queue_tick();
 		http_server_tick();
 		database_pool_reap();
+		malloc_trim(0);
 	}
 }
 

@@ -69,13 +69,15 @@ typedef struct Request
 	char			*owned[STATEMENT_MAX_PARAMS]; /* memory of params */
 
 	/* how far it is: perform.c and request_queue.c */
-	DatabasePool   *pool; /* NULL until the signature is checked */
-	bool			has_slot;
-	long			expires_at; /* ms; then nobody waits for a slot any more */
-	long			retry_until;
-	long			wake_at;
-	int				n_tries;
-	struct Request *next;
+	DatabasePool	   *pool; /* NULL until the signature is checked */
+	bool				has_slot;
+	DatabaseConnection *database;	/* its statement runs there */
+	long				sent_at;	/* ms; since then */
+	long				expires_at; /* ms; then nobody waits for a slot any more */
+	long				retry_until;
+	long				wake_at;
+	int					n_tries;
+	struct Request	   *next;
 
 	/* its answer: answer.c */
 	struct MHD_Response *response;

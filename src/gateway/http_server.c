@@ -2,21 +2,26 @@
  * http_server.c
  *	  HTTP: connections, limits, and the way of requests to the queue and back.
  *
- * libmicrohttpd has one thread for each address.  It reads a request, which is
- * then suspended and given to the queue; a worker makes the answer and resumes
- * the connection; the thread sends it.
+ * Each address has a thread, which is a loop around libmicrohttpd.  It reads a
+ * request, whose connection is then suspended, and sends its answer when the
+ * connection is resumed.
+ *
+ * Waking a thread takes longer than most requests.  So the loop itself sends a
+ * statement to the database, if a connection is ready, and takes its result:
+ * this needs no other thread.  What would have to be waited for goes to the
+ * queue and its workers.
  *
  * libmicrohttpd closes a connection on which nothing happens.  One on which
  * very little happens is found in the list of connections (http_server_tick).
  */
 #include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,6 +34,7 @@
 #include "gateway/gateway_options.h"
 #include "gateway/http_request.h"
 #include "gateway/http_server.h"
+#include "gateway/perform.h"
 #include "gateway/request_queue.h"
 #include "gateway/route.h"
 
@@ -51,6 +57,16 @@
 #define STOP_TIME	   60000
 #define STOP_SLOW_TIME 30000
 
+/* Milliseconds after which a statement is left to a worker to wait for */
+#define LONG_STATEMENT 1000
+
+/* Milliseconds that the loop of an address waits at most, also at the end */
+#define LOOP_TIME	   1000
+#define LOOP_STOP_TIME 20
+
+/* What one look at the descriptors of a loop tells of, at most */
+#define MAX_EVENTS 64
+
 typedef enum ClientState
 {
 	CLIENT_READING, /* or idle */
@@ -68,16 +84,24 @@ typedef struct Client
 	struct Client *previous;
 } Client;
 
-static struct MHD_Daemon *daemons[OPTIONS_MAX_LISTEN];
-static char				 *tls_cert;
-static char				 *tls_key;
-static atomic_bool		  is_started;
+/* The thread of an address */
+typedef struct Loop
+{
+	struct MHD_Daemon *daemon;
+	int				   epoll;	 /* for libmicrohttpd's, and database connections */
+	Request			  *requests; /* whose results it waits for */
+	pthread_t		   thread;
+} Loop;
+
+static Loop		   loops[OPTIONS_MAX_LISTEN];
+static char		  *tls_cert;
+static char		  *tls_key;
+static atomic_bool is_started;
 
 /* The mutex guards what follows, and what is in the list. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static Client		  *clients;
 static int			   n_requests; /* whose answer is not sent */
-static bool			   has_freed;  /* memory, since it was given back */
 static bool			   is_stopping;
 static bool			   has_ended; /* no request begins any more */
 
@@ -140,7 +164,6 @@ close_client(void **context)
 		clients = client->next;
 	if (client->next != NULL)
 		client->next->previous = client->previous;
-	has_freed = true;
 	pthread_mutex_unlock(&mutex);
 	free(client);
 	*context = NULL;
@@ -164,7 +187,6 @@ http_server_tick(void)
 {
 	long limit = SLOW_FACTOR * 1000L * gateway_options.timeout;
 	long too_old;
-	bool trim;
 
 	pthread_mutex_lock(&mutex);
 	if (is_stopping && limit > STOP_SLOW_TIME)
@@ -176,12 +198,7 @@ http_server_tick(void)
 		if (client->state != CLIENT_WORKING && client->since < too_old)
 			shutdown(client->socket, SHUT_RDWR);
 	}
-	trim = has_freed;
-	has_freed = false;
 	pthread_mutex_unlock(&mutex);
-	/* malloc keeps pieces between others, and some memory for large answers. */
-	if (trim)
-		malloc_trim(0);
 }
 
 /* --- requests ---------------------------------------------------------- */
@@ -246,7 +263,6 @@ end_request(void *arg, struct MHD_Connection *connection, void **context,
 	set_client_state(connection, CLIENT_READING);
 	pthread_mutex_lock(&mutex);
 	n_requests--;
-	has_freed = true;
 	pthread_mutex_unlock(&mutex);
 }
 
@@ -293,6 +309,82 @@ read_headers(Request *request, const char *method)
 }
 
 /*
+ * Sends the statement of a request whose signature is checked; what has to be
+ * waited for before that is left to a worker.
+ */
+static void
+start_statement(Loop *loop, Request *request)
+{
+	struct epoll_event event = {EPOLLIN, {.ptr = request}};
+
+	if (request_queue_take_slot(request) && perform_start(request) &&
+		epoll_ctl(loop->epoll, EPOLL_CTL_ADD, PQsocket(request->database->pgconn),
+				  &event) == 0)
+	{
+		request->sent_at = clock_ms();
+		request->next = loop->requests;
+		loop->requests = request;
+	}
+	else
+		request_queue_continue(request);
+}
+
+/* The loop does not look at a request's database connection any more. */
+static void
+leave_loop(Loop *loop, Request *request)
+{
+	Request **link = &loop->requests;
+
+	while (*link != request)
+		link = &(*link)->next;
+	*link = request->next;
+	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, PQsocket(request->database->pgconn), NULL);
+}
+
+/*
+ * Takes what the database has sent; returns whether the request has its answer.
+ * A large result is left to a worker if there are other requests: receiving it
+ * would keep them waiting.
+ */
+static bool
+take_result(Loop *loop, Request *request)
+{
+	bool has_ended = database_poll(request->database);
+	bool is_alone = loop->requests == request && request->next == NULL;
+
+	if (!has_ended && is_alone)
+		return false;
+	leave_loop(loop, request);
+	if (!has_ended || !database_has_rows(request->database))
+	{
+		request_queue_continue(request);
+		return false;
+	}
+	perform_finish(request);
+	request_queue_free_slot(request);
+	resume_request(request);
+	return true;
+}
+
+/* Leaves requests to workers whose statements take long. */
+static void
+leave_long_statements(Loop *loop)
+{
+	long	 limit = clock_ms() - LONG_STATEMENT;
+	Request *next;
+
+	for (Request *request = loop->requests; request != NULL; request = next)
+	{
+		next = request->next;
+		if (request->sent_at < limit)
+		{
+			leave_loop(loop, request);
+			request_queue_continue(request);
+		}
+	}
+}
+
+/*
  * libmicrohttpd calls this when the headers are there, for each piece of the
  * body, at the end of it, and when the connection is resumed.
  */
@@ -302,8 +394,8 @@ handle_request(void *arg, struct MHD_Connection *connection, const char *url,
 			   size_t *upload_data_size, void **context)
 {
 	Request *request = *context;
+	bool	 is_checked;
 
-	(void) arg;
 	(void) url;
 	(void) version;
 	if (request == NULL)
@@ -324,8 +416,14 @@ handle_request(void *arg, struct MHD_Connection *connection, const char *url,
 		return MHD_NO; /* resumed, and there was no memory for an answer */
 	request->is_complete = true;
 	set_client_state(connection, CLIENT_WORKING);
+	is_checked = perform_is_quick(request);
+	if (is_checked && perform_check(request) == PERFORM_ANSWERED)
+		return send_answer(request);
 	MHD_suspend_connection(connection);
-	request_queue_submit(request);
+	if (is_checked)
+		start_statement(arg, request);
+	else
+		request_queue_submit(request);
 	return MHD_YES;
 }
 
@@ -381,11 +479,78 @@ log_of_mhd(void *arg, const char *format, va_list args)
 		gateway_log("libmicrohttpd: %s", text);
 }
 
-static struct MHD_Daemon *
-listen_at(const ListenAddress *address)
+/* How long the loop may wait for something to happen, in milliseconds */
+static int
+loop_timeout(Loop *loop)
 {
-	unsigned			  flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-								  MHD_USE_ERROR_LOG;
+	unsigned MHD_LONG_LONG timeout;
+	int					   longest = LOOP_TIME;
+
+	pthread_mutex_lock(&mutex);
+	if (is_stopping)
+		longest = LOOP_STOP_TIME;
+	pthread_mutex_unlock(&mutex);
+	return MHD_get_timeout(loop->daemon, &timeout) == MHD_YES && timeout < (unsigned) longest ?
+			   (int) timeout :
+			   longest;
+}
+
+static void *
+loop_main(void *arg)
+{
+	Loop *loop = arg;
+	long  looked_at = 0;
+	bool  is_over = false;
+
+	while (!is_over)
+	{
+		struct epoll_event events[MAX_EVENTS];
+		int				   timeout = loop_timeout(loop);
+		int				   count = epoll_wait(loop->epoll, events, MAX_EVENTS, timeout);
+		bool			   run = count <= 0 || timeout == 0;
+		long			   now;
+
+		for (int i = 0; i < count; i++)
+		{
+			Request *request = events[i].data.ptr;
+
+			run |= request == NULL || take_result(loop, request);
+		}
+		now = clock_ms();
+		if (now - looked_at >= LOOP_TIME)
+		{
+			looked_at = now;
+			leave_long_statements(loop);
+			run = true;
+		}
+		if (run)
+			MHD_run(loop->daemon);
+		pthread_mutex_lock(&mutex);
+		is_over = has_ended;
+		pthread_mutex_unlock(&mutex);
+	}
+	return NULL;
+}
+
+/* Starts the thread of an address; false, with errno, if it cannot. */
+static bool
+start_loop(Loop *loop)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	struct epoll_event			event = {EPOLLIN, {.ptr = NULL}};
+
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (info == NULL || loop->epoll < 0 ||
+		epoll_ctl(loop->epoll, EPOLL_CTL_ADD, info->epoll_fd, &event) != 0)
+		return false;
+	errno = pthread_create(&loop->thread, NULL, loop_main, loop);
+	return errno == 0;
+}
+
+static struct MHD_Daemon *
+listen_at(const ListenAddress *address, Loop *loop)
+{
+	unsigned			  flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	struct MHD_OptionItem tls[] = {
 		{MHD_OPTION_HTTPS_MEM_CERT, 0, tls_cert},
 		{MHD_OPTION_HTTPS_MEM_KEY, 0, tls_key},
@@ -397,7 +562,7 @@ listen_at(const ListenAddress *address)
 		flags |= MHD_USE_TLS;
 	if (address->address.ss_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
-	return MHD_start_daemon(flags, 0, NULL, NULL, handle_request, NULL,
+	return MHD_start_daemon(flags, 0, NULL, NULL, handle_request, loop,
 							MHD_OPTION_EXTERNAL_LOGGER, log_of_mhd, NULL,
 							MHD_OPTION_SOCK_ADDR, &address->address,
 							MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
@@ -432,8 +597,8 @@ http_server_start(void)
 	request_queue_init(resume_request);
 	for (int i = 0; i < gateway_options.n_listen; i++)
 	{
-		daemons[i] = listen_at(&gateway_options.listen[i]);
-		if (daemons[i] == NULL)
+		loops[i].daemon = listen_at(&gateway_options.listen[i], &loops[i]);
+		if (loops[i].daemon == NULL || !start_loop(&loops[i]))
 		{
 			gateway_log("cannot listen on %s: %s", gateway_options.listen[i].text,
 						strerror(errno));
@@ -457,7 +622,7 @@ http_server_stop(void)
 	pthread_mutex_unlock(&mutex);
 	for (int i = 0; i < gateway_options.n_listen; i++)
 	{
-		MHD_socket listener = MHD_quiesce_daemon(daemons[i]);
+		MHD_socket listener = MHD_quiesce_daemon(loops[i].daemon);
 
 		if (listener != MHD_INVALID_SOCKET)
 			close(listener);
@@ -481,7 +646,11 @@ http_server_stop(void)
 		_exit(1);
 	}
 	for (int i = 0; i < gateway_options.n_listen; i++)
-		MHD_stop_daemon(daemons[i]);
+	{
+		pthread_join(loops[i].thread, NULL);
+		MHD_stop_daemon(loops[i].daemon);
+		close(loops[i].epoll);
+	}
 	free(tls_cert);
 	free(tls_key);
 }

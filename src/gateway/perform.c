@@ -34,6 +34,9 @@
 #define FIRST_PAUSE	  20
 #define LONGEST_PAUSE 160
 
+/* The hash of a larger body takes too long for the thread of an address. */
+#define QUICK_BODY (16 * 1024)
+
 typedef struct StateName
 {
 	const char *sqlstate;
@@ -331,11 +334,11 @@ handle_error(Request *request, DatabaseConnection *connection, PGresult *result)
 	return PERFORM_ANSWERED;
 }
 
+/* Makes the answer of a result. */
 static PerformStep
-run_statement(Request *request, DatabaseConnection *connection)
+use_result(Request *request, DatabaseConnection *connection, PGresult *result)
 {
-	PGresult   *result = database_query(connection, request->statement, request->params);
-	PerformStep step = PERFORM_ANSWERED;
+	PerformStep step;
 
 	if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1 &&
 		!PQgetisnull(result, 0, 0))
@@ -377,9 +380,40 @@ perform_run(Request *request)
 	else if (connection == NULL)
 		answer_error(request, "InternalServerError", NULL);
 	else
-		step = run_statement(request, connection);
+		step = use_result(request, connection,
+						  database_query(connection, request->statement, request->params));
 	if (connection != NULL)
 		database_release(connection);
+	return step;
+}
+
+bool
+perform_is_quick(const Request *request)
+{
+	/* Other requests may be for the console, or ask after the database. */
+	return request->body_length <= QUICK_BODY && strcmp(request->method, "POST") == 0 &&
+		   request_header(request, "X-Amz-Target") != NULL;
+}
+
+bool
+perform_start(Request *request)
+{
+	request->database = database_take_idle(request->pool, request->statement);
+	if (request->database == NULL)
+		return false;
+	database_send(request->database, request->statement, request->params);
+	return true;
+}
+
+PerformStep
+perform_finish(Request *request)
+{
+	DatabaseConnection *connection = request->database;
+	PerformStep			step;
+
+	request->database = NULL;
+	step = use_result(request, connection, database_result(connection));
+	database_release(connection);
 	return step;
 }
 

@@ -29,6 +29,17 @@ extern PerformStep perform_check(Request *request);
 /* Does it, by a connection of request->pool. */
 extern PerformStep perform_run(Request *request);
 
+/*
+ * The same in pieces, for a caller that must not wait.  perform_check does not
+ * wait for a server if perform_is_quick.  perform_start sends the statement by
+ * a connection that is ready, if there is one: request->database.  Then
+ * perform_finish waits for the result and makes the answer; if
+ * database_has_rows it waits for nothing.
+ */
+extern bool		   perform_is_quick(const Request *request);
+extern bool		   perform_start(Request *request);
+extern PerformStep perform_finish(Request *request);
+
 /* Connects for each role, and says what is wrong: --check. */
 extern bool perform_check_database(void);
 

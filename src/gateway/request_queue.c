@@ -36,6 +36,8 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t  wakeup; /* of idle workers */
 static Request		  *ready_head;
 static Request		  *ready_tail;
+static Request		  *started_head; /* ready, too: the database works on them */
+static Request		  *started_tail;
 static Request		  *sleeping; /* in the order of wake_at */
 static int			   n_workers;
 static int			   n_idle_workers;
@@ -114,7 +116,18 @@ need_worker(void)
 static void
 make_ready(Request *request)
 {
-	append_to(&ready_head, &ready_tail, request);
+	if (request->database != NULL)
+		append_to(&started_head, &started_tail, request);
+	else
+		append_to(&ready_head, &ready_tail, request);
+}
+
+/* Wakes a worker if there is something to do. */
+static void
+need_worker_if_ready(void)
+{
+	if (ready_head != NULL || started_head != NULL)
+		need_worker();
 }
 
 /* Gives a slot of its pool to a request, or lets it wait for one. */
@@ -189,8 +202,7 @@ request_queue_tick(void)
 	take_expired(&ready_head, now, &expired);
 	for (DatabasePool *pool = database_pool_first(); pool != NULL; pool = pool->next)
 		take_expired(&pool->waiting_head, now, &expired);
-	if (ready_head != NULL)
-		need_worker();
+	need_worker_if_ready();
 	pthread_mutex_unlock(&mutex);
 	while (expired != NULL)
 	{
@@ -208,7 +220,10 @@ work_on(Request *request)
 	PerformStep step;
 
 	pthread_mutex_unlock(&mutex);
-	step = request->has_slot ? perform_run(request) : perform_check(request);
+	if (request->database != NULL)
+		step = perform_finish(request);
+	else
+		step = request->has_slot ? perform_run(request) : perform_check(request);
 	pthread_mutex_lock(&mutex);
 	if (request->has_slot)
 		give_up_slot(request);
@@ -258,12 +273,11 @@ worker_main(void *arg)
 		Request *request;
 
 		wake_sleeping(clock_ms());
-		request = take_first_request(&ready_head);
+		request = take_first_request(started_head != NULL ? &started_head : &ready_head);
 		if (request != NULL)
 		{
 			/* Two that became ready together may have woken one worker. */
-			if (ready_head != NULL)
-				need_worker();
+			need_worker_if_ready();
 			work_on(request);
 		}
 		else
@@ -279,6 +293,38 @@ request_queue_submit(Request *request)
 	request->expires_at = clock_ms() + WAIT_TIME;
 	make_ready(request);
 	need_worker();
+	pthread_mutex_unlock(&mutex);
+}
+
+bool
+request_queue_take_slot(Request *request)
+{
+	pthread_mutex_lock(&mutex);
+	request->has_slot = request->pool->n_running < request->pool->limit;
+	request->pool->n_running += request->has_slot;
+	pthread_mutex_unlock(&mutex);
+	return request->has_slot;
+}
+
+void
+request_queue_free_slot(Request *request)
+{
+	pthread_mutex_lock(&mutex);
+	give_up_slot(request);
+	need_worker_if_ready();
+	pthread_mutex_unlock(&mutex);
+}
+
+void
+request_queue_continue(Request *request)
+{
+	pthread_mutex_lock(&mutex);
+	request->expires_at = clock_ms() + WAIT_TIME;
+	if (request->has_slot)
+		make_ready(request);
+	else
+		admit(request);
+	need_worker_if_ready();
 	pthread_mutex_unlock(&mutex);
 }
 

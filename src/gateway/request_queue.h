@@ -14,6 +14,17 @@
  */
 extern void request_queue_submit(Request *request);
 
+/*
+ * For a caller that works on a request itself as long as nothing has to be
+ * waited for.  request_queue_take_slot takes a slot of the request's pool, if
+ * one is free; request_queue_free_slot gives it back when the answer is made.
+ * request_queue_continue gives the request, whose signature is checked, to the
+ * worker threads after all, with or without a slot, and request->database.
+ */
+extern bool request_queue_take_slot(Request *request);
+extern void request_queue_free_slot(Request *request);
+extern void request_queue_continue(Request *request);
+
 /* Sets what is called with an answered request; before the first request. */
 extern void request_queue_init(void (*done)(Request *request));
 

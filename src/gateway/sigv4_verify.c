@@ -233,16 +233,23 @@ append_headers(TextBuffer *buffer, const Sigv4Request *request,
  * Looking an algorithm up takes OpenSSL longer than a short text takes it: it
  * is done once, and each thread keeps a context.
  */
-static pthread_once_t			  are_fetched = PTHREAD_ONCE_INIT;
-static EVP_MD					 *sha256;
-static EVP_MAC					 *hmac_algorithm;
-static _Thread_local EVP_MAC_CTX *hmac_context;
+static pthread_once_t are_fetched = PTHREAD_ONCE_INIT;
+static EVP_MD		 *sha256;
+static EVP_MAC		 *hmac_algorithm;
+static pthread_key_t  hmac_context;
+
+static void
+free_context(void *context)
+{
+	EVP_MAC_CTX_free(context);
+}
 
 static void
 fetch_algorithms(void)
 {
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	hmac_algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	if (pthread_key_create(&hmac_context, free_context) == 0)
+		hmac_algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
 }
 
 /* Computes a hash in hexadecimal digits; false if that fails. */
@@ -259,37 +266,42 @@ sha256_hex(const char *data, size_t length, char *hex)
 	return true;
 }
 
-/* Does this thread have its context?  It is made when it is first needed. */
-static bool
-has_hmac_context(void)
+/* Returns this thread's context, which is made when it is first needed. */
+static EVP_MAC_CTX *
+get_hmac_context(void)
 {
-	char	   digest[] = "SHA256";
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-						   OSSL_PARAM_construct_end()};
+	char		 digest[] = "SHA256";
+	OSSL_PARAM	 params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+							 OSSL_PARAM_construct_end()};
+	EVP_MAC_CTX *context;
 
-	if (hmac_context != NULL)
-		return true;
 	pthread_once(&are_fetched, fetch_algorithms);
-	if (hmac_algorithm != NULL)
-		hmac_context = EVP_MAC_CTX_new(hmac_algorithm);
-	if (hmac_context != NULL && EVP_MAC_CTX_set_params(hmac_context, params) != 1)
+	if (hmac_algorithm == NULL)
+		return NULL;
+	context = pthread_getspecific(hmac_context);
+	if (context != NULL)
+		return context;
+	context = EVP_MAC_CTX_new(hmac_algorithm);
+	if (context == NULL || EVP_MAC_CTX_set_params(context, params) != 1 ||
+		pthread_setspecific(hmac_context, context) != 0)
 	{
-		EVP_MAC_CTX_free(hmac_context);
-		hmac_context = NULL;
+		EVP_MAC_CTX_free(context);
+		return NULL;
 	}
-	return hmac_context != NULL;
+	return context;
 }
 
 static bool
 hmac(const unsigned char *key, size_t key_length, const char *data,
 	 unsigned char *digest)
 {
-	size_t length = DIGEST_SIZE;
+	EVP_MAC_CTX *context = get_hmac_context();
+	size_t		 length = DIGEST_SIZE;
 
-	return has_hmac_context() &&
-		   EVP_MAC_init(hmac_context, key, key_length, NULL) == 1 &&
-		   EVP_MAC_update(hmac_context, (const unsigned char *) data, strlen(data)) == 1 &&
-		   EVP_MAC_final(hmac_context, digest, &length, DIGEST_SIZE) == 1;
+	return context != NULL &&
+		   EVP_MAC_init(context, key, key_length, NULL) == 1 &&
+		   EVP_MAC_update(context, (const unsigned char *) data, strlen(data)) == 1 &&
+		   EVP_MAC_final(context, digest, &length, DIGEST_SIZE) == 1;
 }
 
 /* Computes the signature of a canonical request. */

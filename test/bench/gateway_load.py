@@ -247,9 +247,12 @@ class Crowd:
                 pass
 
     async def go(self):
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        """A task may overlook that it is cancelled, if what it waits for comes just then."""
+        here = self.tasks
+        while here:
+            for task in here:
+                task.cancel()
+            _, here = await asyncio.wait(here, timeout=1)
 
 
 # --- the database ------------------------------------------------------------
@@ -322,6 +325,10 @@ def compare(now, before, what, more=0):
         fault('%s: %d descriptors after %d' % (what, now[1], before[1]))
 
 
+def everybody_is_there():
+    return Crowd.present > 0.95 * sum(CONNECTIONS.values())
+
+
 async def load(gateway, arn, shards):
     writer = Writer()
     writer.start()
@@ -329,10 +336,10 @@ async def load(gateway, arn, shards):
     pollers = [Poller(gateway.port, arn, shard) for shard in shards]
     tasks = [asyncio.ensure_future(poller.run()) for poller in pollers]
     crowd = Crowd(gateway.port, arn)
-    await until(lambda: all(p.polls > 3 for p in pollers) and Crowd.present > 0.95 * sum(CONNECTIONS.values()),
-                'the load does not begin')
+    await until(lambda: all(p.polls > 3 for p in pollers) and everybody_is_there(), 'the load does not begin')
     # until each kind of connection has come to its end once
     await asyncio.sleep(min(3 * TIMEOUT, SECONDS / 4))
+    await until(everybody_is_there, 'the connections do not come back')
     warm = say_state(gateway, 'after warm-up, %d connections' % Crowd.present)
     await asyncio.sleep(SECONDS / 4)
     await in_thread(gateway.reload, 1, 'AKFIRST', 'AKSECOND')
@@ -346,7 +353,7 @@ async def load(gateway, arn, shards):
     polls = [p.polls for p in pollers]
     await asyncio.sleep(SECONDS / 4)
     await until(lambda: all(p.polls > n for p, n in zip(pollers, polls)), 'a client gets no answers any more')
-    await until(lambda: Crowd.present > 0.95 * sum(CONNECTIONS.values()), 'the connections do not come back')
+    await until(everybody_is_there, 'the connections do not come back')
     end = say_state(gateway, 'at the end, %d connections' % Crowd.present)
     # as many may come and go as are missing after warm-up
     compare(end, warm, 'at the end', sum(CONNECTIONS.values()) // 20 + DATABASE_CONNECTIONS)

@@ -26,7 +26,7 @@ use constant MAX_RESIDENT => 20 * 1024 * 1024;
 use constant READERS => 16;
 
 my $node = new_server('memory', "ddbstreams.max_readers_per_shard = 64\n");
-my $gateway = start_gateway($node, '--no-auth', '--connections', READERS, '--timeout', '5');
+my $gateway = start_gateway($node, '--no-auth', '--connections', READERS, '--timeout', '3600');
 
 sub resident
 {
@@ -87,7 +87,7 @@ my %page = (ShardIterator => $iterator, Limit => 1000);
 my $size = length(aws($gateway, 'GetRecords', \%page, no_sign => 1, raw => 1)->{body});
 
 cmp_ok($size, '>', 500_000, 'a page is large');
-my $descriptors = descriptors();
+my $descriptors;
 
 foreach my $round (1 .. 5)
 {
@@ -118,6 +118,12 @@ undef @slow;
 
 # --- connections and bodies -------------------------------------------------
 
+# A client that has gone may be noticed by libmicrohttpd at --timeout only.
+my $patient = $gateway;
+$gateway = start_gateway($node, '--no-auth', '--connections', READERS, '--timeout', '5');
+is(aws($gateway, 'GetRecords', \%page, no_sign => 1, raw => 1)->{status}, 200, 'a gateway with a short timeout');
+$descriptors = descriptors();
+
 foreach my $round (1 .. 3)
 {
 	my @idle = map { connect_to($gateway) } 1 .. 300;
@@ -134,7 +140,11 @@ $after = settles(\&resident, MAX_RESIDENT);
 cmp_ok($after, '<=', MAX_RESIDENT, 'memory after connections and bodies: ' . megabytes($after));
 cmp_ok(settles(\&descriptors, $descriptors), '<=', $descriptors, 'descriptors are as before');
 
+is(stop_gateway($gateway), 0, 'it ends');
+
 # --- metrics ----------------------------------------------------------------
+
+$gateway = $patient;
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE many (id int PRIMARY KEY);
