@@ -132,16 +132,17 @@ $answer = raw("POST / HTTP/1.1\r\n${host}X-Amz-Target: a.b\r\nX-Amz-Target: c.d\
 is($answer->{status}, 400, 'X-Amz-Target twice');
 like($answer->{body}, qr/__type/, 'X-Amz-Target twice: the error has the form of AWS');
 is($answer->{headers}{connection}, 'close', 'X-Amz-Target twice: the connection ends');
-is(raw("POST / HTTP/1.1\r\n${host}$_: 1\r\n$_: 1\r\n\r\n")->{status}, 400, "$_ twice")
+like(raw("POST / HTTP/1.1\r\n${host}$_: 1\r\n$_: 1\r\n\r\n")->{status}, qr/^(400|501)$/, "$_ twice")
   foreach ('authorization', 'Content-Type', 'Transfer-Encoding', 'X-Amz-Content-Sha256', 'X-Amz-Date', 'X-Amz-Security-Token');
 is(raw("GET / HTTP/1.1\r\n$host" . "X-A: b\r\n" x 199 . "\r\n")->{status}, 200, 'as many headers as may be');
 is(raw("GET / HTTP/1.1\r\n$host" . "X-A: b\r\n" x 200 . "\r\n")->{status}, 431, 'too many headers');
 is( raw("POST / HTTP/1.1\r\n${host}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")->{status},
 	400, 'Content-Length and Transfer-Encoding');
+# Newer versions of libmicrohttpd refuse these themselves, with 501.
 foreach my $coding ('identity', 'gzip', 'gzip, chunked', 'xchunked')
 {
-	is(raw("POST / HTTP/1.1\r\n${host}Transfer-Encoding: $coding\r\n\r\n0\r\n\r\n")->{status},
-		400, "Transfer-Encoding: $coding");
+	like(raw("POST / HTTP/1.1\r\n${host}Transfer-Encoding: $coding\r\n\r\n0\r\n\r\n")->{status},
+		qr/^(400|501)$/, "Transfer-Encoding: $coding");
 }
 is(raw("GET / HTTP/1.1\r\n$host$_: 0\r\n\r\n")->{status}, 400, "a name with a blank: $_" =~ s/\t/\\t/r)
   foreach ('Content-Length ', "Content-Length\t", 'X A');
