@@ -342,9 +342,9 @@ leave_loop(Loop *loop, Request *request)
 }
 
 /*
- * Takes what the database has sent; returns whether the request has its answer.
- * A large result is left to a worker if there are other requests: receiving it
- * would keep them waiting.
+ * Takes what the database has sent; returns whether the request has its
+ * answer.  A large result is left to a worker if there are other requests:
+ * receiving it would keep them waiting.
  */
 static bool
 take_result(Loop *loop, Request *request)
