@@ -7,6 +7,8 @@
 #   make prove              TAP tests; they start servers of their own
 #   make format             lay out src/ with clang-format 23 (PyPI has it)
 #   make reference          make docs/reference.md from the COMMENTs
+#   make coverage           tell which lines and functions the tests reach:
+#                           "make coverage SUITES='regress isolation'"
 #   make update-script      copy functions and COMMENTs to the update script
 #   make gateway            build ddbstreams-gateway; it needs the headers of
 #                           libpq, libmicrohttpd and OpenSSL.  "make install"
@@ -145,7 +147,7 @@ uninstall-gateway:
 	rm -f '$(DESTDIR)$(bindir)/$(GATEWAY)' '$(DESTDIR)$(mandir)/man1/$(GATEWAY).1' \
 		'$(DESTDIR)$(systemdunitdir)/$(GATEWAY).service'
 
-.PHONY: prove format reference update-script
+.PHONY: prove format reference coverage update-script
 prove: PROVE_TESTS = test/t/*.pl
 prove: PG_PROVE_FLAGS += -I $(srcdir)/test/t
 prove:
@@ -155,6 +157,9 @@ prove:
 
 format:
 	clang-format -i $(SOURCES) $(GATEWAY_SOURCES) $(wildcard $(HERE)/src/*/*.h)
+
+coverage:
+	PG_CONFIG=$(PG_CONFIG) $(HERE)/test/coverage $(SUITES)
 
 update-script:
 	$(HERE)/test/make-update
