@@ -368,6 +368,20 @@ worker_slots_terminate_all(Oid database, long timeout_ms)
 /* --- for a worker, of itself --------------------------------------------- */
 
 /*
+ * Wakes a database's dispatcher, which waits for the caller's lock before it
+ * looks.  The postmaster tells only the process that has asked for a worker,
+ * and that dispatcher may have ended while the worker ran.
+ */
+static void
+wake_dispatcher(Oid database)
+{
+	WorkerDatabase *entry = worker_databases_find(database, false);
+
+	if (entry != NULL)
+		worker_shared_wake(worker_shared_slot(entry->dispatcher.worker));
+}
+
+/*
  * Leaves the registry.  This is registered before the process enters the array
  * of backends, so it is called after the process has left it.
  */
@@ -380,6 +394,8 @@ leave_registry(int code, Datum arg)
 	worker_shared_lock();
 	if (slot->info.type == WORKER_LAUNCHER)
 		worker_shared->launcher = 0;
+	if (slot->info.type == WORKER_HANDLER)
+		wake_dispatcher(slot->info.database);
 	for (int i = 0; i < worker_shared->slot_count; i++)
 	{
 		WorkerSlot *other = &worker_shared->slots[i];
