@@ -23,9 +23,9 @@
  * written, crashes are not counted.
  *
  * Verdicts wait in shared memory, and in the file, because there may be
- * another crash first, until a step of the unit takes them.  One that is never
- * taken, because the position was written just before the crash, is
- * overwritten in the end.  The shared memory is guarded by a spinlock.
+ * another crash first, until a step of the unit has counted them, durably.  One
+ * that is never found, because the position was written just before the crash,
+ * is overwritten in the end.  The shared memory is guarded by a spinlock.
  */
 #include "postgres.h"
 
@@ -318,29 +318,44 @@ call_verdict_note_time_out(void)
 	my_call_timed_out = true;
 }
 
+/* Is this the verdict on a call in this database? */
+static bool
+is_verdict_on(const CallRecord *record, const DeliveryUnit *unit, int64 call_no)
+{
+	return record->state == CALL_JUDGED && record->database == MyDatabaseId &&
+		   record->call_no == call_no &&
+		   memcmp(&record->unit, unit, sizeof(DeliveryUnit)) == 0;
+}
+
 CallVerdict
-call_verdict_take(const DeliveryUnit *unit, int64 call_no)
+call_verdict_find(const DeliveryUnit *unit, int64 call_no)
 {
 	CallVerdict verdict = CALL_EXCUSED;
-	int			index = -1;
-	int32		state = CALL_NONE;
 
 	SpinLockAcquire(&verdicts->mutex);
-	for (int i = 0; i < MAX_VERDICTS && index < 0; i++)
+	for (int i = 0; i < MAX_VERDICTS; i++)
 	{
-		CallRecord *record = &verdicts->records[i];
-
-		if (record->state == CALL_JUDGED && record->database == MyDatabaseId &&
-			record->call_no == call_no &&
-			memcmp(&record->unit, unit, sizeof(DeliveryUnit)) == 0)
-		{
-			index = i;
-			verdict = record->verdict;
-			record->state = CALL_NONE;
-		}
+		if (is_verdict_on(&verdicts->records[i], unit, call_no))
+			verdict = verdicts->records[i].verdict;
 	}
 	SpinLockRelease(&verdicts->mutex);
-	if (index >= 0)
-		write_at(offset_of_verdict(index), &state, sizeof(state));
 	return verdict;
+}
+
+void
+call_verdict_forget(const DeliveryUnit *unit, int64 call_no)
+{
+	for (int i = 0; i < MAX_VERDICTS; i++)
+	{
+		int32 state = CALL_NONE;
+		bool  found;
+
+		SpinLockAcquire(&verdicts->mutex);
+		found = is_verdict_on(&verdicts->records[i], unit, call_no);
+		if (found)
+			verdicts->records[i].state = CALL_NONE;
+		SpinLockRelease(&verdicts->mutex);
+		if (found)
+			write_at(offset_of_verdict(i), &state, sizeof(state));
+	}
 }

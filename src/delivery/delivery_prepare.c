@@ -589,10 +589,13 @@ delivery_prepare(DeliveryStep *step)
 		return;
 	if (step->position->in_call)
 	{
-		if (!step->has_verdict)
-			step->verdict = call_verdict_take(step->unit, step->position->call_no);
-		step->has_verdict = true;
-		verdict = step->verdict;
+		verdict = call_verdict_find(step->unit, step->position->call_no);
+		if (verdict != CALL_EXCUSED)
+		{
+			/* A crash must not lose what was counted, and the verdict. */
+			step->judged_call = step->position->call_no;
+			ForceSyncCommit();
+		}
 		step->is_serial = verdict == CALL_EXCUSED;
 		step->position->in_call = false;
 		step->position_changed = true;

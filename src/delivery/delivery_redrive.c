@@ -77,6 +77,7 @@ typedef struct RedriveStep
 	MappingInfo	 *mapping;
 	StreamInfo	 *stream;
 	RedriveBatch *batch;
+	bool		  is_judged; /* a verdict on its last call is to be forgotten */
 } RedriveStep;
 
 /*
@@ -316,8 +317,11 @@ prepare_redrive(RedriveStep *redrive, const DeliveryUnit *unit, DeliveryOutcome 
 	outcome->result = DELIVERY_AGAIN;
 	if (redrive->batch->in_call)
 	{
-		CallVerdict verdict = call_verdict_take(unit, number_of_batch(redrive->batch));
+		CallVerdict verdict = call_verdict_find(unit, number_of_batch(redrive->batch));
 
+		redrive->is_judged = verdict != CALL_EXCUSED;
+		if (redrive->is_judged)
+			ForceSyncCommit();
 		if (verdict != CALL_EXCUSED && verdict != CALL_TERMINATED)
 		{
 			(void) end_batch(redrive->batch,
@@ -325,6 +329,8 @@ prepare_redrive(RedriveStep *redrive, const DeliveryUnit *unit, DeliveryOutcome 
 			return false;
 		}
 	}
+	else
+		call_verdict_forget(unit, number_of_batch(redrive->batch));
 	mark_call(redrive->batch);
 	return true;
 }
@@ -348,6 +354,8 @@ delivery_redrive_step(const DeliveryUnit *unit)
 	MemoryContextSwitchTo(context);
 	calls = prepare_redrive(&redrive, unit, &outcome);
 	own_transaction_commit();
+	if (redrive.is_judged)
+		call_verdict_forget(unit, number_of_batch(redrive.batch));
 	if (!calls)
 		return outcome;
 

@@ -122,12 +122,15 @@ try_to_prepare(DeliveryStep *step)
 	memset(&step->batch, 0, sizeof(DeliveryBatch));
 	memset(&step->outcome, 0, sizeof(DeliveryOutcome));
 	step->position_changed = false;
+	step->judged_call = 0;
 	PG_TRY();
 	{
 		own_transaction_begin();
 		MemoryContextSwitchTo(step->context);
 		delivery_prepare(step);
 		own_transaction_commit();
+		if (step->judged_call != 0)
+			call_verdict_forget(step->unit, step->judged_call);
 	}
 	PG_CATCH();
 	{

@@ -52,8 +52,7 @@ typedef struct DeliveryStep
 	bool				  position_changed; /* and has not been saved since */
 	DeliveryBatch		  batch;
 	int64				  careful_to; /* as in BatchRequest */
-	bool				  has_verdict;
-	CallVerdict			  verdict;		/* of the last call, if has_verdict */
+	int64				  judged_call;	/* whose verdict is to be forgotten; or 0 */
 	bool				  is_serial;	/* the call has no parallel workers */
 	bool				  has_begun;	/* an error now is the handler's */
 	bool				  has_reported; /* ... and was not raised by it */
