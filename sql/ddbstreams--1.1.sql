@@ -230,7 +230,8 @@ ALTER TABLE ddbstreams_shards.mapping REPLICA IDENTITY FULL;
 -- checkpoint			the lane's records behind this number are to be delivered
 -- drain_to				where all lanes stop, to be divided anew
 -- finished				the shard is closed and has been delivered to its end
--- call_no				rises with each call of the handler
+-- call_no				rises each time that the lane's worker writes the row; while
+--						a call runs it tells the call from others
 -- in_call, called_at	the call has begun, and has not ended
 -- attempts				calls of the present batch, the present one included
 -- crashes				how often one has ended its process

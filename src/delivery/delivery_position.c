@@ -5,7 +5,7 @@
  * A row is written by the handler worker that runs its unit.  There should be
  * one such worker at most.  Whatever happens, a step that has lost its row
  * commits nothing: a row is written only if its call_no is still the one that
- * was read, and each call raises call_no.
+ * was read, and each write raises call_no.
  *
  * The dispatcher makes the rows, divides a shard anew, and removes what is no
  * longer needed, while no worker runs the units (delivery_lanes.c).
@@ -193,6 +193,7 @@ delivery_position_save(DeliveryPosition *position)
 	TableRow row;
 	uint64	 count;
 
+	position->call_no = position->stored_call_no + 1;
 	row_from_position(&row, position);
 	if (position->state_changed)
 		count = owner_sql_execute("UPDATE " POSITION_TABLE " AS s SET $(set)" OWN_ROW,

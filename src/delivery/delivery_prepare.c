@@ -141,7 +141,6 @@ begin_call(DeliveryStep *step, StepKind kind)
 	step->kind = kind;
 	position->in_call = true;
 	position->called_at = GetCurrentTimestamp();
-	position->call_no++;
 	if (kind != STEP_GIVE_UP)
 		position->attempts++;
 	delivery_step_save(step);

@@ -3,7 +3,8 @@
 # windows, filters, lanes, lineage, the horizon.
 #
 # To see it fail: test/mutations/run attempts-kept-after-part
-# bisect-without-half delivery-children-first failure-always-unhandled
+# adopted-unit-left-idle bisect-without-half call-no-kept-at-end
+# delivery-children-first failure-always-unhandled
 # failure-counts-from-zero lanes-divided-at-once position-saved-before-call
 # position-saved-whatever-is-there records-given-up-not-counted
 # unknown-identifier-is-success.
@@ -574,12 +575,16 @@ sql(q{TRUNCATE moved_seen});
 $holder->query_safe('SELECT pg_advisory_lock(18)');
 sql(q{INSERT INTO moved VALUES (2)});
 comes_to(stats($uuid, 'state, attempts, worker_pid IS NOT NULL'), 'delivering|1|t', 'a call is running');
+my $call_no = qq{SELECT call_no FROM ddbstreams_shards.mapping_shard
+	WHERE mapping_no = (SELECT mapping_no FROM ddbstreams_shards.mapping WHERE uuid = '$uuid')};
+my $called = sql($call_no);
 my $dispatcher = sql(q{SELECT pid FROM ddbstreams.workers WHERE worker_type = 'dispatcher'});
 kill('STOP', $dispatcher);
 $holder->query_safe('SELECT pg_advisory_unlock(18)');
 comes_to(q{SELECT count(*) FROM moved_seen}, '1', 'it has ended');
 comes_to(qq{SELECT state FROM pg_stat_activity WHERE pid IN (SELECT pid FROM ddbstreams.workers
 	WHERE worker_type = 'handler') AND state <> 'idle'}, '', '... and its worker has nothing to do');
+is(sql($call_no) - $called, 1, '... having raised call_no once more, at the end of the call');
 sql(q{INSERT INTO moved VALUES (3)});
 kill('TERM', $dispatcher);
 kill('CONT', $dispatcher);
