@@ -117,6 +117,7 @@ missing_packages()
 	/usr/bin/python3 -c 'import psycopg2' 2>/dev/null || say python3-psycopg2
 	/usr/bin/python3 -c 'import psycopg' 2>/dev/null || say python3-psycopg
 	command -v node >/dev/null || say nodejs
+	command -v spin >/dev/null || say spin
 }
 
 # Install what is missing, as root or through sudo.
