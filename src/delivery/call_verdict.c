@@ -23,9 +23,10 @@
  * written, crashes are not counted.
  *
  * Verdicts wait in shared memory, and in the file, because there may be
- * another crash first, until a step of the unit has counted them, durably.  One
- * that is never found, because the position was written just before the crash,
- * is overwritten in the end.  The shared memory is guarded by a spinlock.
+ * another crash first, until a step of the unit has counted them, durably.
+ * One that is never found, because the position was written just before the
+ * crash, is overwritten in the end.  The shared memory is guarded by a
+ * spinlock.
  */
 #include "postgres.h"
 

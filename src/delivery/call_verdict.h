@@ -45,10 +45,9 @@ extern void call_verdict_end(void);
 extern void call_verdict_note_time_out(void);
 
 /*
- * Returns why the process of a call in this database has ended during it.  That
- * is known until call_verdict_forget, which is called when what follows from it
- * has been committed and is on disk: otherwise a crash in between would lose
- * both.
+ * Returns why the process of a call in this database has ended during it.
+ * That is known until call_verdict_forget, which is called when what follows
+ * from it is committed and on disk: a crash in between would lose both.
  */
 extern CallVerdict call_verdict_find(const DeliveryUnit *unit, int64 call_no);
 extern void call_verdict_forget(const DeliveryUnit *unit, int64 call_no);

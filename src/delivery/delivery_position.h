@@ -69,10 +69,10 @@ extern DeliveryPosition *delivery_position_load(const DeliveryUnit *unit);
 extern List *delivery_position_list(int64 mapping_no);
 
 /*
- * Writes a position that was read, with a new call_no.  Returns false if its row is not the one
- * that was read any more, or if another transaction has locked it, because it
- * is about to delete it; then the caller's transaction must not commit.  Never
- * waits.
+ * Writes a position that was read, with a new call_no.  Returns false if its
+ * row is not the one that was read any more, or if another transaction has
+ * locked it, because it is about to delete it; then the caller's transaction
+ * must not commit.  Never waits.
  */
 extern bool delivery_position_save(DeliveryPosition *position);
 
