@@ -27,7 +27,8 @@ CONNECTIONS = {'idle': 1000, 'half a request': 500, 'slow headers': 300, 'slow b
                'answer not read': 50}
 PATIENCE = 300        # seconds that something may take on a slow machine
 TIMEOUT = 10          # of the gateway
-MORE_MEMORY = 8       # MB that the end may have over warm-up
+MEMORY = 20           # MB that may be resident without connections
+CONNECTION_MEMORY = 24 / 1024  # MB of each; what it has not yet used is not resident
 DATABASE_CONNECTIONS = 16
 
 KEYS = {'AKFIRST': 'first-secret', 'AKSECOND': 'second-secret'}
@@ -318,11 +319,11 @@ def say_state(gateway, when):
     return state
 
 
-def compare(now, before, what, more=0):
-    if now[0] > before[0] + MORE_MEMORY and not SANITIZE:
-        fault('%s: %.1f MB after %.1f MB' % (what, now[0], before[0]))
-    if now[1] > before[1] + more:
-        fault('%s: %d descriptors after %d' % (what, now[1], before[1]))
+def compare(now, connections, descriptors, what):
+    if now[0] > MEMORY + connections * CONNECTION_MEMORY and not SANITIZE:
+        fault('%s: %.1f MB for %d connections' % (what, now[0], connections))
+    if now[1] > descriptors:
+        fault('%s: %d descriptors instead of %d' % (what, now[1], descriptors))
 
 
 def everybody_is_there():
@@ -356,7 +357,8 @@ async def load(gateway, arn, shards):
     await until(everybody_is_there, 'the connections do not come back')
     end = say_state(gateway, 'at the end, %d connections' % Crowd.present)
     # as many may come and go as are missing after warm-up
-    compare(end, warm, 'at the end', sum(CONNECTIONS.values()) // 20 + DATABASE_CONNECTIONS)
+    compare(end, sum(CONNECTIONS.values()), warm[1] + sum(CONNECTIONS.values()) // 20 + DATABASE_CONNECTIONS,
+            'at the end')
 
     writer.is_stopping = True
     await in_thread(writer.join)
@@ -367,13 +369,11 @@ async def load(gateway, arn, shards):
     limit = time.monotonic() + PATIENCE
     while time.monotonic() < limit:
         gone = gateway.memory(), gateway.descriptors()
-        if (SANITIZE or gone[0] <= 20) and gone[1] <= before[1] + SHARDS + DATABASE_CONNECTIONS:
+        if (SANITIZE or gone[0] <= MEMORY) and gone[1] <= before[1] + SHARDS + DATABASE_CONNECTIONS:
             break
         await asyncio.sleep(0.5)
     gone = say_state(gateway, 'when only the clients are left')
-    if gone[0] > 20 and not SANITIZE:
-        fault('%.1f MB are resident in the end' % gone[0])
-    compare(gone, (gone[0], before[1]), 'when only the clients are left', SHARDS + DATABASE_CONNECTIONS)
+    compare(gone, 0, before[1] + SHARDS + DATABASE_CONNECTIONS, 'when only the clients are left')
 
     # under load
     gateway.process.terminate()
