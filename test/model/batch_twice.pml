@@ -2,8 +2,8 @@
  * batch_twice.pml
  *	  Two handler workers run one unit, by mistake.
  *
- * batch.pml with two workers, whose handlers do not end their processes: what
- * these would cost is promised for one worker alone.
+ * batch.pml with two workers, without crashes and errors: what these cost is
+ * promised for one worker alone.  The workers stop after MAX_CALLS writes.
  *
  * Promise exactly_once: "of two workers that run one unit by mistake only one
  * can commit" (src/delivery/README).
