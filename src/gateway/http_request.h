@@ -77,6 +77,7 @@ typedef struct Request
 	long				retry_until;
 	long				wake_at;
 	int					n_tries;
+	int					loop_event; /* wakes the thread that sends the answer */
 	struct Request	   *next;
 
 	/* its answer: answer.c */

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -89,6 +90,7 @@ typedef struct Loop
 {
 	struct MHD_Daemon *daemon;
 	int				   epoll;	 /* for libmicrohttpd's, and database connections */
+	int				   event;	 /* an eventfd, by which workers wake it; it stays open */
 	Request			  *requests; /* whose results it waits for */
 	pthread_t		   thread;
 } Loop;
@@ -266,11 +268,18 @@ end_request(void *arg, struct MHD_Connection *connection, void **context,
 	pthread_mutex_unlock(&mutex);
 }
 
-/* A worker has made an answer. */
+/*
+ * Has the answer of a request sent, which a worker has made.  libmicrohttpd
+ * does not wake a loop that is not its own.
+ */
 static void
 resume_request(Request *request)
 {
+	int event = request->loop_event;
+
+	/* From then on the request may be freed. */
 	MHD_resume_connection(request->connection);
+	eventfd_write(event, 1);
 }
 
 static enum MHD_Result
@@ -362,7 +371,7 @@ take_result(Loop *loop, Request *request)
 	}
 	perform_finish(request);
 	request_queue_free_slot(request);
-	resume_request(request);
+	MHD_resume_connection(request->connection);
 	return true;
 }
 
@@ -393,6 +402,7 @@ handle_request(void *arg, struct MHD_Connection *connection, const char *url,
 			   const char *method, const char *version, const char *upload_data,
 			   size_t *upload_data_size, void **context)
 {
+	Loop	*loop = arg;
 	Request *request = *context;
 	bool	 is_checked;
 
@@ -419,9 +429,10 @@ handle_request(void *arg, struct MHD_Connection *connection, const char *url,
 	is_checked = perform_is_quick(request);
 	if (is_checked && perform_check(request) == PERFORM_ANSWERED)
 		return send_answer(request);
+	request->loop_event = loop->event;
 	MHD_suspend_connection(connection);
 	if (is_checked)
-		start_statement(arg, request);
+		start_statement(loop, request);
 	else
 		request_queue_submit(request);
 	return MHD_YES;
@@ -538,10 +549,13 @@ start_loop(Loop *loop)
 {
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	struct epoll_event			event = {EPOLLIN, {.ptr = NULL}};
+	struct epoll_event			wakeup = {EPOLLIN | EPOLLET, {.ptr = NULL}};
 
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (info == NULL || loop->epoll < 0 ||
-		epoll_ctl(loop->epoll, EPOLL_CTL_ADD, info->epoll_fd, &event) != 0)
+	loop->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (info == NULL || loop->epoll < 0 || loop->event < 0 ||
+		epoll_ctl(loop->epoll, EPOLL_CTL_ADD, info->epoll_fd, &event) != 0 ||
+		epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->event, &wakeup) != 0)
 		return false;
 	errno = pthread_create(&loop->thread, NULL, loop_main, loop);
 	return errno == 0;

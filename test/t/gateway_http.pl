@@ -2,7 +2,8 @@
 # signatures, metrics, TLS, and requests that wait for a connection.
 #
 # To see it fail: test/mutations/run gateway-any-host gateway-label-unescaped
-# gateway-more-connections gateway-slow-stay.
+# gateway-more-connections gateway-slow-stay
+# gateway-worker-wakes-nobody.
 
 use strict;
 use warnings;
@@ -13,6 +14,7 @@ use lib $FindBin::RealBin;
 use GatewayTest;
 use IO::Socket::INET;
 use IPC::Run;
+use List::Util qw(min);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use StreamTest;
@@ -111,6 +113,16 @@ sub raw
 	send_to($socket, $bytes);
 	return receive($socket, %params);
 }
+
+# A worker's answer is sent when it is there, and not when the thread of the
+# connection looks next, every second. One in ten that is quick will do.
+my @seconds = map
+{
+	my $begun = time;
+	call($gateway, 'GET', '/healthz', no_sign => 1);
+	time - $begun;
+} 1 .. 10;
+cmp_ok(min(@seconds), '<', 0.7, "a worker's answer is sent at once");
 
 my $socket = connect_to($gateway);
 foreach (1 .. 3)
