@@ -135,9 +135,12 @@ class DeliveryRun(oracle.Run):
         oracle.rows(session, "select ddbstreams.update_event_source_mapping(uuid, parallelization_factor => %s) "
                     "from ddbstreams.list_event_source_mappings(function_name => 'lanes_handler')",
                     random.randint(1, 6))
-        for enabled in False, True:
-            oracle.rows(session, "select ddbstreams.update_event_source_mapping(uuid, enabled => %s) "
-                        "from ddbstreams.list_event_source_mappings(function_name => 'plain_handler')", enabled)
+        self.switch(session, False)
+        self.switch(session, True)
+
+    def switch(self, session, enabled):
+        oracle.rows(session, "select ddbstreams.update_event_source_mapping(uuid, enabled => %s) "
+                    "from ddbstreams.list_event_source_mappings(function_name => 'plain_handler')", enabled)
 
     def terminate(self, session):
         oracle.rows(session, "select pg_terminate_backend(pid) from ddbstreams.workers "
@@ -159,6 +162,8 @@ class DeliveryRun(oracle.Run):
 
     def wait_for_delivery(self, session):
         begun = time.monotonic()
+        # the last kill may have come between off and on
+        self.switch(session, True)
         while time.monotonic() < begun + DEADLINE:
             left = oracle.value(session, "select count(*) from ddbstreams.mapping_stats "
                                 "where state not in ('ready', 'finished') or lag_records > 0")
