@@ -6,6 +6,9 @@
 --
 -- To see it fail: test/mutations/run given-up-batch-untold.
 
+-- settings that the output below depends on
+set default_transaction_isolation = 'read committed';
+
 \pset format unaligned
 \pset tuples_only on
 create schema delivery;
