@@ -220,7 +220,7 @@ select (new_image).a.street, (new_image).aa[3].number, (new_image).m > 'sad' as 
 -- the same in a session of other settings
 set datestyle = 'SQL, DMY'; set intervalstyle = iso_8601; set timezone = 'Asia/Tokyo'; set bytea_output = escape; set extra_float_digits = -15;
 select new_image::text = rich::text as same_text from ddbstreams.changes(null::rich) join rich on rich.id = (new_image).id;
-reset datestyle; reset intervalstyle; reset timezone; reset bytea_output; reset extra_float_digits;
+set datestyle = postgres, mdy; set intervalstyle = postgres_verbose; reset timezone; set bytea_output = hex; reset extra_float_digits;
 -- labels and attributes of today
 alter type mood rename value 'ok' to 'fine';
 alter type address rename attribute number to no;
