@@ -3,6 +3,8 @@
 -- test), which print nothing that differs from run to run.
 
 -- settings that the output below depends on
+set ddbstreams.buffer_memory = '64MB';
+set ddbstreams.default_shard_count = 4;
 set quote_all_identifiers = off;
 set standard_conforming_strings = on;
 set intervalstyle = postgres_verbose;

@@ -1,5 +1,8 @@
 -- Partitioned tables: one stream on the root, whatever partition a row is in.
 
+-- settings that the output below depends on
+set ddbstreams.default_shard_count = 4;
+
 \pset format unaligned
 \pset tuples_only on
 create schema partitions;

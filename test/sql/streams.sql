@@ -1,6 +1,7 @@
 -- Streams on tables: enabling, altering, disabling, listing, describing.
 
 -- settings that the output below depends on
+set ddbstreams.default_shard_count = 4;
 set quote_all_identifiers = off;
 set standard_conforming_strings = on;
 set array_nulls = on;
