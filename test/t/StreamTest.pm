@@ -14,7 +14,7 @@ use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(patience new_server create_helpers session send_query
   finish_query kill_server);
-our @EXPORT_OK = qw(sql comes_to crc32);
+our @EXPORT_OK = qw(sql comes_to crc32 create_maintained);
 
 # The server that was made last: sql and comes_to ask it.
 my $server;
@@ -222,6 +222,29 @@ sub crc32
 		$crc = $crc & 1 ? ($crc >> 1) ^ $polynomial : $crc >> 1 foreach 1 .. 8;
 	}
 	return $crc ^ 0xFFFFFFFF;
+}
+
+# Makes a database whose maintenance is busy as long as there is a row in its
+# table busy: the predicate of the index is evaluated when it plans a task.
+sub create_maintained
+{
+	my ($database) = @_;
+
+	sql("CREATE DATABASE $database");
+	sql(q{
+		CREATE EXTENSION ddbstreams;
+		CREATE FUNCTION own_sql(statement text) RETURNS void
+			LANGUAGE c STRICT AS 'ddbstreams', 'ddbstreams_run_own_sql';
+		CREATE TABLE busy ();
+		CREATE FUNCTION busy() RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+			IF EXISTS (SELECT FROM public.busy) AND (SELECT backend_type FROM pg_stat_activity
+				WHERE pid = pg_backend_pid()) = 'ddbstreams maintenance' THEN
+				PERFORM pg_sleep(600);
+			END IF;
+			RETURN true;
+		END $$;
+		SELECT own_sql('CREATE INDEX ON ddbstreams_shards.mapping (last_modified) WHERE public.busy()')}, $database);
+	return;
 }
 
 1;

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
-use StreamTest qw(:DEFAULT sql comes_to);
+use StreamTest qw(:DEFAULT sql comes_to create_maintained);
 
 my $node = new_server('claims', q{
 max_worker_processes = 8
@@ -27,29 +27,6 @@ sub maintenance
 	my ($database, $columns) = @_;
 	return qq{SELECT $columns FROM ddbstreams.workers
 		WHERE worker_type = 'maintenance' AND database = '$database'};
-}
-
-# Makes a database whose maintenance is busy as long as there is a row in its
-# table busy: the predicate of the index is evaluated when it plans a task.
-sub create_maintained
-{
-	my ($database) = @_;
-
-	sql("CREATE DATABASE $database");
-	sql(q{
-		CREATE EXTENSION ddbstreams;
-		CREATE FUNCTION own_sql(statement text) RETURNS void
-			LANGUAGE c STRICT AS 'ddbstreams', 'ddbstreams_run_own_sql';
-		CREATE TABLE busy ();
-		CREATE FUNCTION busy() RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
-			IF EXISTS (SELECT FROM public.busy) AND (SELECT backend_type FROM pg_stat_activity
-				WHERE pid = pg_backend_pid()) = 'ddbstreams maintenance' THEN
-				PERFORM pg_sleep(600);
-			END IF;
-			RETURN true;
-		END $$;
-		SELECT own_sql('CREATE INDEX ON ddbstreams_shards.mapping (last_modified) WHERE public.busy()')}, $database);
-	return;
 }
 
 sub is_busy

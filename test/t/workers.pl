@@ -3,7 +3,7 @@
 #
 # A maintenance worker is made busy by a partial index on one of the tables that
 # its tasks read, whose predicate it evaluates when it plans: the function sleeps
-# if a maintenance worker calls it and the database's switch is on.
+# if a maintenance worker calls it and the database's table busy has a row.
 #
 # To see it fail: test/mutations/run database-unnoticed extension-unnoticed
 # long-runs-block-others prepared-extension-unnoticed triggers-not-mended
@@ -16,7 +16,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
-use StreamTest qw(:DEFAULT sql);
+use StreamTest qw(:DEFAULT sql create_maintained);
 
 my $node = new_server('workers', q{
 ddbstreams.maintenance_interval = 200ms
@@ -70,28 +70,6 @@ sub has_process
 	return sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid");
 }
 
-# Makes a database with the extension whose maintenance can be made busy.
-sub create_database
-{
-	my ($name) = @_;
-
-	sql("CREATE DATABASE $name");
-	sql(q{
-		CREATE EXTENSION ddbstreams;
-		CREATE FUNCTION own_sql(statement text) RETURNS void
-			LANGUAGE c STRICT AS 'ddbstreams', 'ddbstreams_run_own_sql';
-		CREATE TABLE switch ();
-		CREATE FUNCTION busy() RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
-			IF EXISTS (SELECT FROM public.switch) AND (SELECT backend_type FROM pg_stat_activity
-				WHERE pid = pg_backend_pid()) = 'ddbstreams maintenance' THEN
-				PERFORM pg_sleep(600);
-			END IF;
-			RETURN true;
-		END $$;
-		SELECT own_sql('CREATE INDEX ON ddbstreams_shards.mapping (last_modified) WHERE public.busy()')}, $name);
-	return;
-}
-
 sub busy
 {
 	my ($database) = @_;
@@ -104,7 +82,7 @@ sub make_busy
 {
 	my ($database) = @_;
 
-	sql('INSERT INTO switch DEFAULT VALUES', $database);
+	sql('INSERT INTO busy DEFAULT VALUES', $database);
 	$node->poll_query_until('postgres', busy($database)) or die "$database is not busy";
 	return sql(maintenance($database, 'pid'));
 }
@@ -113,7 +91,7 @@ sub make_idle
 {
 	my ($database) = @_;
 
-	sql('DELETE FROM switch', $database);
+	sql('DELETE FROM busy', $database);
 	sql(maintenance($database, 'pg_cancel_backend(pid)'));
 	return;
 }
@@ -146,8 +124,8 @@ sub in_nobodys_way
 
 # --- where the extension is, comes and goes ---------------------------------
 
-create_database('one');
-create_database('two');
+create_maintained('one');
+create_maintained('two');
 sql('CREATE EXTENSION ddbstreams; CREATE DATABASE plain');
 comes(q{SELECT count(*), count(pid) FROM ddbstreams.workers WHERE worker_type = 'launcher' AND state = 'running'},
 	'1|1', 'the launcher is there');
@@ -231,7 +209,7 @@ runs('postgres', '... goes on');
 is(sql(maintenance('one', 'pid')), $busy, '... and knows who is at work');
 has_none('plain', '... and who has nothing');
 
-sql('DELETE FROM switch', 'one');
+sql('DELETE FROM busy', 'one');
 sql("SELECT pg_terminate_backend($busy, 10000)");
 is(sql(maintenance('one', q{pid IS NULL, state, last_error})),
 	't|waiting after a failure|terminating background worker "ddbstreams maintenance" due to administrator command',
@@ -256,7 +234,7 @@ in_nobodys_way('three', 'DROP DATABASE three WITH (FORCE)', 'DROP DATABASE WITH 
 in_nobodys_way('two', 'DROP EXTENSION ddbstreams', 'DROP EXTENSION', 'two');
 has_none('two', '... and all is forgotten');
 
-create_database('one');
+create_maintained('one');
 $busy = make_busy('one');
 sql('CREATE ROLE nobody LOGIN; CREATE ROLE maker LOGIN CREATEDB');
 foreach my $command ('nobody:DROP DATABASE one', 'nobody:ALTER DATABASE one RENAME TO uno',
@@ -278,7 +256,7 @@ sql('ALTER DATABASE one OWNER TO maker');
 }
 
 # Held off to the end of the transaction, or of the savepoint
-create_database('one');
+create_maintained('one');
 make_busy('one');
 my $session = session($node, 'one');
 $session->query_safe('BEGIN; DROP EXTENSION ddbstreams');
@@ -423,7 +401,7 @@ comes(q{SELECT count(*) FROM ddbstreams.workers WHERE worker_type = 'launcher' O
 	worker_type = 'maintenance' AND last_run IS NOT NULL AND database = 'postgres'}, '2', '... until it is promoted', $standby);
 $standby->stop;
 
-create_database('three');
+create_maintained('three');
 make_busy('three');
 my $start = time();
 $node->stop('fast');
@@ -460,7 +438,7 @@ my $before = sql(q{SELECT clock_timestamp()});
 comes("SELECT clock_timestamp() > timestamptz '$before' + interval '2.5 s'", 't', '... for long');
 is(() = slurp_file($node->logfile) =~ /ddbstreams could not start a worker: no free worker slot/g, 1,
 	'... and it is logged once');
-sql('DELETE FROM switch', 'three');
+sql('DELETE FROM busy', 'three');
 sql("SELECT pg_terminate_backend($busy)");
 runs('postgres', '... until one is free');
 runs('three', '... for all');
@@ -483,7 +461,7 @@ for (my $end = time() + patience(); sql($sleeping) eq '0' && time() < $end;)
 }
 is(sql($sleeping), '1', 'a parallel query has the only slot');
 $before = sql('SELECT clock_timestamp()');
-sql('VACUUM FULL switch', 'three'); # wants a run at once
+sql('VACUUM FULL busy', 'three'); # wants a run at once
 comes(maintenance('three', 'state'), 'waiting for a worker slot', '... so there is none for maintenance');
 sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
 	WHERE backend_type = 'client backend' AND query ~ '^SELECT pg_sleep'});
