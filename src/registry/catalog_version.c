@@ -106,9 +106,10 @@ find_unknown_version(void)
 	messenger = messenger_oid();
 	is_known = OidIsValid(messenger);
 	version = read_version();
-	if (version == NULL || strcmp(version, DDBSTREAMS_VERSION) != 0)
-		is_known = false;
-	return version == NULL || strcmp(version, DDBSTREAMS_VERSION) == 0 ? NULL : version;
+	if (version != NULL && strcmp(version, DDBSTREAMS_VERSION) == 0)
+		return NULL;
+	is_known = false;
+	return version;
 }
 
 /* Is a script of the extension running? */
