@@ -85,7 +85,7 @@ _PG_init(void)
 				 errhint("Add this line to postgresql.conf and restart the server: shared_preload_libraries = 'ddbstreams'")));
 
 	settings_define();
-	mapping_changed_hook = stream_definition_refresh;
+	mapping_changed_hook = stream_definition_note_mappings;
 	xact_callbacks_init();
 	ddl_hooks_init();
 

@@ -7,6 +7,8 @@
  *	1. stream_guard.c looks once more at the captured tables that DDL of this
  *	   transaction has touched, and may refuse the commit; stream_notice.c
  *	   says what is left to be said of it;
+ *	   stream_definition.c writes changed mappings into the triggers of their
+ *	   streams, but not before a PREPARE TRANSACTION;
  *	2. append.c appends the captured changes to the shards;
  *	3. stream_guard.c disables the streams of tables that are dropped, or taken
  *	   over by another extension, behind the append of what the transaction had
@@ -29,6 +31,7 @@
 #include "module/xact_callbacks.h"
 #include "registry/own_tables.h"
 #include "shard/shard_wake.h"
+#include "stream/stream_definition.h"
 #include "stream/stream_guard.h"
 #include "stream/stream_notice.h"
 
@@ -40,6 +43,8 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
 			stream_guard_check();
+			if (event == XACT_EVENT_PRE_COMMIT)
+				stream_definition_at_commit();
 			stream_notice_send();
 			append_at_commit();
 			if (stream_guard_has_ending())
@@ -54,6 +59,7 @@ xact_callback(XactEvent event, void *arg)
 			else
 				worker_guard_forget();
 			stream_guard_forget();
+			stream_definition_forget();
 			stream_notice_forget();
 			append_end_transaction();
 			own_tables_end_transaction();

@@ -92,7 +92,7 @@ extern void stream_catalog_replace(StreamInfo *stream);
 /* Deletes the rows of a stream that has no shards, under the stream's lock. */
 extern void stream_catalog_delete(const StreamInfo *stream);
 
-/* Returns the owner of a relation, which exists. */
+/* Returns the owner of a relation, or InvalidOid if it does not exist. */
 extern Oid stream_catalog_table_owner(Oid relid);
 
 #endif /* DDBSTREAMS_STREAM_CATALOG_H */

@@ -18,6 +18,13 @@
  * table without a stream, comes from a dump, and stream_restore.c enables the
  * stream that they define.
  *
+ * A role that may only read a table may change mappings of its stream.  What
+ * alters, disables or drops the trigger waits for a transaction that has
+ * written to the trigger's row, with a lock on the table for which writers
+ * wait.  So a change of a mapping is noted, and the row is written before the
+ * commit; before a PREPARE TRANSACTION it is not, and maintenance does so when
+ * the transaction has been committed.
+ *
  * The clones that partitions have of the row trigger may have arguments, too;
  * those mean nothing.
  */
@@ -38,12 +45,15 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/fixed_settings.h"
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_definition.h"
+#include "registry/catalog_table.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "registry/view_type.h"
@@ -57,6 +67,12 @@
 #define MAX_ARGUMENTS_LENGTH (64 * 1024)
 
 #define MAPPING_ARGUMENT "mapping="
+
+/*
+ * The streams of whose mappings this transaction has changed one: int64 *, in
+ * TopTransactionContext
+ */
+static List *noted_streams = NIL;
 
 bytea *
 stream_definition_arguments(Relation pg_trigger, HeapTuple tuple)
@@ -235,18 +251,16 @@ replace_arguments(Relation pg_trigger, HeapTuple tuple, bytea *arguments,
 	CommandCounterIncrement();
 }
 
-/* Returns the number of mappings that were left out. */
-static int
+static void
 store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 {
 	Relation  pg_trigger;
 	HeapTuple tuple;
-	int		  left_out = 0;
 
 	CommandCounterIncrement();
 	if (stream_definition_is_current(stream,
 									 mapping_catalog_list_of_stream(stream->stream_id)))
-		return 0;
+		return;
 	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
 	tuple = stream_triggers_lock(pg_trigger, stream->table_oid,
 								 DDBSTREAMS_ROW_TRIGGER, policy);
@@ -257,6 +271,7 @@ store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 	if (HeapTupleIsValid(tuple) && stream != NULL)
 	{
 		int	   count;
+		int	   left_out;
 		List  *mappings = mapping_catalog_list_of_stream(stream->stream_id);
 		bytea *arguments = definition_arguments(stream, mappings, &count, &left_out);
 
@@ -266,30 +281,53 @@ store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 			replace_arguments(pg_trigger, tuple, arguments, count);
 	}
 	table_close(pg_trigger, RowExclusiveLock);
-	return left_out;
 }
 
 void
 stream_definition_store(const StreamInfo *stream)
 {
-	(void) store_definition(stream, LockWaitBlock);
+	store_definition(stream, LockWaitBlock);
 }
 
 void
 stream_definition_try_store(const StreamInfo *stream)
 {
-	(void) store_definition(stream, LockWaitSkip);
+	store_definition(stream, LockWaitSkip);
 }
 
-void
-stream_definition_refresh(int64 stream_id)
+/* Returns a stream if it has a definition, or NULL. */
+static StreamInfo *
+defined_stream(int64 stream_id)
 {
 	StreamInfo *stream = stream_catalog_by_id(stream_id, NULL);
 
-	int left_out = 0;
+	return stream != NULL && StreamIsEnabled(stream) && !stream->table_dropped ?
+			   stream :
+			   NULL;
+}
 
-	if (stream != NULL && StreamIsEnabled(stream) && !stream->table_dropped)
-		left_out = store_definition(stream, LockWaitBlock);
+static bool
+is_noted(int64 stream_id)
+{
+	ListCell *lc;
+
+	foreach (lc, noted_streams)
+	{
+		if (*(int64 *) lfirst(lc) == stream_id)
+			return true;
+	}
+	return false;
+}
+
+/* Warns of mappings that the definition has no room for. */
+static void
+warn_of_left_out(const StreamInfo *stream)
+{
+	int	  count;
+	int	  left_out;
+	List *mappings = mapping_catalog_list_of_stream(stream->stream_id);
+
+	pfree(definition_arguments(stream, mappings, &count, &left_out));
 	if (left_out > 0)
 		ereport(WARNING,
 				(errmsg_plural("%d event source mapping of table \"%s\" is left out of dumps",
@@ -298,6 +336,51 @@ stream_definition_refresh(int64 stream_id)
 				 errdetail("The definitions of a stream and its mappings have room for %d kB in the arguments of the table's trigger.",
 						   MAX_ARGUMENTS_LENGTH / 1024),
 				 errhint("Shorten filters, or delete mappings that are not needed.")));
+}
+
+void
+stream_definition_note_mappings(int64 stream_id)
+{
+	StreamInfo *stream = defined_stream(stream_id);
+
+	if (stream == NULL)
+		return;
+	if (!is_noted(stream_id))
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+		int64		 *noted = palloc(sizeof(int64));
+
+		*noted = stream_id;
+		noted_streams = lappend(noted_streams, noted);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	warn_of_left_out(stream);
+}
+
+/* Storing what a subtransaction had noted that was aborted changes nothing. */
+void
+stream_definition_at_commit(void)
+{
+	ListCell *lc;
+
+	if (noted_streams == NIL ||
+		!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach (lc, noted_streams)
+	{
+		StreamInfo *stream = defined_stream(*(int64 *) lfirst(lc));
+
+		if (stream != NULL)
+			store_definition(stream, LockWaitBlock);
+	}
+	PopActiveSnapshot();
+}
+
+void
+stream_definition_forget(void)
+{
+	noted_streams = NIL; /* the memory goes with TopTransactionContext */
 }
 
 bool

@@ -27,8 +27,18 @@ extern void stream_definition_store(const StreamInfo *stream);
  */
 extern void stream_definition_try_store(const StreamInfo *stream);
 
-/* Does the same after a change of the stream's mappings, if it is enabled. */
-extern void stream_definition_refresh(int64 stream_id);
+/*
+ * Notes that a mapping of a stream has changed, and warns of mappings that the
+ * definition has no room for.
+ */
+extern void stream_definition_note_mappings(int64 stream_id);
+
+/*
+ * Stores the definitions of the streams that were noted, before a commit, and
+ * forgets them at the end of the transaction.
+ */
+extern void stream_definition_at_commit(void);
+extern void stream_definition_forget(void);
 
 /*
  * Does the row trigger say what stream_definition_store would write?  Also
