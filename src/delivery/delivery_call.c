@@ -53,6 +53,7 @@
 static TimeoutId			 handler_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t timed_out = false;
 static volatile sig_atomic_t cancels = 0;
+static bool					 is_finishing = false;
 
 /* Runs in a signal handler. */
 static void
@@ -99,8 +100,17 @@ static void
 finish_function(void)
 {
 	CommandCounterIncrement();
+	is_finishing = true;
 	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
+	is_finishing = false;
 	PortalHashTableDeleteAll();
+}
+
+bool
+delivery_call_has_done(Node *command)
+{
+	return is_finishing && IsA(command, ConstraintsSetStmt) &&
+		   ((ConstraintsSetStmt *) command)->deferred;
 }
 
 Jsonb *
@@ -139,6 +149,7 @@ delivery_call(Oid function, Jsonb *argument)
 void
 delivery_call_end(void)
 {
+	is_finishing = false;
 	delivery_process_restore();
 	disable_timeout(handler_timeout, false);
 	if (timed_out)

@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
+#include "nodes/nodes.h"
 #include "utils/jsonb.h"
 
 #include "mapping/mapping_function.h"
@@ -28,6 +29,13 @@ extern Oid delivery_call_find(const char *name, MappingFunctionUse use);
  * delivery_call_end must be called.
  */
 extern Jsonb *delivery_call(Oid function, Jsonb *argument);
+
+/*
+ * Is this SET CONSTRAINTS … DEFERRED, in a trigger that was deferred and is
+ * fired at the end of a call?  Then the command must not be run: what it
+ * defers would be left for the commit.  Called before each utility command.
+ */
+extern bool delivery_call_has_done(Node *command);
 
 /*
  * Ends the time limit of a call, also of one that has failed, and puts back

@@ -21,6 +21,7 @@
 #include "tcop/utility.h"
 
 #include "base/compat.h"
+#include "delivery/delivery_call.h"
 #include "module/ddl_hooks.h"
 #include "module/extension_drop.h"
 #include "module/own_table_guard.h"
@@ -143,7 +144,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	if (alters)
 		stream_guard_before_alter((AlterTableStmt *) pstmt->utilityStmt);
 
-	if (stream_restore_has_done(pstmt->utilityStmt))
+	if (stream_restore_has_done(pstmt->utilityStmt) ||
+		delivery_call_has_done(pstmt->utilityStmt))
 	{
 		if (completion)
 			SetQueryCompletion(completion, CreateCommandTag(pstmt->utilityStmt), 0);

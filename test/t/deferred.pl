@@ -1,7 +1,7 @@
 # What a handler leaves for the commit is a part of its call: deferred triggers
 # and cursors WITH HOLD. It does not run without a limit of time.
 #
-# To see it fail: test/mutations/run deferred-triggers-without-limit.
+# To see it fail: test/mutations/run deferred-triggers-without-limit deferred-again-without-limit.
 
 use strict;
 use warnings;
@@ -25,6 +25,9 @@ BEGIN
 		PERFORM sleep_for_ever();
 	ELSIF new.what = 'fail' THEN
 		RAISE 'too late';
+	ELSIF new.what = 'defer again' THEN
+		SET CONSTRAINTS ALL DEFERRED;
+		INSERT INTO deferred VALUES ('sleep');
 	END IF;
 	INSERT INTO done VALUES (new.what);
 	RETURN NULL;
@@ -74,6 +77,11 @@ sql(q{SELECT ddbstreams.update_event_source_mapping(uuid, on_failure => 'on_fail
 comes_to(stats('batches_failed, last_error'), '3|on_failure: too late',
 	'an error of a trigger that on_failure has deferred is one of on_failure');
 is(sql('SELECT count(*) FROM deferred'), '1', '... and nothing of it is left');
+
+sql(q{SELECT ddbstreams.update_event_source_mapping(uuid, on_failure => '-') FROM ddbstreams.list_event_source_mappings();
+	INSERT INTO t (what) VALUES ('defer again')});
+comes_to(stats('batches_failed, last_error'), '4|the handler was cancelled after ddbstreams.handler_timeout, 500 ms',
+	'what a deferred trigger defers again is cancelled at the time limit');
 
 $node->stop;
 done_testing();
