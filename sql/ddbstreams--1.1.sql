@@ -1368,6 +1368,7 @@ Errors:
 42710: there is a consumer of that name.
 42704: there is no such stream.
 42501: the caller may not read the stream.
+ZS003: the stream has 200 consumers of one role, or 1000 in all.
 25006: the transaction or the server is read-only.
 
 From the application and lease table of the Kinesis Client Library.';

@@ -47,7 +47,7 @@ insert into sqlstate (code, condition, aws_name, meaning) values
 	('42501', 'insufficient_privilege', 'AccessDeniedException', 'A right is missing.'),
 	('ZS001', 'none', 'ExpiredIteratorException', 'The shard iterator is older than ddbstreams.iterator_lifetime.'),
 	('ZS002', 'none', 'TrimmedDataAccessException', 'The record is older than the stream''s retention.'),
-	('ZS003', 'none', 'LimitExceededException', 'Too many readers read the shard, or the stream has too many open shards or event source mappings.'),
+	('ZS003', 'none', 'LimitExceededException', 'Too many readers read the shard, or the stream has too many open shards, event source mappings or consumers.'),
 	('25001', 'active_sql_transaction', null, 'The function needs READ COMMITTED.'),
 	('25006', 'read_only_sql_transaction', null, 'The transaction is read-only, or the server is a standby.'),
 	('55000', 'object_not_in_prerequisite_state', null, 'The library is not preloaded, or something that is needed is missing.'),

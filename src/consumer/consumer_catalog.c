@@ -196,6 +196,17 @@ consumer_catalog_list(void)
 						  consumer_from_row);
 }
 
+List *
+consumer_catalog_list_of_stream(int64 stream_id)
+{
+	TableRow row;
+
+	row_init(&row, &consumer_table);
+	row_set_int64(&row, Anum_consumer_stream_id, stream_id);
+	return owner_sql_list(SELECT_CONSUMERS " WHERE stream_id = $stream_id", &row,
+						  consumer_from_row);
+}
+
 bool
 consumer_catalog_insert(const ConsumerInfo *consumer, const char *starting_position,
 						const Interval *lease_duration)

@@ -24,6 +24,9 @@ extern ConsumerInfo *consumer_catalog_by_name(const char *consumer_name);
 /* Returns all consumers of the database (ConsumerInfo *), sorted by name. */
 extern List *consumer_catalog_list(void);
 
+/* Returns those of a stream, in no order. */
+extern List *consumer_catalog_list_of_stream(int64 stream_id);
+
 /*
  * Inserts a consumer; returns false if there is one of that name.  It waits
  * for a transaction that has inserted or dropped one of that name.

@@ -40,6 +40,10 @@ PG_FUNCTION_INFO_V1(ddbstreams_leases);
 #define MIN_LEASE USECS_PER_SEC
 #define MAX_LEASE USECS_PER_DAY
 
+/* Maintenance looks at every consumer in each of its runs. */
+#define MAX_CONSUMERS_OF_STREAM 1000
+#define MAX_CONSUMERS_OF_ROLE	200
+
 /* Returns a name as a palloc'd string; an error if its length is wrong. */
 static char *
 check_name(const text *argument, const char *what)
@@ -108,6 +112,33 @@ is_latest(const char *starting_position)
 }
 
 /*
+ * Raises an error if the stream has more consumers than it may have, this new
+ * one included.  Transactions that create consumers at the same time do not
+ * see each other's.
+ */
+static void
+check_room(const ConsumerInfo *consumer)
+{
+	List	 *consumers = consumer_catalog_list_of_stream(consumer->stream_id);
+	int		  of_role = 0;
+	ListCell *lc;
+
+	foreach (lc, consumers)
+	{
+		if (((ConsumerInfo *) lfirst(lc))->role_id == consumer->role_id)
+			of_role++;
+	}
+	if (of_role > MAX_CONSUMERS_OF_ROLE ||
+		list_length(consumers) > MAX_CONSUMERS_OF_STREAM)
+		ereport(ERROR,
+				(errcode(ERRCODE_LIMIT_EXCEEDED),
+				 errmsg("The stream has reached the limit on consumers."),
+				 errdetail("A stream can have %d consumers of one role, and %d in all.",
+						   MAX_CONSUMERS_OF_ROLE, MAX_CONSUMERS_OF_STREAM),
+				 errhint("Drop consumers that are not needed, or share the shards of one among several workers.")));
+}
+
+/*
  * create_consumer(consumer_name text, stream_arn text, starting_position text,
  *				   lease_duration interval) returns void
  *
@@ -153,6 +184,7 @@ ddbstreams_create_consumer(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("consumer \"%s\" already exists", consumer.consumer_name)));
+	check_room(&consumer);
 	foreach (lc, shard_catalog_list(stream->stream_id, snapshot))
 		create_lease(&consumer, stream, lfirst(lc), at_latest, snapshot);
 	PG_RETURN_VOID();

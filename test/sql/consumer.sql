@@ -356,6 +356,11 @@ set role regress_consumer_other;
 select test.fails(format('select ddbstreams.create_consumer(%L, %L)', 'mine', :'arn'));
 set role regress_consumer_owner;
 select ddbstreams.create_consumer('mine', :'arn', lease_duration => '1 hour');
+-- Maintenance looks at every consumer, so that a reader does not make any number of them.
+select count(ddbstreams.create_consumer('mine ' || i, :'arn')) from generate_series(2, 200) as i;
+select test.fails(format('select ddbstreams.create_consumer(%L, %L)', 'mine 201', :'arn'));
+select test.fails(format('select ddbstreams.create_consumer(%L, %L)', 'mine 2', :'arn'));
+select count(ddbstreams.drop_consumer('mine ' || i)) from generate_series(2, 200) as i;
 reset role;
 create function consumer.calls() returns table (call text) language sql as $$
     values ('select count(*) > 0 from ddbstreams.poll(''mine'', ''w'')'), ('select ddbstreams.checkpoint(''mine'', ''w'', ''x'', repeat(''0'', 21))'),

@@ -263,6 +263,7 @@ insert into tried (function, state, call) values
     ('get_records', 'ZS003', 'isolation readers'),
     ('split_shard', 'ZS003', 'regress streams'),
     ('create_event_source_mapping', 'ZS003', 'regress mapping'),
+    ('create_consumer', 'ZS003', 'regress consumer'),
     ('delete_event_source_mapping', '55006', 'tap mapping');
 \set VERBOSITY sqlstate
 select ddbstreams.split_shard(:'arn', :'shard') is not null as split;
