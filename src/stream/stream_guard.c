@@ -106,7 +106,7 @@ note_altered(Oid relid)
 	add_guard_note(relid, TABLE_ALTERED, InvalidOid);
 }
 
-/* A relation is about to be dropped: notes it if a stream ends with it. */
+/* A relation is about to be dropped: notes it if it has or had a stream. */
 static void
 note_dropped(Oid relid)
 {
@@ -121,7 +121,7 @@ note_dropped(Oid relid)
 		 form->relkind == RELKIND_PARTITIONED_TABLE) &&
 		form->relpersistence != RELPERSISTENCE_TEMP && OidIsValid(catalog) &&
 		form->relnamespace != get_rel_namespace(catalog) &&
-		stream_catalog_enabled(relid, NULL) != NULL)
+		stream_catalog_list(relid, NULL) != NIL)
 		add_guard_note(relid, TABLE_DROPPED, form->relowner);
 	ReleaseSysCache(tuple);
 }
@@ -619,21 +619,31 @@ stream_guard_has_ending(void)
 	return notes != NIL && OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
 }
 
-/* Disables the stream of a table that is gone. */
+/*
+ * Disables the stream of a table that is gone.  All its streams, also those
+ * that were disabled before, can be read by its last owner from now on.
+ */
 static void
 close_dropped(Oid relid, Oid owner)
 {
-	StreamInfo *stream = stream_catalog_enabled(relid, NULL);
+	ListCell *lc;
 
-	if (stream != NULL)
-		stream = stream_catalog_lock(stream->stream_id);
-	if (stream == NULL)
-		return;
-	shard_tables_close_all(stream->stream_id);
-	stream->disabled_at = clock_now();
-	stream->table_dropped = true;
-	stream->owner = owner;
-	stream_catalog_replace(stream);
+	foreach (lc, stream_catalog_list(relid, NULL))
+	{
+		StreamInfo *stream =
+			stream_catalog_lock(((StreamInfo *) lfirst(lc))->stream_id);
+
+		if (stream == NULL)
+			continue;
+		if (StreamIsEnabled(stream))
+		{
+			shard_tables_close_all(stream->stream_id);
+			stream->disabled_at = clock_now();
+		}
+		stream->table_dropped = true;
+		stream->owner = owner;
+		stream_catalog_replace(stream);
+	}
 }
 
 void

@@ -195,6 +195,28 @@ select test.fails(format('select ddbstreams.get_records(%L)', :'iterator'));
 reset role;
 select count(*) from ddbstreams.list_streams() where stream_arn = :'arn';
 select count(*) from ddbstreams.get_records(:'iterator');
+-- a stream that was disabled before the drop belongs to the table's last owner, too
+set role regress_priv_owner;
+create table given (id int primary key, v text);
+select ddbstreams.enable_stream('given', shard_count => 1) as given \gset
+reset role;
+alter table given owner to regress_priv_new;
+grant usage on schema privileges to regress_priv_new;
+set role regress_priv_new;
+insert into given values (1, 'secret');
+select ddbstreams.disable_stream('given') = :'given';
+begin;
+select ddbstreams.enable_stream('given', shard_count => 1) as again \gset
+select ddbstreams.disable_stream('given') = :'again';
+drop table given;
+commit;
+select count(*) from ddbstreams.newest_records(:'given');
+select count(*) from ddbstreams.newest_records(:'again');
+set role regress_priv_owner;
+select test.fails(format('select ddbstreams.newest_records(%L)', :'given'));
+select test.fails(format('select ddbstreams.newest_records(%L)', :'again'));
+select test.fails(format('select ddbstreams.alter_stream(%L, %L)', :'given', '2 days'));
+reset role;
 
 --
 -- The right TRIGGER is not enough to define a stream on somebody else's table
