@@ -19,7 +19,9 @@
  *
  * A session keeps the descriptors that it has read until the table's relcache
  * entry is invalidated: all of them are deleted when there is no stream any
- * more (expiry.c), or with the extension.
+ * more (expiry.c), or with the extension.  The one by which a decoder reads a
+ * record stays in memory even then: between two images of a record changes()
+ * calls code of users, which may read any other stream.
  */
 #include "postgres.h"
 
@@ -54,15 +56,14 @@
 /* A descriptor that this session has read from the table and decoded */
 typedef struct DecodedEntry
 {
-	int64		   id;
-	RowDescriptor *descriptor;
+	int64			  id;
+	StoredDescriptor *stored;
 } DecodedEntry;
 
 static HTAB			*decoded = NULL;
 static MemoryContext decoded_context = NULL;
 static Oid			 decoded_table = InvalidOid; /* from which they were read */
 static bool			 decoded_stale = false;
-static uint64		 decoded_generation = 0; /* tells one such cache from the next */
 
 #define MAX_DECODED 1000
 
@@ -300,6 +301,25 @@ invalidate_decoded(Oid relid)
 		decoded_stale = true;
 }
 
+/* Forgets all descriptors, but for those that are pinned. */
+static void
+forget_decoded(void)
+{
+	HASH_SEQ_STATUS status;
+	DecodedEntry   *entry;
+
+	hash_seq_init(&status, decoded);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		entry->stored->is_kept = false;
+		if (entry->stored->pins > 0)
+			MemoryContextSetParent(entry->stored->context, TopMemoryContext);
+	}
+	hash_destroy(decoded);
+	decoded = NULL;
+	MemoryContextDelete(decoded_context);
+}
+
 static void
 prepare_decoded(void)
 {
@@ -314,11 +334,7 @@ prepare_decoded(void)
 
 	if (decoded != NULL &&
 		(decoded_stale || hash_get_num_entries(decoded) >= MAX_DECODED))
-	{
-		hash_destroy(decoded);
-		decoded = NULL;
-		MemoryContextDelete(decoded_context);
-	}
+		forget_decoded();
 	if (decoded == NULL)
 	{
 		decoded_context = AllocSetContextCreate(TopMemoryContext,
@@ -331,55 +347,60 @@ prepare_decoded(void)
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 		decoded_table = catalog_table_oid(CATALOG_ROW_DESCRIPTOR, false);
 		decoded_stale = false;
-		decoded_generation++;
 	}
 }
 
 /* Decodes and keeps a descriptor that was read from the table. */
-static RowDescriptor *
+static StoredDescriptor *
 remember_decoded(int64 id, bytea *content)
 {
-	MemoryContext  oldcontext = MemoryContextSwitchTo(decoded_context);
-	RowDescriptor *descriptor = parse_content(id, content);
-	DecodedEntry  *entry;
+	MemoryContext	  context = AllocSetContextCreate(decoded_context,
+													  "ddbstreams row descriptor",
+													  ALLOCSET_SMALL_SIZES);
+	MemoryContext	  oldcontext = MemoryContextSwitchTo(context);
+	StoredDescriptor *stored = palloc0(sizeof(StoredDescriptor));
+	DecodedEntry	 *entry;
 
+	stored->context = context;
+	stored->descriptor = parse_content(id, content);
+	stored->descriptor->content = NULL; /* the caller's */
 	MemoryContextSwitchTo(oldcontext);
-	descriptor->content = NULL; /* the caller's */
 	entry = hash_search(decoded, &id, HASH_ENTER, NULL);
-	entry->descriptor = descriptor;
-	return descriptor;
+	entry->stored = stored;
+	stored->is_kept = true;
+	return stored;
 }
 
-const RowDescriptor *
-row_descriptor_get(int64 id)
+StoredDescriptor *
+row_descriptor_pin(int64 id)
 {
-	DecodedEntry *entry;
-	bytea		 *content;
+	DecodedEntry	 *entry;
+	StoredDescriptor *stored;
 
 	prepare_decoded();
 	entry = hash_search(decoded, &id, HASH_FIND, NULL);
 	if (entry != NULL)
-		return entry->descriptor;
+		stored = entry->stored;
+	else
+	{
+		bytea *content = stored_content(id);
 
-	content = stored_content(id);
-	if (content == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("row descriptor " INT64_FORMAT " is missing", id)));
-	return remember_decoded(id, content);
+		if (content == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("row descriptor " INT64_FORMAT " is missing", id)));
+		stored = remember_decoded(id, content);
+	}
+	stored->pins++;
+	return stored;
 }
 
-uint64
-row_descriptor_generation(void)
+void
+row_descriptor_unpin(StoredDescriptor *stored)
 {
-	return decoded_generation;
-}
-
-bool
-row_descriptor_is_stale(uint64 generation)
-{
-	return decoded == NULL || decoded_stale || generation != decoded_generation ||
-		   hash_get_num_entries(decoded) >= MAX_DECODED;
+	stored->pins--;
+	if (stored->pins == 0 && !stored->is_kept)
+		MemoryContextDelete(stored->context);
 }
 
 void

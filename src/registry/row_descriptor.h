@@ -45,6 +45,15 @@ typedef struct RowDescriptor
 	RowColumn	columns[FLEXIBLE_ARRAY_MEMBER];
 } RowDescriptor;
 
+/* One that was read from the table */
+typedef struct StoredDescriptor
+{
+	RowDescriptor *descriptor;
+	MemoryContext  context; /* of all of it */
+	int			   pins;
+	bool		   is_kept; /* the session keeps it for others, too */
+} StoredDescriptor;
+
 /*
  * Describes a relation, which is root or a partition of it, as it is now.
  * key_attnums are the relation's own.  The result is palloc'd in
@@ -54,13 +63,11 @@ extern RowDescriptor *row_descriptor_build(Relation rel, Oid root, int key_count
 										   const AttrNumber *key_attnums);
 
 /*
- * Returns the descriptor that has this number, or raises an error.  The
- * session keeps it until row_descriptor_is_stale is true of the generation
- * that row_descriptor_generation has returned with it.
+ * Returns the descriptor that has this number, or raises an error.  It stays
+ * where it is, whatever else the session reads, until it is unpinned.
  */
-extern const RowDescriptor *row_descriptor_get(int64 id);
-extern uint64				row_descriptor_generation(void);
-extern bool					row_descriptor_is_stale(uint64 generation);
+extern StoredDescriptor *row_descriptor_pin(int64 id);
+extern void				 row_descriptor_unpin(StoredDescriptor *stored);
 
 /*
  * Notes that this transaction's changes need a descriptor, which lives as long

@@ -38,16 +38,37 @@
 /* A value whose text is not longer is shown, whatever the room is. */
 #define MARKER_LENGTH 1024
 
+/* Called when a decoder's memory is freed, be it after an error */
+static void
+unpin_descriptor(void *argument)
+{
+	RecordDecoder *decoder = argument;
+
+	if (decoder->stored != NULL)
+		row_descriptor_unpin(decoder->stored);
+	decoder->stored = NULL;
+	decoder->descriptor = NULL;
+}
+
 RecordDecoder *
 record_decoder_create(const ShardInfo *shard, Snapshot snapshot)
 {
-	RecordDecoder *decoder = palloc0(sizeof(RecordDecoder));
+	MemoryContext		   own_context = AllocSetContextCreate(CurrentMemoryContext,
+															   "ddbstreams decoder",
+															   ALLOCSET_SMALL_SIZES);
+	RecordDecoder		  *decoder = MemoryContextAllocZero(own_context,
+															sizeof(RecordDecoder));
+	MemoryContextCallback *callback = MemoryContextAlloc(own_context,
+														 sizeof(MemoryContextCallback));
 
 	decoder->shard = shard;
 	decoder->snapshot = snapshot;
-	decoder->context = AllocSetContextCreate(CurrentMemoryContext,
-											 "ddbstreams record",
+	decoder->own_context = own_context;
+	decoder->context = AllocSetContextCreate(own_context, "ddbstreams record",
 											 ALLOCSET_DEFAULT_SIZES);
+	callback->func = unpin_descriptor;
+	callback->arg = decoder;
+	MemoryContextRegisterResetCallback(own_context, callback);
 	return decoder;
 }
 
@@ -56,8 +77,7 @@ record_decoder_close(RecordDecoder *decoder)
 {
 	if (decoder->side != NULL)
 		relation_close(decoder->side, AccessShareLock);
-	MemoryContextDelete(decoder->context);
-	pfree(decoder);
+	MemoryContextDelete(decoder->own_context);
 }
 
 /* Reads a value from the side table, in the current memory context. */
@@ -181,12 +201,11 @@ record_decode(RecordDecoder *decoder, const ShardRecord *record)
 	decoder->images_size = 0;
 	decoder->transaction_id = data->transaction_id;
 	decoder->event = data->event & ~RECORD_HAS_IDENTITY;
-	if (decoder->descriptor == NULL ||
-		row_descriptor_is_stale(decoder->generation) ||
-		decoder->descriptor->id != data->descriptor_id)
+	if (decoder->stored == NULL || decoder->descriptor->id != data->descriptor_id)
 	{
-		decoder->descriptor = row_descriptor_get(data->descriptor_id);
-		decoder->generation = row_descriptor_generation();
+		unpin_descriptor(decoder);
+		decoder->stored = row_descriptor_pin(data->descriptor_id);
+		decoder->descriptor = decoder->stored->descriptor;
 	}
 
 	decoder->old.values = decoder->new.values = NULL;

@@ -23,10 +23,11 @@ typedef struct RecordDecoder
 {
 	const ShardInfo		*shard;
 	Snapshot			 snapshot;
-	MemoryContext		 context; /* what one record needs; reset for the next */
-	Relation			 side;	  /* the side table; NULL until it is needed */
-	const RowDescriptor *descriptor;
-	uint64				 generation; /* of the descriptor */
+	MemoryContext		 own_context; /* the decoder is in it */
+	MemoryContext		 context;	  /* what one record needs; reset for the next */
+	Relation			 side;		  /* the side table; NULL until it is needed */
+	StoredDescriptor	*stored;	  /* pinned, or NULL */
+	const RowDescriptor *descriptor;  /* the same */
 	uint64				 transaction_id;
 	RecordEvent			 event;
 	const char			*identity; /* type:principalId, not terminated, or NULL */

@@ -1,7 +1,7 @@
 -- changes: the records of all shards as rows of the type that the table has now.
 --
 -- To see it fail: test/mutations/run conversion-by-session converts-as-caller
--- converts-as-owner.
+-- converts-as-owner descriptor-not-pinned.
 
 -- settings that the output below depends on
 set bytea_output = hex;
@@ -390,6 +390,33 @@ set changes.caller = 'member';
 select new_image from ddbstreams.changes(null::mine);
 reset role;
 select distinct caller, role from ran_as order by 1, 2;
+
+--
+-- Code of users that reads other streams, between the two images of a record
+--
+
+create table many (id int primary key, v int);
+select count(*) from (select ddbstreams.enable_stream('many', shard_count => 1)) as s;
+-- more row descriptors than a session keeps
+do $$ begin for i in 1 .. 1001 loop
+    execute format('alter table many rename column v to v%s', i);
+    insert into many values (i);
+    execute format('alter table many rename column v%s to v', i);
+end loop; end $$;
+create function read_many(value text) returns bool language plpgsql as $$ begin
+    if current_setting('changes.reads', true) = 'yes' then
+        perform count(*) from ddbstreams.changes(null::changes.many);
+    end if;
+    return true;
+end $$;
+create domain reading as text check (changes.read_many(value));
+create table nested (id int primary key, number bigint, note reading);
+select count(*) from (select ddbstreams.enable_stream('nested', shard_count => 1)) as s;
+insert into nested values (1, 1, 'one');
+update nested set number = 2, note = 'two';
+set changes.reads = 'yes';
+select event_name, old_image, new_image from ddbstreams.changes(null::nested);
+reset changes.reads;
 
 \set VERBOSITY terse
 set client_min_messages = warning;
