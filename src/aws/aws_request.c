@@ -20,6 +20,30 @@
 /* A message shows at most this many bytes of a value. */
 #define SHOWN_LENGTH 1100
 
+/* What AWS's service, which is written in Java, takes a member for */
+typedef enum MemberType
+{
+	MEMBER_STRING,
+	MEMBER_INTEGER,
+	MEMBER_BOOLEAN,
+	MEMBER_DATE,
+	MEMBER_LIST,
+	MEMBER_STRUCTURE /* its class has the member's name */
+} MemberType;
+
+/* What its messages call these types; NULL where they do not name them */
+static const struct
+{
+	const char *name; /* of a type that is no container */
+	const char *java; /* the class of that */
+} member_types[] = {
+	[MEMBER_STRING] = {"String", "java.lang.String"},
+	[MEMBER_INTEGER] = {"Integer", "java.lang.Integer"},
+	[MEMBER_BOOLEAN] = {"Boolean", "java.lang.Boolean"},
+	[MEMBER_DATE] = {"Date", "java.util.Date"},
+	[MEMBER_LIST] = {NULL, NULL},
+	[MEMBER_STRUCTURE] = {NULL, NULL}};
+
 /*
  * jsonb refuses some valid JSON, such as \u0000 or 1e999999: for a request
  * that is an invalid parameter, too.
@@ -133,35 +157,70 @@ aws_request_check(AwsRequest *request)
 					request->violations->has_full_stop ? "." : "")));
 }
 
-/* Returns AWS's name for the JSON type of a value. */
+/* Is this number an integer?  10.0 and 1e1 are integers, too. */
+static bool
+is_integer(Numeric number)
+{
+	Datum truncated = DirectFunctionCall2(numeric_trunc, NumericGetDatum(number),
+										  Int32GetDatum(0));
+
+	return DatumGetBool(DirectFunctionCall2(numeric_eq, truncated,
+											NumericGetDatum(number)));
+}
+
+/* Returns AWS's name for the JSON type of a value that is no container. */
 static const char *
-type_name(const JsonbValue *value)
+scalar_name(const JsonbValue *value)
 {
 	switch (value->type)
 	{
 		case jbvString:
 			return "STRING_VALUE";
 		case jbvNumeric:
-			return "NUMBER_VALUE";
-		case jbvBool:
-			return value->val.boolean ? "TRUE_VALUE" : "FALSE_VALUE";
+			return is_integer(value->val.numeric) ? "NUMBER_VALUE" : "DECIMAL_VALUE";
 		default:
-			return JsonContainerIsObject(value->val.binary.data) ?
-					   "OBJECT_VALUE" :
-					   "ARRAY_VALUE";
+			return value->val.boolean ? "TRUE_VALUE" : "FALSE_VALUE";
 	}
 }
 
+/* Raises AWS's error for a value of another JSON type than the member has. */
 static void
 report_wrong_type(AwsRequest *request, const char *name, const JsonbValue *value,
-				  const char *wanted, const char *wanted_json)
+				  MemberType type, const char *wanted_json)
 {
+	const char *package = type == MEMBER_STRUCTURE && !request->errors->is_lambda ?
+							  "com.amazonaws.dynamodb.v20120810." :
+							  "";
+	const char *hint = psprintf("Member '%s' must be %s.",
+								member_path(request, name), wanted_json);
+
 	request->errors->name = AWS_ERROR_SERIALIZATION;
+	if (value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Start of structure or map found where not expected"),
+				 errhint("%s", hint)));
+	if (value->type == jbvBinary)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Unrecognized collection type class %s%s", package,
+						type == MEMBER_STRUCTURE ? name : member_types[type].java),
+				 errhint("%s", hint)));
+	if (member_types[type].name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Unexpected field type"),
+				 errhint("%s", hint)));
+	if (type == MEMBER_BOOLEAN && value->type == jbvString)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Unexpected token received from parser"),
+				 errhint("%s", hint)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s cannot be converted to %s", type_name(value), wanted),
-			 errhint("Member '%s' must be %s.", member_path(request, name),
-					 wanted_json)));
+			 errmsg("%s cannot be converted to %s", scalar_name(value),
+					member_types[type].name),
+			 errhint("%s", hint)));
 }
 
 bool
@@ -184,7 +243,7 @@ string_member(AwsRequest *request, const char *name, AwsPresence presence)
 		return NULL;
 	}
 	if (value.type != jbvString)
-		report_wrong_type(request, name, &value, "String", "a JSON string");
+		report_wrong_type(request, name, &value, MEMBER_STRING, "a JSON string");
 	return pnstrdup(value.val.string.val, value.val.string.len);
 }
 
@@ -251,17 +310,14 @@ aws_request_integer(AwsRequest *request, const char *name, int default_value,
 	if (find_member(request, name, &value) == NULL)
 		return default_value;
 	if (value.type != jbvNumeric)
-		report_wrong_type(request, name, &value, "Integer", "a JSON number");
+		report_wrong_type(request, name, &value, MEMBER_INTEGER, "a JSON number");
+	if (!is_integer(value.val.numeric))
+		report_wrong_type(request, name, &value, MEMBER_INTEGER,
+						  "a number without a fraction");
 
-	/* 10.0 and 1e1 are integers, too. */
 	number = DirectFunctionCall2(numeric_trunc,
 								 NumericGetDatum(value.val.numeric),
 								 Int32GetDatum(0));
-	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, number,
-										  NumericGetDatum(value.val.numeric))))
-		report_wrong_type(request, name, &value, "Integer",
-						  "a number without a fraction");
-
 	if (compare_with(number, min) < 0)
 		rule = psprintf("have value greater than or equal to %d", min);
 	else if (compare_with(number, max) > 0)
@@ -284,7 +340,7 @@ aws_request_time(AwsRequest *request, const char *name, TimestampTz *time)
 	if (find_member(request, name, &value) == NULL)
 		return false;
 	if (value.type != jbvNumeric)
-		report_wrong_type(request, name, &value, "Date",
+		report_wrong_type(request, name, &value, MEMBER_DATE,
 						  "a JSON number of seconds since 1970");
 	seconds = DirectFunctionCall2(numeric_sub,
 								  NumericGetDatum(value.val.numeric),
@@ -315,7 +371,7 @@ aws_request_boolean(AwsRequest *request, const char *name,
 		return default_value;
 	}
 	if (value.type != jbvBool)
-		report_wrong_type(request, name, &value, "Boolean", "true or false");
+		report_wrong_type(request, name, &value, MEMBER_BOOLEAN, "true or false");
 	return value.val.boolean;
 }
 
@@ -332,7 +388,7 @@ aws_request_object(AwsRequest *request, const char *name, AwsPresence presence)
 	}
 	if (value.type != jbvBinary ||
 		!JsonContainerIsObject(value.val.binary.data))
-		report_wrong_type(request, name, &value, "Object", "a JSON object");
+		report_wrong_type(request, name, &value, MEMBER_STRUCTURE, "a JSON object");
 	object = palloc(sizeof(AwsRequest));
 	object->members = value.val.binary.data;
 	object->path = psprintf("%s.", member_path(request, name));
@@ -350,7 +406,7 @@ aws_request_jsonb(AwsRequest *request, const char *name)
 		return NULL;
 	if (value.type != jbvBinary ||
 		!JsonContainerIsObject(value.val.binary.data))
-		report_wrong_type(request, name, &value, "Object", "a JSON object");
+		report_wrong_type(request, name, &value, MEMBER_STRUCTURE, "a JSON object");
 	return JsonbValueToJsonb(&value);
 }
 
@@ -364,7 +420,7 @@ aws_request_strings(AwsRequest *request, const char *name, int *count)
 	if (find_member(request, name, &value) == NULL)
 		return NULL;
 	if (value.type != jbvBinary || !JsonContainerIsArray(value.val.binary.data))
-		report_wrong_type(request, name, &value, "List", "a JSON array");
+		report_wrong_type(request, name, &value, MEMBER_LIST, "a JSON array");
 	*count = JsonContainerSize(value.val.binary.data);
 	strings = palloc(Max(*count, 1) * sizeof(char *));
 	for (int i = 0; i < *count; i++)
@@ -374,7 +430,7 @@ aws_request_strings(AwsRequest *request, const char *name, int *count)
 		if (elem->type == jbvNull)
 			error_null_argument(member_path(request, name));
 		if (elem->type != jbvString)
-			report_wrong_type(request, name, elem, "String", "an array of JSON strings");
+			report_wrong_type(request, name, elem, MEMBER_STRING, "an array of JSON strings");
 		strings[i] = pnstrdup(elem->val.string.val, elem->val.string.len);
 	}
 	return strings;
