@@ -15,6 +15,12 @@
 
 #define MAX_HEADERS 200
 
+/* Of which the name of a header is made (RFC 9110: a token) */
+#define NAME_CHARACTERS          \
+	"!#$%&'*+-.^_`|~0123456789"  \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+	"abcdefghijklmnopqrstuvwxyz"
+
 /*
  * Bytes of all bodies together, at most: who sends them is not known before
  * they are there.  Clients' own requests have hundreds of bytes each.
@@ -141,9 +147,9 @@ collect_header(void *arg, enum MHD_ValueKind kind, const char *name,
 		return MHD_NO;
 	}
 	/* A proxy in front may read "Content-Length :" as another header. */
-	if (strpbrk(name, " \t") != NULL)
+	if (name_length == 0 || strspn(name, NAME_CHARACTERS) != name_length)
 	{
-		list->error = "The name of a header holds a blank";
+		list->error = "The name of a header is not well formed";
 		list->status = MHD_HTTP_BAD_REQUEST;
 		return MHD_NO;
 	}

@@ -1,8 +1,8 @@
 # ddbstreams-gateway: its command line, limits, slow clients, gateways without
 # signatures, metrics, TLS, and requests that wait for a connection.
 #
-# To see it fail: test/mutations/run gateway-any-host gateway-label-unescaped
-# gateway-more-connections gateway-slow-stay
+# To see it fail: test/mutations/run gateway-any-header-name gateway-any-host
+# gateway-label-unescaped gateway-more-connections gateway-slow-stay
 # gateway-worker-wakes-nobody.
 
 use strict;
@@ -156,8 +156,11 @@ foreach my $coding ('identity', 'gzip', 'gzip, chunked', 'xchunked')
 	like(raw("POST / HTTP/1.1\r\n${host}Transfer-Encoding: $coding\r\n\r\n0\r\n\r\n")->{status},
 		qr/^(400|501)$/, "Transfer-Encoding: $coding");
 }
-is(raw("GET / HTTP/1.1\r\n$host$_: 0\r\n\r\n")->{status}, 400, "a name with a blank: $_" =~ s/\t/\\t/r)
-  foreach ('Content-Length ', "Content-Length\t", 'X A');
+foreach my $name ('Content-Length ', "Content-Length\t", 'X A', "Content-Length\x01", 'X(A)', "X\xc4")
+{
+	is(raw("GET / HTTP/1.1\r\n$host$name: 0\r\n\r\n")->{status}, 400,
+		'a header whose name is not well formed: ' . $name =~ s/[^!-~]/?/gr);
+}
 is(raw("POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")->{status},
 	404, 'a body in chunks is read');
 is( raw("POST / HTTP/1.1\r\n${host}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")->{status},
