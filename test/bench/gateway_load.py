@@ -11,6 +11,7 @@ import random
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,19 +22,25 @@ import psycopg2
 SECONDS = int(os.environ['SECONDS_OF_LOAD'])
 GATEWAY = os.environ['GATEWAY']
 SANITIZE = bool(os.environ['SANITIZE'])
+TLS = os.environ['TLS']  # NAME.crt and NAME.key are there, or it is empty
 
 SHARDS = 64
 CONNECTIONS = {'idle': 1000, 'half a request': 500, 'slow headers': 300, 'slow body': 150,
                'answer not read': 50}
+if TLS:
+    CONNECTIONS['no handshake'] = 100
 PATIENCE = 300        # seconds that something may take on a slow machine
-TIMEOUT = 10          # of the gateway
+TIMEOUT = 40 if TLS else 10  # of the gateway; a handshake takes the clients long
 MEMORY = 20           # MB that may be resident without connections
-CONNECTION_MEMORY = 24 / 1024  # MB of each; what it has not yet used is not resident
+CONNECTION_MEMORY = (64 if TLS else 24) / 1024  # MB of each; what it has not yet used is not resident
 DATABASE_CONNECTIONS = 16
 
 KEYS = {'AKFIRST': 'first-secret', 'AKSECOND': 'second-secret'}
 
 faults = []
+context = ssl.create_default_context(cafile=TLS + '.crt') if TLS else None
+if TLS:
+    context.check_hostname = False  # the certificate is localhost's
 
 
 def fault(text):
@@ -58,7 +65,8 @@ class Gateway:
         with open(self.log, 'w') as log:
             self.process = subprocess.Popen(
                 [GATEWAY, '--keys', self.keys, '--listen', '127.0.0.1:%d' % self.port,
-                 '--timeout', str(TIMEOUT), '--connections', str(DATABASE_CONNECTIONS), 'dbname=postgres'],
+                 '--timeout', str(TIMEOUT), '--connections', str(DATABASE_CONNECTIONS),
+                 *(['--tls-cert', TLS + '.crt', '--tls-key', TLS + '.key'] if TLS else []), 'dbname=postgres'],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         wait_for(lambda: self.says('listening on'), 'the gateway does not listen')
 
@@ -147,7 +155,7 @@ class Poller:
             key = random.choice(Poller.keys)
             try:
                 if self.streams is None:
-                    self.streams = await asyncio.open_connection('127.0.0.1', self.port, limit=1 << 24)
+                    self.streams = await asyncio.open_connection('127.0.0.1', self.port, limit=1 << 24, ssl=context)
                 self.streams[1].write(request_text(self.port, operation, json.dumps(request), key))
                 status, answer, last = await read_answer(self.streams[0])
             except (OSError, asyncio.IncompleteReadError):
@@ -207,7 +215,8 @@ class Crowd:
             writer = None
             here = False
             try:
-                reader, writer = await asyncio.open_connection('127.0.0.1', self.port, limit=1024)
+                reader, writer = await asyncio.open_connection(
+                    '127.0.0.1', self.port, limit=1024, ssl=None if kind == 'no handshake' else context)
                 Crowd.opened[kind] += 1
                 Crowd.present += 1
                 here = True
@@ -229,6 +238,8 @@ class Crowd:
         elif kind == 'answer not read':
             reader = None
             writer.write(self.page)
+        elif kind == 'no handshake':
+            writer.write(b'\x16\x03\x01')  # as a hello begins
         elif kind == 'slow headers':
             writer.write(b'POST / HTTP/1.1\r\nHost: localhost\r\n')
         else:
@@ -330,6 +341,14 @@ def everybody_is_there():
     return Crowd.present > 0.95 * sum(CONNECTIONS.values())
 
 
+async def watch(gateway):
+    """Shows whether memory grows, or has come to its limit."""
+    began = time.monotonic()
+    while True:
+        await asyncio.sleep(max(SECONDS / 20, 5))
+        say_state(gateway, '%4.0f s, %d connections' % (time.monotonic() - began, Crowd.present))
+
+
 async def load(gateway, arn, shards):
     writer = Writer()
     writer.start()
@@ -342,6 +361,7 @@ async def load(gateway, arn, shards):
     await asyncio.sleep(min(3 * TIMEOUT, SECONDS / 4))
     await until(everybody_is_there, 'the connections do not come back')
     warm = say_state(gateway, 'after warm-up, %d connections' % Crowd.present)
+    watcher = asyncio.ensure_future(watch(gateway))
     await asyncio.sleep(SECONDS / 4)
     await in_thread(gateway.reload, 1, 'AKFIRST', 'AKSECOND')
     Poller.keys = ['AKFIRST', 'AKSECOND']
@@ -355,6 +375,7 @@ async def load(gateway, arn, shards):
     await asyncio.sleep(SECONDS / 4)
     await until(lambda: all(p.polls > n for p, n in zip(pollers, polls)), 'a client gets no answers any more')
     await until(everybody_is_there, 'the connections do not come back')
+    watcher.cancel()
     end = say_state(gateway, 'at the end, %d connections' % Crowd.present)
     # as many may come and go as are missing after warm-up
     compare(end, sum(CONNECTIONS.values()), warm[1] + sum(CONNECTIONS.values()) // 20 + DATABASE_CONNECTIONS,
