@@ -308,4 +308,17 @@ compat_repacked_concurrently(Node *command)
 	 BackendIdGetProc((holder).backendId)->lxid != (holder).localTransactionId)
 #endif
 
+/* Returns the transaction id that a session has now, if it has one. */
+#if PG_VERSION_NUM >= 170000
+#define compat_vxid_xid(holder)                            \
+	(ProcNumberGetProc((holder).procNumber) == NULL ?      \
+		 InvalidTransactionId :                            \
+		 ProcNumberGetProc((holder).procNumber)->xid)
+#else
+#define compat_vxid_xid(holder)                         \
+	(BackendIdGetProc((holder).backendId) == NULL ?     \
+		 InvalidTransactionId :                         \
+		 BackendIdGetProc((holder).backendId)->xid)
+#endif
+
 #endif /* DDBSTREAMS_COMPAT_H */

@@ -42,6 +42,7 @@
 #include "shard/shard_log.h"
 #include "shard/shard_wake.h"
 #include "shard/side_table.h"
+#include "shard/xid_times.h"
 
 /* Records that go to the log together */
 typedef struct AppendBatch
@@ -295,6 +296,7 @@ append_all(void)
 	if (stores_descriptors)
 		row_descriptor_store_used();
 
+	xid_times_note();
 	batch.count = 0;
 	batch.bytes = 0;
 	batch.transaction_id =

@@ -34,6 +34,7 @@
 #include "shard/shard_log.h"
 #include "shard/shard_wake.h"
 #include "shard/shard_watch.h"
+#include "shard/xid_times.h"
 #include "stream/stream_definition.h"
 #include "worker/launcher.h"
 #include "worker/worker_shared.h"
@@ -52,6 +53,7 @@ request_shared_memory(void)
 		next_shmem_request_hook();
 	RequestAddinShmemSpace(shard_log_shmem_size());
 	RequestAddinShmemSpace(latest_hint_shmem_size());
+	RequestAddinShmemSpace(xid_times_shmem_size());
 	RequestAddinShmemSpace(shard_wake_shmem_size());
 	RequestAddinShmemSpace(worker_shared_size());
 	RequestAddinShmemSpace(shard_watch_shmem_size());
@@ -67,6 +69,7 @@ start_shared_memory(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shard_log_shmem_init();
 	latest_hint_shmem_init();
+	xid_times_shmem_init();
 	shard_wake_shmem_init();
 	worker_shared_init();
 	shard_watch_shmem_init();

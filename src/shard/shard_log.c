@@ -52,6 +52,7 @@
 #include "shard/record.h"
 #include "shard/shard_log.h"
 #include "shard/shard_slot.h"
+#include "shard/xid_times.h"
 
 /* An append lock, and what it guards */
 typedef struct ShardLogSlot
@@ -317,6 +318,7 @@ shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
 	Buffer		  last_page;
 	bool		  singly = count == 1 || XLogLogicalInfoActive();
 	CommandId	  cid = GetCurrentCommandId(true);
+	int64		  now;
 
 	Assert(count > 0 && count <= SHARD_LOG_BATCH_RECORDS);
 	if (!singly)
@@ -327,7 +329,9 @@ shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
 		(void) RelationGetNumberOfBlocks(shard);
 
 	LWLockAcquire(&slot->append_lock, LW_EXCLUSIVE);
-	number_records(slot, shard, starting_number, shard_log_now(), tuples, count);
+	now = shard_log_now();
+	xid_times_check(now);
+	number_records(slot, shard, starting_number, now, tuples, count);
 	last_page = pin_last_page(shard);
 	if (singly)
 		insert_singly(shard, tuples, count);

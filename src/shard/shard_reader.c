@@ -23,6 +23,14 @@
  * progress, and only then, did it commit?  A transaction that a crash has
  * ended has neither committed nor aborted in the commit log.
  *
+ * LATEST is behind the last record before the first unresolved one.  What was
+ * appended after the snapshot was taken is not visible in it; so a visible
+ * record tells that all pages before its own were appended before that, and
+ * the last page with a visible record is found by binary search too.  In the
+ * pages before it only those records can be unresolved that were in flight
+ * when the snapshot was taken (in_flight.c).  The walk begins where the first
+ * of these may be, or at that page if there are none.
+ *
  * A page's records are copied under a share lock on its buffer and decoded
  * after that; the reader holds an AccessShareLock on the shard's table, and no
  * other lock.  Reading takes no part in serializable isolation, on purpose: it
@@ -40,6 +48,7 @@
 #include "storage/procarray.h"
 #include "utils/snapmgr.h"
 
+#include "shard/in_flight.h"
 #include "shard/latest_hint.h"
 #include "shard/shard_log.h"
 #include "shard/shard_reader.h"
@@ -76,6 +85,9 @@ seek_block(Relation rel, BlockNumber block_count, int64 position)
 	return low;
 }
 
+/* On the way to LATEST so few pages are walked, and not searched. */
+#define WALKED_PAGES 8
+
 static Relation
 open_shard_table(const ShardInfo *shard)
 {
@@ -107,7 +119,9 @@ shard_reader_open(const ShardInfo *shard, Snapshot snapshot, int64 position)
 	reader->position = position;
 	reader->end = READER_NOT_AT_END;
 	reader->block_count = RelationGetNumberOfBlocks(reader->rel);
-	reader->block = shard_reader_block_of(reader, position);
+	reader->block = position < shard->starting_number ?
+						0 :
+						shard_reader_block_of(reader, position);
 	reader->count = 0;
 	reader->next = 0;
 	reader->stop_behind = false;
@@ -269,17 +283,133 @@ shard_reader_last_number(const ShardInfo *shard)
 	return number;
 }
 
+/* What the records of a page are in a snapshot */
+typedef enum PageState
+{
+	PAGE_VISIBLE,	 /* at least one is visible */
+	PAGE_UNRESOLVED, /* none is, and at least one is unresolved or was */
+	PAGE_SETTLED	 /* there is none, or all were aborted before */
+} PageState;
+
+static PageState
+page_state(Relation rel, BlockNumber block, Snapshot snapshot)
+{
+	Buffer		 buffer = ReadBuffer(rel, block);
+	PageState	 state = PAGE_SETTLED;
+	Page		 page;
+	OffsetNumber last;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	last = PageIsNew(page) ? 0 : PageGetMaxOffsetNumber(page);
+	for (OffsetNumber offset = FirstOffsetNumber;
+		 offset <= last && state != PAGE_VISIBLE; offset++)
+	{
+		ItemId		  item = PageGetItemId(page, offset);
+		HeapTupleData tuple;
+
+		if (!ItemIdIsNormal(item))
+			continue;
+		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+		tuple.t_len = ItemIdGetLength(item);
+		tuple.t_tableOid = RelationGetRelid(rel);
+		ItemPointerSet(&tuple.t_self, block, offset);
+		if (!is_own(tuple.t_data) &&
+			HeapTupleSatisfiesVisibility(&tuple, snapshot, buffer))
+			state = PAGE_VISIBLE;
+		else if (is_own(tuple.t_data) ||
+				 XidInMVCCSnapshot(HeapTupleHeaderGetRawXmin(tuple.t_data),
+								   snapshot))
+			state = PAGE_UNRESOLVED;
+	}
+	UnlockReleaseBuffer(buffer);
+	return state;
+}
+
+/*
+ * Returns a page from low on, and before high, that has a visible record while
+ * the next page which has records that count has none; or low.
+ */
+static BlockNumber
+last_visible_block(Relation rel, BlockNumber low, BlockNumber high,
+				   Snapshot snapshot)
+{
+	while (high - low > 1)
+	{
+		BlockNumber middle = low + (high - low) / 2;
+		BlockNumber probe = middle;
+		PageState	state = PAGE_SETTLED;
+
+		CHECK_FOR_INTERRUPTS();
+		while (probe < high &&
+			   (state = page_state(rel, probe, snapshot)) == PAGE_SETTLED)
+			probe++;
+		if (state == PAGE_VISIBLE)
+			low = probe;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * Moves a reader that stands at its position's page forward, to a page before
+ * which all records are resolved in the snapshot.
+ */
+static void
+skip_resolved(ShardReader *reader)
+{
+	BlockNumber block;
+	int64		number;
+
+	if (reader->block_count - reader->block <= WALKED_PAGES ||
+		reader->snapshot->snapshot_type != SNAPSHOT_MVCC)
+		return;
+	number = in_flight_first_number(reader->rel, reader->snapshot);
+	if (number == 0)
+		return;
+	block = last_visible_block(reader->rel, reader->block, reader->block_count,
+							   reader->snapshot);
+	if (number != PG_INT64_MAX)
+		block = Min(block, shard_reader_block_of(reader, number - 1));
+	reader->block = Max(reader->block, block);
+}
+
+/*
+ * Returns the number of the last visible record on the pages from first on and
+ * before a page, or 0.  All records there are resolved.
+ */
+static int64
+last_number_before(ShardReader *reader, BlockNumber first, BlockNumber block)
+{
+	while (block > first)
+	{
+		reader->block = --block;
+		if (read_page(reader) && reader->count > 0)
+			return reader->records[reader->count - 1].number;
+	}
+	return 0;
+}
+
 int64
 shard_reader_latest(const ShardInfo *shard, Snapshot snapshot)
 {
 	int64		 position = latest_hint_position(shard, snapshot);
 	ShardReader *reader = shard_reader_open(shard, snapshot, position);
+	BlockNumber	 hinted = reader->block;
+	BlockNumber	 first;
 	ShardRecord	 record;
+	int64		 number = 0;
 
+	skip_resolved(reader);
+	first = reader->block;
 	while (shard_reader_next(reader, &record))
-		position = record.number;
+		number = record.number;
+	if (number == 0)
+		number = last_number_before(reader, hinted, first);
 	shard_reader_close(reader);
 
+	position = Max(position, number);
 	latest_hint_leave(shard, snapshot, position);
 	return position;
 }
@@ -333,6 +463,7 @@ shard_reader_first_unresolved(const ShardInfo *shard, int64 limit,
 							  Snapshot snapshot)
 {
 	int64		 position = latest_hint_position(shard, snapshot);
+	int64		 number = 0;
 	ShardReader *reader;
 	ShardRecord	 record;
 	int64		 first;
@@ -341,11 +472,12 @@ shard_reader_first_unresolved(const ShardInfo *shard, int64 limit,
 		return limit;
 
 	reader = shard_reader_open(shard, snapshot, position);
-	while (position < limit && shard_reader_next(reader, &record))
-		position = record.number;
+	skip_resolved(reader);
+	while (number < limit && shard_reader_next(reader, &record))
+		number = record.number;
 	first = reader->end == READER_AT_UNRESOLVED ? Min(reader->stop, limit) : limit;
 	shard_reader_close(reader);
 
-	latest_hint_leave(shard, snapshot, position);
+	latest_hint_leave(shard, snapshot, Max(position, number));
 	return first;
 }
