@@ -6,12 +6,14 @@
  * own servers put before it; Lambda's have it in a header.  Which member bears
  * the text differs, too.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/answer.h"
 #include "gateway/crc32.h"
+#include "gateway/gateway_log.h"
 #include "gateway/gateway_options.h"
 #include "gateway/text_buffer.h"
 
@@ -26,6 +28,14 @@
 
 /* Milliseconds after which a client should try again */
 #define RETRY_AFTER "500"
+
+/*
+ * Bytes of large answers that the clients of a role have not read, beyond
+ * which there are no more of them.  One may always be, whatever its size: it
+ * may be a single record.
+ */
+#define MAX_UNREAD	 (64 * 1024 * 1024)
+#define LARGE_ANSWER (64 * 1024)
 
 typedef struct ErrorForm
 {
@@ -147,22 +157,74 @@ json_type(const Request *request)
 			   TYPE_JSON;
 }
 
-static void
-clear_result(void *result)
+/* A result that is an answer, until that is sent */
+typedef struct KeptResult
 {
-	PQclear(result);
+	PGresult	  *result;
+	atomic_size_t *unread;
+} KeptResult;
+
+/* Those who have signed in to the console have no pools. */
+static atomic_size_t unread_of_console;
+
+static atomic_size_t *
+unread_of(const Request *request)
+{
+	return request->pool != NULL ? &request->pool->unread : &unread_of_console;
+}
+
+/* What counts of a result */
+static size_t
+large_length(const PGresult *result)
+{
+	size_t length = (size_t) PQgetlength(result, 0, 0);
+
+	return length > LARGE_ANSWER ? length : 0;
+}
+
+bool
+answer_has_room(const Request *request, const PGresult *result)
+{
+	size_t length = large_length(result);
+	size_t unread = *unread_of(request);
+
+	if (length == 0 || unread == 0 || unread + length <= MAX_UNREAD)
+		return true;
+	gateway_log("%s: clients have not read %zu bytes of other answers",
+				request->operation->name, unread);
+	return false;
+}
+
+/* The answer has been sent, or its client has gone. */
+static void
+release_result(void *arg)
+{
+	KeptResult *kept = arg;
+
+	*kept->unread -= large_length(kept->result);
+	PQclear(kept->result);
+	free(kept);
 }
 
 struct MHD_Response *
-answer_response_of(PGresult *result)
+answer_response_of(const Request *request, PGresult *result)
 {
+	KeptResult			*kept = malloc(sizeof(KeptResult));
 	struct MHD_Response *response;
 
-	response = MHD_create_response_from_buffer_with_free_callback_cls(
-		(size_t) PQgetlength(result, 0, 0), PQgetvalue(result, 0, 0), clear_result,
-		result);
-	if (response == NULL)
+	if (kept == NULL)
+	{
 		PQclear(result);
+		return NULL;
+	}
+	kept->result = result;
+	kept->unread = unread_of(request);
+	*kept->unread += large_length(result);
+	response = MHD_create_response_from_buffer_with_free_callback_cls(
+		(size_t) PQgetlength(result, 0, 0), PQgetvalue(result, 0, 0), release_result,
+		kept);
+	if (response == NULL)
+		release_result(kept);
 	return response;
 }
 
@@ -172,7 +234,7 @@ respond_with_result(Request *request, unsigned status, PGresult *result)
 	const char *body = PQgetvalue(result, 0, 0);
 	size_t		length = (size_t) PQgetlength(result, 0, 0);
 
-	request->response = answer_response_of(result);
+	request->response = answer_response_of(request, result);
 	if (request->response != NULL)
 		finish(request, status, json_type(request), body, length);
 }
@@ -181,12 +243,17 @@ void
 answer_result(Request *request, unsigned status, PGresult *result)
 {
 	request->result = "ok";
-	if (status != MHD_HTTP_NO_CONTENT)
+	if (status == MHD_HTTP_NO_CONTENT)
+	{
+		PQclear(result);
+		answer_text(request, status, json_type(request), "", 0);
+	}
+	else if (answer_has_room(request, result))
 		respond_with_result(request, status, result);
 	else
 	{
 		PQclear(result);
-		answer_text(request, status, json_type(request), "", 0);
+		answer_error(request, "InternalServerError", NULL);
 	}
 }
 
@@ -304,6 +371,12 @@ answer_error_by(Request *request, DatabaseConnection *connection,
 	{
 		PQclear(result);
 		answer_error(request, name, text);
+		return;
+	}
+	if (!answer_has_room(request, result))
+	{
+		PQclear(result);
+		answer_error(request, name, NULL);
 		return;
 	}
 	request->result = name_for(request, form);

@@ -12,10 +12,17 @@
 #include "gateway/text_buffer.h"
 
 /*
+ * Is there room for an answer that is the first value of a result?  If not,
+ * because the role's clients have not read others, it is logged.
+ */
+extern bool answer_has_room(const Request *request, const PGresult *result);
+
+/*
  * Makes a response of the first value of a result, whose memory becomes the
  * response's.  If there is no memory it returns NULL, and clears the result.
  */
-extern struct MHD_Response *answer_response_of(PGresult *result);
+extern struct MHD_Response *answer_response_of(const Request *request,
+											   PGresult		 *result);
 
 /*
  * The answer of an operation: the first value of a result, whose memory

@@ -69,6 +69,7 @@ typedef struct DatabasePool
 	char			   **keywords;
 	char			   **values;
 	atomic_long			 complained_at; /* the log said that it cannot connect */
+	atomic_size_t		 unread;		/* of answers (answer.c) */
 	/* of request_queue.c, under its mutex */
 	int				n_running;
 	struct Request *waiting_head;

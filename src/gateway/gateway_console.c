@@ -119,22 +119,29 @@ answer_static(Request *request, unsigned status, const char *content_type,
 		set_headers(request, content_type, cache);
 }
 
-/* Answers with the first value of a result, whose memory becomes the answer's. */
-static void
-answer_value(Request *request, unsigned status, PGresult *result)
-{
-	request->status = status;
-	request->result = status < 400 ? "ok" : "HTTPError";
-	request->response = answer_response_of(result);
-	if (request->response != NULL)
-		set_headers(request, TYPE_JSON, "no-store");
-}
-
 /* Answers an error with a text that needs no escapes in JSON. */
 #define answer_problem(request, status, text)               \
 	answer_static(request, status, TYPE_JSON, "no-store",   \
 				  "{\"error\":{\"message\":\"" text "\"}}", \
 				  sizeof("{\"error\":{\"message\":\"" text "\"}}") - 1)
+
+/* Answers with the first value of a result, whose memory becomes the answer's. */
+static void
+answer_value(Request *request, unsigned status, PGresult *result)
+{
+	if (!answer_has_room(request, result))
+	{
+		PQclear(result);
+		answer_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+					   "Other clients have not read their answers.");
+		return;
+	}
+	request->status = status;
+	request->result = status < 400 ? "ok" : "HTTPError";
+	request->response = answer_response_of(request, result);
+	if (request->response != NULL)
+		set_headers(request, TYPE_JSON, "no-store");
+}
 
 static void
 answer_lost(Request *request)

@@ -1,7 +1,8 @@
 # What ddbstreams-gateway keeps: memory and descriptors after many pages of
 # records, connections, and large bodies, and while clients do not read.
 #
-# To see it fail: test/mutations/run gateway-keep-pages gateway-unread-metrics.
+# To see it fail: test/mutations/run gateway-keep-pages gateway-unread-metrics
+# gateway-unread-answers.
 
 use strict;
 use warnings;
@@ -115,6 +116,32 @@ is($ready, READERS, 'clients that do not read have the beginnings of their pages
 $after = settles(\&resident, MAX_RESIDENT + READERS * $size);
 cmp_ok($after, '<=', MAX_RESIDENT + READERS * $size, 'memory while they do not read: ' . megabytes($after));
 undef @slow;
+
+# Single records may be large.
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE large (id int PRIMARY KEY, note text);
+SELECT ddbstreams.enable_stream('large', shard_count => 1);
+INSERT INTO large VALUES (1, repeat('x', 30000000));
+SQL
+my $large = $node->safe_psql('postgres', q{
+	SELECT ddbstreams.get_shard_iterator(arn, shard_id, 'TRIM_HORIZON')
+	FROM ddbstreams.latest_stream_arn('large') arn, ddbstreams.describe_stream(arn)});
+my @large_statuses;
+foreach (1 .. 6)
+{
+	my $socket = narrow_connection();
+	my $bytes;
+
+	push(@slow, $socket);
+	aws($gateway, 'GetRecords', {ShardIterator => $large}, no_sign => 1, socket => $socket, no_wait => 1);
+	sysread($socket, $bytes, 12);
+	push(@large_statuses, substr($bytes, 9));
+}
+is("@large_statuses", '200 200 500 500 500 500', 'no more large answers than may be unread');
+is(aws($gateway, 'ListStreams', {}, no_sign => 1, raw => 1)->{status}, 200, 'small ones are answered');
+undef @slow;
+is(settles(sub { aws($gateway, 'GetRecords', {ShardIterator => $large}, no_sign => 1, raw => 1)->{status} }, 200),
+	200, 'large ones are answered again when these clients have gone');
 
 # --- connections and bodies -------------------------------------------------
 
