@@ -7,10 +7,17 @@
  * can set it back.  A number that was given already must not be given again;
  * so the sequence is set forward when its number is not above all those in
  * use.
+ *
+ * They can set it forward as well, so far that no number is left, or none that
+ * has room in the tag of a lock.  The numbers began with the milliseconds
+ * since 2026, and no server uses one in each millisecond.  So a sequence that
+ * is far ahead of these, and of the numbers in use, is set back.
  */
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
@@ -18,14 +25,24 @@
 #include "commands/sequence.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/bufpage.h"
 #include "storage/lmgr.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "registry/catalog_table.h"
 #include "registry/id_sequence.h"
+
+/* 2026-01-01 */
+#define FIRST_TIME (9497 * USECS_PER_DAY)
+
+/* How far a sequence may be ahead of the time, and of the numbers in use */
+#define MAX_AHEAD		 INT64CONST(1000000000000)
+#define MAX_AHEAD_OF_USE INT64CONST(1000000)
 
 /*
  * Returns the highest number in the first column of an index, whose first
@@ -83,13 +100,30 @@ highest_id(Oid schema)
 }
 
 /*
- * Sets the sequence forward to a number, as its owner: the caller may have no
- * right to.
- * The lock makes other sessions that find it set back wait until the number
- * that is drawn next can be seen in a table.
+ * Returns the number that was drawn last.  The row is read from its page: no
+ * function that all versions have would return it.
  */
+static int64
+last_number(Oid sequence)
+{
+	Relation		rel = relation_open(sequence, AccessShareLock);
+	Buffer			buffer = ReadBuffer(rel, 0);
+	Page			page;
+	HeapTupleHeader row;
+	int64			number;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	row = (HeapTupleHeader) PageGetItem(page, PageGetItemId(page, FirstOffsetNumber));
+	number = ((Form_pg_sequence_data) ((char *) row + row->t_hoff))->last_value;
+	UnlockReleaseBuffer(buffer);
+	relation_close(rel, AccessShareLock);
+	return number;
+}
+
+/* Sets the sequence to a number, as its owner. */
 static void
-advance_sequence(Oid sequence, int64 number)
+set_sequence(Oid sequence, int64 number)
 {
 	Oid save_userid;
 	int save_sec_context;
@@ -102,21 +136,56 @@ advance_sequence(Oid sequence, int64 number)
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 }
 
+/* Milliseconds since 2026 */
+static int64
+number_of_time(void)
+{
+	return Max((GetCurrentTimestamp() - FIRST_TIME) / 1000, 1);
+}
+
+static bool
+is_too_far(int64 number, int64 highest)
+{
+	return number > number_of_time() + MAX_AHEAD &&
+		   number > highest + MAX_AHEAD_OF_USE;
+}
+
+/*
+ * Sets the sequence to where it would be if nobody else had set it.  The lock
+ * makes other sessions that want to do so wait until the number that is drawn
+ * next can be seen in a table.
+ */
+static void
+repair_sequence(Oid sequence, Oid schema, bool was_too_far)
+{
+	int64 number;
+
+	LockDatabaseObject(RelationRelationId, sequence, 0, ExclusiveLock);
+	number = highest_id(schema);
+	if (was_too_far)
+		number = Max(number, number_of_time());
+	set_sequence(sequence, number);
+}
+
 int64
 id_sequence_next(void)
 {
 	Oid	  schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
 	Oid	  sequence = get_relname_relid("id_seq", schema);
+	int64 highest;
 	int64 id;
 
 	if (!OidIsValid(sequence))
 		elog(ERROR, "sequence \"id_seq\" of extension \"%s\" is missing",
 			 DDBSTREAMS_EXTENSION);
+	/* It may have no next number. */
+	if (is_too_far(last_number(sequence), highest_id(schema)))
+		repair_sequence(sequence, schema, true);
 	id = nextval_internal(sequence, false);
-	if (id <= highest_id(schema))
+	highest = highest_id(schema);
+	if (id <= highest || is_too_far(id, highest))
 	{
-		LockDatabaseObject(RelationRelationId, sequence, 0, ExclusiveLock);
-		advance_sequence(sequence, highest_id(schema));
+		repair_sequence(sequence, schema, id > highest);
 		id = nextval_internal(sequence, false);
 	}
 	return id;

@@ -238,6 +238,17 @@ select count(*), count(distinct id) from (
     select mapping_no from ddbstreams_shards.mapping union all
     select consumer_no from ddbstreams_shards.consumer) i (id) having count(*) <> count(distinct id);
 select ddbstreams.drop_consumer('own tables');
+-- ... and forward, to where there is no next number, or none that has room in a lock
+select setval('ddbstreams_shards.id_seq', 9223372036854775807) > 0 as set_forward;
+set role regress_own_writer;
+select ddbstreams.roll_over(ddbstreams.latest_stream_arn('later'));
+reset role;
+select setval('ddbstreams_shards.id_seq', 281474976710657, false) > 0 as set_forward;
+set role regress_own_writer;
+select ddbstreams.roll_over(ddbstreams.latest_stream_arn('later'));
+reset role;
+select max(shard_no) < 281474976710656 as in_range, count(distinct shard_no) from ddbstreams_shards.shard
+where stream_id = (select stream_id from ddbstreams_shards.stream where table_oid = 'later'::regclass limit 1);
 
 --
 -- Other columns than the library knows: capture and reading go on with more or
