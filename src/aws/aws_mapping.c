@@ -199,6 +199,7 @@ check_params(AwsRequest *request)
 	MappingInfo scratch = {0};
 
 	(void) destination_member(request);
+	(void) aws_request_jsonb(request, "FilterCriteria");
 	set_values(request, &scratch);
 	aws_request_check(request);
 }
