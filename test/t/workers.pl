@@ -380,7 +380,10 @@ sql(q{UPDATE pg_class SET relrewrite = 0 WHERE relname IN ('stream', 'mapping')}
 $node->append_conf('postgresql.conf', 'restart_after_crash = on');
 $node->reload;
 make_busy('one');
+my $before_crash = -s $node->logfile;
 kill('KILL', dispatcher_pid());
+# until the postmaster notices, the server answers as ever
+$node->wait_for_log(qr/all server processes terminated/, $before_crash);
 $node->poll_query_until('postgres', 'SELECT true');
 runs('postgres', 'maintenance goes on after a crash');
 comes(busy('one'), 't', '... everywhere');
