@@ -1660,9 +1660,28 @@ Errors:
 42704: there is no such stream.
 42501: the caller may not read the stream, and is no member of pg_monitor.';
 
-CREATE VIEW ddbstreams.stream_stats AS
-	SELECT stream_arn, shard_id, records, bytes, oldest, newest, records_per_second
-	FROM ddbstreams.list_stream_stats();
+CREATE FUNCTION ddbstreams_shards.stats_of_stream(
+	stream_arn text,
+	OUT stream_arn text,
+	OUT shard_id text,
+	OUT records bigint,
+	OUT bytes bigint,
+	OUT oldest timestamptz,
+	OUT newest timestamptz,
+	OUT records_per_second double precision)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_stats_of_stream';
+COMMENT ON FUNCTION ddbstreams_shards.stats_of_stream(text) IS
+'as list_stream_stats, but no row for a stream that the current user may not read; for view stream_stats';
+
+-- A condition on stream_arn comes before the function, which looks at one stream.
+CREATE VIEW ddbstreams.stream_stats WITH (security_barrier) AS
+	SELECT s.stream_arn COLLATE "default" AS stream_arn, t.shard_id, t.records, t.bytes, t.oldest, t.newest,
+		t.records_per_second
+	FROM ddbstreams_shards.stream s, ddbstreams_shards.stats_of_stream(s.stream_arn) t
+	WHERE s.version = (SELECT pg_catalog.max(v.version) FROM ddbstreams_shards.stream v WHERE v.stream_id = s.stream_id)
+	ORDER BY s.created_at, s.stream_id, t.shard_id COLLATE "C";
 COMMENT ON VIEW ddbstreams.stream_stats IS
 'How much is in each shard, one row for each, in the order of the streams'' creation and
 of shard ids. Shows the streams that the reader may read, and all of them to members of

@@ -33,6 +33,7 @@
 #include "shard/shard_reader.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_list_stream_stats);
+PG_FUNCTION_INFO_V1(ddbstreams_stats_of_stream);
 
 /* Up to so many pages are counted (8 MB), and of more pages a sample. */
 #define MAX_COUNTED_PAGES 1000
@@ -181,6 +182,15 @@ put_stream(ReturnSetInfo *rsinfo, const StreamInfo *stream, Snapshot snapshot)
 	}
 }
 
+/* Does the view show a stream to the current user? */
+static bool
+is_shown(const StreamInfo *stream)
+{
+	return !horizon_has_passed_stream(stream) &&
+		   (has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ||
+			stream_access_may_read(stream));
+}
+
 /*
  * list_stream_stats(stream_arn text) returns setof record
  *
@@ -193,7 +203,6 @@ ddbstreams_list_stream_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Snapshot	   snapshot = statement_snapshot();
-	bool		   may_monitor = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
 	ListCell	  *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -202,7 +211,7 @@ ddbstreams_list_stream_stats(PG_FUNCTION_ARGS)
 		StreamInfo *stream = stream_access_find(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 												snapshot);
 
-		if (!may_monitor)
+		if (!has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
 			stream_access_check(stream);
 		put_stream(rsinfo, stream, snapshot);
 		return (Datum) 0;
@@ -211,9 +220,22 @@ ddbstreams_list_stream_stats(PG_FUNCTION_ARGS)
 	{
 		StreamInfo *stream = lfirst(lc);
 
-		if (!horizon_has_passed_stream(stream) &&
-			(may_monitor || stream_access_may_read(stream)))
+		if (is_shown(stream))
 			put_stream(rsinfo, stream, snapshot);
 	}
+	return (Datum) 0;
+}
+
+/* stats_of_stream(stream_arn text) returns setof record */
+Datum
+ddbstreams_stats_of_stream(PG_FUNCTION_ARGS)
+{
+	Snapshot	snapshot = statement_snapshot();
+	StreamInfo *stream = stream_catalog_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+											   snapshot);
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (stream != NULL && is_shown(stream))
+		put_stream((ReturnSetInfo *) fcinfo->resultinfo, stream, snapshot);
 	return (Datum) 0;
 }

@@ -262,7 +262,7 @@ select count(*) from ddbstreams.list_streams('t');
 select test.fails($$select ddbstreams.alter_stream('$$ || :'arn' || $$', '2 hours')$$);
 rollback;
 begin;
-select test.own_sql('alter table ddbstreams_shards.stream drop column version');
+select test.own_sql('alter table ddbstreams_shards.stream drop column hash_functions');
 rollback;
 begin;
 select test.own_sql('alter table ddbstreams_shards.mapping alter column batch_size type int8');
