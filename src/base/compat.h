@@ -10,6 +10,7 @@
 #include "access/tupdesc.h"
 #include "commands/defrem.h"
 #include "nodes/parsenodes.h"
+#include "storage/bufmgr.h"
 #include "utils/jsonb.h"
 
 #if PG_VERSION_NUM < 150000
@@ -279,6 +280,26 @@ compat_repacked_concurrently(Node *command)
 	}
 #endif
 	return NULL;
+}
+
+/*
+ * 16 adds several pages to a relation at once.  Returns how many pages of
+ * zeros were added, at least one and not more than wanted; they are pinned.
+ * The caller sees to it that no other backend extends the relation.
+ */
+static inline int
+compat_add_pages(Relation rel, int wanted, Buffer *buffers)
+{
+#if PG_VERSION_NUM >= 160000
+	uint32 added;
+
+	(void) ExtendBufferedRelBy(BMR_REL(rel), MAIN_FORKNUM, NULL,
+							   EB_SKIP_EXTENSION_LOCK, wanted, buffers, &added);
+	return added;
+#else
+	buffers[0] = ReadBufferExtended(rel, MAIN_FORKNUM, P_NEW, RBM_NORMAL, NULL);
+	return 1;
+#endif
 }
 
 /* 16 lets a name that is no name be reported softly. */

@@ -47,13 +47,12 @@
 /* Records that go to the log together */
 typedef struct AppendBatch
 {
-	Relation	  shard;
-	int64		  starting_number;
-	uint64		  transaction_id;
-	int			  count;
-	Size		  bytes;
-	HeapTupleData tuples[SHARD_LOG_BATCH_RECORDS];
-	HeapTuple	  pointers[SHARD_LOG_BATCH_RECORDS];
+	Relation	shard;
+	int64		starting_number;
+	uint64		transaction_id;
+	int			count;
+	Size		bytes;
+	RecordTuple tuples[SHARD_LOG_BATCH_RECORDS];
 } AppendBatch;
 
 /* Has the append of the present transaction run? */
@@ -65,8 +64,8 @@ batch_flush(AppendBatch *batch)
 	if (batch->count > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
-		shard_log_append(batch->shard, batch->starting_number, batch->pointers,
-						 batch->count);
+		shard_log_append(batch->shard, batch->starting_number,
+						 batch->transaction_id, batch->tuples, batch->count);
 	}
 	batch->count = 0;
 	batch->bytes = 0;
@@ -81,16 +80,10 @@ batch_has_room(const AppendBatch *batch, const ChangeItem *item)
 }
 
 static void
-batch_add(AppendBatch *batch, char *tuple, Size length)
+batch_add(AppendBatch *batch, const char *tuple, Size length)
 {
-	HeapTuple entry = &batch->tuples[batch->count];
-
-	entry->t_len = length;
-	entry->t_data = (HeapTupleHeader) tuple;
-	entry->t_tableOid = RelationGetRelid(batch->shard);
-	ItemPointerSetInvalid(&entry->t_self);
-	RECORD_DATA(entry->t_data)->transaction_id = batch->transaction_id;
-	batch->pointers[batch->count] = entry;
+	batch->tuples[batch->count].data = tuple;
+	batch->tuples[batch->count].length = length;
 	batch->count++;
 	batch->bytes += length;
 }

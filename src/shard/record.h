@@ -78,4 +78,11 @@ typedef struct RecordIdentity
 #define Anum_record_transaction_id 2
 #define Anum_record_body		   3
 
+/* A row of a shard that is complete but for its number and transaction */
+typedef struct RecordTuple
+{
+	const char *data; /* from the tuple header on */
+	uint32		length;
+} RecordTuple;
+
 #endif /* DDBSTREAMS_RECORD_H */

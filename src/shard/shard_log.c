@@ -4,13 +4,7 @@
  *
  * A shard is a heap without an index.  Its physical order is number order,
  * page by page, because records are numbered and appended under one lock,
- * always at the end of the heap:
- *
- * - the free space map is not asked;
- * - the last page is made the relation's target block first;
- * - line pointers that a vacuum has freed on the last page are not used again;
- * - there is never a BulkInsertState, which from PostgreSQL 16 on fills pages
- *	 that were added in advance.
+ * always at the end of the heap (page_writer.c).
  *
  * The append lock is an LWLock out of an array in shared memory, chosen by a
  * hash of database and shard; backends that append to two shards which share a
@@ -31,25 +25,18 @@
 
 #include <sys/stat.h>
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/pg_control.h"
-#include "catalog/pg_type.h"
 #include "common/controldata_utils.h"
-#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "storage/smgr.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "base/compat.h"
-#include "shard/record.h"
+#include "shard/page_writer.h"
 #include "shard/shard_log.h"
 #include "shard/shard_slot.h"
 #include "shard/xid_times.h"
@@ -78,9 +65,6 @@ typedef struct ShardLogShared
 } ShardLogShared;
 
 static ShardLogShared *shared = NULL;
-
-/* For heap_multi_insert; made once in a session */
-static TupleTableSlot **batch_slots = NULL;
 
 Size
 shard_log_shmem_size(void)
@@ -202,41 +186,12 @@ shard_log_now(void)
 }
 
 /*
- * Makes the last page the one that the next insertion goes to, and pins it;
- * returns InvalidBuffer if the heap is empty.
- *
- * Line pointers that a vacuum has freed must not be used again: VACUUM FULL
- * copies a page in the order of its line pointers and may spread it over two
- * pages, which would then not be in the order of numbers.  Clearing the page's
- * flag hides them.  A vacuum frees line pointers under a cleanup lock only, so
- * that no more of them come while the pin is held.  The flag is only a hint,
- * and its change is not logged.
+ * Gives numbers to a batch, and returns the first one.  The caller holds the
+ * append lock.
  */
-static Buffer
-pin_last_page(Relation shard)
-{
-	BlockNumber block_count = RelationGetNumberOfBlocks(shard);
-	Buffer		buffer;
-
-	/* What this backend remembers as its target may not be the last page. */
-	RelationSetTargetBlock(shard, block_count > 0 ? block_count - 1 :
-													InvalidBlockNumber);
-	if (block_count == 0)
-		return InvalidBuffer;
-	buffer = ReadBuffer(shard, block_count - 1);
-	if (PageHasFreeLinePointers(BufferGetPage(buffer)))
-	{
-		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-		PageClearHasFreeLinePointers(BufferGetPage(buffer));
-		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-	}
-	return buffer;
-}
-
-/* Numbers a batch.  The caller holds the append lock. */
-static void
-number_records(ShardLogSlot *slot, Relation shard, int64 starting_number,
-			   int64 now, HeapTuple *tuples, int count)
+static int64
+take_numbers(ShardLogSlot *slot, Relation shard, int64 starting_number,
+			 int64 now, int count)
 {
 	int64 number;
 
@@ -249,80 +204,21 @@ number_records(ShardLogSlot *slot, Relation shard, int64 starting_number,
 		slot->shard_table = RelationGetRelid(shard);
 	}
 	number = Max(slot->last_number + 1, now);
-	for (int i = 0; i < count; i++)
-		RECORD_DATA(tuples[i]->t_data)->number = number++;
 
 	/* This comes before the insertion, which may fail after some pages. */
-	slot->last_number = number - 1;
-}
-
-static void
-insert_singly(Relation shard, HeapTuple *tuples, int count)
-{
-	CommandId cid = GetCurrentCommandId(true);
-
-	for (int i = 0; i < count; i++)
-		heap_insert(shard, tuples[i], cid,
-					HEAP_INSERT_SKIP_FSM | HEAP_INSERT_NO_LOGICAL, NULL);
-}
-
-/*
- * Puts tuples into slots for heap_multi_insert.  It would copy, under the
- * lock, a tuple that its slot does not own; so the slots say that they own
- * them, until release_slots.
- */
-static void
-fill_slots(HeapTuple *tuples, int count)
-{
-	if (batch_slots == NULL)
-	{
-		MemoryContext	 oldcontext = MemoryContextSwitchTo(TopMemoryContext);
-		TupleDesc		 desc = CreateTemplateTupleDesc(RECORD_NATTS);
-		TupleTableSlot **slots = palloc0(SHARD_LOG_BATCH_RECORDS *
-										 sizeof(TupleTableSlot *));
-
-		TupleDescInitEntry(desc, Anum_record_number, "sequence_number",
-						   INT8OID, -1, 0);
-		TupleDescInitEntry(desc, Anum_record_transaction_id, "transaction_id",
-						   XID8OID, -1, 0);
-		TupleDescInitEntry(desc, Anum_record_body, "body", BYTEAOID, -1, 0);
-		compat_finish_descriptor(desc);
-		for (int i = 0; i < SHARD_LOG_BATCH_RECORDS; i++)
-			slots[i] = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
-		batch_slots = slots;
-		MemoryContextSwitchTo(oldcontext);
-	}
-	for (int i = 0; i < count; i++)
-	{
-		/* A tuple that an error has left here is gone with its buffer. */
-		batch_slots[i]->tts_flags &= ~TTS_FLAG_SHOULDFREE;
-		ExecStoreHeapTuple(tuples[i], batch_slots[i], true);
-	}
-}
-
-static void
-release_slots(int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		batch_slots[i]->tts_flags &= ~TTS_FLAG_SHOULDFREE;
-		ExecClearTuple(batch_slots[i]);
-	}
+	slot->last_number = number + count - 1;
+	return number;
 }
 
 void
-shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
-				 int count)
+shard_log_append(Relation shard, int64 starting_number, uint64 transaction_id,
+				 const RecordTuple *tuples, int count)
 {
 	ShardLogSlot *slot = slot_of(RelationGetRelid(shard));
-	Buffer		  last_page;
-	bool		  singly = count == 1 || XLogLogicalInfoActive();
-	CommandId	  cid = GetCurrentCommandId(true);
+	int64		  number;
 	int64		  now;
 
-	Assert(count > 0 && count <= SHARD_LOG_BATCH_RECORDS);
-	if (!singly)
-		fill_slots(tuples, count);
+	Assert(count > 0);
 
 	/* The file must not be opened under the lock. */
 	if (RelationGetSmgr(shard)->md_num_open_segs[MAIN_FORKNUM] == 0)
@@ -331,17 +227,7 @@ shard_log_append(Relation shard, int64 starting_number, HeapTuple *tuples,
 	LWLockAcquire(&slot->append_lock, LW_EXCLUSIVE);
 	now = shard_log_now();
 	xid_times_check(now);
-	number_records(slot, shard, starting_number, now, tuples, count);
-	last_page = pin_last_page(shard);
-	if (singly)
-		insert_singly(shard, tuples, count);
-	else
-		heap_multi_insert(shard, batch_slots, count, cid,
-						  HEAP_INSERT_SKIP_FSM, NULL);
-	if (BufferIsValid(last_page))
-		ReleaseBuffer(last_page);
+	number = take_numbers(slot, shard, starting_number, now, count);
+	page_writer_append(shard, tuples, count, number, transaction_id);
 	LWLockRelease(&slot->append_lock);
-
-	if (!singly)
-		release_slots(count);
 }

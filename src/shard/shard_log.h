@@ -7,8 +7,8 @@
 
 #include "base/ddbstreams.h"
 
-#include "access/htup.h"
 #include "datatype/timestamp.h"
+#include "shard/record.h"
 #include "storage/block.h"
 #include "utils/rel.h"
 
@@ -27,7 +27,8 @@ extern void shard_log_shmem_init(void);
  * backends lock shards.  The numbers are not below starting_number.
  */
 extern void shard_log_append(Relation shard, int64 starting_number,
-							 HeapTuple *tuples, int count);
+							 uint64 transaction_id, const RecordTuple *tuples,
+							 int count);
 
 /*
  * Returns the number that the clock gives now; after a crash, a second ahead.

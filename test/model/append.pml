@@ -3,7 +3,7 @@
  *	  Writers append to a shard, and readers stop at what is unresolved.
  *
  * Abstracts
- *	  src/shard/shard_log.c		number_records, shard_log_append, shard_log_now
+ *	  src/shard/shard_log.c		take_numbers, shard_log_append, shard_log_now
  *	  src/shard/shard_reader.c	read_page, is_aborted, shard_reader_next,
  *								shard_reader_latest
  *	  src/capture/append.c		append_bucket: one batch after the other

@@ -979,8 +979,28 @@ class Run:
                 self.fault(who, 'has read other records than %s' % prints[0][0])
         if not prints or self.transactions.value == 0:
             self.fault('run', 'nothing was written or nothing was read')
+        self.check_pages()
         self.print_summary(readers, results, prints)
         return self.faults
+
+    def check_pages(self):
+        """Asks amcheck and pg_visibility whether the pages of shards are right."""
+        with contextlib.closing(connect()) as session:
+            for extension in 'amcheck', 'pg_visibility':
+                rows(session, 'create extension if not exists ' + extension)
+            tables = rows(session, '''
+                select oid::regclass::text from pg_class
+                where relnamespace = 'ddbstreams_shards'::regnamespace
+                  and relname ~ '^(shard|side)_[0-9]+$' ''')
+            for (table,) in tables:
+                for fault in rows(session, '''
+                        select 'amcheck', blkno::text, msg from verify_heapam(%s)
+                        union all
+                        select 'all-visible', t_ctid::text, '' from pg_check_visible(%s)
+                        union all
+                        select 'all-frozen', t_ctid::text, '' from pg_check_frozen(%s)
+                        ''', table, table, table):
+                    self.fault(table, ' '.join(fault))
 
     def print_summary(self, readers, results, prints):
         stream = max([sum(count for count, _ in fingerprint.values())

@@ -27,14 +27,14 @@ sub patience
 }
 
 # Makes a server with further lines for postgresql.conf; starts it.  With
-# "streaming" it can have standbys.
+# "streaming" it can have standbys; "extra" are options for initdb.
 sub new_server
 {
 	my ($name, $conf, %params) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 	my $patience = patience();
 
-	$node->init(allows_streaming => $params{streaming});
+	$node->init(allows_streaming => $params{streaming}, extra => $params{extra});
 	$node->append_conf('postgresql.conf', <<CONF);
 max_prepared_transactions = 20
 autovacuum = off

@@ -1,0 +1,254 @@
+/*
+ * page_writer.c
+ *	  Filling the pages at a shard's end.
+ *
+ * This takes the place of heap_insert and heap_multi_insert for shards.  The
+ * pages and the WAL records are such as heap makes, so VACUUM, redo, amcheck
+ * and whatever else reads a heap find nothing new.  Less is done, though:
+ *
+ * - Tuples go behind the last one of the last page, or to a new page.  Neither
+ *	 room elsewhere nor a line pointer that a vacuum has freed is used: VACUUM
+ *	 FULL copies a page in the order of its line pointers and may spread it
+ *	 over two pages, which would then not be in the order of numbers.
+ * - The WAL record has no flag that it holds new tuples.  Without the flag
+ *	 logical decoding passes the record over, at every wal_level, and a
+ *	 full-page image takes the place of the tuples.
+ * - A page that a vacuum has marked all-visible is left as it is, and the next
+ *	 one is begun.  So the visibility map, which would have to be read and
+ *	 written under the append lock, is not touched.
+ * - Serializable isolation is not told: reading a shard takes no part in it.
+ *
+ * A page is filled in one critical section, with one WAL record.  New pages
+ * hold zeros until they are filled.  If an error or a crash comes before that,
+ * they stay: readers pass over them, and the next append begins with the last
+ * one.
+ *
+ * Only the holder of the append lock extends a shard, so PostgreSQL's lock for
+ * that is not taken.
+ */
+#include "postgres.h"
+
+#include "access/heapam_xlog.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xloginsert.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "storage/bufpage.h"
+
+#include "base/compat.h"
+#include "shard/page_writer.h"
+
+/* New pages that are added at once, at most */
+#define NEW_PAGES 16
+
+/* What an append has still to write */
+typedef struct PageWriter
+{
+	Relation		   shard;
+	const RecordTuple *tuples;
+	int				   count;
+	int64			   number; /* of the first of these */
+	uint64			   transaction_id;
+	TransactionId	   xid;
+	CommandId		   cid;
+} PageWriter;
+
+/* What a tuple takes of a page */
+static Size
+space_of(const RecordTuple *tuple)
+{
+	return MAXALIGN(tuple->length) + sizeof(ItemIdData);
+}
+
+/* Puts the next tuple behind the others of a page. */
+static void
+put_tuple(PageWriter *writer, Page page, BlockNumber block)
+{
+	const RecordTuple *tuple = writer->tuples;
+	OffsetNumber	   offset = OffsetNumberNext(PageGetMaxOffsetNumber(page));
+	HeapTupleHeader	   header;
+
+	if (PageAddItemExtended(page, unconstify(char *, tuple->data),
+							tuple->length, offset, PAI_IS_HEAP) != offset)
+		elog(PANIC, "could not add a record to a page");
+
+	header = (HeapTupleHeader) PageGetItem(page, PageGetItemId(page, offset));
+	header->t_infomask |= HEAP_XMAX_INVALID;
+	HeapTupleHeaderSetXmin(header, writer->xid);
+	HeapTupleHeaderSetCmin(header, writer->cid);
+	ItemPointerSet(&header->t_ctid, block, offset);
+	RECORD_DATA(header)->number = writer->number;
+	RECORD_DATA(header)->transaction_id = writer->transaction_id;
+
+	writer->tuples++;
+	writer->count--;
+	writer->number++;
+}
+
+/* Logs the one tuple that a page has got. */
+static XLogRecPtr
+log_tuple(Page page, Buffer buffer, OffsetNumber offset, bool is_new)
+{
+	ItemId			item = PageGetItemId(page, offset);
+	HeapTupleHeader tuple = (HeapTupleHeader) PageGetItem(page, item);
+	xl_heap_insert	insert;
+	xl_heap_header	header;
+
+	insert.offnum = offset;
+	insert.flags = 0;
+	header.t_infomask2 = tuple->t_infomask2;
+	header.t_infomask = tuple->t_infomask;
+	header.t_hoff = tuple->t_hoff;
+
+	XLogBeginInsert();
+	XLogRegisterData((char *) &insert, SizeOfHeapInsert);
+	XLogRegisterBuffer(0, buffer,
+					   REGBUF_STANDARD | (is_new ? REGBUF_WILL_INIT : 0));
+	XLogRegisterBufData(0, (char *) &header, SizeOfHeapHeader);
+	XLogRegisterBufData(0, (char *) tuple + SizeofHeapTupleHeader,
+						ItemIdGetLength(item) - SizeofHeapTupleHeader);
+	return XLogInsert(RM_HEAP_ID, XLOG_HEAP_INSERT |
+									  (is_new ? XLOG_HEAP_INIT_PAGE : 0));
+}
+
+/* Logs the tuples of a page from an offset on. */
+static XLogRecPtr
+log_tuples(Page page, Buffer buffer, OffsetNumber first, bool is_new)
+{
+	PGAlignedBlock		 data; /* a tuple takes less here than in the page */
+	char				*end = data.data;
+	xl_heap_multi_insert insert;
+	OffsetNumber		 offsets[MaxHeapTuplesPerPage];
+
+	memset(&insert, 0, SizeOfHeapMultiInsert);
+	for (OffsetNumber offset = first; offset <= PageGetMaxOffsetNumber(page);
+		 offset++)
+	{
+		ItemId				   item = PageGetItemId(page, offset);
+		HeapTupleHeader		   tuple = (HeapTupleHeader) PageGetItem(page, item);
+		xl_multi_insert_tuple *header;
+
+		header = (xl_multi_insert_tuple *) SHORTALIGN(end);
+		header->datalen = ItemIdGetLength(item) - SizeofHeapTupleHeader;
+		header->t_infomask2 = tuple->t_infomask2;
+		header->t_infomask = tuple->t_infomask;
+		header->t_hoff = tuple->t_hoff;
+		end = (char *) header + SizeOfMultiInsertTuple;
+		memcpy(end, (char *) tuple + SizeofHeapTupleHeader, header->datalen);
+		end += header->datalen;
+		offsets[insert.ntuples++] = offset;
+	}
+
+	XLogBeginInsert();
+	XLogRegisterData((char *) &insert, SizeOfHeapMultiInsert);
+	if (!is_new)
+		XLogRegisterData((char *) offsets,
+						 insert.ntuples * sizeof(OffsetNumber));
+	XLogRegisterBuffer(0, buffer,
+					   REGBUF_STANDARD | (is_new ? REGBUF_WILL_INIT : 0));
+	XLogRegisterBufData(0, data.data, end - data.data);
+	return XLogInsert(RM_HEAP2_ID, XLOG_HEAP2_MULTI_INSERT |
+									   (is_new ? XLOG_HEAP_INIT_PAGE : 0));
+}
+
+/*
+ * Is there room for a tuple?  Line pointers that vacuums have freed count, so
+ * that there may be too many of them.
+ */
+static bool
+has_room(Page page, const RecordTuple *tuple)
+{
+	return space_of(tuple) <= PageGetExactFreeSpace(page) &&
+		   PageGetMaxOffsetNumber(page) < MaxHeapTuplesPerPage;
+}
+
+/* Puts as many tuples as fit on a page, perhaps none, and unpins it. */
+static void
+fill_page(PageWriter *writer, Buffer buffer)
+{
+	Page		 page = BufferGetPage(buffer);
+	BlockNumber	 block = BufferGetBlockNumber(buffer);
+	OffsetNumber first;
+	bool		 is_new;
+
+	Assert(writer->count > 0);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	is_new = PageIsNew(page);
+	if (is_new || (!PageIsAllVisible(page) && has_room(page, writer->tuples)))
+	{
+		START_CRIT_SECTION();
+		if (is_new)
+			PageInit(page, BLCKSZ, 0);
+		first = OffsetNumberNext(PageGetMaxOffsetNumber(page));
+		do
+			put_tuple(writer, page, block);
+		while (writer->count > 0 && has_room(page, writer->tuples));
+		MarkBufferDirty(buffer);
+		if (RelationNeedsWAL(writer->shard))
+		{
+			XLogRecPtr lsn = first == PageGetMaxOffsetNumber(page) ?
+								 log_tuple(page, buffer, first, is_new) :
+								 log_tuples(page, buffer, first, is_new);
+
+			PageSetLSN(page, lsn);
+		}
+		END_CRIT_SECTION();
+	}
+	UnlockReleaseBuffer(buffer);
+}
+
+/* Returns how many new pages the tuples will fill. */
+static int
+pages_needed(const PageWriter *writer)
+{
+	int	 pages = 0;
+	Size room = 0;
+
+	for (int i = 0; i < writer->count; i++)
+	{
+		Size space = space_of(&writer->tuples[i]);
+
+		if (space > room)
+		{
+			pages++;
+			room = BLCKSZ - SizeOfPageHeaderData;
+		}
+		room -= space;
+	}
+	return pages;
+}
+
+void
+page_writer_append(Relation shard, const RecordTuple *tuples, int count,
+				   int64 first_number, uint64 transaction_id)
+{
+	BlockNumber block_count = RelationGetNumberOfBlocks(shard);
+	PageWriter	writer = {
+		.shard = shard,
+		.tuples = tuples,
+		.count = count,
+		.number = first_number,
+		.transaction_id = transaction_id,
+		.xid = GetTopTransactionId(),
+		.cid = GetCurrentCommandId(true),
+	};
+
+	/* The WAL record gets the current transaction's xid. */
+	Assert(TransactionIdEquals(writer.xid, GetCurrentTransactionId()));
+
+	if (block_count > 0)
+		fill_page(&writer, ReadBuffer(shard, block_count - 1));
+	while (writer.count > 0)
+	{
+		Buffer buffers[NEW_PAGES];
+		int	   added = compat_add_pages(shard,
+										Min(pages_needed(&writer), NEW_PAGES),
+										buffers);
+
+		for (int i = 0; i < added; i++)
+			fill_page(&writer, buffers[i]);
+	}
+	pgstat_count_heap_insert(shard, count);
+}
