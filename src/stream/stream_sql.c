@@ -234,7 +234,7 @@ ddbstreams_make_secret(PG_FUNCTION_ARGS)
 {
 	char	 bytes[VARHDRSZ + 32];
 	Relation rel;
-	Datum	 value = PointerGetDatum(bytes);
+	Datum	 value;
 	bool	 isnull = false;
 
 	if (!creating_extension)
@@ -246,6 +246,7 @@ ddbstreams_make_secret(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random values")));
+	value = PointerGetDatum(bytes);
 	rel = table_open(catalog_table_oid(CATALOG_SECRET, false), RowExclusiveLock);
 	heap_write_insert(rel, &value, &isnull);
 	table_close(rel, NoLock);
