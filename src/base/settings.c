@@ -180,7 +180,7 @@ settings_define(void)
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("ddbstreams.rollover_interval",
 							"Time after which a shard that has records is closed and followed by a child.",
-							"A quarter of the stream's retention, if that is shorter.",
+							"It grows in proportion with a retention of more than a day, and is a quarter of one that is shorter than four times this.",
 							&setting_rollover_interval,
 							4 * 3600, 1, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_S,

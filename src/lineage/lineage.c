@@ -392,12 +392,18 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(closed);
 }
 
-/* Returns the age at which an open shard with records is rolled over. */
+/*
+ * Returns the age at which an open shard with records is rolled over.  It
+ * grows with a retention of more than a day, so that a stream has as many
+ * generations of shards in a year as in a day.
+ */
 static int64
 rollover_usec(const StreamInfo *stream)
 {
-	return Min((int64) setting_rollover_interval * USECS_PER_SEC,
-			   stream->retention_usec / 4);
+	double days = stream->retention_usec / (double) USECS_PER_DAY;
+	double usec = setting_rollover_interval * (double) USECS_PER_SEC * Max(1, days);
+
+	return (int64) Min(usec, stream->retention_usec / 4.0);
 }
 
 static bool

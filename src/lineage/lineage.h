@@ -10,7 +10,8 @@
 /*
  * Tasks of the maintenance worker, called outside of transactions.  The first
  * rolls the shards over that have records and are older than
- * ddbstreams.rollover_interval, or than a quarter of their stream's retention.
+ * ddbstreams.rollover_interval, which grows with a retention of more than a
+ * day, or than a quarter of their stream's retention.
  * The second splits the shards that get more than ddbstreams.split_above
  * records a second.  A shard whose lock cannot be had soon is left for the
  * next run.
