@@ -43,6 +43,21 @@ typedef struct TreeBranches
 static const TreeBranches utf8_branches = {"↓ ", "├─ ", "└─ ", "│  "};
 static const TreeBranches ascii_branches = {"v ", "|- ", "`- ", "|  "};
 
+/*
+ * The signs of Unicode, if both the database and the client have them: a query
+ * must not fail for want of an arrow.
+ */
+static const TreeBranches *
+branches_for_client(void)
+{
+	int client = pg_get_client_encoding();
+
+	return GetDatabaseEncoding() == PG_UTF8 &&
+				   (client == PG_UTF8 || client == PG_SQL_ASCII) ?
+			   &utf8_branches :
+			   &ascii_branches;
+}
+
 static StreamInfo *
 stream_argument(FunctionCallInfo fcinfo)
 {
@@ -146,7 +161,7 @@ ddbstreams_shard_tree(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo	   *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	StreamInfo		   *stream = stream_argument(fcinfo);
-	const TreeBranches *branches = GetDatabaseEncoding() == PG_UTF8 ? &utf8_branches : &ascii_branches;
+	const TreeBranches *branches = branches_for_client();
 	ShardFamily		   *family;
 	ShardNode		   *node;
 	int				   *prefix_length; /* of each node's own line */

@@ -2,7 +2,8 @@
 -- who may see it.
 --
 -- To see it fail: test/mutations/run graph-not-quoted stats-for-everybody
--- stats-of-all-streams stats-without-barrier tree-prefix-not-cut.
+-- stats-of-all-streams stats-without-barrier tree-arrows-for-everybody
+-- tree-prefix-not-cut.
 
 -- settings that the output below depends on
 set standard_conforming_strings = on;
@@ -77,6 +78,10 @@ INSERT INTO watched VALUES (2000, 1);
 SELECT ddbstreams.roll_over(:'arn');
 CALL watched_see(:'arn');
 SELECT watched_named(l) FROM ddbstreams.shard_tree(:'arn') l;
+-- a client whose encoding has no arrows
+SET client_encoding = latin1;
+SELECT watched_named(l) FROM ddbstreams.shard_tree(:'arn') l;
+RESET client_encoding;
 SELECT watched_named(ddbstreams.shard_graph(:'arn'));
 SELECT count(*) FROM ddbstreams.stream_stats WHERE stream_arn = :'arn';
 
