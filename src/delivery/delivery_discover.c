@@ -38,17 +38,70 @@
 #include "shard/horizon.h"
 #include "shard/shard_watch.h"
 
-static bool
-shard_is_listed(List *shards, int64 shard_no)
+/*
+ * The shards of a stream, which are the same for all mappings that one
+ * discovery finds.  A stream may have thousands, so nothing is searched for by
+ * looking at each.
+ */
+typedef struct DiscoveredStream
+{
+	StreamInfo *stream;
+	List	   *shards;	 /* by shard id */
+	int64	   *numbers; /* their shard_no, sorted */
+} DiscoveredStream;
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	int64 x = *(const int64 *) a;
+	int64 y = *(const int64 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void
+discover_stream(DiscoveredStream *found, int64 stream_id)
 {
 	ListCell *lc;
 
-	foreach (lc, shards)
+	if (found->stream != NULL && found->stream->stream_id == stream_id)
+		return;
+	found->stream = stream_catalog_by_id(stream_id, NULL);
+	found->shards = shard_catalog_list(stream_id, NULL);
+	found->numbers = palloc(Max(list_length(found->shards), 1) * sizeof(int64));
+	foreach (lc, found->shards)
+		found->numbers[foreach_current_index (lc)] = ((ShardInfo *) lfirst(lc))->shard_no;
+	qsort(found->numbers, list_length(found->shards), sizeof(int64), compare_numbers);
+}
+
+static bool
+shard_is_listed(const DiscoveredStream *stream, int64 shard_no)
+{
+	return bsearch(&shard_no, stream->numbers, list_length(stream->shards),
+				   sizeof(int64), compare_numbers) != NULL;
+}
+
+/* Returns the shard of an id, or NULL if it has been dropped. */
+static const ShardInfo *
+find_shard(const DiscoveredStream *stream, const char *shard_id)
+{
+	int low = 0;
+	int high = list_length(stream->shards);
+
+	while (low < high)
 	{
-		if (((ShardInfo *) lfirst(lc))->shard_no == shard_no)
-			return true;
+		int				 middle = (low + high) / 2;
+		const ShardInfo *shard = list_nth(stream->shards, middle);
+		int				 order = strcmp(shard->shard_id, shard_id);
+
+		if (order == 0)
+			return shard;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return false;
+	return NULL;
 }
 
 /* What the positions of a shard's lanes have in common */
@@ -60,17 +113,29 @@ typedef struct ShardPositions
 	bool any_drains; /* a lane has been told where to stop */
 } ShardPositions;
 
+/* The list is in the order of shard_no. */
 static ShardPositions
 positions_of(List *positions, int64 shard_no)
 {
 	ShardPositions found = {.finished = true};
+	int			   low = 0;
+	int			   high = list_length(positions);
 
-	for (int i = 0; i < list_length(positions); i++)
+	while (low < high)
 	{
-		DeliveryPosition *position = list_nth(positions, i);
+		int middle = (low + high) / 2;
+
+		if (((DeliveryPosition *) list_nth(positions, middle))->shard_no < shard_no)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < list_length(positions); low++)
+	{
+		DeliveryPosition *position = list_nth(positions, low);
 
 		if (position->shard_no != shard_no)
-			continue;
+			break;
 		found.count++;
 		found.finished &= position->finished;
 		found.any_finished |= position->finished;
@@ -82,20 +147,14 @@ positions_of(List *positions, int64 shard_no)
 
 /* May the mapping come to the shard: is its parent finished, or expired? */
 static bool
-parent_is_done(const ShardInfo *shard, List *shards, List *positions)
+parent_is_done(const ShardInfo *shard, const DiscoveredStream *stream, List *positions)
 {
-	ListCell *lc;
+	const ShardInfo *parent;
 
 	if (shard->parent_shard_id == NULL)
 		return true;
-	foreach (lc, shards)
-	{
-		ShardInfo *parent = lfirst(lc);
-
-		if (strcmp(parent->shard_id, shard->parent_shard_id) == 0)
-			return positions_of(positions, parent->shard_no).finished;
-	}
-	return true;
+	parent = find_shard(stream, shard->parent_shard_id);
+	return parent == NULL || positions_of(positions, parent->shard_no).finished;
 }
 
 static bool
@@ -140,8 +199,8 @@ first_checkpoint(const MappingInfo *mapping, const StreamInfo *stream,
 
 /* Makes the units of a shard of a mapping. */
 static void
-discover_shard(QueuedMapping *known, const MappingInfo *mapping, const StreamInfo *stream,
-			   const ShardInfo *shard, List *shards, List *positions)
+discover_shard(QueuedMapping *known, const MappingInfo *mapping,
+			   const DiscoveredStream *stream, const ShardInfo *shard, List *positions)
 {
 	ShardPositions found = positions_of(positions, shard->shard_no);
 	int			   lanes = mapping_shard_lanes(mapping);
@@ -155,9 +214,9 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping, const StreamInf
 		return;
 	if (found.count == 0)
 	{
-		if (!parent_is_done(shard, shards, positions) ||
+		if (!parent_is_done(shard, stream, positions) ||
 			!delivery_lanes_begin(no, shard->shard_no, lanes,
-								  first_checkpoint(mapping, stream, shard)))
+								  first_checkpoint(mapping, stream->stream, shard)))
 			return;
 		found.count = lanes;
 	}
@@ -199,7 +258,7 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping, const StreamInf
  * reports the loss (delivery_prepare.c).
  */
 static void
-discover_expired(QueuedMapping *known, List *shards, List *positions)
+discover_expired(QueuedMapping *known, const DiscoveredStream *stream, List *positions)
 {
 	ListCell *lc;
 
@@ -207,7 +266,7 @@ discover_expired(QueuedMapping *known, List *shards, List *positions)
 	{
 		DeliveryPosition *position = lfirst(lc);
 
-		if (shard_is_listed(shards, position->shard_no))
+		if (shard_is_listed(stream, position->shard_no))
 			continue;
 		if (position->finished)
 			delivery_lanes_forget(known->mapping_no, position->shard_no);
@@ -217,19 +276,18 @@ discover_expired(QueuedMapping *known, List *shards, List *positions)
 }
 
 static void
-discover_mapping(const MappingInfo *mapping)
+discover_mapping(const MappingInfo *mapping, DiscoveredStream *stream)
 {
 	QueuedMapping *known = delivery_queue_mapping(mapping->mapping_no);
-	StreamInfo	  *stream = stream_catalog_by_id(mapping->stream_id, NULL);
-	List		  *shards = shard_catalog_list(mapping->stream_id, NULL);
 	List		  *positions = delivery_position_list(mapping->mapping_no);
 	ListCell	  *lc;
 
+	discover_stream(stream, mapping->stream_id);
 	known->role = mapping->role_id;
 	known->discovered = true;
-	foreach (lc, shards)
-		discover_shard(known, mapping, stream, lfirst(lc), shards, positions);
-	discover_expired(known, shards, positions);
+	foreach (lc, stream->shards)
+		discover_shard(known, mapping, stream, lfirst(lc), positions);
+	discover_expired(known, stream, positions);
 	if (delivery_redrive_is_wanted(mapping->mapping_no))
 		(void) discover_unit(known, 0, REDRIVE_LANE, InvalidOid);
 	mapping_catalog_acknowledge(mapping);
@@ -301,8 +359,9 @@ watch_shards(void)
 void
 delivery_discover(void)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ListCell	 *lc;
+	MemoryContext	 context = CurrentMemoryContext;
+	DiscoveredStream stream = {0};
+	ListCell		*lc;
 
 	mark_all_undiscovered();
 
@@ -313,7 +372,7 @@ delivery_discover(void)
 		MappingInfo *mapping = lfirst(lc);
 
 		if (mapping_is_active(mapping) && mapping_state_problem(mapping) == NULL)
-			discover_mapping(mapping);
+			discover_mapping(mapping, &stream);
 	}
 	mapping_shard_delete_orphans();
 	own_transaction_commit();

@@ -39,21 +39,51 @@
 /* The tables are read at least this often. */
 #define DISCOVERY_INTERVAL_MS 60000
 
+/*
+ * A discovery that takes longer than this is not followed by the next one
+ * before four times its time has gone by, or a second: where thousands of
+ * shards end one after the other, other mappings must not wait for the
+ * dispatcher, which does nothing else meanwhile.
+ */
+#define QUICK_DISCOVERY_MS	   5
+#define DISCOVERY_PAUSES	   4
+#define MAX_DISCOVERY_PAUSE_MS 1000
+
 /* If units wait for a worker, this is how often to try to give them to one. */
 #define ASSIGN_RETRY_MS 1000
 
 static MemoryContext loop_context = NULL; /* of one turn of the main loop */
 static bool			 discovery_wanted = true;
 static TimestampTz	 discovered_at = 0;
-static uint32		 wishes_seen = 0; /* by the last discovery */
+static TimestampTz	 discovery_from = 0; /* no other one before that */
+static uint32		 wishes_seen = 0;	 /* by the last discovery */
 
 static void
 discover_units(void)
 {
+	TimestampTz now;
+	int64		took;
+
 	wishes_seen = worker_databases_wishes();
 	discovery_wanted = false;
 	discovered_at = GetCurrentTimestamp();
 	delivery_discover();
+	now = GetCurrentTimestamp();
+	took = (now - discovered_at) / 1000;
+	discovery_from = now;
+	if (took > QUICK_DISCOVERY_MS)
+		discovery_from = TimestampTzPlusMilliseconds(now, Min(took * DISCOVERY_PAUSES,
+															  MAX_DISCOVERY_PAUSE_MS));
+}
+
+/* May the tables be read again?  The clock may have been set back. */
+static bool
+discovery_may_begin(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return now >= discovery_from ||
+		   TimestampTzPlusMilliseconds(now, MAX_DISCOVERY_PAUSE_MS) < discovery_from;
 }
 
 /* --- what has happened meanwhile ----------------------------------------- */
@@ -223,9 +253,10 @@ run_turn(void)
 	TimestampTz next;
 
 	collect_from_handlers();
-	if (discovery_wanted || wishes_seen != worker_databases_wishes() ||
-		TimestampDifferenceExceeds(discovered_at, GetCurrentTimestamp(),
-								   DISCOVERY_INTERVAL_MS))
+	discovery_wanted |= wishes_seen != worker_databases_wishes() ||
+						TimestampDifferenceExceeds(discovered_at, GetCurrentTimestamp(),
+												   DISCOVERY_INTERVAL_MS);
+	if (discovery_wanted && discovery_may_begin())
 		discover_units();
 	ready_touched_units();
 	next = delivery_queue_run_timers();
@@ -268,11 +299,14 @@ delivery_dispatcher_main(Datum main_arg)
 		if (units_wait_for_workers())
 			next = Min(next, TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														 ASSIGN_RETRY_MS));
+		if (discovery_wanted)
+			next = Min(next, Min(discovery_from,
+								 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+															 MAX_DISCOVERY_PAUSE_MS)));
 		MemoryContextReset(loop_context);
 		worker_slots_set_state("waiting");
 		pgstat_report_activity(STATE_IDLE, NULL);
-		if (!discovery_wanted)
-			worker_slots_wait(milliseconds_until(next));
+		worker_slots_wait(milliseconds_until(next));
 	}
 }
 
