@@ -29,6 +29,7 @@
 #include "capture/change_buffer.h"
 #include "module/worker_guard.h"
 #include "module/xact_callbacks.h"
+#include "registry/catalog_version.h"
 #include "registry/own_tables.h"
 #include "shard/shard_wake.h"
 #include "stream/stream_definition.h"
@@ -63,6 +64,9 @@ xact_callback(XactEvent event, void *arg)
 			stream_notice_forget();
 			append_end_transaction();
 			own_tables_end_transaction();
+			if (event == XACT_EVENT_ABORT)
+				catalog_version_rolled_back();
+			catalog_version_end_transaction();
 			shard_wake_readers();
 			break;
 		default:
@@ -81,6 +85,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 		stream_notice_cut(subid);
 		worker_guard_cut(subid);
 		own_tables_cut();
+		catalog_version_rolled_back();
 	}
 }
 

@@ -14,7 +14,8 @@
  * DROP EXTENSION and ALTER EXTENSION UPDATE work with every catalogue.
  *
  * The version is read once for a session, and again after a relcache message
- * for the table of streams: each update sends one.
+ * for the table of streams: each update sends one.  But a session does not
+ * process the messages of its transaction's last command if the commit fails.
  */
 #include "postgres.h"
 
@@ -41,6 +42,9 @@
 /* Was the library's version found here, and no message has come since? */
 static bool is_known = false;
 static Oid	messenger = InvalidOid;
+
+/* Has this transaction updated the extension? */
+static bool is_updated = false;
 
 /* Relcache callback: only marks. */
 static void
@@ -180,6 +184,7 @@ catalog_version_changed(void)
 	char *version;
 
 	is_known = false;
+	is_updated = true;
 	version = find_unknown_version();
 	if (version != NULL && is_newer(version))
 		ereport(ERROR,
@@ -189,4 +194,17 @@ catalog_version_changed(void)
 				 errhint("Restart the server, which loads the new library, before you update the extension.")));
 	if (OidIsValid(messenger))
 		CacheInvalidateRelcacheByRelid(messenger);
+}
+
+void
+catalog_version_rolled_back(void)
+{
+	if (is_updated)
+		is_known = false;
+}
+
+void
+catalog_version_end_transaction(void)
+{
+	is_updated = false;
 }

@@ -30,4 +30,9 @@ extern void catalog_version_check(void);
 extern bool catalog_version_is_changed_by(Node *command);
 extern void catalog_version_changed(void);
 
+/* Forgets the version that this transaction's update has led to, if any. */
+extern void catalog_version_rolled_back(void);
+
+extern void catalog_version_end_transaction(void);
+
 #endif /* DDBSTREAMS_CATALOG_VERSION_H */

@@ -7,7 +7,7 @@
 #
 # To see it fail: test/mutations/run unknown-catalogue-is-used,
 # update-forgets-positions, update-keeps-hash-functions, update-leaves-shards,
-# newer-catalogue-is-made.
+# failed-update-is-known, newer-catalogue-is-made.
 
 use strict;
 use warnings;
@@ -197,7 +197,7 @@ $extensions .= $node->config_data('--sharedir') if $extensions !~ /\Q@{[$node->c
 my $script = "$extensions/extension/ddbstreams--$version--12.0.sql";
 SKIP:
 {
-	skip 'extensions are installed for all', 3 if $extensions !~ m{^/} || !-w dirname($script);
+	skip 'extensions are installed for all', 4 if $extensions !~ m{^/} || !-w dirname($script);
 	append_to_file($script, "COMMENT ON SCHEMA ddbstreams IS 'of the future';\n");
 	my ($code, $stdout, $stderr) = $node->psql('fresh', q{ALTER EXTENSION ddbstreams UPDATE TO '12.0'});
 	unlink $script;
@@ -206,6 +206,18 @@ SKIP:
 	like($stderr, qr/Restart the server/, '... with a hint');
 	is(sql(q{SELECT extversion FROM pg_extension WHERE extname = 'ddbstreams'}, 'fresh'), $version,
 		'... and changes nothing');
+
+	# An update that changes no relation, and whose commit fails
+	$script = "$extensions/extension/ddbstreams--0.9--$version.sql";
+	append_to_file($script, "COMMENT ON SCHEMA ddbstreams IS 'of the past';\n");
+	sql(q{UPDATE pg_extension SET extversion = '0.9' WHERE extname = 'ddbstreams';
+		CREATE TABLE once (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)}, 'fresh');
+	($code, $stdout, $stderr) = $node->psql('fresh', q{
+		INSERT INTO once VALUES (1), (1) \; ALTER EXTENSION ddbstreams UPDATE;
+		SELECT ddbstreams.list_streams()}, on_error_stop => 0);
+	like($stderr, qr/once_id_key.*in this database is of version 0\.9/s,
+		'an update that is rolled back is none for its session');
+	unlink $script;
 }
 
 sql(q{UPDATE pg_extension SET extversion = '12.0' WHERE extname = 'ddbstreams'}, 'fresh');
