@@ -22,6 +22,11 @@
 #define COMPAT_HAS_TRANSACTION_TIMEOUT
 #endif
 
+/* 17 keeps signal handlers in a table behind one function. */
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_HAS_TABLE_OF_SIGNALS
+#endif
+
 /* 16 took the macros for varlenas out of postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

@@ -27,12 +27,14 @@
 
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
+#include "storage/latch.h"
 #include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/pidfile.h"
 
+#include "base/compat.h"
 #include "delivery/delivery_process.h"
 #include "worker/worker_end.h"
 
@@ -45,8 +47,9 @@ static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGALRM,
  * From 17 on PostgreSQL's signal handlers stand in a table behind a function
  * that sigaction() shows for all of them.  A library that calls pqsignal()
  * changes the table, and these are put back by pqsignal(), too.  The handlers
- * of SIGTERM and SIGQUIT are not there (worker_end.c), and that of SIGALRM is
- * known to timeout.c alone.
+ * of SIGTERM and SIGQUIT are not there (worker_end.c).  That of SIGALRM is
+ * known to timeout.c alone, and cannot be put back: a process that has lost it
+ * is not used again, because nothing would be timed out there.
  */
 static const struct
 {
@@ -70,6 +73,9 @@ static struct
 	locale_t		 thread_locale;
 	fenv_t			 floats;
 } saved;
+
+/* Has a library replaced what cannot be put back? */
+static bool is_spoilt = false;
 
 /*
  * The variable of this setting is declared in pg_locale.h, which includes
@@ -156,6 +162,26 @@ restore_signals(void)
 	return missed;
 }
 
+/*
+ * Is PostgreSQL's handler of SIGALRM another one now?  It is known by the
+ * latch that it sets.
+ */
+static bool
+alarm_is_lost(void)
+{
+#ifdef COMPAT_HAS_TABLE_OF_SIGNALS
+	bool lost;
+
+	ResetLatch(MyLatch);
+	(void) raise(SIGALRM);
+	lost = !MyLatch->is_set;
+	SetLatch(MyLatch);
+	return lost;
+#else
+	return false;
+#endif
+}
+
 static void
 restore_locales(void)
 {
@@ -180,6 +206,13 @@ delivery_process_restore(void)
 	(void) fesetenv(&saved.floats);
 	if (chdir(DataDir) != 0)
 		elog(FATAL, "could not change directory to \"%s\": %m", DataDir);
+	is_spoilt = is_spoilt || alarm_is_lost();
 	if (missed && (worker_end_is_ordered() || server_shuts_down()))
 		worker_end_order();
+}
+
+bool
+delivery_process_is_spoilt(void)
+{
+	return is_spoilt;
 }

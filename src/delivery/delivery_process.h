@@ -17,4 +17,7 @@ extern void delivery_process_save(void);
  */
 extern void delivery_process_restore(void);
 
+/* Has something been changed that cannot be put back? */
+extern bool delivery_process_is_spoilt(void);
+
 #endif /* DDBSTREAMS_DELIVERY_PROCESS_H */

@@ -87,7 +87,8 @@ run_unit(const DeliveryUnit *unit, const DeliveryOutcome *before)
 		delivery_process_restore();
 		delivery_session_clean(false);
 		pgstat_report_stat(false);
-	} while (outcome.result == DELIVERY_AGAIN && handler_mailbox_may_go_on());
+	} while (outcome.result == DELIVERY_AGAIN && !delivery_process_is_spoilt() &&
+			 handler_mailbox_may_go_on());
 
 	worker_slots_set_last_run(GetCurrentTimestamp());
 	handler_mailbox_report(&outcome);
@@ -149,7 +150,8 @@ handler_worker_main(Datum main_arg)
 			delivery_session_clean(true);
 		last_mapping_no = unit.mapping_no;
 		run_unit(&unit, &before);
-		if (memory_has_grown() || worker_turns_give_way())
+		if (memory_has_grown() || delivery_process_is_spoilt() ||
+			worker_turns_give_way())
 			proc_exit(0);
 	}
 }
