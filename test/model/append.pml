@@ -27,6 +27,8 @@
  *
  * Leaves out: binary search, vacuums, the hint for LATEST, savepoints (their
  * changes are not in the shard before the commit), standbys, several shards.
+ * With IN_FLIGHT the reader looks first where its walk may begin; what is known
+ * of the clock is then taken to be exact.
  *
  * Promise physical_order: physical order is number order (invariant 1).
  * Promise nothing_before: when a record is visible, all records before it are in
@@ -92,6 +94,11 @@ byte crashes;
 byte highest; /* number that was given */
 byte seen;	  /* highest number that a reader has got */
 
+#ifdef IN_FLIGHT
+/* RowExclusiveLock on the shard's table, from before the append to the end */
+bool holds[WRITERS];
+#endif
+
 #ifdef SEARCHES
 /* What the last search for LATEST has found */
 byte latest_number;
@@ -114,6 +121,14 @@ proctype Writer(byte me)
 	byte w;
 
 	atomic { left = (me == 0 -> 2 : 1); life = crashes; begun[me] = true };
+#ifdef IN_FLIGHT
+	atomic {
+		if
+		:: life != crashes -> goto gone
+		:: else -> holds[me] = true
+		fi
+	};
+#endif
 
 	do
 	:: left > 0 ->
@@ -195,6 +210,9 @@ abort:
 
 ends:
 	atomic { life == crashes -> running[me] = false };
+#ifdef IN_FLIGHT
+	atomic { life == crashes -> holds[me] = false };
+#endif
 	goto gone;
 
 	/* A prepared transaction survives; other sessions end it. */
@@ -205,6 +223,9 @@ end_prepared:
 	fi;
 	/* A crash in between has done the rest. */
 	atomic { running[me] = false; prepared[me] = false };
+#ifdef IN_FLIGHT
+	holds[me] = false;
+#endif
 
 gone:
 	skip
@@ -221,12 +242,20 @@ proctype Reader()
 	byte w;
 	bool skips;
 	bool shows[WRITERS]; /* transactions that had ended before the snapshot */
+#ifdef IN_FLIGHT
+	bool holders[WRITERS];
+	bool counts[WRITERS];
+#endif
 
 start:
 	atomic {
 		from = 0; i = 0; to = 0; j = 0; skips = false;
 		for (w : 0 .. WRITERS - 1) { shows[w] = false }
 		w = 0;
+#ifdef IN_FLIGHT
+		for (w : 0 .. WRITERS - 1) { holders[w] = false; counts[w] = false }
+		w = 0;
+#endif
 		life = crashes
 	};
 
@@ -242,6 +271,75 @@ end_waits:
 		:: else -> to = length
 		fi
 	};
+
+#ifdef IN_FLIGHT
+#ifndef HOLDERS_LAST
+	atomic {
+		for (w : 0 .. WRITERS - 1) { holders[w] = holds[w] }
+		w = 0
+	};
+#endif
+	/* Which transactions that ran in the snapshot may have records? */
+	do
+	:: w < WRITERS ->
+		if
+		:: atomic { shows[w] -> w++ }
+		:: atomic { !shows[w] && running[w] -> counts[w] = holders[w]; skips = true }
+		:: atomic {
+			!shows[w] && !running[w] ->
+#ifdef COMMITTED_SINCE_IGNORED
+				skip;
+#else
+				counts[w] = (log[w] == COMMITTED);
+#endif
+				w++
+		   }
+		fi;
+		if
+		:: skips ->
+			atomic {
+				skips = false;
+#ifdef HOLDERS_LAST
+				counts[w] = holds[w];
+#endif
+#ifdef HOLDERS_IGNORED
+				counts[w] = false;
+#endif
+				w++
+			}
+		:: else
+		fi
+	:: else -> w = 0; break
+	od;
+	/*
+	 * The walk begins at the last visible record, or where the first record
+	 * of one that counts can be, whichever comes first.
+	 */
+	atomic {
+		if
+		:: life != crashes -> goto start
+		:: else
+		fi;
+		i = to;
+		do
+		:: i > 0 && !(shows[writer[i - 1]] && log[writer[i - 1]] == COMMITTED) -> i--
+		:: else -> break
+		od;
+		j = 0;
+		do
+		:: j < i && !counts[writer[j]] -> j++
+		:: else -> break
+		od;
+		i = j;
+		/* All before it is resolved. */
+		do
+		:: j > 0 && !(shows[writer[j - 1]] && log[writer[j - 1]] == COMMITTED) -> j--
+		:: else -> break
+		od;
+		from = (j > 0 -> number[j - 1] : 0);
+		j = 0
+	};
+#endif
 
 walk:
 	atomic {
@@ -377,7 +475,10 @@ end_server:
 			od;
 			for (w : 0 .. WRITERS - 1) {
 				log[w] = disk_log[w];
-				running[w] = !begun[w] || (prepared[w] && log[w] == NEITHER)
+				running[w] = !begun[w] || (prepared[w] && log[w] == NEITHER);
+#ifdef IN_FLIGHT
+				holds[w] = begun[w] && running[w]
+#endif
 			}
 			w = 0;
 			flush();
