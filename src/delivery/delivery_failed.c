@@ -150,10 +150,12 @@ delivery_failed_tidy(void)
 	if (catalog_table_is_installed())
 		(void) owner_sql_execute("DELETE FROM ddbstreams_shards.failed_batch"
 								 " WHERE id IN (SELECT id FROM ddbstreams_shards.failed_batch"
-								 "  WHERE failed_at < $failed_at LIMIT $at_a_time)"
+								 "  WHERE failed_at < $failed_at LIMIT $at_a_time"
+								 "  FOR UPDATE SKIP LOCKED)"
 								 " OR id IN (SELECT id FROM ddbstreams_shards.failed_batch AS b"
 								 "  WHERE NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
-								 "   WHERE m.mapping_no = b.mapping_no) LIMIT $at_a_time)",
+								 "   WHERE m.mapping_no = b.mapping_no) LIMIT $at_a_time"
+								 "  FOR UPDATE SKIP LOCKED)",
 								 &row);
 	own_transaction_commit();
 }

@@ -147,9 +147,17 @@ my $refused = make('kept', 'carol', q{BEGIN RAISE 'no'; END}, 'maximum_retry_att
 sql(q{INSERT INTO kept VALUES (1)});
 my $kept = qq{SELECT count(*) FROM ddbstreams_shards.failed_batch WHERE mapping = '$refused'};
 comes_to($kept, '1', 'a batch has failed');
+my $redrives = session($node);
+$redrives->query_safe('BEGIN');
+$redrives->query_safe("SELECT ddbstreams.redrive('$refused')");
+sql(q{INSERT INTO kept VALUES (2)});
+comes_to($kept, '2', '... and another');
 $node->append_conf('postgresql.conf', 'ddbstreams.failed_batch_retention = 1s');
 $node->reload;
-comes_to($kept, '0', '... and goes after its retention');
+comes_to($kept, '1', '... which goes after its retention, while the first one is locked');
+$redrives->query_safe('ROLLBACK');
+$redrives->quit;
+comes_to($kept, '0', '... and so does the first one');
 $node->append_conf('postgresql.conf', 'ddbstreams.failed_batch_retention = 14d');
 $node->reload;
 sql(qq{SELECT ddbstreams.delete_event_source_mapping('$refused')});
