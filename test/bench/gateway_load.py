@@ -28,9 +28,11 @@ SHARDS = 64
 CONNECTIONS = {'idle': 1000, 'half a request': 500, 'slow headers': 300, 'slow body': 150,
                'answer not read': 50}
 if TLS:
-    CONNECTIONS['no handshake'] = 100
+    # handshakes take this program long
+    CONNECTIONS = {kind: count // 2 for kind, count in CONNECTIONS.items()}
+    CONNECTIONS['no handshake'] = 50
 PATIENCE = 300        # seconds that something may take on a slow machine
-TIMEOUT = 40 if TLS else 10  # of the gateway; a handshake takes the clients long
+TIMEOUT = 40 if TLS else 10  # of the gateway
 MEMORY = 20           # MB that may be resident without connections
 CONNECTION_MEMORY = (64 if TLS else 24) / 1024  # MB of each; what it has not yet used is not resident
 DATABASE_CONNECTIONS = 16
