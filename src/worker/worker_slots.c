@@ -469,13 +469,19 @@ worker_slots_attach(Datum main_arg)
 void
 worker_slots_connect(void)
 {
+	/* What ALTER DATABASE and ALTER ROLE set is for users, not for this. */
 	static const char *const settings[][2] = {
+		{"role", "none"},
 		{"search_path", "pg_catalog, pg_temp"},
 		{"session_replication_role", "origin"},
 		{"default_transaction_isolation", "read committed"},
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_deferrable", "off"},
+		{"default_tablespace", ""},
+		{"temp_tablespaces", ""},
+		{"temp_file_limit", "-1"},
 		{"lock_timeout", "0"},
+		{"statement_timeout", "0"},
 		{"row_security", "off"}};
 
 	BackgroundWorkerInitializeConnectionByOid(worker_shared_my_slot->info.database,
@@ -489,6 +495,8 @@ worker_slots_connect(void)
 void
 worker_slots_fix_settings(void)
 {
+	/* It would end the process at an error that is caught, as a handler's is. */
+	SetConfigOption("exit_on_error", "off", PGC_USERSET, PGC_S_OVERRIDE);
 #ifdef COMPAT_HAS_TRANSACTION_TIMEOUT
 	/* Handlers have ddbstreams.handler_timeout. */
 	SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);

@@ -5,7 +5,7 @@
 # To see it fail: test/mutations/run call-not-forced call-not-marked
 # failed-batches-stay handler-as-superuser handler-without-timeout
 # mapping-takes-all-workers max-workers-none-runs-one session-not-cleaned
-# verdict-forgotten-first.
+# verdict-forgotten-first workers-end-on-error.
 
 use strict;
 use warnings;
@@ -61,6 +61,7 @@ sql(q{
 	CREATE ROLE bob LOGIN;
 	ALTER ROLE bob SET default_transaction_read_only = on;
 	ALTER ROLE bob SET default_transaction_isolation = 'serializable';
+	ALTER ROLE bob SET exit_on_error = on;
 	CREATE ROLE carol LOGIN});
 make('as_alice', 'alice', q{
 	BEGIN

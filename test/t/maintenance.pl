@@ -1,10 +1,10 @@
 # What a run of maintenance costs: it reads the table of mappings, and the list of
-# tables of another extension, as often with many streams as with few; and it gives
-# way to a user's command.
+# tables of another extension, as often with many streams as with few; it gives way
+# to a user's command, and does not depend on settings of users.
 #
 # To see it fail: test/mutations/run maintenance-asks-for-each-stream
 # maintenance-reads-lists-for-each-stream maintenance-waits-for-locks
-# maintenance-waits-for-trigger.
+# maintenance-waits-for-trigger workers-end-on-error workers-with-settings.
 
 use strict;
 use warnings;
@@ -88,8 +88,33 @@ run('it runs when a role has been renamed');
 is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 't1'::regclass AND tgname = 'ddbstreams_capture'
 	AND encode(tgargs, 'escape') ~ 'grace' AND encode(tgargs, 'escape') !~ 'ada'}), '1', '... and the definition has the new name');
 
-# A command that waits for a run which waits for the command: the run gives up.
+# Settings of the database are for its users: the mappings, sorted, take more
+# memory than work_mem, and an error that ends a task does not end the process.
+my $error = q{SELECT coalesce(last_error, '') FROM ddbstreams.workers WHERE worker_type = 'maintenance'};
 my $session = $node->background_psql('postgres', on_error_stop => 0);
+sql(q{
+	DO $$
+	BEGIN
+		FOR i IN 1 .. 60 LOOP
+			EXECUTE format('CREATE FUNCTION f%s(event jsonb) RETURNS void LANGUAGE sql AS %L', i, '');
+			PERFORM ddbstreams.create_event_source_mapping(('f' || i)::regproc, ddbstreams.latest_stream_arn('t3'), 'TRIM_HORIZON',
+				enabled => false, filter_criteria => jsonb_build_object('Filters', jsonb_build_array(jsonb_build_object('Pattern',
+					(SELECT json_build_object('eventName', array_agg(md5(n::text))) FROM generate_series(1, 45) n)::text))));
+		END LOOP;
+	END $$;
+	ALTER DATABASE postgres SET enable_indexscan = off;
+	ALTER DATABASE postgres SET work_mem = '64kB';
+	ALTER DATABASE postgres SET temp_file_limit = 0;
+	ALTER DATABASE postgres SET exit_on_error = on});
+run('it runs under settings of the database');
+is(sql($error), '', '... without an error');
+$session->query_safe('BEGIN; LOCK TABLE ddbstreams_shards.shard');
+run('it runs when tasks fail');
+like(sql($error), qr/roll over: .*; expire: /, '... to the end');
+$session->query('ROLLBACK');
+sql("ALTER DATABASE postgres RESET $_") foreach qw(enable_indexscan work_mem temp_file_limit exit_on_error);
+
+# A command that waits for a run which waits for the command: the run gives up.
 $session->query_safe(q{SET deadlock_timeout = '10s'; BEGIN; LOCK TABLE ddbstreams_shards.shard});
 sql('VACUUM FULL plain');
 my $held = q{SELECT min(held.relation::regclass::text) FROM pg_locks held JOIN pg_locks wanted USING (pid)
