@@ -522,6 +522,8 @@ find_due(bool (*is_due)(const StreamInfo *, List *, const ShardInfo *))
 
 /*
  * Closes one shard in a transaction of its own, if its lock can be had soon.
+ * A stream that another session changes waits for the next run: that session
+ * must not hold up the streams of others.
  */
 static void
 close_in_transaction(const DueShard *due, int child_count)
@@ -530,7 +532,7 @@ close_in_transaction(const DueShard *due, int child_count)
 	ShardInfo  *shard;
 
 	own_transaction_begin();
-	stream = stream_catalog_lock(due->stream_id);
+	stream = stream_catalog_try_lock(due->stream_id);
 	shard = shard_catalog_by_no(due->shard_no, NULL);
 	if (stream != NULL && stream_access_is_enabled(stream) && shard != NULL &&
 		ShardIsOpen(shard) && !is_held_by_prepared(shard->shard_table) &&

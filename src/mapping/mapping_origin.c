@@ -79,9 +79,13 @@ mapping_origin_settle(void)
 								 " WHERE database_id = $database_id"
 								 " AND server_id <> $server_id",
 								 &row);
-	else if (owner_sql_execute("UPDATE ddbstreams_shards.mapping"
+	/* A mapping that its user is changing must not hold up those of others. */
+	else if (owner_sql_execute("UPDATE ddbstreams_shards.mapping AS m"
 							   " SET enabled = false"
-							   " WHERE enabled AND server_id <> $server_id",
+							   " FROM (SELECT mapping_no FROM ddbstreams_shards.mapping"
+							   "       WHERE enabled AND server_id <> $server_id"
+							   "       FOR NO KEY UPDATE SKIP LOCKED) AS locked"
+							   " WHERE m.mapping_no = locked.mapping_no",
 							   &row) > 0)
 		ereport(WARNING,
 				(errmsg("ddbstreams has disabled the event source mappings of database \"%s\", which were enabled on another server",

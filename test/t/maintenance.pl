@@ -1,10 +1,11 @@
 # What a run of maintenance costs: it reads the table of mappings, and the list of
 # tables of another extension, as often with many streams as with few; it gives way
-# to a user's command, and does not depend on settings of users.
+# to a user's command, and depends neither on settings of users nor on their locks.
 #
 # To see it fail: test/mutations/run maintenance-asks-for-each-stream
 # maintenance-reads-lists-for-each-stream maintenance-waits-for-locks
-# maintenance-waits-for-trigger workers-end-on-error workers-with-settings.
+# maintenance-waits-for-owner maintenance-waits-for-trigger workers-end-on-error
+# workers-with-settings.
 
 use strict;
 use warnings;
@@ -113,6 +114,41 @@ run('it runs when tasks fail');
 like(sql($error), qr/roll over: .*; expire: /, '... to the end');
 $session->query('ROLLBACK');
 sql("ALTER DATABASE postgres RESET $_") foreach qw(enable_indexscan work_mem temp_file_limit exit_on_error);
+
+# What a role holds of its own holds up nothing of others: streams to be rolled over,
+# failed batches to be removed, and mappings that come from another server.
+my $shards = q{SELECT string_agg(n::text, ' ' ORDER BY t) FROM (VALUES ('t1'), ('t2')) AS v (t),
+	LATERAL (SELECT count(*) AS n FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn(t::regclass))) AS d};
+my $moved = q{SELECT string_agg((server_id = 1 AND enabled)::int::text, '' ORDER BY mapping_no) FROM ddbstreams_shards.mapping
+	WHERE event_source_arn IN (ddbstreams.latest_stream_arn('t1'), ddbstreams.latest_stream_arn('t2'))
+		AND function_name = 'public.handler'};
+sql(q{
+	INSERT INTO t1 VALUES (1);
+	INSERT INTO t2 VALUES (1);
+	SELECT own_sql($$INSERT INTO ddbstreams_shards.failed_batch
+			(id, mapping_no, mapping, role_id, stream_arn, shard_id, failure, failed_at, table_oid)
+		SELECT gen_random_uuid(), mapping_no, uuid, role_id, event_source_arn, 'x', '{}', now() - interval '1 year', 'public.t1'::regclass
+		FROM ddbstreams_shards.mapping WHERE function_name = 'public.handler' LIMIT 2$$);
+	SELECT own_sql($$UPDATE ddbstreams_shards.mapping SET server_id = 1, enabled = true WHERE function_name = 'public.handler'
+		AND event_source_arn IN (ddbstreams.latest_stream_arn('public.t1'), ddbstreams.latest_stream_arn('public.t2'))$$)});
+$session->query_safe(q{BEGIN;
+	SELECT ddbstreams.alter_stream(ddbstreams.latest_stream_arn('t1'), '2 days');
+	SELECT FROM ddbstreams_shards.failed_batch LIMIT 1 FOR UPDATE;
+	SELECT FROM ddbstreams_shards.mapping WHERE event_source_arn = ddbstreams.latest_stream_arn('t1')
+		AND function_name = 'public.handler' FOR NO KEY UPDATE});
+is(sql($moved), '11', 'mappings come from another server');
+$node->append_conf('postgresql.conf', 'ddbstreams.rollover_interval = 1s');
+$node->reload;
+run('it runs while a role holds what is its own');
+is(sql($error), '', '... without an error');
+is(sql($shards), '1 2', '... it rolls the stream of another over');
+is(sql('SELECT count(*) FROM ddbstreams_shards.failed_batch'), '1', '... removes the failed batch of another');
+is(sql($moved), '10', '... and disables the mapping of another');
+$session->query('ROLLBACK');
+run('it runs when the role has let go');
+is(sql("SELECT ($shards), (SELECT count(*) FROM ddbstreams_shards.failed_batch), ($moved)"), '2 2|0|00', '... and does the rest');
+$node->append_conf('postgresql.conf', 'ddbstreams.rollover_interval = 4h');
+$node->reload;
 
 # A command that waits for a run which waits for the command: the run gives up.
 $session->query_safe(q{SET deadlock_timeout = '10s'; BEGIN; LOCK TABLE ddbstreams_shards.shard});
