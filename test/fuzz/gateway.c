@@ -7,7 +7,7 @@
  * it apart as libmicrohttpd would, and hands its headers over when they are
  * asked for.  It goes the way of every request up to the point at which a
  * connection is needed; there is no database.  The clock stands still
- * (test/fuzz/run wraps time()), so that dates of the corpus stay right.
+ * (test/fuzz/gateway wraps time()), so that dates of the corpus stay right.
  */
 #include <stdint.h>
 #include <stdio.h>
