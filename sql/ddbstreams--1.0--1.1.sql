@@ -282,7 +282,8 @@ CREATE OR REPLACE FUNCTION ddbstreams.latest_stream_arn(table_name regclass)
 	AS 'MODULE_PATHNAME', 'ddbstreams_latest_stream_arn';
 COMMENT ON FUNCTION ddbstreams.latest_stream_arn(regclass) IS
 'The ARN of the stream that was enabled last on a table. A disabled stream counts until
-it has expired. Null if there is none.
+it has expired. Null if there is none, or if table_name is null, as to_regclass returns it
+for a table that is not there.
 
 Arguments:
 table_name: the table; for a partitioned table its root.
@@ -616,9 +617,8 @@ Errors:
 42501: the caller may not read the stream.
 22023: the ARN is malformed.';
 
--- changes('orders') finds this function instead of none, and is told what to write.
 CREATE OR REPLACE FUNCTION ddbstreams.changes(
-	row_type text,
+	table_name text,
 	since timestamptz DEFAULT NULL,
 	until timestamptz DEFAULT NULL,
 	stream_arn text DEFAULT NULL,
@@ -633,26 +633,33 @@ CREATE OR REPLACE FUNCTION ddbstreams.changes(
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 1000
 	AS 'MODULE_PATHNAME', 'ddbstreams_changes';
 COMMENT ON FUNCTION ddbstreams.changes(text, timestamptz, timestamptz, text) IS
-'Raises the error for a table''s name in place of null::name: row_type must be of the row
-type of a table.
+'The records of all shards of a stream, as changes(null::orders) returns them, but with
+images in typed JSON, as get_records has them. So the table can be named:
+
+  SELECT event_name, new_image FROM ddbstreams.changes(''orders'');
+
+unmarshal makes plain JSON of an image.
 
 Arguments:
-row_type: none is right.
-since: not used.
-until: not used.
-stream_arn: not used.
+table_name: the table. Its latest stream is read unless stream_arn says otherwise.
+since: the first time that is of interest; null begins with the oldest record.
+until: the first time that is of interest no longer; null ends with the newest record.
+stream_arn: another stream, for example one of an earlier time.
 
 Columns:
-event_name: as above.
-sequence_number: as above.
-shard_id: as above.
-committed_at: as above.
-transaction_id: as above.
-old_image: as above.
-new_image: as above.
+event_name: INSERT, MODIFY or REMOVE.
+sequence_number: the place in the shard.
+shard_id: the shard.
+committed_at: when the transaction wrote the record, just before its commit.
+transaction_id: the transaction that made the change.
+old_image: the row before the change as typed JSON, or null.
+new_image: the row after the change as typed JSON, or null.
 
 Errors:
-42809: always.';
+22023: table_name is null, or the ARN is malformed.
+42P01: there is no such table.
+42704: the table has no stream, or there is no such stream.
+42501: the caller may not read the stream.';
 
 CREATE OR REPLACE FUNCTION ddbstreams.newest_records(
 	stream_arn text,

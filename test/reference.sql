@@ -234,9 +234,7 @@ create function pg_temp.anchor(title text) returns text immutable language sql a
 create temp view listed_function as
 	select p.oid, p.proname, coalesce(c.place, 7) as chapter, array_position(c.functions, p.proname::text) as place
 	from pg_proc as p left join chapter as c on p.proname::text = any (c.functions)
-	where p.pronamespace = 'ddbstreams'::regnamespace
-		-- changes(text) is there to raise an error
-		and not (p.proname = 'changes' and p.proargtypes[0] = 'text'::regtype);
+	where p.pronamespace = 'ddbstreams'::regnamespace;
 create temp view listed_view as
 	select c.oid, c.relname from pg_class as c
 	where c.relnamespace = 'ddbstreams'::regnamespace and c.relkind in ('v', 'm', 'r');
@@ -266,7 +264,7 @@ create temp view listed_setting as
 \qecho ''
 \qecho '* Functions'
 select '  * ' || pg_temp.anchor(c.title) || ': ' || string_agg(pg_temp.anchor(f.proname), ', ' order by f.place, f.proname)
-from chapter as c join listed_function as f on f.chapter = c.place
+from chapter as c join (select distinct chapter, place, proname from listed_function) as f on f.chapter = c.place
 group by c.place, c.title order by c.place;
 select '* [Views](#views): ' || string_agg(pg_temp.anchor(relname), ', ' order by relname collate "C") from listed_view;
 select '* [Types](#types)' where exists (select from listed_type);
@@ -278,7 +276,8 @@ with text as (
 	select c.place as chapter, 0 as rank, null::int as place, '' as name, '## ' || c.title || E'\n' as line
 	from chapter as c where exists (select from listed_function as f where f.chapter = c.place)
 	union all
-	select f.chapter, 1, f.place, f.proname, pg_temp.function_text(f.oid) from listed_function as f)
+	select f.chapter, 1, f.place, f.proname || ' ' || pg_get_function_identity_arguments(f.oid),
+		pg_temp.function_text(f.oid) from listed_function as f)
 select line from text order by chapter, rank, place, name collate "C";
 
 \qecho '## Views'

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "aws/aws_error.h"
+#include "base/errors.h"
 
 typedef struct AwsErrorName
 {
@@ -90,6 +91,7 @@ name_error(void *arg)
 void
 aws_error_begin(AwsErrors *errors)
 {
+	error_members_callback = name_error;
 	errors->is_lambda = false;
 	errors->name = NULL;
 	errors->callback.callback = name_error;

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/varlena.h"
@@ -17,6 +18,12 @@
 /* No value of AWS's is longer. */
 #define MAX_VALUE_LENGTH 64
 
+void (*error_members_callback)(void *arg);
+
+/*
+ * Members whose arguments have other words.  Those of all others have the same
+ * words, in lower case with underscores.
+ */
 static const struct
 {
 	const char *member;
@@ -25,18 +32,45 @@ static const struct
 	{"limit", "max_records"},
 	{"maximumBatchingWindowInSeconds", "maximum_batching_window"},
 	{"maximumRecordAgeInSeconds", "maximum_record_age"},
+	{"streamSpecification.streamViewType", "stream_view_type"},
 	{"tumblingWindowInSeconds", "tumbling_window"}};
+
+/* Returns the name of a member's argument, palloc'd. */
+static char *
+argument_name(const char *member)
+{
+	StringInfoData name;
+
+	for (Size i = 0; i < lengthof(arguments); i++)
+	{
+		if (strcmp(arguments[i].member, member) == 0)
+			return pstrdup(arguments[i].argument);
+	}
+	initStringInfo(&name);
+	for (const char *c = member; *c != '\0' && *c != '.'; c++)
+	{
+		if (*c >= 'A' && *c <= 'Z')
+			appendStringInfoChar(&name, '_');
+		appendStringInfoChar(&name, (char) pg_ascii_tolower((unsigned char) *c));
+	}
+	return name.data;
+}
 
 /* Returns a hint for errors of a member, or NULL. */
 static const char *
 argument_hint(const char *member)
 {
-	for (Size i = 0; i < lengthof(arguments); i++)
+	char *argument = argument_name(member);
+
+	for (ErrorContextCallback *context = error_context_stack; context != NULL;
+		 context = context->previous)
 	{
-		if (strcmp(arguments[i].member, member) == 0)
-			return psprintf("In SQL this is the argument %s.", arguments[i].argument);
+		if (context->callback == error_members_callback)
+			return NULL;
 	}
-	return NULL;
+	if (strcmp(argument, member) == 0)
+		return NULL;
+	return psprintf("In SQL this is the argument %s.", argument);
 }
 
 void
@@ -120,6 +154,6 @@ error_enum(const char *value, const char *member, const char *argument,
 	error_constraint_hint(value, member,
 						  psprintf("satisfy enum value set: [%s]", values),
 						  similar == NULL ?
-							  NULL :
+							  argument_hint(member) :
 							  psprintf("Perhaps you meant %s => '%s'.", argument, similar));
 }

@@ -8,6 +8,13 @@
 #include "base/ddbstreams.h"
 
 /*
+ * A member's error bears a hint at the argument of SQL that has another name,
+ * unless this callback is in error_context_stack: the caller then has written
+ * AWS's name.
+ */
+extern void (*error_members_callback)(void *arg);
+
+/*
  * Raises the error for a null where no default is null; member is AWS's name.
  */
 extern void error_null_argument(const char *member) pg_attribute_noreturn();

@@ -434,13 +434,13 @@ static void
 check_poll_arguments(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(0))
-		error_null_argument("consumerName");
+		error_null_argument("consumer_name");
 	if (PG_ARGISNULL(1))
-		error_null_argument("workerId");
+		error_null_argument("worker_id");
 	if (PG_ARGISNULL(2))
-		error_null_argument("maxRecords");
+		error_null_argument("max_records");
 	if (PG_ARGISNULL(3))
-		error_null_argument("maxWait");
+		error_null_argument("max_wait");
 	PreventCommandIfReadOnly("poll()");
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,

@@ -157,13 +157,13 @@ ddbstreams_create_consumer(PG_FUNCTION_ARGS)
 	ListCell	*lc;
 
 	if (PG_ARGISNULL(0))
-		error_null_argument("consumerName");
+		error_null_argument("consumer_name");
 	if (PG_ARGISNULL(1))
 		error_null_argument("streamArn");
 	if (PG_ARGISNULL(2))
 		error_null_argument("startingPosition");
 	if (PG_ARGISNULL(3))
-		error_null_argument("leaseDuration");
+		error_null_argument("lease_duration");
 	PreventCommandIfReadOnly("create_consumer()");
 	consumer.consumer_name = name_argument(PG_GETARG_TEXT_PP(0));
 	starting_position = text_to_cstring(PG_GETARG_TEXT_PP(2));
@@ -199,7 +199,7 @@ ddbstreams_drop_consumer(PG_FUNCTION_ARGS)
 	ConsumerInfo *consumer;
 
 	if (PG_ARGISNULL(0))
-		error_null_argument("consumerName");
+		error_null_argument("consumer_name");
 	PreventCommandIfReadOnly("drop_consumer()");
 	consumer = consumer_catalog_by_name(name_argument(PG_GETARG_TEXT_PP(0)));
 	consumer_catalog_delete(consumer->consumer_no);
@@ -271,9 +271,9 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 	int64		   number;
 
 	if (PG_ARGISNULL(0))
-		error_null_argument("consumerName");
+		error_null_argument("consumer_name");
 	if (PG_ARGISNULL(1))
-		error_null_argument("workerId");
+		error_null_argument("worker_id");
 	if (PG_ARGISNULL(2))
 		error_null_argument("shardId");
 	if (PG_ARGISNULL(3))
@@ -360,7 +360,7 @@ ddbstreams_leases(PG_FUNCTION_ARGS)
 	char		  *consumer_name;
 
 	if (PG_ARGISNULL(0))
-		error_null_argument("consumerName");
+		error_null_argument("consumer_name");
 	consumer_name = name_argument(PG_GETARG_TEXT_PP(0));
 	view.consumer = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ?
 						consumer_catalog_find(consumer_name) :

@@ -1,6 +1,7 @@
 /*
  * changes_sql.c
- *	  changes(): the records of all shards as typed rows, in one order.
+ *	  changes(): the records of all shards in one order, with images as rows of
+ *	  the table's type or as JSON.
  *
  * The records of all shards are merged by sequence number, but those of a
  * parent come before those of its children.  A heap has a cursor for each
@@ -12,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -20,12 +20,14 @@
 #include "lib/binaryheap.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
+#include "base/errors.h"
 #include "base/sequence_number.h"
 #include "base/statement_snapshot.h"
 #include "reading/image_convert.h"
@@ -194,34 +196,9 @@ begin_scan(ChangesScan *scan, const StreamInfo *stream,
 }
 
 /*
- * Returns the table that a caller has named by a text or a regclass, in place
- * of its row type, or an example.
- */
-static const char *
-table_of_argument(FunctionCallInfo fcinfo, Oid type)
-{
-	Oid	  relid = InvalidOid;
-	char *schema;
-	char *name;
-
-	if (type == REGCLASSOID && !PG_ARGISNULL(0))
-		relid = PG_GETARG_OID(0);
-	else if (type == TEXTOID && !PG_ARGISNULL(0))
-		relid = stream_access_named_relation(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	if (!OidIsValid(relid))
-		return "orders";
-	schema = get_namespace_name(get_rel_namespace(relid));
-	name = get_rel_name(relid);
-	if (schema == NULL || name == NULL)
-		return "orders";
-	return RelnameGetRelid(name) == relid ?
-			   quote_identifier(name) :
-			   quote_qualified_identifier(schema, name);
-}
-
-/*
- * Finds the stream and the row type that the arguments name.  Without an ARN
- * it is the latest stream of the row type's table.
+ * Finds the stream that the arguments name, and the row type of the result's
+ * images, InvalidOid for JSON.  Without an ARN it is the latest stream of the
+ * table, which is named or has the row type.
  */
 static StreamInfo *
 find_named_stream(FunctionCallInfo fcinfo, Oid *row_type)
@@ -231,14 +208,22 @@ find_named_stream(FunctionCallInfo fcinfo, Oid *row_type)
 	StreamInfo *stream;
 
 	type = OidIsValid(type) ? getBaseType(type) : InvalidOid;
-	table_oid = OidIsValid(type) ? get_typ_typrelid(type) : InvalidOid;
+	*row_type = InvalidOid;
+	if (type == TEXTOID && PG_ARGISNULL(0))
+		error_null_argument("tableName");
+	if (type == TEXTOID)
+		table_oid = DatumGetObjectId(DirectFunctionCall1(
+			regclassin, CStringGetDatum(text_to_cstring(PG_GETARG_TEXT_PP(0)))));
+	else
+	{
+		table_oid = OidIsValid(type) ? get_typ_typrelid(type) : InvalidOid;
+		*row_type = type;
+	}
 	if (!OidIsValid(table_oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("row_type must be of the row type of a table"),
-				 errhint("Write, for example, ddbstreams.changes(null::%s).",
-						 table_of_argument(fcinfo, type))));
-	*row_type = type;
+				 errhint("Write, for example, ddbstreams.changes(null::orders), or ddbstreams.changes('orders') for images in JSON.")));
 
 	if (!PG_ARGISNULL(3))
 		return stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(3)),
@@ -260,7 +245,26 @@ find_named_stream(FunctionCallInfo fcinfo, Oid *row_type)
 	return stream;
 }
 
-/* Fills the columns of the result with a cursor's present record. */
+/* Returns an image of the present record as a row, or as typed JSON. */
+static Datum
+image_of(ImageConverter *converter, RecordDecoder *decoder, DecodedImage *image)
+{
+	StringInfoData json;
+
+	if (converter != NULL)
+		return image_convert(converter, decoder, image);
+	initStringInfo(&json);
+	if (image == &decoder->old)
+		(void) record_decode_append_old_image(decoder, &json);
+	else
+		(void) record_decode_append_new_image(decoder, &json);
+	return PointerGetDatum(cstring_to_text_with_len(json.data, json.len));
+}
+
+/*
+ * Fills the columns of the result with a cursor's present record.  Images are
+ * JSON if the converter is NULL.
+ */
 static void
 fill_row(ImageConverter *converter, ShardCursor *cursor, Datum *values, bool *nulls)
 {
@@ -276,17 +280,18 @@ fill_row(ImageConverter *converter, ShardCursor *cursor, Datum *values, bool *nu
 	values[OUT_TRANSACTION_ID] = UInt64GetDatum(decoder->transaction_id);
 	nulls[OUT_OLD_IMAGE] = !decoder->has_old;
 	values[OUT_OLD_IMAGE] = decoder->has_old ?
-								image_convert(converter, decoder, &decoder->old) :
+								image_of(converter, decoder, &decoder->old) :
 								(Datum) 0;
 	nulls[OUT_NEW_IMAGE] = !decoder->has_new;
 	values[OUT_NEW_IMAGE] = decoder->has_new ?
-								image_convert(converter, decoder, &decoder->new) :
+								image_of(converter, decoder, &decoder->new) :
 								(Datum) 0;
 }
 
 /*
  * changes(row_type anyelement, since timestamptz, until timestamptz,
- *		   stream_arn text) returns setof record
+ *		   stream_arn text) returns setof record; in place of the row type a
+ * text may name the table.
  */
 Datum
 ddbstreams_changes(PG_FUNCTION_ARGS)
@@ -296,14 +301,14 @@ ddbstreams_changes(PG_FUNCTION_ARGS)
 	TimestampTz		until = PG_ARGISNULL(2) ? 0 : PG_GETARG_TIMESTAMPTZ(2);
 	Oid				row_type;
 	StreamInfo	   *stream = find_named_stream(fcinfo, &row_type);
-	TupleDesc		row_desc;
-	ImageConverter *converter;
+	ImageConverter *converter = NULL;
 	ChangesScan		scan;
 	MemoryContext	row_context;
 
 	InitMaterializedSRF(fcinfo, 0);
-	row_desc = lookup_rowtype_tupdesc_copy(row_type, -1);
-	converter = image_converter_create(row_desc, stream_catalog_table_owner(get_typ_typrelid(row_type)));
+	if (OidIsValid(row_type))
+		converter = image_converter_create(lookup_rowtype_tupdesc_copy(row_type, -1),
+										   stream_catalog_table_owner(get_typ_typrelid(row_type)));
 	begin_scan(&scan, stream, PG_ARGISNULL(1) ? NULL : &since,
 			   PG_ARGISNULL(2) ? NULL : &until);
 

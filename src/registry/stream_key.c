@@ -193,7 +193,7 @@ stream_key_names(ArrayType *partition_key)
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
-			error_null_argument("partitionKey");
+			error_null_argument("partition_key");
 		names = lappend(names, TextDatumGetCString(elems[i]));
 	}
 	return names;

@@ -59,10 +59,10 @@ ddbstreams_enable_stream(PG_FUNCTION_ARGS)
 	{
 		shard_count = PG_GETARG_INT32(2);
 		if (shard_count < 1)
-			error_constraint(psprintf("%d", shard_count), "shardCount",
+			error_constraint(psprintf("%d", shard_count), "shard_count",
 							 "have value greater than or equal to 1");
 		if (shard_count > MAX_SHARD_COUNT)
-			error_constraint(psprintf("%d", shard_count), "shardCount",
+			error_constraint(psprintf("%d", shard_count), "shard_count",
 							 "have value less than or equal to 1024");
 	}
 	arn = stream_enable(PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1)),
@@ -93,13 +93,19 @@ ddbstreams_alter_stream(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* latest_stream_arn(table_name regclass) returns text */
+/*
+ * latest_stream_arn(table_name regclass) returns text
+ *
+ * A null is answered with a null, so that it can be asked about a table that
+ * may not be there: latest_stream_arn(to_regclass('orders')).
+ */
 Datum
 ddbstreams_latest_stream_arn(PG_FUNCTION_ARGS)
 {
 	StreamInfo *stream;
 
-	require_argument(fcinfo, 0, "tableName");
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
 	(void) stream_access_table_name(PG_GETARG_OID(0), false);
 	stream = stream_access_latest(PG_GETARG_OID(0), statement_snapshot());
 	if (stream == NULL)

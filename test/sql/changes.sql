@@ -1,7 +1,8 @@
--- changes: the records of all shards as rows of the type that the table has now.
+-- changes: the records of all shards as rows of the type that the table has now,
+-- or with images in JSON.
 --
 -- To see it fail: test/mutations/run conversion-by-session converts-as-caller
--- converts-as-owner descriptor-not-pinned.
+-- converts-as-owner descriptor-not-pinned named-changes-as-new.
 
 -- settings that the output below depends on
 set bytea_output = hex;
@@ -269,11 +270,28 @@ update part_1 set w = 'uno';
 select event_name, old_image, new_image from ddbstreams.changes(null::parts);
 
 --
+-- A table that is named, and images in JSON
+--
+
+create table "Named. table" (id int primary key, word text, doc jsonb);
+select ddbstreams.enable_stream('"Named. table"', shard_count => 1) as named_arn \gset
+insert into "Named. table" values (1, 'a', '{"b": [1]}');
+update "Named. table" set word = null;
+delete from "Named. table";
+select event_name, old_image, new_image from ddbstreams.changes('"Named. table"');
+select event_name, ddbstreams.unmarshal(new_image) ->> 'word' as word from ddbstreams.changes('changes."Named. table"') where new_image is not null;
+select count(*) as records, count(*) filter (where c.old_image::text is distinct from r.old_image::text
+    or c.new_image::text is distinct from r.new_image::text or c.shard_id <> r.shard_id or c.transaction_id <> r.transaction_id) as others
+from ddbstreams.changes('"Named. table"') as c full join ddbstreams.newest_records(:'named_arn') as r using (sequence_number, event_name);
+select count(*) from ddbstreams.changes(table_name => 'orders', stream_arn => :'named_arn');
+select count(*) from ddbstreams.changes(table_name => '"Named. table"', until => now() - interval '1 hour');
+
+--
 -- Errors
 --
 
 select command, test.fails(command) from unnest(array[
-    'select ddbstreams.changes(1)', 'select ddbstreams.changes(null::int)', 'select ddbstreams.changes(''x''::text)', 'select ddbstreams.changes(null)',
+    'select ddbstreams.changes(1)', 'select ddbstreams.changes(null::int)', 'select ddbstreams.changes(''x''::text)', 'select ddbstreams.changes(null)', 'select ddbstreams.changes(''changes.orders''::regclass)',
     'select ddbstreams.changes(row(1))', 'select ddbstreams.changes(null::record)', 'select ddbstreams.changes(array[null::changes.orders])', 'select ddbstreams.changes(null::changes.word)',
     'select ddbstreams.changes(null::changes.orders)', 'select ddbstreams.changes(null::changes.archive)', 'select ddbstreams.changes(null::changes.order_type)',
     'select ddbstreams.changes(null::pg_class)', 'select ddbstreams.changes(null::changes.part_1)',

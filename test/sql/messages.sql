@@ -1,7 +1,7 @@
 -- What a caller is told who has mistaken something: a table's name for an ARN,
 -- an ARN for an iterator, a value's spelling, a name in a filter.
 --
--- To see it fail: test/mutations/run 'hint-*' filter-futile.
+-- To see it fail: test/mutations/run 'hint-*' 'argument-*' filter-futile.
 
 -- settings that the output below depends on
 set default_transaction_isolation = 'read committed';
@@ -107,16 +107,37 @@ select says(c) from unnest(array[
 
 select says(c) from unnest(array[
     $$select event_name, (new_image) from ddbstreams.changes('bare')$$,
-    $$select ddbstreams.changes('pg_class'::regclass)$$,
-    $$select ddbstreams.changes('messages.orders', now(), now(), 'ARN')$$,
+    $$select ddbstreams.changes('seen')$$,
+    $$select ddbstreams.changes('part')$$,
+    $$select ddbstreams.changes('orders'::regclass)$$,
+    $$select ddbstreams.changes('nowhere')$$,
+    $$select ddbstreams.changes('messages.orders', now(), now(), 'orders')$$,
     $$select ddbstreams.changes(null)$$,
     $$select ddbstreams.changes(1)$$,
     $$select ddbstreams.changes(null::bare)$$,
     $$select ddbstreams.changes(null::seen)$$,
     $$select ddbstreams.changes(null::part)$$]) c;
-set search_path = public;
-select test.fails($$select ddbstreams.changes('messages.orders')$$);
-set search_path = messages, public;
+
+--
+-- Arguments bear other names than AWS's members
+--
+
+select says(c) from unnest(array[
+    $$select ddbstreams.describe_stream(null)$$,
+    $$select ddbstreams.enable_stream('bare', null)$$,
+    $$select ddbstreams.enable_stream('bare', 'KEYS')$$,
+    $$select ddbstreams.enable_stream('bare', shard_count => 0)$$,
+    $$select ddbstreams.enable_stream('bare', partition_key => array[null])$$,
+    $$select ddbstreams.get_shard_iterator('ARN', 'SHARD', 'NEWEST')$$,
+    $$select ddbstreams.get_shard_iterator('ARN', 'SHARD', 'AT_SEQUENCE_NUMBER', '1')$$,
+    $$select ddbstreams.get_records('')$$,
+    $$select ddbstreams.poll(null, 'w')$$,
+    $$select ddbstreams.create_event_source_mapping('handler', 'ARN', null)$$,
+    $$select ddbstreams.create_event_source_mapping('handler', 'ARN', 'LATEST', batch_size => 0)$$,
+    $$select ddbstreams.create_event_source_mapping('handler', 'ARN', 'LATEST', tumbling_window => '1 day')$$,
+    $$select ddbstreams.create_event_source_mapping('handler', 'ARN', 'LATEST', filter_criteria => jsonb_build_object('Filters', json_build_array(json_build_object('Pattern', repeat(' ', 5000)))))$$,
+    $$select ddbstreams.aws('GetShardIterator', '{"StreamArn": "ARN", "ShardId": "SHARD", "ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": "1"}')$$,
+    $$select ddbstreams.aws('CreateEventSourceMapping', '{"EventSourceArn": "ARN", "FunctionName": "messages.handler", "StartingPosition": "LATEST", "FunctionResponseTypes": ["x", "y"]}')$$]) c;
 
 --
 -- One of several values, or a request

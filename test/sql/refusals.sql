@@ -143,7 +143,7 @@ newest_records|22023||'<arn>', 0
 newest_records|42704||'<no stream>'
 newest_records|42501|nobody|'<arn>'
 changes|42809||1
-changes|42809||'orders'
+changes|42P01||'nowhere'
 changes|42704||null::items
 changes|42704||null::address
 changes|42704||null::orders, stream_arn => '<no stream>'
@@ -330,7 +330,7 @@ begin
     arguments[place] := 'null';
     return concat_ws(' ', try((function, null, null, array_to_string(arguments, ', '))::refusal),
         substring(current_setting('refusals.message')
-                  from '^1 validation error detected: (Value null at ''[a-zA-Z.]+'') failed to satisfy constraint: Member must not be null$'));
+                  from '^1 validation error detected: (Value null at ''[a-zA-Z._]+'') failed to satisfy constraint: Member must not be null$'));
 end $$;
 select p.proname as function, place, try_null(p.proname, string_to_array(arguments, '; '), place) as told
 from called join pg_proc as p on p.proname = called.function and p.pronamespace = 'ddbstreams'::regnamespace,

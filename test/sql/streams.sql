@@ -141,7 +141,7 @@ select test.fails($$ select ddbstreams.enable_stream(null) $$);
 select test.fails($$ select ddbstreams.enable_stream('orders', null) $$);
 select test.fails($$ select ddbstreams.enable_stream('orders', retention => null) $$);
 select test.fails($$ select ddbstreams.disable_stream(null) $$);
-select test.fails($$ select ddbstreams.latest_stream_arn(null) $$);
+select ddbstreams.latest_stream_arn(null) is null as null_for_null, ddbstreams.latest_stream_arn(to_regclass('nowhere')) is null as null_for_none;
 select test.fails($$ select ddbstreams.describe_stream(null) $$);
 select test.fails($$ select ddbstreams.alter_stream(null, '1 hour') $$);
 select test.fails(format('select ddbstreams.alter_stream(%L, null)', :'arn'));
