@@ -40,7 +40,9 @@ ALTER TABLE ddbstreams_shards.mapping
 	ALTER COLUMN metrics SET NOT NULL;
 
 ALTER TABLE ddbstreams_shards.mapping_shard
-	ADD COLUMN records_given_up int8 NOT NULL DEFAULT 0;
+	ADD COLUMN records_given_up int8 NOT NULL DEFAULT 0,
+	ADD COLUMN last_error_sqlstate text,
+	ADD COLUMN failing_since timestamptz;
 
 -- The table of a stream that has expired is not known: its batches are seen by
 -- superusers.
@@ -1004,7 +1006,9 @@ CREATE OR REPLACE FUNCTION ddbstreams_shards.list_mapping_stats(
 	OUT batches_delivered bigint,
 	OUT batches_failed bigint,
 	OUT records_given_up bigint,
-	OUT role_name text)
+	OUT role_name text,
+	OUT last_error_sqlstate text,
+	OUT failing_since timestamptz)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
 	AS 'MODULE_PATHNAME', 'ddbstreams_list_mapping_stats';
@@ -1013,7 +1017,8 @@ COMMENT ON FUNCTION ddbstreams_shards.list_mapping_stats() IS 'reads ddbstreams.
 CREATE OR REPLACE VIEW ddbstreams.mapping_stats AS
 	SELECT mapping, function_name, stream_arn, shard_id, lane, state, lag_records, lag_seconds, attempts,
 		next_attempt_at, last_error, last_error_at, worker_pid, checkpoint, records_delivered,
-		records_filtered, records_lost, batches_delivered, batches_failed, records_given_up, role_name
+		records_filtered, records_lost, batches_delivered, batches_failed, records_given_up, role_name,
+		last_error_sqlstate, failing_since
 	FROM ddbstreams_shards.list_mapping_stats();
 COMMENT ON VIEW ddbstreams.mapping_stats IS
 'How far each event source mapping is in each shard of its stream: one row for each lane
@@ -1040,6 +1045,8 @@ COMMENT ON COLUMN ddbstreams.mapping_stats.batches_delivered IS 'batches that we
 COMMENT ON COLUMN ddbstreams.mapping_stats.batches_failed IS 'batches that were given up: see failed_batches.';
 COMMENT ON COLUMN ddbstreams.mapping_stats.records_given_up IS 'records in these batches.';
 COMMENT ON COLUMN ddbstreams.mapping_stats.role_name IS 'the role that made the mapping, as which its functions run; null if it was dropped.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.last_error_sqlstate IS 'the SQLSTATE of that error; 22023 for an answer that cannot be used; null if there was no error: the answer names records that have failed, or the process has ended.';
+COMMENT ON COLUMN ddbstreams.mapping_stats.failing_since IS 'the first failure since a call succeeded last; null if the last call succeeded.';
 
 ---------------------------------------------------------------------------
 -- Filters of event source mappings (filter*.c)
@@ -1372,7 +1379,12 @@ CREATE OR REPLACE FUNCTION ddbstreams.list_stream_stats(
 	OUT bytes bigint,
 	OUT oldest timestamptz,
 	OUT newest timestamptz,
-	OUT records_per_second double precision)
+	OUT records_per_second double precision,
+	OUT table_name text,
+	OUT stream_status text,
+	OUT stream_view_type text,
+	OUT retention interval,
+	OUT is_open boolean)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 100
 	AS 'MODULE_PATHNAME', 'ddbstreams_list_stream_stats';
@@ -1396,7 +1408,12 @@ CREATE OR REPLACE FUNCTION ddbstreams_shards.stats_of_stream(
 	OUT bytes bigint,
 	OUT oldest timestamptz,
 	OUT newest timestamptz,
-	OUT records_per_second double precision)
+	OUT records_per_second double precision,
+	OUT table_name text,
+	OUT stream_status text,
+	OUT stream_view_type text,
+	OUT retention interval,
+	OUT is_open boolean)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_stats_of_stream';
@@ -1406,7 +1423,7 @@ COMMENT ON FUNCTION ddbstreams_shards.stats_of_stream(text) IS
 -- A condition on stream_arn comes before the function, which looks at one stream.
 CREATE OR REPLACE VIEW ddbstreams.stream_stats WITH (security_barrier) AS
 	SELECT s.stream_arn COLLATE "default" AS stream_arn, t.shard_id, t.records, t.bytes, t.oldest, t.newest,
-		t.records_per_second
+		t.records_per_second, t.table_name, t.stream_status, t.stream_view_type, t.retention, t.is_open
 	FROM ddbstreams_shards.stream s, ddbstreams_shards.stats_of_stream(s.stream_arn) t
 	WHERE s.version = (SELECT pg_catalog.max(v.version) FROM ddbstreams_shards.stream v WHERE v.stream_id = s.stream_id)
 	ORDER BY s.created_at, s.stream_id, t.shard_id COLLATE "C";
@@ -1421,6 +1438,11 @@ COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk
 COMMENT ON COLUMN ddbstreams.stream_stats.oldest IS 'time of the first record that can be read; null if there is none.';
 COMMENT ON COLUMN ddbstreams.stream_stats.newest IS 'time of the last record that can be read; null if there is none.';
 COMMENT ON COLUMN ddbstreams.stream_stats.records_per_second IS 'records written per second over the last minute, or since the shard was opened if that is less; three decimals.';
+COMMENT ON COLUMN ddbstreams.stream_stats.table_name IS 'the table''s name as in list_streams.';
+COMMENT ON COLUMN ddbstreams.stream_stats.stream_status IS 'ENABLED or DISABLED.';
+COMMENT ON COLUMN ddbstreams.stream_stats.stream_view_type IS 'what the stream''s records show.';
+COMMENT ON COLUMN ddbstreams.stream_stats.retention IS 'how long the stream keeps its records.';
+COMMENT ON COLUMN ddbstreams.stream_stats.is_open IS 'whether the shard still gets records.';
 
 CREATE OR REPLACE FUNCTION ddbstreams.shard_tree(stream_arn text)
 	RETURNS SETOF text

@@ -12,6 +12,7 @@
 #include "nodes/parsenodes.h"
 #include "storage/bufmgr.h"
 #include "utils/jsonb.h"
+#include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000
 #error "ddbstreams needs PostgreSQL 15 or later"
@@ -25,6 +26,13 @@
 /* 17 keeps signal handlers in a table behind one function. */
 #if PG_VERSION_NUM >= 170000
 #define COMPAT_HAS_TABLE_OF_SIGNALS
+#endif
+
+/* 17 lets an extension name its wait events; before, there is one for all. */
+#if PG_VERSION_NUM >= 170000
+#define compat_wait_event_new(name) WaitEventExtensionNew(name)
+#else
+#define compat_wait_event_new(name) ((void) (name), PG_WAIT_EXTENSION)
 #endif
 
 /* 16 took the macros for varlenas out of postgres.h. */

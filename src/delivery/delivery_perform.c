@@ -89,12 +89,13 @@ apply_answer(DeliveryStep *step, const DeliveryAnswer *answer)
 	{
 		delivery_position_end_batch(position);
 		delivery_position_set_result(position, "OK");
+		delivery_position_forget_failing(position);
 		position->batches_delivered++;
 	}
 	else if (answer->first_failed == 0)
 	{
 		done = 0;
-		delivery_step_fail(step, FAILURE_REPORTED, "the handler reported the first record of the batch as failed");
+		delivery_step_fail(step, FAILURE_REPORTED, 0, "the handler reported the first record of the batch as failed");
 	}
 	else
 	{
@@ -104,10 +105,10 @@ apply_answer(DeliveryStep *step, const DeliveryAnswer *answer)
 		position->attempts = 0;
 		position->failures = 1;
 		position->unhandled = false;
-		position->last_error =
-			psprintf("the handler reported record %s as failed",
-					 sequence_number_text(step->batch.numbers[done]));
-		position->last_error_at = GetCurrentTimestamp();
+		delivery_position_forget_failing(position);
+		delivery_position_set_error(position, 0,
+									psprintf("the handler reported record %s as failed",
+											 sequence_number_text(step->batch.numbers[done])));
 		delivery_position_set_result(position, "PROBLEM: Function call failed");
 		position->next_attempt_at = delivery_step_backoff(1);
 		delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
@@ -150,6 +151,7 @@ perform_call(DeliveryStep *step)
 	if (is_final)
 	{
 		delivery_position_close_window(position);
+		delivery_position_forget_failing(position);
 		position->in_call = false;
 		delivery_position_end_batch(position);
 		delivery_position_set_result(position, "OK");
@@ -171,8 +173,8 @@ perform_give_up(DeliveryStep *step)
 				(errmsg("ddbstreams could not deliver a failed batch to on_failure of event source mapping %s",
 						mapping_uuid_text(step->mapping)),
 				 errdetail("%s", problem)));
-		step->position->last_error = psprintf("on_failure: %s", problem);
-		step->position->last_error_at = GetCurrentTimestamp();
+		delivery_position_set_error(step->position, 0,
+									psprintf("on_failure: %s", problem));
 	}
 	XactReadOnly = false;
 	delivery_step_give_up(step, failure);

@@ -51,6 +51,8 @@
 	COLUMN(position, last_result_at, TIMESTAMPTZOID, ROW_SET)  \
 	COLUMN(position, last_error, TEXTOID, ROW_SET)             \
 	COLUMN(position, last_error_at, TIMESTAMPTZOID, ROW_SET)   \
+	COLUMN(position, last_error_sqlstate, TEXTOID, ROW_SET)    \
+	COLUMN(position, failing_since, TIMESTAMPTZOID, ROW_SET)   \
 	COLUMN(position, window_state, JSONBOID, ROW_SET)          \
 	COLUMN(position, stored_call_no, INT8OID, ROW_PARAMETER)
 ROW_TABLE(position, POSITION_COLUMNS);
@@ -74,6 +76,7 @@ static void *
 position_from_row(const TableRow *row)
 {
 	DeliveryPosition *position = palloc0(sizeof(DeliveryPosition));
+	char			 *sqlstate;
 
 	position->mapping_no = row_int64(row, Anum_position_mapping_no);
 	position->shard_no = row_int64(row, Anum_position_shard_no);
@@ -107,6 +110,10 @@ position_from_row(const TableRow *row)
 	position->last_result_at = row_time(row, Anum_position_last_result_at);
 	position->last_error = row_text(row, Anum_position_last_error);
 	position->last_error_at = row_time(row, Anum_position_last_error_at);
+	sqlstate = row_text(row, Anum_position_last_error_sqlstate);
+	strlcpy(position->last_error_sqlstate, sqlstate != NULL ? sqlstate : "",
+			sizeof(position->last_error_sqlstate));
+	position->failing_since = row_time(row, Anum_position_failing_since);
 	position->window_state = row_jsonb(row, Anum_position_window_state);
 	position->stored_call_no = position->call_no;
 	return position;
@@ -146,6 +153,9 @@ row_from_position(TableRow *row, const DeliveryPosition *position)
 	row_set_time(row, Anum_position_last_result_at, position->last_result_at);
 	row_set_text(row, Anum_position_last_error, position->last_error);
 	row_set_time(row, Anum_position_last_error_at, position->last_error_at);
+	row_set_text(row, Anum_position_last_error_sqlstate,
+				 position->last_error_sqlstate[0] != '\0' ? position->last_error_sqlstate : NULL);
+	row_set_time(row, Anum_position_failing_since, position->failing_since);
 	row_set_jsonb(row, Anum_position_window_state, position->window_state);
 	row_set_int64(row, Anum_position_stored_call_no, position->stored_call_no);
 }
@@ -221,7 +231,9 @@ delivery_position_note_problem(int64 mapping_no, const char *result,
 							 " SET last_result = $last_result,"
 							 " last_result_at = clock_timestamp(),"
 							 " last_error = $last_error,"
-							 " last_error_at = clock_timestamp()"
+							 " last_error_at = clock_timestamp(),"
+							 " last_error_sqlstate = NULL,"
+							 " failing_since = coalesce(failing_since, clock_timestamp())"
 							 " FROM (SELECT ctid AS tid FROM " POSITION_TABLE
 							 "       WHERE mapping_no = $mapping_no AND NOT finished"
 							 "       FOR NO KEY UPDATE SKIP LOCKED) AS row"
@@ -230,6 +242,24 @@ delivery_position_note_problem(int64 mapping_no, const char *result,
 }
 
 /* --- changes in memory --------------------------------------------------- */
+
+void
+delivery_position_set_error(DeliveryPosition *position, int sqlstate,
+							const char *error)
+{
+	position->last_error = unconstify(char *, error);
+	position->last_error_at = GetCurrentTimestamp();
+	strlcpy(position->last_error_sqlstate, sqlstate != 0 ? unpack_sql_state(sqlstate) : "",
+			sizeof(position->last_error_sqlstate));
+	if (position->failing_since == 0)
+		position->failing_since = position->last_error_at;
+}
+
+void
+delivery_position_forget_failing(DeliveryPosition *position)
+{
+	position->failing_since = 0;
+}
 
 void
 delivery_position_end_batch(DeliveryPosition *position)

@@ -54,6 +54,8 @@ typedef struct DeliveryPosition
 	TimestampTz last_result_at;
 	char	   *last_error;
 	TimestampTz last_error_at;
+	char		last_error_sqlstate[6]; /* empty: null */
+	TimestampTz failing_since;
 
 	int64 stored_call_no; /* call_no of the row when it was read or written */
 	bool  state_changed;  /* window_state is to be written; it may be large */
@@ -86,6 +88,16 @@ extern void delivery_position_note_problem(int64 mapping_no, const char *result,
 /*
  * The following change a position in memory alone.
  */
+
+/*
+ * Writes down what has gone wrong now: the text, and the SQLSTATE, or 0 if it
+ * was no error of PostgreSQL's.
+ */
+extern void delivery_position_set_error(DeliveryPosition *position, int sqlstate,
+										const char *error);
+
+/* Writes down that a call has succeeded, for the whole batch or for a part. */
+extern void delivery_position_forget_failing(DeliveryPosition *position);
 
 /*
  * The present batch is done with, delivered or not: moves the checkpoint to

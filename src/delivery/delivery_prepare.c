@@ -181,7 +181,7 @@ find_ended_call(DeliveryStep *step, CallVerdict verdict)
 			return false;
 	}
 	read_present_batch(step);
-	delivery_step_fail(step, kind, error);
+	delivery_step_fail(step, kind, 0, error);
 	if (verdict == CALL_TIMED_OUT)
 		ereport(LOG,
 				(errmsg("ddbstreams has ended the process of a call of %s for event source mapping %s",
@@ -279,8 +279,8 @@ block_without_right(DeliveryStep *step)
 	ErrorData		 *error = guarded_call_error(check_right, step->stream);
 
 	position->failures++;
-	position->last_error = error != NULL ? error->message : NULL;
-	position->last_error_at = GetCurrentTimestamp();
+	delivery_position_set_error(position, error != NULL ? error->sqlerrcode : 0,
+								error != NULL ? error->message : NULL);
 	delivery_position_set_result(position, psprintf("PROBLEM: %s",
 													error != NULL ? error->message : ""));
 	position->next_attempt_at = delivery_step_backoff(position->failures);
@@ -524,7 +524,7 @@ fail_unreadable(DeliveryStep *step)
 
 	position->attempts++;
 	delivery_step_fail(step, is_short ? FAILURE_BEFORE : FAILURE_ERROR,
-					   delivery_call_error_text(error));
+					   error->sqlerrcode, delivery_call_error_text(error));
 	delivery_position_set_result(position, psprintf("PROBLEM: %s", position->last_error));
 	delivery_step_save(step);
 }

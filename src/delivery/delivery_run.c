@@ -70,7 +70,7 @@ record_failure(DeliveryStep *step, const ErrorData *error)
 	}
 	own_transaction_begin();
 	MemoryContextSwitchTo(step->context);
-	delivery_step_fail(step, kind_of_failure(step, error),
+	delivery_step_fail(step, kind_of_failure(step, error), error->sqlerrcode,
 					   delivery_call_error_text(error));
 	if (!delivery_position_save(step->position))
 		delivery_step_set_result(step, DELIVERY_BLOCKED,
@@ -97,8 +97,8 @@ record_own_failure(DeliveryStep *step, const ErrorData *error)
 	{
 		step->position = position;
 		position->failures++;
-		position->last_error = delivery_call_error_text(error);
-		position->last_error_at = GetCurrentTimestamp();
+		delivery_position_set_error(position, error->sqlerrcode,
+									delivery_call_error_text(error));
 		delivery_position_set_result(position, psprintf("PROBLEM: %s", position->last_error));
 		position->next_attempt_at = delivery_step_backoff(position->failures);
 		/*

@@ -50,7 +50,9 @@ PG_FUNCTION_INFO_V1(ddbstreams_list_mapping_stats);
 	COLUMN(stats, batches_delivered, INT8OID, ROW_FIXED)      \
 	COLUMN(stats, batches_failed, INT8OID, ROW_FIXED)         \
 	COLUMN(stats, records_given_up, INT8OID, ROW_FIXED)       \
-	COLUMN(stats, role_name, TEXTOID, ROW_FIXED)
+	COLUMN(stats, role_name, TEXTOID, ROW_FIXED)              \
+	COLUMN(stats, last_error_sqlstate, TEXTOID, ROW_FIXED)    \
+	COLUMN(stats, failing_since, TIMESTAMPTZOID, ROW_FIXED)
 ROW_TABLE(stats, STATS_COLUMNS);
 
 static void
@@ -113,6 +115,9 @@ set_position(TableRow *row, const MappingInfo *mapping,
 	row_set_time(row, Anum_stats_next_attempt_at, position->next_attempt_at);
 	row_set_text(row, Anum_stats_last_error, position->last_error);
 	row_set_time(row, Anum_stats_last_error_at, position->last_error_at);
+	row_set_text(row, Anum_stats_last_error_sqlstate,
+				 position->last_error_sqlstate[0] != '\0' ? position->last_error_sqlstate : NULL);
+	row_set_time(row, Anum_stats_failing_since, position->failing_since);
 	if (worker != 0)
 		row_set_int32(row, Anum_stats_worker_pid, worker);
 	row_set_text(row, Anum_stats_checkpoint,

@@ -96,12 +96,12 @@ decide_on_failure(const DeliveryStep *step, FailureKind kind)
 
 /* Counts a failure and writes down what it was. */
 static void
-count_failure(DeliveryPosition *position, FailureKind kind, const char *error)
+count_failure(DeliveryPosition *position, FailureKind kind, int sqlstate,
+			  const char *error)
 {
 	position->in_call = false;
 	position->failures++;
-	position->last_error = unconstify(char *, error);
-	position->last_error_at = GetCurrentTimestamp();
+	delivery_position_set_error(position, sqlstate, error);
 	if (kind == FAILURE_BEFORE)
 	{
 		position->attempts--;
@@ -115,12 +115,13 @@ count_failure(DeliveryPosition *position, FailureKind kind, const char *error)
 }
 
 void
-delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error)
+delivery_step_fail(DeliveryStep *step, FailureKind kind, int sqlstate,
+				   const char *error)
 {
 	DeliveryPosition *position = step->position;
 
 	Assert(kind == FAILURE_BEFORE || position->attempts > 0);
-	count_failure(position, kind, error);
+	count_failure(position, kind, sqlstate, error);
 	position->next_attempt_at = 0;
 	delivery_step_set_result(step, DELIVERY_AGAIN, 0);
 	switch (decide_on_failure(step, kind))

@@ -51,7 +51,7 @@ typedef struct DeliveryStep
 	DeliveryPosition	 *position;
 	bool				  position_changed; /* and has not been saved since */
 	DeliveryBatch		  batch;
-	int64				  careful_to; /* as in BatchRequest */
+	int64				  careful_to;	/* as in BatchRequest */
 	int64				  judged_call;	/* whose verdict is to be forgotten; or 0 */
 	bool				  is_serial;	/* the call has no parallel workers */
 	bool				  has_begun;	/* an error now is the handler's */
@@ -75,8 +75,10 @@ extern TimestampTz delivery_step_backoff(int failures);
 /*
  * Decides what becomes of the batch after its call has failed; README has the
  * table.  Changes the position without saving it, and sets the step's result.
+ * The SQLSTATE is 0 if the failure was no error.
  */
-extern void delivery_step_fail(DeliveryStep *step, FailureKind kind, const char *error);
+extern void delivery_step_fail(DeliveryStep *step, FailureKind kind, int sqlstate,
+							   const char *error);
 
 /* Returns Lambda's record of the present batch's failure, palloc'd. */
 extern char *delivery_step_failure_record(const DeliveryStep *step);

@@ -59,6 +59,7 @@
 #include "base/guarded_call.h"
 #include "base/own_transaction.h"
 #include "base/settings.h"
+#include "base/wait_event.h"
 #include "capture/change_buffer.h"
 #include "lineage/lineage.h"
 #include "lineage/shard_stats.h"
@@ -256,7 +257,7 @@ static void
 pause_briefly(void)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 CLOSE_PAUSE, PG_WAIT_EXTENSION);
+					 CLOSE_PAUSE, wait_event_info(WAIT_FOR_CLOSING));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }

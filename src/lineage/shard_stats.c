@@ -42,14 +42,19 @@ PG_FUNCTION_INFO_V1(ddbstreams_stats_of_stream);
 #define RATE_PERIOD USECS_PER_MINUTE
 
 /* The columns of the result of list_stream_stats() */
-#define STREAM_STATS_COLUMNS(COLUMN)                        \
-	COLUMN(stream_stats, stream_arn, TEXTOID, ROW_FIXED)    \
-	COLUMN(stream_stats, shard_id, TEXTOID, ROW_FIXED)      \
-	COLUMN(stream_stats, records, INT8OID, ROW_FIXED)       \
-	COLUMN(stream_stats, bytes, INT8OID, ROW_FIXED)         \
-	COLUMN(stream_stats, oldest, TIMESTAMPTZOID, ROW_FIXED) \
-	COLUMN(stream_stats, newest, TIMESTAMPTZOID, ROW_FIXED) \
-	COLUMN(stream_stats, records_per_second, FLOAT8OID, ROW_FIXED)
+#define STREAM_STATS_COLUMNS(COLUMN)                               \
+	COLUMN(stream_stats, stream_arn, TEXTOID, ROW_FIXED)           \
+	COLUMN(stream_stats, shard_id, TEXTOID, ROW_FIXED)             \
+	COLUMN(stream_stats, records, INT8OID, ROW_FIXED)              \
+	COLUMN(stream_stats, bytes, INT8OID, ROW_FIXED)                \
+	COLUMN(stream_stats, oldest, TIMESTAMPTZOID, ROW_FIXED)        \
+	COLUMN(stream_stats, newest, TIMESTAMPTZOID, ROW_FIXED)        \
+	COLUMN(stream_stats, records_per_second, FLOAT8OID, ROW_FIXED) \
+	COLUMN(stream_stats, table_name, TEXTOID, ROW_FIXED)           \
+	COLUMN(stream_stats, stream_status, TEXTOID, ROW_FIXED)        \
+	COLUMN(stream_stats, stream_view_type, TEXTOID, ROW_FIXED)     \
+	COLUMN(stream_stats, retention, INTERVALOID, ROW_FIXED)        \
+	COLUMN(stream_stats, is_open, BOOLOID, ROW_FIXED)
 ROW_TABLE(stream_stats, STREAM_STATS_COLUMNS);
 
 /*
@@ -162,6 +167,13 @@ put_stream_stats(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardInf
 	row_set_time(&row, Anum_stream_stats_newest, stats->newest);
 	row_set_float8(&row, Anum_stream_stats_records_per_second,
 				   rint(stats->rate * 1000) / 1000);
+	row_set_text(&row, Anum_stream_stats_table_name, stream->table_name);
+	row_set_text(&row, Anum_stream_stats_stream_status,
+				 stream_access_is_enabled(stream) ? "ENABLED" : "DISABLED");
+	row_set_text(&row, Anum_stream_stats_stream_view_type,
+				 view_type_name(stream->view_type));
+	row_set_interval(&row, Anum_stream_stats_retention, &stream->retention);
+	row_set_bool(&row, Anum_stream_stats_is_open, ShardIsOpen(shard));
 	row_put(rsinfo, &row);
 }
 

@@ -30,6 +30,7 @@
 #include "base/errors.h"
 #include "base/sleep_snapshot.h"
 #include "base/statement_snapshot.h"
+#include "base/wait_event.h"
 #include "reading/iterator.h"
 #include "reading/iterator_position.h"
 #include "reading/stream_access.h"
@@ -94,14 +95,14 @@ sleep_for_change(Oid shard_table, XLogRecPtr replayed, int64 remaining_ms)
 			   GetCurrentTimestamp() < until)
 		{
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 REPLAY_INTERVAL, PG_WAIT_EXTENSION);
+							 REPLAY_INTERVAL, wait_event_info(WAIT_FOR_RECORDS));
 			ResetLatch(MyLatch);
 			CHECK_FOR_INTERRUPTS();
 		}
 	}
 	else
 		(void) ConditionVariableTimedSleep(shard_wake_waiters(shard_table),
-										   remaining_ms, PG_WAIT_EXTENSION);
+										   remaining_ms, wait_event_info(WAIT_FOR_RECORDS));
 }
 
 /*

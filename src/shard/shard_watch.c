@@ -38,6 +38,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "base/wait_event.h"
 #include "shard/shard_watch.h"
 
 /* What a process watches, and which of it was touched: a bit for each slot */
@@ -273,7 +274,7 @@ shard_watch_wait(long timeout_ms)
 		if (remaining <= 0)
 			return false;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 remaining, PG_WAIT_EXTENSION);
+						 remaining, wait_event_info(WAIT_FOR_POLL));
 	}
 }
 

@@ -32,6 +32,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/wait_event.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_end.h"
 #include "worker/worker_shared.h"
@@ -359,7 +360,7 @@ worker_slots_terminate_all(Oid database, long timeout_ms)
 		if (left <= 0)
 			break;
 		(void) ConditionVariableTimedSleep(&worker_shared->gone, left,
-										   PG_WAIT_EXTENSION);
+										   wait_event_info(WAIT_FOR_WORKERS));
 	}
 	ConditionVariableCancelSleep();
 	return !any;
@@ -547,7 +548,7 @@ worker_slots_wait(long timeout_ms)
 
 	if (timeout_ms >= 0)
 		events |= WL_TIMEOUT;
-	(void) WaitLatch(MyLatch, events, timeout_ms, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, events, timeout_ms, wait_event_info(WAIT_FOR_WORK));
 	ResetLatch(MyLatch);
 	worker_slots_check_interrupts();
 	if (worker_shared_my_slot->gives_way)

@@ -1,12 +1,13 @@
 -- stream_stats, shard_tree, shard_graph: what they count, how they draw, and
 -- who may see it.
 --
--- To see it fail: test/mutations/run graph-not-quoted stats-for-everybody
--- stats-of-all-streams stats-without-barrier tree-arrows-for-everybody
--- tree-prefix-not-cut.
+-- To see it fail: test/mutations/run graph-not-quoted stats-all-open
+-- stats-for-everybody stats-of-all-streams stats-without-barrier
+-- tree-arrows-for-everybody tree-prefix-not-cut.
 
 -- settings that the output below depends on
 set standard_conforming_strings = on;
+set intervalstyle = postgres;
 CREATE EXTENSION IF NOT EXISTS ddbstreams;
 SET client_min_messages = warning;
 
@@ -49,6 +50,13 @@ SELECT watched_named(shard_id) AS shard, records, bytes > 0 AS bytes, oldest, ne
 FROM ddbstreams.stream_stats WHERE stream_arn = :'arn' ORDER BY shard_id;
 SELECT watched_named(l) FROM ddbstreams.shard_tree(:'arn') l;
 
+-- What the stream is
+SELECT DISTINCT table_name, stream_status, stream_view_type, retention, is_open
+FROM ddbstreams.stream_stats WHERE stream_arn = :'arn';
+SELECT count(*) AS of_list_streams FROM ddbstreams.stream_stats s
+	JOIN ddbstreams.list_streams() l USING (stream_arn, table_name, stream_status, stream_view_type, retention)
+WHERE stream_arn = :'arn';
+
 -- Records, large values, an aborted one
 INSERT INTO watched SELECT i, i FROM generate_series(1, 100) i;
 BEGIN;
@@ -69,6 +77,7 @@ WHERE s.oldest = c.min AND s.newest = c.max;
 
 -- A lineage
 SELECT ddbstreams.roll_over(:'arn');
+SELECT is_open, count(*) FROM ddbstreams.stream_stats WHERE stream_arn = :'arn' GROUP BY 1 ORDER BY 1;
 CALL watched_see(:'arn');
 SELECT count(*) FROM ddbstreams.split_shard(:'arn', (SELECT min(shard_id) FROM ddbstreams.describe_stream(:'arn') WHERE ending_sequence_number IS NULL));
 CALL watched_see(:'arn');

@@ -95,6 +95,11 @@ my $waits = q{SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT proce
 
 send_query($waiter, q{SELECT process('w', '50 s')});
 ok($primary->poll_query_until('postgres', $waits, '1'), 'a poll waits');
+my $names_waits = sql(q{SHOW server_version_num}) >= 170000;
+is(sql(q{SELECT wait_event FROM pg_stat_activity WHERE query ~ '^SELECT process' AND wait_event_type = 'Extension'}),
+	$names_waits ? 'DdbstreamsPoll' : 'Extension', '... for an event of that name, from 17 on');
+ok($primary->poll_query_until('postgres', qq{SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'ddbstreams launcher'},
+	$names_waits ? 'DdbstreamsWorkerMain' : 'Extension'), '... as workers do');
 is(sql(q{SELECT count(*) FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted}), '0', '... and nobody for it');
 is(sql(q{SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT process' AND backend_xid IS NOT NULL}), '0',
 	'... without a transaction id');

@@ -4,7 +4,7 @@
 #
 # To see it fail: test/mutations/run attempts-kept-after-part
 # adopted-unit-left-idle bisect-without-half call-no-kept-at-end
-# delivery-children-first failure-always-unhandled
+# delivery-children-first failing-since-kept failure-always-unhandled
 # failure-counts-from-zero lanes-divided-at-once position-saved-before-call
 # position-saved-whatever-is-there records-given-up-not-counted
 # unknown-identifier-is-success.
@@ -177,9 +177,12 @@ sql(q{UPDATE poison SET v = 2});
 comes_to(qq{SELECT count(*) FROM poison_seen}, 2 * $good, 'the other shard goes on');
 is(sql(stats($uuid, 'max(attempts) > 2, max(lag_records), max(lag_seconds) > 0')), 't|' . 2 * (20 - $good) . '|t',
 	'attempts and lag');
+is(sql(stats($uuid, q{count(*), count(failing_since), max(last_error_sqlstate), bool_or(failing_since < last_error_at)})),
+	'2|1|P0001|t', 'since when, and the SQLSTATE');
 sql(q{UPDATE poison_mood SET poison = NULL});
 comes_to(once_in_order('poison'), '40 records, 0 faults', 'mended, all is delivered once and in order');
 comes_to(stats($uuid, q{string_agg(state, ' '), max(last_error)}), 'ready ready|record 13 is poison', 'and ready');
+is(sql(stats($uuid, q{count(failing_since), max(last_error_sqlstate)})), '0|P0001', '... and failing no more');
 is(sql(q{SELECT count(*) FROM ddbstreams.failed_batches}), '0', 'no batch has failed');
 
 # --- bisect ------------------------------------------------------------------------
@@ -329,7 +332,7 @@ sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', function_response_
 comes_to(q{SELECT count(*) FROM answers_seen WHERE v = 1000}, '1', 'ignored unless it was asked for');
 sql(q{SELECT own_sql('DELETE FROM ddbstreams_shards.failed_batch');
 	UPDATE answers_mood SET answer = to_jsonb(repeat('x', 7000000)); UPDATE answers SET v = 1001});
-comes_to(stats($uuid, 'last_error, state'), 'the answer is larger than 6 MB|ready', 'a huge answer is a failure');
+comes_to(stats($uuid, 'last_error, last_error_sqlstate, state'), 'the answer is larger than 6 MB|22023|ready', 'a huge answer is a failure');
 is(sql(q{SELECT failure->'responseContext'->>'functionError' FROM ddbstreams.failed_batches}), 'Unhandled', '... of the function');
 sql(q{CREATE OR REPLACE FUNCTION answers_handler(event jsonb) RETURNS jsonb LANGUAGE sql AS
 	$$ SELECT to_jsonb(repeat('x', 100000000)) $$; UPDATE answers SET v = 1002});
@@ -342,7 +345,7 @@ $uuid = make_mapping('gone', 'maximum_retry_attempts => 0');
 sql(q{INSERT INTO gone VALUES (1, 1)});
 comes_to(seen('gone'), 'I1', 'there is a handler');
 sql(q{ALTER FUNCTION gone_handler RENAME TO gone_away; INSERT INTO gone VALUES (2, 1)});
-comes_to(stats($uuid, 'state, attempts, last_error'), 'retrying|0|Function does not exist',
+comes_to(stats($uuid, 'state, attempts, last_error, last_error_sqlstate, failing_since IS NOT NULL'), 'retrying|0|Function does not exist|42883|t',
 	'a missing function is waited for, and costs no attempt');
 comes_to(qq{SELECT last_processing_result FROM ddbstreams.list_event_source_mappings() WHERE uuid = '$uuid'},
 	'PROBLEM: Function does not exist', '... and seen in the mapping');
