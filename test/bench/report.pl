@@ -12,6 +12,9 @@ my ($file, $markdown, $methods, $rows, $keys, $clients, $seconds, $rounds,
 my @methods = split ' ', $methods;
 my %name = (
 	none => 'no capture',
+	none_logical => 'no capture, logical',
+	floor => 'floor',
+	floor_logical => 'floor, logical',
 	ddbstreams => 'ddbstreams',
 	ddbstreams_logical => 'ddbstreams, logical',
 	pgq => 'PgQ',
@@ -54,18 +57,28 @@ sub shown
 	return thousands(sprintf "%.${digits}f", $value);
 }
 
-# A line of the table: medians of all methods, with ratios to no capture, or of
-# reading, to wal2json's one statement.
+# What a method's figure is compared with: no capture in the same server if that
+# is among the methods; for reading, wal2json's one statement
+sub base_of
+{
+	my ($method, $figure) = @_;
+
+	return median('wal2json', 'read_per_s') if $figure =~ /^read_/;
+	return median('none_logical', $figure) // median('none', $figure)
+	  if $method =~ /_logical$/;
+	return median('none', $figure);
+}
+
+# A line of the table: medians of all methods, with ratios
 sub line
 {
 	my ($title, $figure, $digits) = @_;
-	my $base_value = $figure =~ /^read_/ ? median('wal2json', 'read_per_s') :
-	  median('none', $figure);
 	my @cells = ($title);
 
 	foreach my $method (@methods)
 	{
 		my $value = median($method, $figure);
+		my $base_value = base_of($method, $figure);
 
 		push @cells, !defined $value ? '-' : shown($value, $digits)
 		  . ($base_value ? sprintf ' (%.2f)', $value / $base_value : '');
@@ -132,6 +145,7 @@ line(thousands(int $rows / 2) . '-row UPDATE, s', 'update_s', 2);
 line('  the INSERT in processor time, s', 'insert_cpu', 2);
 line('  the UPDATE in processor time, s', 'update_cpu', 2);
 line("single-row UPDATEs, $clients clients, tps", 'tps', 0);
+line('  in processor time of the server, microseconds', 'single_cpu', 1);
 line('WAL per row of the INSERT, bytes', 'insert_wal', 0);
 line('WAL per row of the UPDATE, bytes', 'update_wal', 0);
 line('WAL per single-row UPDATE, bytes', 'single_wal', 0);
