@@ -40,6 +40,7 @@
 #include "module/maintenance.h"
 #include "registry/catalog_table.h"
 #include "registry/catalog_version.h"
+#include "registry/stream_catalog.h"
 #include "stream/stream_check.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
@@ -58,6 +59,7 @@ typedef struct MaintenanceTask
 
 static void check_version(void);
 static void look_for_mappings(void);
+static void look_for_streams(void);
 
 /* Without it no other task can do anything. */
 static const MaintenanceTask version_task = {"check the version", check_version};
@@ -73,10 +75,14 @@ static const MaintenanceTask tasks[] = {
 	{"tidy consumers", consumer_tidy},
 	{"tidy failed batches", delivery_failed_tidy},
 	{"expire", expiry_run},
+	{"look for streams", look_for_streams},
 };
 
 /* The errors of the last run, as far as the view shows them */
 static char last_errors[WORKER_ERROR_LENGTH];
+
+/* Is there nothing to be maintained? */
+static bool rests = false;
 
 /* The errors of this run */
 static StringInfoData errors;
@@ -113,6 +119,15 @@ look_for_mappings(void)
 		foreach (lc, worker_slots_list(WORKER_DISPATCHER, MyDatabaseId))
 			worker_slots_wake(((WorkerInfo *) lfirst(lc))->id);
 	}
+}
+
+/* Where there is no stream any more, runs need not be frequent. */
+static void
+look_for_streams(void)
+{
+	own_transaction_begin();
+	rests = stream_catalog_list(InvalidOid, NULL) == NIL;
+	own_transaction_commit();
 }
 
 static bool
@@ -248,7 +263,7 @@ maintenance_main(Datum main_arg)
 			for (Size i = 0; i < lengthof(tasks); i++)
 				(void) run_task(&tasks[i]);
 		}
-		worker_databases_end_run(started_at);
+		worker_databases_end_run(started_at, rests);
 	}
 	proc_exit(0);
 }

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "registry/catalog_table.h"
 #include "registry/stream_catalog.h"
+#include "worker/worker_databases.h"
 
 #define STREAM_COLUMNS(COLUMN)                                 \
 	COLUMN(stream, stream_id, INT8OID, ROW_FIXED)              \
@@ -241,6 +242,7 @@ stream_catalog_insert(const StreamInfo *stream)
 	row_set_text(&row, Anum_stream_hash_functions, stream->hash_functions);
 	row_set_int64(&row, Anum_stream_version, stream->version);
 	catalog_table_insert(CATALOG_STREAM, &row);
+	worker_databases_end_rest_at_commit();
 }
 
 void

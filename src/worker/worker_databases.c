@@ -39,11 +39,15 @@
  */
 #define SOUND_RUN_MS 60000
 
+/* Where there is no stream, maintenance runs once in so many intervals. */
+#define RESTING_INTERVALS 100
+
 /* In a maintenance worker: see worker_databases_is_thorough_run */
 static bool is_thorough_run = false;
 
-/* The present transaction wants a dispatcher if it commits. */
+/* The present transaction wants a dispatcher, or maintenance, if it commits. */
 static bool dispatcher_wanted = false;
+static bool maintenance_wanted = false;
 
 WorkerDatabase *
 worker_databases_find(Oid database, bool create)
@@ -204,6 +208,7 @@ set_presence_of_entry(WorkerDatabase *entry, ExtensionPresence presence)
 	entry->presence = presence;
 	entry->seen &= presence != EXTENSION_UNKNOWN;
 	entry->thorough = true;
+	entry->resting = false;
 	entry->maintenance.next_start = 0;
 	entry->maintenance.failures = 0;
 	entry->maintenance.last_error[0] = '\0';
@@ -274,13 +279,48 @@ worker_databases_want_dispatcher_at_commit(void)
 }
 
 void
+worker_databases_end_rest_at_commit(void)
+{
+	maintenance_wanted = true;
+}
+
+/*
+ * A worker that runs just now may have looked for streams before the caller
+ * made one: it is told not to rest behind this run.
+ */
+void
+worker_databases_end_rest(void)
+{
+	WorkerDatabase *entry;
+	bool			wakes = false;
+
+	worker_shared_lock();
+	entry = worker_databases_find(MyDatabaseId, false);
+	if (entry != NULL)
+	{
+		wakes = entry->resting;
+		entry->rest_ended = true;
+		entry->resting = false;
+		if (wakes)
+			entry->maintenance.next_start = 0;
+	}
+	worker_shared_unlock();
+	if (wakes)
+		worker_shared_wake_launcher();
+}
+
+void
 worker_databases_end_transaction(bool committed)
 {
-	bool wanted = dispatcher_wanted;
+	bool wants_dispatcher = committed && dispatcher_wanted;
+	bool wants_maintenance = committed && maintenance_wanted;
 
 	dispatcher_wanted = false;
-	if (committed && wanted)
+	maintenance_wanted = false;
+	if (wants_dispatcher)
 		worker_databases_want_dispatcher(MyDatabaseId);
+	if (wants_maintenance)
+		worker_databases_end_rest();
 }
 
 uint32
@@ -355,6 +395,7 @@ worker_databases_begin_tasks(char *last_error)
 	{
 		is_thorough_run = entry->thorough;
 		entry->thorough = false;
+		entry->rest_ended = false;
 		memcpy(last_error, entry->maintenance.last_error, WORKER_ERROR_LENGTH);
 	}
 	worker_shared_unlock();
@@ -367,13 +408,11 @@ worker_databases_is_thorough_run(void)
 }
 
 void
-worker_databases_end_run(TimestampTz started_at)
+worker_databases_end_run(TimestampTz started_at, bool rests)
 {
 	TimestampTz		now = GetCurrentTimestamp();
-	TimestampTz		next;
 	WorkerDatabase *entry;
 
-	next = TimestampTzPlusMilliseconds(started_at, setting_maintenance_interval);
 	worker_shared_lock();
 	entry = my_entry();
 	if (entry != NULL)
@@ -386,7 +425,16 @@ worker_databases_end_run(TimestampTz started_at)
 
 		/* Another run may have been asked for since this one began. */
 		if (job->next_start == DT_NOEND)
-			job->next_start = Max(now, next);
+		{
+			int64 interval = setting_maintenance_interval;
+
+			entry->resting = rests && !entry->rest_ended &&
+							 !entry->thorough &&
+							 job->last_error[0] == '\0';
+			if (entry->resting)
+				interval *= RESTING_INTERVALS;
+			job->next_start = Max(now, TimestampTzPlusMilliseconds(started_at, interval));
+		}
 	}
 	worker_shared_unlock();
 }

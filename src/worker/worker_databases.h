@@ -73,7 +73,16 @@ extern void worker_databases_want_dispatcher(Oid database);
 /* The same for this database, if the present transaction commits */
 extern void worker_databases_want_dispatcher_at_commit(void);
 
-/* Called at the end of each transaction, for the function above */
+/*
+ * Has the maintenance of this database begin soon, if it rests, and if the
+ * present transaction commits
+ */
+extern void worker_databases_end_rest_at_commit(void);
+
+/* The same at once, for a transaction that has been prepared */
+extern void worker_databases_end_rest(void);
+
+/* Called at the end of each transaction, for the functions above */
 extern void worker_databases_end_transaction(bool committed);
 
 /*
@@ -115,8 +124,12 @@ extern void worker_databases_begin_tasks(char *last_error);
 /* Is the calling worker's run one that checks what rarely changes, too? */
 extern bool worker_databases_is_thorough_run(void);
 
-/* The worker has run all of its tasks, or tried to. */
-extern void worker_databases_end_run(TimestampTz started_at);
+/*
+ * The worker has run all of its tasks, or tried to.  With rests, nothing is
+ * there to be maintained: the next run is only due after many intervals, or
+ * when that has changed.
+ */
+extern void worker_databases_end_run(TimestampTz started_at, bool rests);
 
 /* --- for the launcher, and for the view ---------------------------------- */
 

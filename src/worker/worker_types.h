@@ -90,6 +90,8 @@ typedef struct WorkerDatabase
 	bool			  connectable; /* pg_database allows connections */
 	int				  holds;	   /* DDL commands that keep workers out */
 	bool			  thorough;	   /* the next run checks all */
+	bool			  resting;	   /* there is no stream: runs are rare */
+	bool			  rest_ended;  /* there may be one since the run began */
 	bool			  wants_dispatcher;
 	uint32			  wishes; /* rises with each wish for a dispatcher */
 	WorkerJob		  maintenance;

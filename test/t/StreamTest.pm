@@ -225,7 +225,8 @@ sub crc32
 }
 
 # Makes a database whose maintenance is busy as long as there is a row in its
-# table busy: the predicate of the index is evaluated when it plans a task.
+# table busy: the predicate of the index is evaluated when it plans a task.  It
+# has a stream: without one maintenance rests.
 sub create_maintained
 {
 	my ($database) = @_;
@@ -243,7 +244,9 @@ sub create_maintained
 			END IF;
 			RETURN true;
 		END $$;
-		SELECT own_sql('CREATE INDEX ON ddbstreams_shards.mapping (last_modified) WHERE public.busy()')}, $database);
+		SELECT own_sql('CREATE INDEX ON ddbstreams_shards.mapping (last_modified) WHERE public.busy()');
+		CREATE TABLE maintained (id int PRIMARY KEY);
+		SELECT ddbstreams.enable_stream('maintained', shard_count => 1)}, $database);
 	return;
 }
 

@@ -1,6 +1,7 @@
 # What is paid does not grow with what is not touched: work is counted, not time.
 #
-# To see it fail: test/mutations/run roll-over-whatever-retention.
+# To see it fail: test/mutations/run roll-over-whatever-retention
+# maintenance-never-rests rest-not-ended rest-not-ended-by-prepared.
 
 use strict;
 use warnings;
@@ -15,6 +16,13 @@ max_worker_processes = 16
 ddbstreams.maintenance_interval = 200ms
 ddbstreams.rollover_interval = 1s
 });
+
+# Two databases without a stream
+foreach my $database ('idle', 'idle_too')
+{
+	sql("CREATE DATABASE $database");
+	sql(q{CREATE EXTENSION ddbstreams; CREATE TABLE t (id int PRIMARY KEY)}, $database);
+}
 
 # --- generations ----------------------------------------------------------------
 
@@ -33,5 +41,43 @@ foreach my $generation (2 .. 4)
 	sql(qq{INSERT INTO day VALUES ($generation); INSERT INTO century VALUES ($generation)});
 }
 is(sql(q{SELECT count(*) FROM shards('century')}), '1', 'a hundred years: generation 1');
+
+# --- databases without a stream ---------------------------------------------------
+
+# Maintenance rests there: it runs once in 100 intervals.
+sub last_run
+{
+	my ($database) = @_;
+	return qq{SELECT last_run FROM ddbstreams.workers WHERE worker_type = 'maintenance' AND database = '$database'};
+}
+
+# Waits for the end of the next run, and returns it.
+sub next_run
+{
+	my ($database, $after, $name) = @_;
+
+	comes_to(qq{SELECT coalesce((} . last_run($database) . qq{) > '$after', false)}, 't', $name);
+	return sql(last_run($database));
+}
+
+my $first = next_run('idle', '-infinity', 'a database without a stream is looked into');
+my $second = next_run('idle', $first, '... and again');
+is(sql(qq{SELECT timestamptz '$second' - timestamptz '$first' > interval '2 s'}), 't', '... but not in every interval');
+
+# From now on it would rest for a hundred hours.  A new stream ends that.
+$node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 1h');
+$node->reload;
+my $begun = sql('SELECT clock_timestamp()');
+foreach my $database ('idle', 'idle_too')
+{
+	next_run($database, $begun, "$database: maintenance rests");
+}
+$begun = sql('SELECT clock_timestamp()');
+sql(q{SELECT ddbstreams.enable_stream('t')}, 'idle');
+next_run('idle', $begun, 'a new stream ends the rest');
+sql(q{BEGIN; SELECT ddbstreams.enable_stream('t'); PREPARE TRANSACTION 'stream'}, 'idle_too');
+$begun = sql('SELECT clock_timestamp()');
+sql(q{COMMIT PREPARED 'stream'}, 'idle_too');
+next_run('idle_too', $begun, '... one that was prepared, too');
 
 done_testing();
