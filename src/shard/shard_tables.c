@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
@@ -173,6 +174,59 @@ keep_extension(void)
 						DDBSTREAMS_EXTENSION)));
 }
 
+static void
+release_locks(const LOCKTAG *tag)
+{
+	for (LOCKMODE mode = 1; mode < MAX_LOCKMODES; mode++)
+	{
+		while (compat_lock_held_by_me(tag, mode))
+		{
+			if (!LockRelease(tag, mode, false))
+				break;
+		}
+	}
+}
+
+/* Releases the locks on a table that was just made, and on what belongs to it. */
+static void
+release_table(Oid relid)
+{
+	Relation  rel = relation_open(relid, AccessShareLock);
+	Oid		  type = rel->rd_rel->reltype;
+	Oid		  toast_table = rel->rd_rel->reltoastrelid;
+	List	 *relations = list_concat(list_copy(RelationGetIndexList(rel)),
+									  list_make1_oid(relid));
+	ListCell *lc;
+	LOCKTAG	  tag;
+
+	relation_close(rel, NoLock);
+	if (OidIsValid(toast_table))
+		release_table(toast_table);
+	foreach (lc, relations)
+	{
+		SET_LOCKTAG_RELATION(tag, MyDatabaseId, lfirst_oid(lc));
+		release_locks(&tag);
+	}
+	if (OidIsValid(type))
+	{
+		SET_LOCKTAG_OBJECT(tag, MyDatabaseId, TypeRelationId, type, 0);
+		release_locks(&tag);
+	}
+}
+
+/*
+ * PostgreSQL locks what it makes until the end of the transaction: seven locks
+ * for each shard, so that two streams of 1,024 shards that are being enabled
+ * fill the lock table.  Nobody else can see the tables before the transaction
+ * commits, and then anybody may lock them: the locks guard nothing.
+ */
+static void
+release_shard(const ShardInfo *shard)
+{
+	release_table(shard->shard_table);
+	release_table(shard->side_table);
+}
+
 ShardInfo *
 shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 {
@@ -195,6 +249,7 @@ shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 	shard->side_table = create_side_table(shard->shard_no, owner);
 	own_tables_protect(shard->side_table);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
+	release_shard(shard);
 	return shard;
 }
 

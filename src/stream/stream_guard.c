@@ -48,6 +48,7 @@
 #include "mapping/mapping_catalog.h"
 #include "registry/catalog_table.h"
 #include "registry/catalog_version.h"
+#include "registry/own_tables.h"
 #include "registry/stream_catalog.h"
 #include "registry/stream_key.h"
 #include "shard/shard_tables.h"
@@ -481,7 +482,7 @@ check_created(Oid relid)
 
 	if (get_rel_relkind(relid) == RELKIND_INDEX)
 		table = IndexGetRelation(relid, true);
-	if (!OidIsValid(table))
+	if (!OidIsValid(table) || own_tables_contain(table))
 		return;
 	stream = stream_catalog_capturing(table, &root);
 	if (stream == NULL)
@@ -505,6 +506,9 @@ check_relation(Oid relid)
 		check_composite(relid);
 	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
 		relkind != RELKIND_FOREIGN_TABLE)
+		return;
+	/* A stream may have thousands of shards: not a lock for each of them. */
+	if (own_tables_contain(relid))
 		return;
 	rel = table_open(relid, AccessShareLock);
 	stream = stream_catalog_capturing(relid, &root);

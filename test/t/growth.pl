@@ -1,7 +1,8 @@
 # What is paid does not grow with what is not touched: work is counted, not time.
 #
 # To see it fail: test/mutations/run roll-over-whatever-retention
-# maintenance-never-rests rest-not-ended rest-not-ended-by-prepared.
+# maintenance-never-rests rest-not-ended rest-not-ended-by-prepared
+# shards-stay-locked.
 
 use strict;
 use warnings;
@@ -79,5 +80,40 @@ sql(q{BEGIN; SELECT ddbstreams.enable_stream('t'); PREPARE TRANSACTION 'stream'}
 $begun = sql('SELECT clock_timestamp()');
 sql(q{COMMIT PREPARED 'stream'}, 'idle_too');
 next_run('idle_too', $begun, '... one that was prepared, too');
+
+# --- locks --------------------------------------------------------------------------
+
+# Enabling a stream takes as many locks for 64 shards as for 4.
+sub locks
+{
+	my ($shards) = @_;
+	return (split(/\n/, sql(qq{
+		BEGIN;
+		CREATE TABLE locked (id int PRIMARY KEY);
+		SELECT ddbstreams.enable_stream('locked', shard_count => $shards) IS NOT NULL;
+		SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid();
+		ROLLBACK})))[-1];
+}
+is(locks(64), locks(4), 'as many locks for 64 shards as for 4');
+$node->stop;
+
+# Beside a stream that is being enabled another one can be rolled over, although
+# their tables are more than the lock table has room for.
+$node = new_server('locks', q{
+max_locks_per_transaction = 10
+max_connections = 10
+max_prepared_transactions = 0
+max_worker_processes = 2
+ddbstreams.max_workers = 0
+});
+sql(q{
+	CREATE TABLE t (id int PRIMARY KEY);
+	CREATE TABLE u (id int PRIMARY KEY);
+	SELECT ddbstreams.enable_stream('t', shard_count => 60)});
+my $enabling = session($node);
+$enabling->query_safe(q{BEGIN; SELECT ddbstreams.enable_stream('u', shard_count => 200)});
+is(sql(q{SELECT ddbstreams.roll_over(ddbstreams.latest_stream_arn('t'))}), '60', 'a roll-over beside it');
+$enabling->query_safe('COMMIT');
+is(sql(q{SELECT count(*) FROM shards('u')}), '200', 'a stream that was being enabled meanwhile');
 
 done_testing();
