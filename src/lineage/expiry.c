@@ -44,6 +44,7 @@
 
 #include "base/clock.h"
 #include "base/own_transaction.h"
+#include "lineage/agenda.h"
 #include "lineage/expiry.h"
 #include "registry/catalog_table.h"
 #include "registry/catalog_version.h"
@@ -69,11 +70,21 @@ lies_ahead(TimestampTz time)
 	return time > clock_now() + CLOCK_TOLERANCE;
 }
 
+/*
+ * Has a shard expired, or does its time of closing have to be set right?  A
+ * closed one expires one retention after its closing, or after that.
+ */
 static bool
 shard_needs_work(const StreamInfo *stream, const ShardInfo *shard)
 {
-	return horizon_has_passed_shard(stream, shard) ||
-		   (!ShardIsOpen(shard) && lies_ahead(shard->closed_at));
+	bool needs_work = horizon_has_passed_shard(stream, shard) ||
+					  (!ShardIsOpen(shard) && lies_ahead(shard->closed_at));
+
+	if (needs_work)
+		agenda_note(clock_now());
+	else if (!ShardIsOpen(shard))
+		agenda_note(shard->closed_at + stream->retention_usec);
+	return needs_work;
 }
 
 static List *
@@ -111,6 +122,8 @@ find_items(MemoryContext context)
 			if (shard_needs_work(stream, shard))
 				items = add_item(items, stream->stream_id, shard->shard_no);
 		}
+		if (shards == NIL)
+			agenda_note(clock_now());
 		if (!StreamIsEnabled(stream))
 			items = add_item(items, stream->stream_id, 0);
 		MemoryContextSwitchTo(oldcontext);
@@ -294,6 +307,8 @@ expiry_run(void)
 	List		 *items;
 	ListCell	 *lc;
 
+	if (!agenda_is_due())
+		return;
 	own_transaction_begin();
 	items = find_items(context);
 	own_transaction_commit();

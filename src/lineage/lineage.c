@@ -61,6 +61,7 @@
 #include "base/settings.h"
 #include "base/wait_event.h"
 #include "capture/change_buffer.h"
+#include "lineage/agenda.h"
 #include "lineage/lineage.h"
 #include "lineage/shard_stats.h"
 #include "reading/stream_access.h"
@@ -427,12 +428,27 @@ typedef struct DueShard
 	int64 shard_no;
 } DueShard;
 
-/* Is a shard to be rolled over? */
+/*
+ * Is a shard to be rolled over?  One that is old and empty is looked into
+ * again after a small part of the interval.
+ */
 static bool
 is_old(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 {
-	return shard->created_at <= clock_now() - rollover_usec(stream) &&
-		   has_records(shard);
+	int64		interval = rollover_usec(stream);
+	TimestampTz now = clock_now();
+	bool		is_due = shard->created_at <= now - interval;
+
+	if (!is_due)
+		agenda_note(shard->created_at + interval);
+	else if (has_records(shard))
+		agenda_note(now);
+	else
+	{
+		agenda_note(now + interval / 64);
+		is_due = false;
+	}
+	return is_due;
 }
 
 /* Returns the other child of a shard's parent, or NULL if it has no other. */
@@ -565,7 +581,8 @@ close_all_due(List *due, int child_count)
 void
 lineage_roll_over_due(void)
 {
-	close_all_due(find_due(is_old), 1);
+	if (agenda_is_due())
+		close_all_due(find_due(is_old), 1);
 }
 
 void

@@ -33,6 +33,7 @@
 #include "base/own_transaction.h"
 #include "consumer/consumer_tidy.h"
 #include "delivery/delivery_failed.h"
+#include "lineage/agenda.h"
 #include "lineage/expiry.h"
 #include "lineage/lineage.h"
 #include "mapping/mapping_catalog.h"
@@ -260,8 +261,13 @@ maintenance_main(Datum main_arg)
 		initStringInfo(&errors);
 		if (run_task(&version_task))
 		{
+			bool succeeded = true;
+
+			agenda_begin();
 			for (Size i = 0; i < lengthof(tasks); i++)
-				(void) run_task(&tasks[i]);
+				succeeded = run_task(&tasks[i]) && succeeded;
+			if (succeeded)
+				agenda_end();
 		}
 		worker_databases_end_run(started_at, rests);
 	}

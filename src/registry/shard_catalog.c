@@ -15,6 +15,7 @@
 
 #include "registry/catalog_table.h"
 #include "registry/shard_catalog.h"
+#include "worker/worker_databases.h"
 
 #define SHARD_COLUMNS(COLUMN)                            \
 	COLUMN(shard, shard_no, INT8OID, ROW_FIXED)          \
@@ -176,6 +177,7 @@ shard_catalog_insert(const ShardInfo *shard)
 	row_set_time(&row, Anum_shard_closed_at, shard->closed_at);
 	row_set_int64(&row, Anum_shard_version, shard->version);
 	catalog_table_insert(CATALOG_SHARD, &row);
+	worker_databases_streams_change_at_commit();
 }
 
 void

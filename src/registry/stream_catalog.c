@@ -242,7 +242,7 @@ stream_catalog_insert(const StreamInfo *stream)
 	row_set_text(&row, Anum_stream_hash_functions, stream->hash_functions);
 	row_set_int64(&row, Anum_stream_version, stream->version);
 	catalog_table_insert(CATALOG_STREAM, &row);
-	worker_databases_end_rest_at_commit();
+	worker_databases_streams_change_at_commit();
 }
 
 void

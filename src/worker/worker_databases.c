@@ -279,7 +279,7 @@ worker_databases_want_dispatcher_at_commit(void)
 }
 
 void
-worker_databases_end_rest_at_commit(void)
+worker_databases_streams_change_at_commit(void)
 {
 	maintenance_wanted = true;
 }
@@ -289,7 +289,7 @@ worker_databases_end_rest_at_commit(void)
  * made one: it is told not to rest behind this run.
  */
 void
-worker_databases_end_rest(void)
+worker_databases_streams_changed(void)
 {
 	WorkerDatabase *entry;
 	bool			wakes = false;
@@ -300,6 +300,9 @@ worker_databases_end_rest(void)
 	{
 		wakes = entry->resting;
 		entry->rest_ended = true;
+		entry->stream_changes++;
+		entry->lists_read = 0;
+		entry->lists_due = 0;
 		entry->resting = false;
 		if (wakes)
 			entry->maintenance.next_start = 0;
@@ -320,7 +323,7 @@ worker_databases_end_transaction(bool committed)
 	if (wants_dispatcher)
 		worker_databases_want_dispatcher(MyDatabaseId);
 	if (wants_maintenance)
-		worker_databases_end_rest();
+		worker_databases_streams_changed();
 }
 
 uint32
@@ -397,6 +400,40 @@ worker_databases_begin_tasks(char *last_error)
 		entry->thorough = false;
 		entry->rest_ended = false;
 		memcpy(last_error, entry->maintenance.last_error, WORKER_ERROR_LENGTH);
+	}
+	worker_shared_unlock();
+}
+
+void
+worker_databases_lists(TimestampTz *read, TimestampTz *due, uint32 *changes)
+{
+	WorkerDatabase *entry;
+
+	*read = 0;
+	*due = 0;
+	*changes = 0;
+	worker_shared_lock_for_reading();
+	entry = my_entry();
+	if (entry != NULL)
+	{
+		*read = entry->lists_read;
+		*due = entry->lists_due;
+		*changes = entry->stream_changes;
+	}
+	worker_shared_unlock();
+}
+
+void
+worker_databases_set_lists(TimestampTz read, TimestampTz due, uint32 changes)
+{
+	WorkerDatabase *entry;
+
+	worker_shared_lock();
+	entry = my_entry();
+	if (entry != NULL && entry->stream_changes == changes)
+	{
+		entry->lists_read = read;
+		entry->lists_due = due;
 	}
 	worker_shared_unlock();
 }

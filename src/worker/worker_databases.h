@@ -74,13 +74,13 @@ extern void worker_databases_want_dispatcher(Oid database);
 extern void worker_databases_want_dispatcher_at_commit(void);
 
 /*
- * Has the maintenance of this database begin soon, if it rests, and if the
- * present transaction commits
+ * Has maintenance look at the streams and shards of this database again, soon
+ * if it rests, if the present transaction commits
  */
-extern void worker_databases_end_rest_at_commit(void);
+extern void worker_databases_streams_change_at_commit(void);
 
 /* The same at once, for a transaction that has been prepared */
-extern void worker_databases_end_rest(void);
+extern void worker_databases_streams_changed(void);
 
 /* Called at the end of each transaction, for the functions above */
 extern void worker_databases_end_transaction(bool committed);
@@ -123,6 +123,18 @@ extern void worker_databases_begin_tasks(char *last_error);
 
 /* Is the calling worker's run one that checks what rarely changes, too? */
 extern bool worker_databases_is_thorough_run(void);
+
+/*
+ * Returns when the lists of streams and shards of the worker's database were
+ * read last, and when they have to be read again unless they change; both are
+ * 0 if they have changed.  changes is to be given to the next function.
+ */
+extern void worker_databases_lists(TimestampTz *read, TimestampTz *due,
+								   uint32 *changes);
+
+/* Sets these times, unless the lists have changed since. */
+extern void worker_databases_set_lists(TimestampTz read, TimestampTz due,
+									   uint32 changes);
 
 /*
  * The worker has run all of its tasks, or tried to.  With rests, nothing is

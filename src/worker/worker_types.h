@@ -86,12 +86,15 @@ typedef struct WorkerDatabase
 	Oid				  database; /* InvalidOid: the entry is free */
 	uint32			  version;	/* rises when what is known has changed */
 	ExtensionPresence presence;
-	bool			  seen;		   /* connectable is what pg_database says */
-	bool			  connectable; /* pg_database allows connections */
-	int				  holds;	   /* DDL commands that keep workers out */
-	bool			  thorough;	   /* the next run checks all */
-	bool			  resting;	   /* there is no stream: runs are rare */
-	bool			  rest_ended;  /* there may be one since the run began */
+	bool			  seen;			  /* connectable is what pg_database says */
+	bool			  connectable;	  /* pg_database allows connections */
+	int				  holds;		  /* DDL commands that keep workers out */
+	bool			  thorough;		  /* the next run checks all */
+	bool			  resting;		  /* there is no stream: runs are rare */
+	bool			  rest_ended;	  /* there may be one since the run began */
+	uint32			  stream_changes; /* how often streams or shards changed */
+	TimestampTz		  lists_read;	  /* when these lists were read last, and */
+	TimestampTz		  lists_due;	  /* when to do it again, by clock_now() */
 	bool			  wants_dispatcher;
 	uint32			  wishes; /* rises with each wish for a dispatcher */
 	WorkerJob		  maintenance;

@@ -2,7 +2,7 @@
 #
 # To see it fail: test/mutations/run roll-over-whatever-retention
 # maintenance-never-rests rest-not-ended rest-not-ended-by-prepared
-# shards-stay-locked.
+# shards-stay-locked lists-read-in-each-run lists-not-read-again.
 
 use strict;
 use warnings;
@@ -65,6 +65,8 @@ my $first = next_run('idle', '-infinity', 'a database without a stream is looked
 my $second = next_run('idle', $first, '... and again');
 is(sql(qq{SELECT timestamptz '$second' - timestamptz '$first' > interval '2 s'}), 't', '... but not in every interval');
 
+# --- a new stream ---------------------------------------------------------------------
+
 # From now on it would rest for a hundred hours.  A new stream ends that.
 $node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 1h');
 $node->reload;
@@ -80,6 +82,30 @@ sql(q{BEGIN; SELECT ddbstreams.enable_stream('t'); PREPARE TRANSACTION 'stream'}
 $begun = sql('SELECT clock_timestamp()');
 sql(q{COMMIT PREPARED 'stream'}, 'idle_too');
 next_run('idle_too', $begun, '... one that was prepared, too');
+
+# --- a database in which nothing comes of age ---------------------------------------
+
+# Runs look at the shards of each stream for its definition alone, and not for what is
+# to be rolled over and to be dropped.
+# (They are looked at once in 30 intervals in any case: a run takes less than ten.)
+$node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 2s');
+$node->reload;
+sql('CREATE DATABASE quiet');
+sql(q{
+	CREATE EXTENSION ddbstreams;
+	CREATE TABLE t (id int PRIMARY KEY);
+	SELECT ddbstreams.enable_stream('t', retention => '100 years')}, 'quiet');
+my $scans = q{SELECT pg_stat_get_numscans('ddbstreams_shards.shard_stream_id_idx'::regclass)};
+my $run = next_run('quiet', '-infinity', 'maintenance runs beside a stream');
+my $unread = 0;
+for (my $try = 1; $try <= 5 && !$unread; $try++)
+{
+	my $before = sql($scans, 'quiet');
+
+	$run = next_run('quiet', $run, "run $try") foreach 1 .. 3;
+	$unread = sql($scans, 'quiet') - $before < 6;
+}
+ok($unread, '... and looks at the shards once a run');
 
 # --- locks --------------------------------------------------------------------------
 
