@@ -25,10 +25,11 @@ CREATE TABLE parts_rest PARTITION OF parts DEFAULT;
 SELECT ddbstreams.enable_stream('people', shard_count => 2), ddbstreams.enable_stream('orders', 'KEYS_ONLY'),
 	ddbstreams.enable_stream('parts');
 
-CREATE TABLE seen (sequence_number text PRIMARY KEY, id text);
+-- Numbers are a shard's own: behind a recovery several shards go on from the same.
+CREATE TABLE seen (event_id text PRIMARY KEY, sequence_number text, id text);
 CREATE FUNCTION handler(event jsonb) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO fuzz.seen
-	SELECT r #>> '{dynamodb,SequenceNumber}', r #>> '{dynamodb,Keys,id,N}' FROM jsonb_array_elements(event -> 'Records') r
+	SELECT r ->> 'eventID', r #>> '{dynamodb,SequenceNumber}', r #>> '{dynamodb,Keys,id,N}' FROM jsonb_array_elements(event -> 'Records') r
 $$;
 SELECT ddbstreams.create_event_source_mapping('handler', ddbstreams.latest_stream_arn('people'), 'TRIM_HORIZON');
 SELECT ddbstreams.create_consumer('fuzz', ddbstreams.latest_stream_arn('orders'));
@@ -49,7 +50,7 @@ CREATE FUNCTION arn() RETURNS arn LANGUAGE sql AS
 CREATE FUNCTION shard(arn) RETURNS shard LANGUAGE sql AS
 	$$ SELECT shard_id FROM ddbstreams.describe_stream($1) ORDER BY random() LIMIT 1 $$;
 CREATE FUNCTION number() RETURNS number LANGUAGE sql AS
-	$$ SELECT sequence_number FROM ddbstreams.changes(null::people) ORDER BY random() LIMIT 1 $$;
+	$$ SELECT sequence_number FROM ddbstreams.changes(null::people, now() - interval '5 s') ORDER BY random() LIMIT 1 $$;
 CREATE FUNCTION iterator_type() RETURNS iterator_type LANGUAGE sql AS $$
 	SELECT (ARRAY['TRIM_HORIZON', 'LATEST', 'AT_SEQUENCE_NUMBER', 'AFTER_SEQUENCE_NUMBER', 'AT_TIMESTAMP'])[1 + (random() * 4)::int]
 $$;
@@ -88,8 +89,8 @@ RESET ROLE;
 
 -- The functions that sqlsmith finds. PostgreSQL's are left out if random arguments
 -- are no use to them: polymorphic ones, which sqlsmith calls with types that do
--- not match, and casts with a type modifier, which answer to a wrong one with an
--- internal error.
+-- not match, and casts with a type modifier and the functions behind aggregates,
+-- which answer to a wrong argument with an internal error.
 CREATE SCHEMA smith;
 GRANT USAGE ON SCHEMA smith TO fuzz_owner;
 CREATE VIEW smith.pg_proc AS
@@ -97,16 +98,24 @@ SELECT * FROM pg_catalog.pg_proc AS p
 WHERE pronamespace::regnamespace::text IN ('fuzz', 'ddbstreams', 'ddbstreams_shards')
 	OR (pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'i'
 		AND NOT EXISTS (SELECT FROM pg_type AS t WHERE t.oid = ANY (p.proargtypes || p.prorettype) AND t.typtype = 'p')
-		AND NOT EXISTS (SELECT FROM pg_cast WHERE castfunc = p.oid AND p.pronargs > 1));
+		AND NOT EXISTS (SELECT FROM pg_cast WHERE castfunc = p.oid AND p.pronargs > 1)
+		AND proname !~ '^int[248]sh[lr]$'
+		AND NOT EXISTS (SELECT FROM pg_aggregate
+			WHERE p.oid IN (aggtransfn, aggfinalfn, aggcombinefn, aggmtransfn, aggminvtransfn, aggmfinalfn)));
 GRANT SELECT ON smith.pg_proc TO fuzz_owner;
+
+-- PostgreSQL shifts integers by as many bits as it is told to, which C leaves
+-- undefined; a sanitizer would end the server. Operators cannot be hidden.
+DELETE FROM pg_operator WHERE oprcode IN ('int2shl'::regproc, 'int2shr', 'int4shl', 'int4shr', 'int8shl', 'int8shr');
 
 -- What follows is asked at the end, by the superuser.
 CREATE SCHEMA oracle;
 
 -- Has the handler seen every record of people?
 CREATE FUNCTION oracle.delivered() RETURNS boolean LANGUAGE sql AS $$
-	SELECT count(*) > 0 AND bool_and(EXISTS (SELECT FROM fuzz.seen s WHERE s.sequence_number = c.sequence_number::text))
-	FROM ddbstreams.changes(null::fuzz.people) c
+	SELECT EXISTS (SELECT FROM fuzz.seen) AND NOT EXISTS (
+		SELECT sequence_number FROM ddbstreams.changes(null::fuzz.people)
+		EXCEPT ALL SELECT sequence_number FROM fuzz.seen)
 $$;
 
 -- Does each stream, read from its beginning, lead to the rows of its table?
