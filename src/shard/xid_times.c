@@ -14,7 +14,8 @@
  * that notes are the farther apart the older they are.
  *
  * A note holds as long as the clock is not set back: an append that reads a
- * lower number from the clock than the newest note has forgets them all.  That
+ * lower number from the clock than the newest note has, by more than a
+ * tolerance that all notes allow for, forgets them all.  That
  * happens before its record is in the heap; so a reader that asks after its
  * snapshot was taken gets no note that is contradicted by a record that was
  * appended before the snapshot.  The newest number is raised before the
@@ -31,11 +32,16 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
-#include "base/sequence_number.h"
 #include "shard/xid_times.h"
 
 #define MAX_NOTES	512
 #define NOTE_PERIOD NUMBER_AT_TIME(100 * INT64CONST(1000))
+
+/*
+ * An append reads the clock and compares it with the newest note.  If a note
+ * is made in between, the clock has not been set back: so much is let pass.
+ */
+#define TOLERANCE NUMBER_AT_TIME(100 * INT64CONST(1000))
 
 typedef struct XidNote
 {
@@ -45,7 +51,7 @@ typedef struct XidNote
 
 typedef struct XidTimesShared
 {
-	pg_atomic_uint64 newest;	/* number of a note that is made or being made */
+	pg_atomic_uint64 newest;	/* the clock of the last note, or of one to be */
 	slock_t			 mutex;		/* guards what follows */
 	uint64			 forgotten; /* how many times all notes were dropped */
 	int				 count;
@@ -114,14 +120,14 @@ xid_times_note(void)
 
 	SpinLockAcquire(&shared->mutex);
 	if (shared->forgotten == forgotten)
-		add_note(next_xid, number);
+		add_note(next_xid, number - TOLERANCE);
 	SpinLockRelease(&shared->mutex);
 }
 
 void
 xid_times_check(int64 number)
 {
-	if (number >= (int64) pg_atomic_read_u64(&shared->newest))
+	if (number >= (int64) pg_atomic_read_u64(&shared->newest) - TOLERANCE)
 		return;
 	SpinLockAcquire(&shared->mutex);
 	shared->count = 0;
