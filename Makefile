@@ -109,7 +109,7 @@ GATEWAY_LIBS = -lpq -lmicrohttpd -lcrypto
 mandir ?= $(shell $(PG_CONFIG) --mandir)
 systemdunitdir ?= /usr/lib/systemd/system
 
-.PHONY: gateway install-gateway uninstall-gateway
+.PHONY: gateway install-gateway uninstall-gateway clean-gateway
 gateway: $(GATEWAY)
 
 $(GATEWAY): $(GATEWAY_OBJS)
@@ -146,6 +146,9 @@ install-gateway:
 uninstall-gateway:
 	rm -f '$(DESTDIR)$(bindir)/$(GATEWAY)' '$(DESTDIR)$(mandir)/man1/$(GATEWAY).1' \
 		'$(DESTDIR)$(systemdunitdir)/$(GATEWAY).service'
+
+clean-gateway:
+	rm -f $(GATEWAY) src/gateway/*.o src/gateway/console_files.inc
 
 .PHONY: prove format reference coverage update-script
 prove: PROVE_TESTS = test/t/*.pl
