@@ -29,6 +29,7 @@
 #include "parser/parse_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
@@ -47,7 +48,8 @@
 #include "typed_json/rendered_value.h"
 #include "typed_json/typed_json.h"
 
-#define MAX_DEPTH 100
+#define MAX_DEPTH		 100
+#define INPUTS_OF_CACHES 500
 
 /* Reads one input, in a memory context and subtransaction of its own. */
 typedef void (*Target)(char *input);
@@ -424,6 +426,7 @@ run_target(Target run, char *input)
 static int
 read_input(const uint8_t *data, size_t size)
 {
+	static int	  count = 0;
 	MemoryContext old;
 	char		 *input;
 
@@ -435,6 +438,9 @@ read_input(const uint8_t *data, size_t size)
 	run_target(target, input);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(input_context);
+	/* Each name that is looked up stays there, and slows the next ones down. */
+	if (++count % INPUTS_OF_CACHES == 0)
+		ResetCatalogCaches();
 	return 0;
 }
 
