@@ -34,7 +34,7 @@
  * which there are no more of them.  One may always be, whatever its size: it
  * may be a single record.
  */
-#define MAX_UNREAD	 (64 * 1024 * 1024)
+#define MAX_UNREAD	 (256 * 1024 * 1024)
 #define LARGE_ANSWER (64 * 1024)
 
 typedef struct ErrorForm
