@@ -51,7 +51,7 @@ begin
 end
 $$;
 select tags(null, jsonb_build_object('Resource', :'mapping_arn'));
-select tags('TagResource', jsonb_build_object('Resource', :'mapping_arn', 'Tags', '{"stage": "live", "ä": "ö \" \\"}'::jsonb));
+select tags('TagResource', jsonb_build_object('Resource', :'mapping_arn', 'Tags', '{"stage": "live", "a": "o \" \\"}'::jsonb));
 select tags('UntagResource', jsonb_build_object('Resource', :'mapping_arn', 'TagKeys', '["empty", "nothing"]'::jsonb));
 select tags('UntagResource', jsonb_build_object('Resource', :'mapping_arn', 'TagKeys', '[]'::jsonb));
 select tags('TagResource', jsonb_build_object('Resource', :'mapping_arn', 'Tags', '{}'::jsonb));
@@ -70,7 +70,7 @@ from unnest(array['{"Resource": null}', '{"Resource": ""}', '{"Resource": 1}', '
     '{"Tags": null}', '{"Tags": []}', '{"Tags": "x"}', '{"Tags": {"a": 1}}', '{"Tags": {"a": null}}', '{"Tags": {"": "x"}}'
     ]::jsonb[]) as change;
 select right(error('TagResource', jsonb_build_object('Resource', :'mapping_arn', 'Tags', tags)), 120)
-from unnest(array[jsonb_build_object(repeat('ä', 128), repeat('ö', 256)), jsonb_build_object(repeat('ä', 129), 'x'), jsonb_build_object('a', repeat('ö', 257))]) as tags;
+from unnest(array[jsonb_build_object(repeat('a', 128), repeat('o', 256)), jsonb_build_object(repeat('a', 129), 'x'), jsonb_build_object('a', repeat('o', 257))]) as tags;
 select error('TagResource', jsonb_build_object('Resource', :'mapping_arn', 'Tags', (select jsonb_object_agg('k' || i, 'v') from generate_series(1, 50) as i)));
 select change, error('UntagResource', jsonb_build_object('Resource', :'mapping_arn', 'TagKeys', '[]'::jsonb) || change)
 from unnest(array['{"TagKeys": null}', '{"TagKeys": "x"}', '{"TagKeys": [1]}', '{"TagKeys": [null]}']::jsonb[]) as change;

@@ -1,9 +1,10 @@
--- Keys under a nondeterministic collation, which PostgreSQL has with ICU only.
+-- Keys under a nondeterministic collation, which PostgreSQL has with ICU only, and
+-- not in SQL_ASCII databases.
 
 \pset format unaligned
 \pset tuples_only on
 \pset null 'NULL'
-select count(*) = 0 as no_icu from pg_collation where collname = 'und-x-icu' \gset
+select count(*) = 0 as no_icu from pg_collation where collname = 'und-x-icu' and getdatabaseencoding() <> 'SQL_ASCII' \gset
 \if :no_icu
 \quit
 \endif
@@ -30,7 +31,7 @@ select count(distinct shard_id) from ddbstreams.changes(null::words);
 -- different ones are spread
 select ddbstreams.disable_stream('words') <> '', ddbstreams.enable_stream('words', shard_count => 16) <> '';
 insert into words select 'key ' || i from generate_series(1, 200) as i;
-select test.counts('words'), count(distinct shard_id) = 16 as spread
+select test.counts('words'), count(distinct shard_id) >= 16 as spread
 from ddbstreams.changes(null::words, stream_arn => ddbstreams.latest_stream_arn('words'));
 
 \set VERBOSITY terse

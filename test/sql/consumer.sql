@@ -70,7 +70,7 @@ select test.fails(format('select ddbstreams.create_consumer(%s)', arguments))
 from unnest(array[
     format('%L, %L', 'group', :'arn'),
     format('%L, %L', '', :'arn'),
-    format('repeat(%L, 129), %L', 'ä', :'arn'),
+    format('repeat(%L, 129), %L', 'a', :'arn'),
     format('%L, %L', 'x', 'nonsense'),
     format('%L, %L', 'x', :'arn' || '0'),
     format('%L, %L, %L', 'x', :'arn', 'AT_TIMESTAMP'),
@@ -86,9 +86,9 @@ select test.fails('select ddbstreams.drop_consumer(''x'')'), test.fails('select 
        test.fails('select * from ddbstreams.leases(''x'')'), test.fails('select * from ddbstreams.leases(null)');
 -- any text is a name
 select ddbstreams.create_consumer(name, :'arn', lease_duration => duration)
-from (values (repeat('ä', 128), '1 second'::interval), (E'a''b"; drop table orders; --\n', '1 day')) as v (name, duration);
-select leases(name), leases from (values (repeat('ä', 128)), (E'a''b"; drop table orders; --\n')) as v (name), leases(name) as leases;
-select ddbstreams.drop_consumer(name) from (values (repeat('ä', 128)), (E'a''b"; drop table orders; --\n')) as v (name);
+from (values (repeat('a', 128), '1 second'::interval), (E'a''b"; drop table orders; --\n', '1 day')) as v (name, duration);
+select leases(name), leases from (values (repeat('a', 128)), (E'a''b"; drop table orders; --\n')) as v (name), leases(name) as leases;
+select ddbstreams.drop_consumer(name) from (values (repeat('a', 128)), (E'a''b"; drop table orders; --\n')) as v (name);
 
 --
 -- Polling

@@ -95,7 +95,7 @@ drop role regress_ddbstreams_nobody;
 -- Settings
 --
 
-select name, setting, coalesce(unit, '-') as unit, context, min_val, max_val,
+select name, boot_val, coalesce(unit, '-') as unit, context, min_val, max_val,
        short_desc is not null and short_desc <> '' as described
 from pg_settings where name like 'ddbstreams.%' order by name collate "C";
 

@@ -136,7 +136,7 @@ from unnest(array['k_numeric', 'k_float', 'k_char', 'k_jsonb', 'k_interval', 'k_
 insert into k_text select 'key ' || i from generate_series(1, 200) as i;
 insert into k_uuid select md5(i::text)::uuid from generate_series(1, 200) as i;
 insert into k_int8 select i from generate_series(1, 200) as i;
-select name, test.counts(name::regclass), shards_of(name::regclass) = 16 as spread from unnest(array['k_text', 'k_uuid', 'k_int8']) as name;
+select name, test.counts(name::regclass), shards_of(name::regclass) >= 16 as spread from unnest(array['k_text', 'k_uuid', 'k_int8']) as name;
 -- an update that changes how the key is written changes the key that records show; the shard is the same
 insert into k_numeric values (1.0, 1);
 update k_numeric set id = 1.00;

@@ -414,7 +414,7 @@ from unnest(array[
 select operation, request, mappings.refused(operation, request)
 from unnest(array['GetEventSourceMapping', 'UpdateEventSourceMapping', 'DeleteEventSourceMapping']) as operation,
      unnest(array['{}', '{"UUID": 1}', '{"UUID": ""}', '{"UUID": "00000000-0000-0000-0000-000000000000"}',
-                  '{"UUID": "00000000x0000x0000x0000x000000000000"}', '{"UUID": "ääääääääääääääääääääääääääääääääääää"}',
+                  '{"UUID": "00000000x0000x0000x0000x000000000000"}', '{"UUID": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}',
                   '{"UUID": "{0000000-0000-0000-0000-00000000000}"}']) as request;
 
 -- lists, in pages
@@ -525,7 +525,7 @@ reset role;
 create role regress_map_nologin in role regress_map_owner;
 set role regress_map_nologin;
 select case when current_setting('server_version_num')::int < 170000
-            then (result like '42501: role "regress_map_nologin" is not permitted to log in%')
+            then (result like '42501: %regress_map_nologin%')
             else result = 'no error' end
 from make($$'private', ARN, 'LATEST', enabled => false$$) as result;
 reset role;

@@ -308,7 +308,7 @@ select test.mask(ddbstreams.enable_stream('" ; drop table x; -- %s %n''"', shard
 select test.mask(ddbstreams.enable_stream('"123456789012345678901234567890123456789012345678901234567890123"', shard_count => 1));
 insert into "Größe/stream/ß" values (1, 'x', 2);
 update "Größe/stream/ß" set "a""b\c" = 'ÿ' || chr(127) || chr(1);
-select event_name, keys, new_image, old_image, size_bytes from test.records('"Größe/stream/ß"');
+select event_name, keys, new_image, old_image from test.records('"Größe/stream/ß"');
 select event_name, (new_image)."a""b\c" is not null, (new_image)."…" from ddbstreams.changes(null::"Größe/stream/ß");
 select test.fails($$ select ddbstreams.enable_stream('" ; drop table x; -- %s %n''"') $$);
 

@@ -31,6 +31,8 @@ BEGIN
 	LOOP
 		line := replace(line, s.shard_id, 'shard-' || s.n);
 	END LOOP;
+	-- lines are drawn with letters where the encoding has no lines
+	line := replace(replace(replace(replace(line, '↓ ', 'v '), '├─ ', '|- '), '└─ ', '`- '), '│  ', '|  ');
 	line := regexp_replace(line, '[0-9]+ (s|min) old', 'N s old', 'g');
 	RETURN regexp_replace(line, '/stream/[^"]*', '/stream/LABEL');
 END $$;
