@@ -90,8 +90,9 @@ RESET ROLE;
 -- The functions that sqlsmith finds. PostgreSQL's are left out if random arguments
 -- are no use to them: polymorphic ones, which sqlsmith calls with types that do
 -- not match, and casts with a type modifier, acldefault and the functions behind
--- aggregates, which answer to a wrong argument with an internal error. Of the others one in
--- ten is enough, for sqlsmith takes all functions of a type as often.
+-- aggregates, which answer to a wrong argument with an internal error. Of the
+-- others one in ten is enough, for sqlsmith takes all functions of a type as
+-- often.
 CREATE SCHEMA smith;
 GRANT USAGE ON SCHEMA smith TO fuzz_owner;
 CREATE VIEW smith.pg_proc AS
