@@ -263,6 +263,7 @@ select test.fails($$select ddbstreams.alter_stream('$$ || :'arn' || $$', '2 hour
 rollback;
 begin;
 select test.own_sql('alter table ddbstreams_shards.stream drop column hash_functions');
+select count(*) from ddbstreams.list_streams('t');
 rollback;
 begin;
 select test.own_sql('alter table ddbstreams_shards.mapping alter column batch_size type int8');
