@@ -11,6 +11,10 @@
 #include "commands/defrem.h"
 #include "nodes/parsenodes.h"
 #include "storage/bufmgr.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/sinvaladt.h"
 #include "utils/jsonb.h"
 #include "utils/wait_event.h"
 
@@ -326,33 +330,46 @@ compat_add_pages(Relation rel, int wanted, Buffer *buffers)
 #define COMPAT_DATCONNLIMIT_INVALID (-2)
 
 /*
- * 17 replaced backend ids by process numbers.  Does a prepared transaction
- * hold a lock, that is, one which is no longer its session's?  A transaction
- * that was prepared before the server's start has no session.
+ * 17 replaced backend ids by process numbers.  Returns the process that has a
+ * virtual transaction id, or NULL if it has ended.  A PGPROC is never freed,
+ * but asking twice may give NULL the second time.
  */
+static inline PGPROC *
+compat_vxid_process(VirtualTransactionId vxid)
+{
 #if PG_VERSION_NUM >= 170000
-#define compat_vxid_is_prepared(holder)                \
-	((holder).procNumber == INVALID_PROC_NUMBER ||     \
-	 ProcNumberGetProc((holder).procNumber) == NULL || \
-	 ProcNumberGetProc((holder).procNumber)->vxid.lxid != (holder).localTransactionId)
+	return vxid.procNumber == INVALID_PROC_NUMBER ? NULL :
+													ProcNumberGetProc(vxid.procNumber);
 #else
-#define compat_vxid_is_prepared(holder)              \
-	((holder).backendId == InvalidBackendId ||       \
-	 BackendIdGetProc((holder).backendId) == NULL || \
-	 BackendIdGetProc((holder).backendId)->lxid != (holder).localTransactionId)
+	return vxid.backendId == InvalidBackendId ? NULL :
+												BackendIdGetProc(vxid.backendId);
 #endif
+}
+
+/*
+ * Does a prepared transaction hold a lock, that is, one which is no longer its
+ * session's?  A transaction that was prepared before the server's start has no
+ * session.
+ */
+static inline bool
+compat_vxid_is_prepared(VirtualTransactionId holder)
+{
+	PGPROC *process = compat_vxid_process(holder);
+
+#if PG_VERSION_NUM >= 170000
+	return process == NULL || process->vxid.lxid != holder.localTransactionId;
+#else
+	return process == NULL || process->lxid != holder.localTransactionId;
+#endif
+}
 
 /* Returns the transaction id that a session has now, if it has one. */
-#if PG_VERSION_NUM >= 170000
-#define compat_vxid_xid(holder)                            \
-	(ProcNumberGetProc((holder).procNumber) == NULL ?      \
-		 InvalidTransactionId :                            \
-		 ProcNumberGetProc((holder).procNumber)->xid)
-#else
-#define compat_vxid_xid(holder)                         \
-	(BackendIdGetProc((holder).backendId) == NULL ?     \
-		 InvalidTransactionId :                         \
-		 BackendIdGetProc((holder).backendId)->xid)
-#endif
+static inline TransactionId
+compat_vxid_xid(VirtualTransactionId holder)
+{
+	PGPROC *process = compat_vxid_process(holder);
+
+	return process == NULL ? InvalidTransactionId : process->xid;
+}
 
 #endif /* DDBSTREAMS_COMPAT_H */

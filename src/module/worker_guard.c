@@ -294,7 +294,7 @@ worker_guard_after_prepared(void)
 {
 	if (IsTransactionState() && catalog_table_is_installed() != extension_is_known())
 		extensions_changed = true;
-	worker_databases_streams_changed();
+	worker_databases_streams_changed(false);
 }
 
 void

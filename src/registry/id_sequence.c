@@ -162,6 +162,11 @@ repair_sequence(Oid sequence, Oid schema, bool was_too_far)
 
 	LockDatabaseObject(RelationRelationId, sequence, 0, ExclusiveLock);
 	number = highest_id(schema);
+
+	/* Somebody else may have done so, and others may draw numbers again. */
+	if (was_too_far ? !is_too_far(last_number(sequence), number) :
+					  last_number(sequence) >= number)
+		return;
 	if (was_too_far)
 		number = Max(number, number_of_time());
 	set_sequence(sequence, number);

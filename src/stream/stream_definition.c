@@ -22,8 +22,8 @@
  * alters, disables or drops the trigger waits for a transaction that has
  * written to the trigger's row, with a lock on the table for which writers
  * wait.  So a change of a mapping is noted, and the row is written before the
- * commit; before a PREPARE TRANSACTION it is not, and maintenance does so when
- * the transaction has been committed.
+ * commit, if nobody else holds it; before a PREPARE TRANSACTION it is not.
+ * Maintenance writes what was left out.
  *
  * The clones that partitions have of the row trigger may have arguments, too;
  * those mean nothing.
@@ -357,7 +357,11 @@ stream_definition_note_mappings(int64 stream_id)
 	warn_of_left_out(stream);
 }
 
-/* Storing what a subtransaction had noted that was aborted changes nothing. */
+/*
+ * Storing what a subtransaction had noted that was aborted changes nothing.  A
+ * row that somebody else holds is left to maintenance: a COMMIT must neither
+ * wait for other roles nor be a deadlock's victim.
+ */
 void
 stream_definition_at_commit(void)
 {
@@ -372,7 +376,7 @@ stream_definition_at_commit(void)
 		StreamInfo *stream = defined_stream(*(int64 *) lfirst(lc));
 
 		if (stream != NULL)
-			store_definition(stream, LockWaitBlock);
+			store_definition(stream, LockWaitSkip);
 	}
 	PopActiveSnapshot();
 }

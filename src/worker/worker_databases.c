@@ -289,7 +289,7 @@ worker_databases_streams_change_at_commit(void)
  * made one: it is told not to rest behind this run.
  */
 void
-worker_databases_streams_changed(void)
+worker_databases_streams_changed(bool hurry)
 {
 	WorkerDatabase *entry;
 	bool			wakes = false;
@@ -305,7 +305,10 @@ worker_databases_streams_changed(void)
 		entry->lists_due = 0;
 		entry->resting = false;
 		if (wakes)
-			entry->maintenance.next_start = 0;
+			entry->maintenance.next_start =
+				hurry ? 0 :
+						entry->maintenance.started_at +
+							setting_maintenance_interval * INT64CONST(1000);
 	}
 	worker_shared_unlock();
 	if (wakes)
@@ -323,7 +326,7 @@ worker_databases_end_transaction(bool committed)
 	if (wants_dispatcher)
 		worker_databases_want_dispatcher(MyDatabaseId);
 	if (wants_maintenance)
-		worker_databases_streams_changed();
+		worker_databases_streams_changed(true);
 }
 
 uint32

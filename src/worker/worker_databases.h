@@ -79,8 +79,11 @@ extern void worker_databases_want_dispatcher_at_commit(void);
  */
 extern void worker_databases_streams_change_at_commit(void);
 
-/* The same at once, for a transaction that has been prepared */
-extern void worker_databases_streams_changed(void);
+/*
+ * The same at once.  Without hurry maintenance that rests begins again when
+ * its interval is over: most COMMIT PREPARED do not concern streams.
+ */
+extern void worker_databases_streams_changed(bool hurry);
 
 /* Called at the end of each transaction, for the functions above */
 extern void worker_databases_end_transaction(bool committed);

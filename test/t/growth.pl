@@ -18,8 +18,8 @@ ddbstreams.maintenance_interval = 200ms
 ddbstreams.rollover_interval = 1s
 });
 
-# Two databases without a stream
-foreach my $database ('idle', 'idle_too')
+# Three databases without a stream
+foreach my $database ('idle', 'idle_too', 'idle_three')
 {
 	sql("CREATE DATABASE $database");
 	sql(q{CREATE EXTENSION ddbstreams; CREATE TABLE t (id int PRIMARY KEY)}, $database);
@@ -71,17 +71,30 @@ is(sql(qq{SELECT timestamptz '$second' - timestamptz '$first' > interval '2 s'})
 $node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 1h');
 $node->reload;
 my $begun = sql('SELECT clock_timestamp()');
-foreach my $database ('idle', 'idle_too')
+foreach my $database ('idle', 'idle_too', 'idle_three')
 {
 	next_run($database, $begun, "$database: maintenance rests");
 }
 $begun = sql('SELECT clock_timestamp()');
 sql(q{SELECT ddbstreams.enable_stream('t')}, 'idle');
 next_run('idle', $begun, 'a new stream ends the rest');
-sql(q{BEGIN; SELECT ddbstreams.enable_stream('t'); PREPARE TRANSACTION 'stream'}, 'idle_too');
+
+# COMMIT PREPARED ends a rest only when the interval is over.
+sql(q{CREATE TABLE plain (id int)}, 'idle_too');
 $begun = sql('SELECT clock_timestamp()');
-sql(q{COMMIT PREPARED 'stream'}, 'idle_too');
-next_run('idle_too', $begun, '... one that was prepared, too');
+foreach my $round (1 .. 20)
+{
+	sql(q{BEGIN; INSERT INTO plain VALUES (1); PREPARE TRANSACTION 'plain'}, 'idle_too');
+	sql(q{COMMIT PREPARED 'plain'}, 'idle_too');
+	sql('SELECT pg_sleep(0.05)');
+}
+is(sql(q{SELECT (} . last_run('idle_too') . ") > '$begun'"), 'f', 'prepared transactions without a stream start no run');
+$node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 10s');
+$node->reload;
+sql(q{BEGIN; SELECT ddbstreams.enable_stream('t'); PREPARE TRANSACTION 'stream'}, 'idle_three');
+$begun = sql('SELECT clock_timestamp()');
+sql(q{COMMIT PREPARED 'stream'}, 'idle_three');
+next_run('idle_three', $begun, '... but one with a stream, when the interval is over');
 
 # --- a database in which nothing comes of age ---------------------------------------
 

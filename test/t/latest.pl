@@ -110,6 +110,9 @@ sql(qq{COMMIT PREPARED 'other $_'}) foreach 1 .. 41;
 
 # --- an old snapshot ----------------------------------------------------------
 
+# A record tells the clock before those that are written behind the snapshot.
+let_time_pass();
+insert(1);
 my $old = session($node);
 $old->query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
 $expected = insert(10000);
