@@ -5,7 +5,7 @@
  * A record's number says when it was appended, which is after its transaction
  * got its id.  So if it is known what the clock showed before an id was given,
  * all records with lower numbers are of other transactions than that one and
- * those that came after it.  Who looks for the first record of a transaction
+ * those that came after it.  A search for the first record of a transaction
  * begins there, and not at the shard's start.
  *
  * Shared memory keeps notes: a transaction id that had not been given yet, and

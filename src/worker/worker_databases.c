@@ -307,8 +307,8 @@ worker_databases_streams_changed(bool hurry)
 		if (wakes)
 			entry->maintenance.next_start =
 				hurry ? 0 :
-						entry->maintenance.started_at +
-							setting_maintenance_interval * INT64CONST(1000);
+						TimestampTzPlusMilliseconds(entry->maintenance.started_at,
+													setting_maintenance_interval);
 	}
 	worker_shared_unlock();
 	if (wakes)
