@@ -92,6 +92,7 @@ SELECT watched_named(l) FROM ddbstreams.shard_tree(:'arn') l;
 -- a client whose encoding has no arrows
 SET client_encoding = latin1;
 SELECT watched_named(l) FROM ddbstreams.shard_tree(:'arn') l;
+SELECT bool_and(octet_length(l) = length(l)) AS ascii FROM ddbstreams.shard_tree(:'arn') l;
 RESET client_encoding;
 SELECT watched_named(ddbstreams.shard_graph(:'arn'));
 SELECT count(*) FROM ddbstreams.stream_stats WHERE stream_arn = :'arn';
