@@ -1725,6 +1725,44 @@ COMMENT ON COLUMN ddbstreams.stream_stats.retention IS 'how long the stream keep
 COMMENT ON COLUMN ddbstreams.stream_stats.is_open IS 'whether the shard still gets records.';
 GRANT SELECT ON ddbstreams.stream_stats TO PUBLIC;
 
+CREATE FUNCTION ddbstreams_shards.list_append_stats(
+	OUT stream_arn text,
+	OUT table_name text,
+	OUT commits bigint,
+	OUT records bigint,
+	OUT bytes bigint,
+	OUT append_time double precision,
+	OUT lock_time double precision,
+	OUT lock_waits bigint,
+	OUT lock_wait_time double precision,
+	OUT stats_reset timestamptz)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ddbstreams_list_append_stats';
+COMMENT ON FUNCTION ddbstreams_shards.list_append_stats() IS 'reads ddbstreams.append_stats';
+
+CREATE VIEW ddbstreams.append_stats AS
+	SELECT stream_arn, table_name, commits, records, bytes, append_time, lock_time, lock_waits, lock_wait_time,
+		stats_reset
+	FROM ddbstreams_shards.list_append_stats();
+COMMENT ON VIEW ddbstreams.append_stats IS
+'What COMMIT takes for streams: one row for each stream, in the order of their creation,
+with cumulative numbers. They begin at zero when the server starts, and after a crash of a
+backend; on a standby nothing is counted. The server keeps those of 4,096 streams, and
+gives up the ones that were not written to for longest. Shows the streams that the reader
+may read, and all of them to members of pg_monitor.';
+COMMENT ON COLUMN ddbstreams.append_stats.stream_arn IS 'the stream.';
+COMMENT ON COLUMN ddbstreams.append_stats.table_name IS 'the table''s name as in list_streams.';
+COMMENT ON COLUMN ddbstreams.append_stats.commits IS 'transactions that have appended records to the stream, just before their COMMIT or PREPARE TRANSACTION.';
+COMMENT ON COLUMN ddbstreams.append_stats.records IS 'records that they have appended.';
+COMMENT ON COLUMN ddbstreams.append_stats.bytes IS 'bytes of these records and of their large values.';
+COMMENT ON COLUMN ddbstreams.append_stats.append_time IS 'time that the appends have taken, in milliseconds: from the first lock of a shard to the last record, waiting included.';
+COMMENT ON COLUMN ddbstreams.append_stats.lock_time IS 'the part of append_time in which a shard''s append lock was held. Appends to one shard cannot overlap in this time.';
+COMMENT ON COLUMN ddbstreams.append_stats.lock_waits IS 'how often an append lock was held by another transaction, and had to be waited for.';
+COMMENT ON COLUMN ddbstreams.append_stats.lock_wait_time IS 'the part of append_time in which append locks were waited for, in milliseconds.';
+COMMENT ON COLUMN ddbstreams.append_stats.stats_reset IS 'since when the stream''s numbers are counted; null if nothing was counted since the server''s start.';
+GRANT SELECT ON ddbstreams.append_stats TO PUBLIC;
+
 CREATE FUNCTION ddbstreams.shard_tree(stream_arn text)
 	RETURNS SETOF text
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10

@@ -38,6 +38,7 @@
 #include "registry/catalog_version.h"
 #include "registry/row_descriptor.h"
 #include "registry/stream_catalog.h"
+#include "shard/append_counts.h"
 #include "shard/record.h"
 #include "shard/shard_log.h"
 #include "shard/shard_wake.h"
@@ -47,12 +48,13 @@
 /* Records that go to the log together */
 typedef struct AppendBatch
 {
-	Relation	shard;
-	int64		starting_number;
-	uint64		transaction_id;
-	int			count;
-	Size		bytes;
-	RecordTuple tuples[SHARD_LOG_BATCH_RECORDS];
+	Relation	 shard;
+	int64		 starting_number;
+	uint64		 transaction_id;
+	int			 count;
+	Size		 bytes;
+	AppendCounts counts; /* of the stream */
+	RecordTuple	 tuples[SHARD_LOG_BATCH_RECORDS];
 } AppendBatch;
 
 /* Has the append of the present transaction run? */
@@ -65,7 +67,9 @@ batch_flush(AppendBatch *batch)
 	{
 		CHECK_FOR_INTERRUPTS();
 		shard_log_append(batch->shard, batch->starting_number,
-						 batch->transaction_id, batch->tuples, batch->count);
+						 batch->transaction_id, batch->tuples, batch->count,
+						 &batch->counts);
+		batch->counts.bytes += batch->bytes;
 	}
 	batch->count = 0;
 	batch->bytes = 0;
@@ -161,7 +165,7 @@ append_reordered(AppendBatch *batch, ChangeBucket *bucket, uint64 first,
 
 /* Writes the large values that changes of a hash range refer to. */
 static void
-write_values(Oid side_table, ChangeBucket *bucket, uint64 transaction_id,
+write_values(AppendBatch *batch, Oid side_table, ChangeBucket *bucket,
 			 uint64 first, uint64 last)
 {
 	Relation	side = table_open(side_table, RowExclusiveLock);
@@ -173,8 +177,11 @@ write_values(Oid side_table, ChangeBucket *bucket, uint64 transaction_id,
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (in_range(item, first, last))
-			side_table_insert(side, transaction_id, item->ordinal,
+		{
+			side_table_insert(side, batch->transaction_id, item->ordinal,
 							  CHANGE_ITEM_BODY(item));
+			batch->counts.bytes += item->body_length;
+		}
 	}
 	change_buffer_scan_end(&scan);
 	table_close(side, NoLock);
@@ -193,8 +200,7 @@ append_bucket(AppendBatch *batch, const StreamBuffer *buffer,
 		uint64		  last = Min(bucket->hash_last, shard.hash_last);
 
 		if (bucket->has_values)
-			write_values(shard.side_table, bucket, batch->transaction_id,
-						 first, last);
+			write_values(batch, shard.side_table, bucket, first, last);
 
 		shard_wake_at_end(shard.shard_table);
 		batch->shard = table_open(shard.shard_table, NoLock);
@@ -296,11 +302,13 @@ append_all(void)
 		U64FromFullTransactionId(GetTopFullTransactionId());
 	for (int i = 0; i < count; i++)
 	{
+		append_counts_begin(&batch.counts);
 		for (int b = 0; b < buffers[i]->bucket_count; b++)
 		{
 			if (buffers[i]->buckets[b].end > 0)
 				append_bucket(&batch, buffers[i], &buffers[i]->buckets[b]);
 		}
+		append_counts_add(buffers[i]->stream_id, &batch.counts);
 	}
 
 	pfree(buffers);

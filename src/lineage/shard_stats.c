@@ -194,9 +194,8 @@ put_stream(ReturnSetInfo *rsinfo, const StreamInfo *stream, Snapshot snapshot)
 	}
 }
 
-/* Does the view show a stream to the current user? */
-static bool
-is_shown(const StreamInfo *stream)
+bool
+shard_stats_are_shown(const StreamInfo *stream)
 {
 	return !horizon_has_passed_stream(stream) &&
 		   (has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ||
@@ -232,7 +231,7 @@ ddbstreams_list_stream_stats(PG_FUNCTION_ARGS)
 	{
 		StreamInfo *stream = lfirst(lc);
 
-		if (is_shown(stream))
+		if (shard_stats_are_shown(stream))
 			put_stream(rsinfo, stream, snapshot);
 	}
 	return (Datum) 0;
@@ -247,7 +246,7 @@ ddbstreams_stats_of_stream(PG_FUNCTION_ARGS)
 											   snapshot);
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (stream != NULL && is_shown(stream))
+	if (stream != NULL && shard_stats_are_shown(stream))
 		put_stream((ReturnSetInfo *) fcinfo->resultinfo, stream, snapshot);
 	return (Datum) 0;
 }

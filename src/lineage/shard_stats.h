@@ -35,4 +35,10 @@ extern bool shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
  */
 extern double shard_stats_rate(const ShardInfo *shard, Snapshot snapshot);
 
+/*
+ * Do the views of statistics show a stream to the current user?  They do if
+ * the user may read it, or is a member of pg_monitor.
+ */
+extern bool shard_stats_are_shown(const StreamInfo *stream);
+
 #endif /* DDBSTREAMS_SHARD_STATS_H */

@@ -30,6 +30,7 @@
 #include "module/ddl_hooks.h"
 #include "module/maintenance.h"
 #include "module/xact_callbacks.h"
+#include "shard/append_counts.h"
 #include "shard/latest_hint.h"
 #include "shard/shard_log.h"
 #include "shard/shard_wake.h"
@@ -52,6 +53,7 @@ request_shared_memory(void)
 	if (next_shmem_request_hook)
 		next_shmem_request_hook();
 	RequestAddinShmemSpace(shard_log_shmem_size());
+	RequestAddinShmemSpace(append_counts_shmem_size());
 	RequestAddinShmemSpace(latest_hint_shmem_size());
 	RequestAddinShmemSpace(xid_times_shmem_size());
 	RequestAddinShmemSpace(shard_wake_shmem_size());
@@ -68,6 +70,7 @@ start_shared_memory(void)
 		next_shmem_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shard_log_shmem_init();
+	append_counts_shmem_init();
 	latest_hint_shmem_init();
 	xid_times_shmem_init();
 	shard_wake_shmem_init();

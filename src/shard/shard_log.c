@@ -210,13 +210,36 @@ take_numbers(ShardLogSlot *slot, Relation shard, int64 starting_number,
 	return number;
 }
 
+/*
+ * Takes the append lock, and returns when.  The clock is read before, and once
+ * more only after waiting.
+ */
+static instr_time
+lock_slot(ShardLogSlot *slot, AppendCounts *counts)
+{
+	instr_time locked;
+
+	INSTR_TIME_SET_CURRENT(locked);
+	if (!LWLockConditionalAcquire(&slot->append_lock, LW_EXCLUSIVE))
+	{
+		instr_time asked = locked;
+
+		LWLockAcquire(&slot->append_lock, LW_EXCLUSIVE);
+		INSTR_TIME_SET_CURRENT(locked);
+		INSTR_TIME_ACCUM_DIFF(counts->wait_time, locked, asked);
+		counts->lock_waits++;
+	}
+	return locked;
+}
+
 void
 shard_log_append(Relation shard, int64 starting_number, uint64 transaction_id,
-				 const RecordTuple *tuples, int count)
+				 const RecordTuple *tuples, int count, AppendCounts *counts)
 {
 	ShardLogSlot *slot = slot_of(RelationGetRelid(shard));
 	int64		  number;
 	int64		  now;
+	instr_time	  locked;
 
 	Assert(count > 0);
 
@@ -224,10 +247,14 @@ shard_log_append(Relation shard, int64 starting_number, uint64 transaction_id,
 	if (RelationGetSmgr(shard)->md_num_open_segs[MAIN_FORKNUM] == 0)
 		(void) RelationGetNumberOfBlocks(shard);
 
-	LWLockAcquire(&slot->append_lock, LW_EXCLUSIVE);
+	locked = lock_slot(slot, counts);
 	now = shard_log_now();
 	xid_times_check(now);
 	number = take_numbers(slot, shard, starting_number, now, count);
 	page_writer_append(shard, tuples, count, number, transaction_id);
 	LWLockRelease(&slot->append_lock);
+
+	INSTR_TIME_SET_CURRENT(counts->ended);
+	INSTR_TIME_ACCUM_DIFF(counts->lock_time, counts->ended, locked);
+	counts->records += count;
 }

@@ -8,6 +8,7 @@
 #include "base/ddbstreams.h"
 
 #include "datatype/timestamp.h"
+#include "shard/append_counts.h"
 #include "shard/record.h"
 #include "storage/block.h"
 #include "utils/rel.h"
@@ -24,11 +25,12 @@ extern void shard_log_shmem_init(void);
 /*
  * Numbers a batch of records and appends it to a shard.  The caller has opened
  * the shard's table and locked it RowExclusive, in the one order in which all
- * backends lock shards.  The numbers are not below starting_number.
+ * backends lock shards.  The numbers are not below starting_number.  What the
+ * append takes is added to counts, except for bytes.
  */
 extern void shard_log_append(Relation shard, int64 starting_number,
 							 uint64 transaction_id, const RecordTuple *tuples,
-							 int count);
+							 int count, AppendCounts *counts);
 
 /*
  * Returns the number that the clock gives now; after a crash, a second ahead.

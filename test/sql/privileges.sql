@@ -465,6 +465,7 @@ insert into question (name, query) values
     ('disable_stream', $$from ddbstreams.disable_stream('privileges.shown')$$),
     ('list_stream_stats', $$from ddbstreams.list_stream_stats($1)$$),
     ('stream_stats', $$from ddbstreams.stream_stats where stream_arn = $1$$),
+    ('append_stats', $$from ddbstreams.append_stats where stream_arn = $1$$),
     ('mapping_stats', $$from ddbstreams.mapping_stats where stream_arn = $1$$),
     ('consumer_stats', $$from ddbstreams.consumer_stats where stream_arn = $1$$),
     ('failed_batches', $$from ddbstreams.failed_batches where stream_arn = $1$$);

@@ -1,8 +1,9 @@
--- stream_stats, shard_tree, shard_graph: what they count, how they draw, and
--- who may see it.
+-- stream_stats, append_stats, shard_tree, shard_graph: what they count, how they
+-- draw, and who may see it.
 --
--- To see it fail: test/mutations/run graph-not-quoted stats-all-open
--- stats-for-everybody stats-of-all-streams stats-without-barrier
+-- To see it fail: test/mutations/run append-bytes-without-values
+-- append-counted-for-each-shard append-time-of-stream-before graph-not-quoted
+-- stats-all-open stats-for-everybody stats-of-all-streams stats-without-barrier
 -- tree-arrows-for-everybody tree-prefix-not-cut.
 
 -- settings that the output below depends on
@@ -77,6 +78,34 @@ FROM ddbstreams.stream_stats s JOIN
 	(SELECT shard_id, count(*), min(committed_at), max(committed_at) FROM ddbstreams.changes(NULL::watched) GROUP BY 1) c USING (shard_id)
 WHERE s.oldest = c.min AND s.newest = c.max;
 
+-- What was appended: by committed transactions of any number of statements, to
+-- any number of shards, of several streams, and before PREPARE TRANSACTION
+CREATE FUNCTION watched_appended(arn text) RETURNS TABLE (appends bigint, appended bigint, bytes bigint, timed bool, waits bigint)
+	LANGUAGE sql AS $$
+	SELECT commits, records, bytes, lock_time > 0 AND append_time BETWEEN lock_time AND 600000
+		AND lock_wait_time = 0 AND stats_reset < clock_timestamp(), lock_waits
+	FROM ddbstreams.append_stats WHERE stream_arn = arn $$;
+SELECT appends, appended, bytes BETWEEN 2000000 AND 2050000 AS bytes, timed, waits FROM watched_appended(:'arn');
+SELECT table_name, commits, records, bytes, append_time, lock_time, lock_waits, lock_wait_time, stats_reset
+FROM ddbstreams.append_stats WHERE stream_arn = :'odd_arn';
+BEGIN;
+INSERT INTO watched VALUES (1001), (1002);
+SAVEPOINT s;
+INSERT INTO watched VALUES (1003);
+ROLLBACK TO s;
+INSERT INTO "wat""ch\ed" VALUES (1);
+DELETE FROM watched WHERE id > 1000;
+COMMIT;
+BEGIN;
+UPDATE watched SET v = v WHERE id = 1;
+COMMIT;
+BEGIN;
+UPDATE "wat""ch\ed" SET id = 2;
+PREPARE TRANSACTION 'watched';
+ROLLBACK PREPARED 'watched';
+SELECT appends, appended, timed, waits FROM watched_appended(:'arn');
+SELECT appends, appended, timed, waits FROM watched_appended(:'odd_arn');
+
 -- A lineage
 SELECT ddbstreams.roll_over(:'arn');
 SELECT is_open, count(*) FROM ddbstreams.stream_stats WHERE stream_arn = :'arn' GROUP BY 1 ORDER BY 1;
@@ -129,6 +158,7 @@ COMMIT;
 -- Rights
 SET ROLE watching_reader;
 SELECT count(*), count(DISTINCT stream_arn) FROM ddbstreams.stream_stats WHERE stream_arn = ANY (ARRAY[:'arn', :'odd_arn', :'many_arn']);
+SELECT count(*), count(DISTINCT stream_arn) FROM ddbstreams.append_stats WHERE stream_arn = ANY (ARRAY[:'arn', :'odd_arn', :'many_arn']);
 SELECT count(*) FROM ddbstreams.shard_tree(:'arn');
 SELECT length(ddbstreams.shard_graph(:'arn')) > 0 AS graph;
 SELECT * FROM ddbstreams.shard_tree(:'many_arn');
@@ -136,10 +166,12 @@ SELECT * FROM ddbstreams.shard_graph(:'many_arn');
 SELECT * FROM ddbstreams_shards.list_mapping_stats();
 SET ROLE watching_nobody;
 SELECT * FROM ddbstreams.stream_stats WHERE stream_arn = ANY (ARRAY[:'arn', :'odd_arn', :'many_arn']);
+SELECT * FROM ddbstreams.append_stats WHERE stream_arn = ANY (ARRAY[:'arn', :'odd_arn', :'many_arn']);
 -- A function in the condition is not shown either what the view does not show.
 SELECT * FROM ddbstreams.stream_stats WHERE watched_told(stream_arn);
 SET ROLE watching_monitor;
 SELECT count(*), count(DISTINCT stream_arn) FROM ddbstreams.stream_stats WHERE stream_arn = ANY (ARRAY[:'arn', :'odd_arn', :'many_arn']);
+SELECT count(*), count(DISTINCT stream_arn) FROM ddbstreams.append_stats WHERE stream_arn = ANY (ARRAY[:'arn', :'odd_arn', :'many_arn']);
 SELECT * FROM ddbstreams.shard_tree(:'arn');
 SELECT ddbstreams_shards.expire();
 RESET ROLE;
@@ -151,6 +183,6 @@ SELECT * FROM ddbstreams.shard_tree('x');
 SELECT * FROM ddbstreams.shard_graph('arn:aws:dynamodb:ddblocal:000000000000:table/x/stream/x');
 
 DROP TABLE watched, "wat""ch\ed", watched_many;
-DROP FUNCTION watched_named, watched_told;
+DROP FUNCTION watched_named, watched_told, watched_appended;
 DROP PROCEDURE watched_see;
 DROP ROLE watching_reader, watching_monitor, watching_nobody;
