@@ -143,17 +143,19 @@ mapping_params_set_function_response_types(MappingInfo *mapping, char **values,
 										   int count)
 {
 	const char *member = "functionResponseTypes";
+	const char *rule = "satisfy constraint: [Member must satisfy enum value set: [" MAPPING_REPORT_BATCH_ITEM_FAILURES "]]";
 
 	if (count > 1)
 		error_constraint(list_text(values, count), member,
 						 "have length less than or equal to 1");
 	if (count == 1 &&
 		strcmp(values[0], MAPPING_REPORT_BATCH_ITEM_FAILURES) != 0)
-		error_constraint_hint(list_text(values, count), member,
-							  "satisfy constraint: [Member must satisfy enum value set: [" MAPPING_REPORT_BATCH_ITEM_FAILURES "]]",
-							  error_similar_value(values[0], MAPPING_REPORT_BATCH_ITEM_FAILURES) ?
-								  "Perhaps you meant function_response_types => '{" MAPPING_REPORT_BATCH_ITEM_FAILURES "}'." :
-								  NULL);
+	{
+		if (error_similar_value(values[0], MAPPING_REPORT_BATCH_ITEM_FAILURES))
+			error_constraint_hint(list_text(values, count), member, rule,
+								  "Perhaps you meant function_response_types => '{" MAPPING_REPORT_BATCH_ITEM_FAILURES "}'.");
+		error_constraint(list_text(values, count), member, rule);
+	}
 	mapping->report_batch_item_failures = count == 1;
 }
 
