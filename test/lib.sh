@@ -63,12 +63,33 @@ find_pg_config()
 	return 1
 }
 
+# Print the version of PostgreSQL that packages are to be installed of: $PG_MAJOR,
+# or the newest one whose server is there, or the one that this Debian has. apt
+# knows that once it has its lists; until then nothing is printed.
+wanted_major()
+{
+	local version
+
+	if [ -n "${PG_MAJOR:-}" ]; then
+		say "$PG_MAJOR"
+		return
+	fi
+	for version in 19 18 17 16 15; do
+		if [ -x "/usr/lib/postgresql/$version/bin/initdb" ]; then
+			say "$version"
+			return
+		fi
+	done
+	apt-cache show postgresql 2>/dev/null |
+		sed -n 's/^Depends:.*\bpostgresql-\([0-9]\+\).*/\1/p' | sort -n | tail -n 1
+}
+
 # Print the package with PL/Python for Debian's server, if it is missing.
 missing_python()
 {
 	local found version
 
-	found=$(find_pg_config) || found=/usr/lib/postgresql/${PG_MAJOR:-15}/bin/pg_config
+	found=$(find_pg_config) || found=/usr/lib/postgresql/$(wanted_major)/bin/pg_config
 	version=$(sed -n 's|^/usr/lib/postgresql/\([0-9]*\)/bin/pg_config$|\1|p' <<<"$found")
 	[ -z "$version" ] ||
 		[ -f "/usr/share/postgresql/$version/extension/jsonb_plpython3u.control" ] ||
@@ -80,7 +101,7 @@ missing_python()
 # arguments are ("packages").
 missing_packages()
 {
-	local major=${PG_MAJOR:-15} package
+	local major package
 
 	if [ "${1:-}" = packages ]; then
 		for package in "${@:2}"; do
@@ -94,8 +115,14 @@ missing_packages()
 		command -v debootstrap >/dev/null || say debootstrap debian-archive-keyring
 		return 0
 	fi
-	find_pg_config >/dev/null ||
-		say "postgresql-$major" "postgresql-server-dev-$major"
+	if ! find_pg_config >/dev/null; then
+		major=$(wanted_major)
+		if [ -n "$major" ]; then
+			say "postgresql-$major" "postgresql-server-dev-$major"
+		else
+			say postgresql postgresql-server-dev-all
+		fi
+	fi
 	command -v make >/dev/null || say make
 	command -v gcc >/dev/null || say gcc
 	[ -f /usr/include/stdio.h ] || say libc6-dev
@@ -135,16 +162,21 @@ install_packages()
 			die "please run as root, or install first: ${packages[*]}"
 		as_root=(sudo)
 	fi
-	say "installing ${packages[*]}"
 	log=$(mktemp)
 	# the lock lets two copies start at once; apt-get update has none to wait for
-	# shellcheck disable=SC2016 # the inner shell expands
-	if ! "${as_root[@]}" flock /run/lock/ddbstreams-apt sh -ec '
-			export DEBIAN_FRONTEND=noninteractive
-			apt-get -q update
-			apt-get -qy --no-install-recommends \
-				-o DPkg::Lock::Timeout=600 install "$@"' \
-			sh "${packages[@]}" </dev/null >"$log" 2>&1; then
+	if ! "${as_root[@]}" flock -w 1800 /run/lock/ddbstreams-apt \
+			apt-get -q update </dev/null >"$log" 2>&1; then
+		cat "$log" >&2
+		rm -f "$log"
+		die "apt-get update fails"
+	fi
+	# apt may know now which version of PostgreSQL there is
+	mapfile -t packages < <(missing_packages "$@" | tr ' ' '\n')
+	say "installing ${packages[*]}"
+	if ! "${as_root[@]}" flock -w 1800 /run/lock/ddbstreams-apt \
+			env DEBIAN_FRONTEND=noninteractive \
+			apt-get -qy --no-install-recommends -o DPkg::Lock::Timeout=600 \
+			install "${packages[@]}" </dev/null >"$log" 2>&1; then
 		cat "$log" >&2
 		rm -f "$log"
 		die "could not install ${packages[*]}"
@@ -165,7 +197,7 @@ unpack_node_client()
 	mkdir "$tmp/node"
 	cd "$tmp/node"
 	if ! apt-get -q download "${packages[@]}" >download.log 2>&1; then
-		"${as_root[@]}" flock /run/lock/ddbstreams-apt apt-get -q update >/dev/null &&
+		"${as_root[@]}" flock -w 1800 /run/lock/ddbstreams-apt apt-get -q update >/dev/null &&
 			apt-get -q download "${packages[@]}" >download.log 2>&1 ||
 			{ cat download.log >&2; die "could not download ${packages[*]}"; }
 	fi

@@ -245,3 +245,23 @@ run_stress()
 		esac
 	done
 }
+
+# Run test/docs or test/programs, or a program like them, beside server NAME, and
+# count from what it prints.
+run_examples()
+{
+	local server=$1 what=$2 status=0 good bad out=$tmp/examples.out
+	shift 2
+
+	cd "$tmp/src"
+	in_server "$server" env NODE_PATH="$tmp/node/usr/share/nodejs" "$@" >"$out" 2>&1 || status=$?
+	cd "$tmp"
+	good=$(grep -c '^ok ' "$out" || true)
+	bad=$(grep -c '^not ok ' "$out" || true)
+	grep -v '^ok ' "$out" | sed 's/^/        /' || true
+	if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		count "$what: did not reach its end" "$good" 1
+	else
+		count "$what" "$good" "$bad"
+	fi
+}
