@@ -320,7 +320,8 @@ mapping_catalog_insert(MappingInfo *mapping)
 {
 	MappingInfo *other;
 
-	mapping_lock_stream(mapping->stream_id);
+	mapping_lock_role(mapping->stream_id, mapping->role_id);
+	mapping_lock_function(mapping->stream_id, mapping->function_name);
 	other = find_of_function(mapping->event_source_arn, mapping->function_name);
 	if (other != NULL)
 		raise_already_exists(other);
@@ -335,7 +336,7 @@ mapping_catalog_lock_for_change(const MappingInfo *mapping)
 	TableRow	 key;
 	MappingInfo *locked;
 
-	mapping_lock_stream(mapping->stream_id);
+	mapping_lock_role(mapping->stream_id, mapping->role_id);
 	row_init(&key, &mapping_table);
 	row_set_uuid(&key, Anum_mapping_uuid, &mapping->uuid);
 	locked = find_mapping(SELECT_MAPPINGS " WHERE uuid = $uuid FOR NO KEY UPDATE",
@@ -348,9 +349,10 @@ mapping_catalog_lock_for_change(const MappingInfo *mapping)
 void
 mapping_catalog_replace(MappingInfo *mapping, const char *change)
 {
-	MappingInfo *other = find_of_function(mapping->event_source_arn,
-										  mapping->function_name);
+	MappingInfo *other;
 
+	mapping_lock_function(mapping->stream_id, mapping->function_name);
+	other = find_of_function(mapping->event_source_arn, mapping->function_name);
 	if (other != NULL && other->mapping_no != mapping->mapping_no)
 		raise_already_exists(other);
 	mapping->version++;
@@ -379,7 +381,8 @@ mapping_catalog_remove(const MappingInfo *mapping)
 {
 	TableRow key;
 
-	mapping_lock_stream(mapping->stream_id);
+	mapping_lock_role(mapping->stream_id, mapping->role_id);
+	mapping_lock_function(mapping->stream_id, mapping->function_name);
 	row_init(&key, &mapping_table);
 	row_set_uuid(&key, Anum_mapping_uuid, &mapping->uuid);
 	if (owner_sql_execute("DELETE FROM " MAPPING_TABLE " WHERE uuid = $uuid",

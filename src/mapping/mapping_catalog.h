@@ -40,13 +40,13 @@ extern void mapping_catalog_not_found(void) pg_attribute_noreturn();
 
 /*
  * Adds a mapping.  Raises an error if its stream and its function have a
- * mapping already.  Takes mapping_lock_stream.
+ * mapping already.  Takes mapping_lock_role and mapping_lock_function.
  */
 extern void mapping_catalog_insert(MappingInfo *mapping);
 
 /*
  * Locks a mapping against changes by other transactions and returns it as it
- * is now.  Raises an error if it has been deleted.  Takes mapping_lock_stream,
+ * is now.  Raises an error if it has been deleted.  Takes mapping_lock_role,
  * then FOR NO KEY UPDATE on the mapping's row.
  */
 extern MappingInfo *mapping_catalog_lock_for_change(const MappingInfo *mapping);
@@ -66,7 +66,7 @@ extern void mapping_catalog_write_tags(const MappingInfo *mapping);
 
 /*
  * Deletes a mapping.  Raises an error if it has been deleted already.  Takes
- * mapping_lock_stream.
+ * mapping_lock_role and mapping_lock_function.
  */
 extern void mapping_catalog_remove(const MappingInfo *mapping);
 

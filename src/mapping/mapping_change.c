@@ -214,7 +214,7 @@ check_count(const MappingInfo *mapping)
 void
 mapping_change_finish_create(MappingInfo *mapping, Snapshot snapshot)
 {
-	mapping_lock_stream(mapping->stream_id);
+	mapping_lock_role(mapping->stream_id, mapping->role_id);
 	check_count(mapping);
 	mapping->uuid = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	mapping->mapping_no = id_sequence_next();

@@ -15,8 +15,12 @@
  *	   transaction must roll back.
  *	4. It writes its own row of mapping_shard.
  *
- * A session that makes, changes or deletes a mapping takes
- * mapping_lock_stream, then the lock on the mapping's row.
+ * A session that makes, changes or deletes a mapping takes mapping_lock_role,
+ * then the lock on the mapping's row.  Mappings of one role in a stream change
+ * one after another.  Those of other roles do not wait: a role that may only
+ * read the table could keep its transaction open, and so keep the others from
+ * their mappings.  A session that gives a mapping a function takes
+ * mapping_lock_function, for which only that function's other mapping waits.
  *
  * Deleting a mapping deletes the row of mapping, and those rows of
  * mapping_shard that no handler has locked.  So it does not wait for a handler
@@ -26,19 +30,21 @@
  * is not used again; later deletes and the dispatcher remove them
  * (mapping_shard_delete_orphans).
  *
- * Changing a mapping waits only for other changes of mappings of its stream,
- * and, if the change is one of its function, for handlers that have taken the
- * fence.
+ * Changing a mapping waits only for other changes of its role's mappings of
+ * the stream, and, if the change is one of its function, for handlers that
+ * have taken the fence.
  */
 #include "postgres.h"
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/lsyscache.h"
 
+#include "base/lock_class.h"
 #include "mapping/mapping_lock.h"
 #include "registry/owner_sql.h"
 #include "registry/row.h"
@@ -62,8 +68,8 @@ mapping_table_oid(void)
 }
 
 /*
- * Sets the tag of the lock on a stream's or a mapping's number.  A tag has
- * room for 48 bits of it, which such numbers will not exceed for ages.
+ * Sets the tag of the lock on a mapping's number.  A tag has room for 48 bits
+ * of it, which such numbers will not exceed for ages.
  */
 static void
 set_number_locktag(LOCKTAG *tag, int64 number)
@@ -73,16 +79,30 @@ set_number_locktag(LOCKTAG *tag, int64 number)
 }
 
 /*
- * The numbers of streams and of mappings come from one sequence, so that their
- * locks are different ones.
+ * Waits for a lock of a stream.  The tag has room for the low half of the
+ * stream's number: another stream with the same one is waited for in vain.
  */
-void
-mapping_lock_stream(int64 stream_id)
+static void
+lock_in_stream(int64 stream_id, uint32 key, uint16 lock_class)
 {
 	LOCKTAG tag;
 
-	set_number_locktag(&tag, stream_id);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) stream_id, key, lock_class);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+void
+mapping_lock_role(int64 stream_id, Oid role_id)
+{
+	lock_in_stream(stream_id, role_id, LOCK_CLASS_MAPPINGS_OF_ROLE);
+}
+
+void
+mapping_lock_function(int64 stream_id, const char *function_name)
+{
+	lock_in_stream(stream_id,
+				   hash_bytes((const unsigned char *) function_name, strlen(function_name)),
+				   LOCK_CLASS_MAPPING_FUNCTION);
 }
 
 void

@@ -10,10 +10,16 @@
 #include "base/ddbstreams.h"
 
 /*
- * Makes changes of a stream's mappings follow one another: waits until no
- * other transaction that has called this for the stream is open.
+ * Makes changes of a role's mappings of a stream follow one another: waits
+ * until no other transaction that has called this for the two is open.
  */
-extern void mapping_lock_stream(int64 stream_id);
+extern void mapping_lock_role(int64 stream_id, Oid role_id);
+
+/*
+ * Waits until no other transaction is open that has called this for the
+ * function, so that its mapping is seen, whichever role makes it.
+ */
+extern void mapping_lock_function(int64 stream_id, const char *function_name);
 
 /*
  * Shows other sessions that a batch of the mapping is in flight; never waits.
