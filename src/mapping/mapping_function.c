@@ -14,7 +14,9 @@
  *
  * Hence the role that may replace the function, or make another one of its
  * name once it is dropped, decides what runs as the mapping's role.  It is
- * checked that the mapping's role may call the function, not whose it is.
+ * checked that the mapping's role may call the function, not whose it is.  A
+ * temporary function is refused: its schema is another session's next, and any
+ * role could make a function of its name there.
  */
 #include "postgres.h"
 
@@ -274,6 +276,12 @@ mapping_function_check(Oid function, MappingFunctionUse use, Oid role_id)
 	if (name == NULL)
 		mapping_function_not_found(ERRCODE_INVALID_PARAMETER_VALUE);
 	form = (Form_pg_proc) GETSTRUCT(tuple);
+	if (isAnyTempNamespace(form->pronamespace))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s is a temporary function", name),
+				 errdetail("It ends with the session that has made it."),
+				 errhint("Make it in a schema in which only trusted roles may create something.")));
 	if (form->prokind != PROKIND_FUNCTION)
 		raise_wrong_function(name, form->prokind == PROKIND_PROCEDURE ?
 									   "is a procedure" :

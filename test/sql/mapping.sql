@@ -162,6 +162,12 @@ from unnest(array['-', '0', '4294967295', 'procedure', 'aggregate', 'several', '
                   'gives_json', 'gives_int', 'triggered', 'row_number', 'twice', 'missing']) as name;
 select name, make(format($$'twice(jsonb)'::regprocedure, ARN, 'LATEST', on_failure => %L$$, name))
 from unnest(array['4294967295', 'procedure', 'several', 'two', 'triggered']) as name;
+-- ... or one that the next session of any role could replace
+create function pg_temp.temporary(event jsonb) returns jsonb language sql as 'select null::jsonb';
+select use, replace(made, pg_my_temp_schema()::regnamespace::text, 'pg_temp_N') as made
+from (values ('handler', make($$'pg_temp.temporary', ARN, 'LATEST'$$)),
+    ('on_failure', make($$'twice(jsonb)'::regprocedure, ARN, 'LATEST', on_failure => 'pg_temp.temporary'$$))) as v (use, made);
+drop function pg_temp.temporary(jsonb);
 -- one of another's, and one in a schema of another's
 set role regress_map_other;
 select make($$'quiet', ARN, 'LATEST'$$);
