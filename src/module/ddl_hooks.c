@@ -47,7 +47,7 @@ note_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 		return;
 	own_table_guard_object_access(access, class_id, object_id);
 	worker_guard_object_access(access, class_id, object_id);
-	stream_guard_object_access(access, class_id, object_id, sub_id);
+	stream_guard_object_access(access, class_id, object_id, sub_id, arg);
 	stream_notice_object_access(access, class_id, object_id, sub_id, arg);
 }
 

@@ -13,7 +13,11 @@
  *
  * A dropped table's stream is disabled before the commit, behind the append of
  * what the transaction had captured.  So is the stream of a table that another
- * extension takes over, to keep its rows elsewhere (stream_neighbours.c).
+ * extension takes over, to keep its rows elsewhere (stream_neighbours.c), and
+ * that of a table which loses its key with the temporary objects of a session,
+ * because a column of the key has a temporary type.  PostgreSQL removes these
+ * objects when the session ends, and else before the next session uses their
+ * schema, or in autovacuum: an error would stop all of these, for every role.
  *
  * Notes bear the id of their subtransaction, and are dropped when it is
  * aborted.
@@ -26,6 +30,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
@@ -64,6 +69,7 @@ typedef enum GuardEvent
 	TABLE_ALTERED,
 	TABLE_DROPPED,
 	TABLE_TAKEN_OVER, /* by another extension */
+	KEY_LOST,		  /* with temporary objects */
 	TRIGGER_DROPPED,  /* a capture trigger */
 	RELATION_CREATED  /* perhaps an index, whose kind cannot be seen yet */
 } GuardEvent;
@@ -74,10 +80,15 @@ typedef struct GuardNote
 	SubTransactionId subid;
 	Oid				 relid;
 	GuardEvent		 event;
-	Oid				 owner; /* of a dropped table */
+	Oid				 owner;		   /* of a dropped table */
+	bool			 of_temporary; /* by the removal of temporary objects */
 } GuardNote;
 
 static List *notes = NIL; /* of GuardNote *, in TopTransactionContext */
+
+/* Does PostgreSQL remove temporary objects: in the hook, and in the check? */
+static bool removes_temporary = false;
+static bool checks_removal = false;
 
 static void
 add_guard_note(Oid relid, GuardEvent event, Oid owner)
@@ -89,6 +100,7 @@ add_guard_note(Oid relid, GuardEvent event, Oid owner)
 	entry->relid = relid;
 	entry->event = event;
 	entry->owner = owner;
+	entry->of_temporary = removes_temporary;
 	notes = lappend(notes, entry);
 	MemoryContextSwitchTo(oldcontext);
 }
@@ -101,7 +113,8 @@ note_altered(Oid relid)
 		GuardNote *last = llast(notes);
 
 		if (last->relid == relid && last->event == TABLE_ALTERED &&
-			last->subid == GetCurrentSubTransactionId())
+			last->subid == GetCurrentSubTransactionId() &&
+			last->of_temporary == removes_temporary)
 			return;
 	}
 	add_guard_note(relid, TABLE_ALTERED, InvalidOid);
@@ -201,10 +214,21 @@ note_dropped_constraint(Oid constraint)
 	ReleaseSysCache(tuple);
 }
 
+/*
+ * PostgreSQL drops with this flag what is left of a session, and nothing else.
+ */
+static bool
+is_removal_of_temporary(ObjectAccessType access, const ObjectAccessDrop *drop)
+{
+	return access == OAT_DROP && drop != NULL &&
+		   (drop->dropflags & PERFORM_DELETION_SKIP_EXTENSIONS) != 0;
+}
+
 void
 stream_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
-						   int sub_id)
+						   int sub_id, void *arg)
 {
+	removes_temporary = is_removal_of_temporary(access, arg);
 	if (class_id == RelationRelationId)
 	{
 		if (access == OAT_POST_CREATE && sub_id == 0)
@@ -291,21 +315,68 @@ key_has_changed(const TableKey *key, const StreamInfo *stream)
 	return false;
 }
 
-/* Checks that the key is what it was; its columns may be renamed. */
-static void
-check_key(Relation root, StreamInfo *stream)
+/* Returns what has been done to a key, so that it cannot go on, or NULL. */
+static const char *
+harm_to_key(Relation root, const TableKey *key, const StreamInfo *stream)
 {
-	TableKey *key = stream_key_of(root);
-	bool	  renamed = false;
-
 	if (key_has_changed(key, stream))
-		refuse_action("drop or change the primary key", stream);
+		return "drop or change the primary key";
 	if (key->deferrable)
-		refuse_action("make the primary key DEFERRABLE", stream);
+		return "make the primary key DEFERRABLE";
 	if (strcmp(stream->hash_functions,
 			   stream_key_hash_functions(root, stream->partition_count,
 										 stream->partition_attnums)) != 0)
-		refuse_action("change the type or collation of a partition key column", stream);
+		return "change the type or collation of a partition key column";
+	return NULL;
+}
+
+static bool
+has_note(Oid relid, GuardEvent event)
+{
+	ListCell *lc;
+
+	foreach (lc, notes)
+	{
+		GuardNote *entry = lfirst(lc);
+
+		if (entry->event == event && entry->relid == relid)
+			return true;
+	}
+	return false;
+}
+
+/* Says, once, that a stream ends with temporary objects, and notes it. */
+static void
+note_key_lost(const StreamInfo *stream, Oid root)
+{
+	if (has_note(root, KEY_LOST))
+		return;
+	ereport(WARNING,
+			(errmsg("the stream of table \"%s\" ends with this transaction: its key depends on temporary objects, which are removed",
+					stream->table_name),
+			 errdetail("Later changes of its rows are not captured. Records that are there can be read until they expire."),
+			 errhint("Use types and collations that are not temporary.")));
+	add_guard_note(root, KEY_LOST, InvalidOid);
+}
+
+/*
+ * Checks that the key is what it was; its columns may be renamed.  Returns
+ * false if the stream has to end.
+ */
+static bool
+check_key(Relation root, StreamInfo *stream)
+{
+	TableKey   *key = stream_key_of(root);
+	const char *harm = harm_to_key(root, key, stream);
+	bool		renamed = false;
+
+	if (harm != NULL && checks_removal)
+	{
+		note_key_lost(stream, RelationGetRelid(root));
+		return false;
+	}
+	if (harm != NULL)
+		refuse_action(harm, stream);
 
 	for (int i = 0; i < key->count; i++)
 		renamed |= strcmp(key->names[i], stream->key_columns[i]) != 0;
@@ -318,6 +389,7 @@ check_key(Relation root, StreamInfo *stream)
 			stream_catalog_replace(stream);
 		}
 	}
+	return true;
 }
 
 /* The command may have renamed columns, or changed the trigger's arguments. */
@@ -359,6 +431,7 @@ static bool
 check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 {
 	Relation root;
+	bool	 keeps_key;
 
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		refuse_action_with_hint(psprintf("keep rows in unlogged table \"%s\"",
@@ -387,9 +460,10 @@ check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 	stream_triggers_make_depend(rel);
 
 	root = table_open(root_oid, AccessShareLock);
-	check_key(root, stream);
+	keeps_key = check_key(root, stream);
 	table_close(root, NoLock);
-	update_definition(stream);
+	if (keeps_key)
+		update_definition(stream);
 	return true;
 }
 
@@ -414,7 +488,7 @@ check_composite(Oid relid)
 		rel = try_table_open(stream->table_oid, AccessShareLock);
 		if (rel == NULL)
 			continue;
-		check_key(rel, stream);
+		(void) check_key(rel, stream);
 		table_close(rel, NoLock);
 	}
 }
@@ -427,15 +501,8 @@ static void
 note_taken_over(const StreamInfo *stream, Oid root, const char *claim,
 				const char *hint)
 {
-	ListCell *lc;
-
-	foreach (lc, notes)
-	{
-		GuardNote *entry = lfirst(lc);
-
-		if (entry->event == TABLE_TAKEN_OVER && entry->relid == root)
-			return;
-	}
+	if (has_note(root, TABLE_TAKEN_OVER))
+		return;
 	ereport(WARNING,
 			(errmsg("the stream of table \"%s\" ends with this transaction: the table is now %s",
 					stream->table_name, claim),
@@ -568,12 +635,14 @@ stream_guard_check(void)
 	bool	  triggers_dropped = false;
 	ListCell *lc;
 
+	checks_removal = false;
 	foreach (lc, notes)
 	{
 		GuardNote *entry = lfirst(lc);
 
 		if (entry->event == TABLE_ALTERED)
 		{
+			checks_removal |= entry->of_temporary;
 			altered = list_append_unique_oid(altered, entry->relid);
 			notes = foreach_delete_current(notes, lc);
 		}
@@ -664,7 +733,8 @@ stream_guard_end_streams(void)
 
 		if (entry->event == TABLE_DROPPED && !exists)
 			close_dropped(entry->relid, entry->owner);
-		else if (entry->event == TABLE_TAKEN_OVER && exists)
+		else if ((entry->event == TABLE_TAKEN_OVER || entry->event == KEY_LOST) &&
+				 exists)
 			stream_end(entry->relid);
 	}
 	PopActiveSnapshot();

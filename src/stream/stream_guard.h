@@ -19,7 +19,7 @@
  * who does not own a table makes its row trigger.
  */
 extern void stream_guard_object_access(ObjectAccessType access, Oid class_id,
-									   Oid object_id, int sub_id);
+									   Oid object_id, int sub_id, void *arg);
 
 /* Is there a note? */
 extern bool stream_guard_has_notes(void);
@@ -54,9 +54,9 @@ extern void stream_guard_check(void);
 extern bool stream_guard_has_ending(void);
 
 /*
- * Disables the streams of the tables that this transaction has dropped, or
- * that another extension has taken over.  Locks each stream, and closes its
- * shards.
+ * Disables the streams of the tables that this transaction has dropped, that
+ * another extension has taken over, or that have lost their key with temporary
+ * objects.  Locks each stream, and closes its shards.
  */
 extern void stream_guard_end_streams(void);
 
