@@ -2,11 +2,11 @@
  * delivery_assign.c
  *	  Giving units to handler workers, in fair shares.
  *
- * A database has at most ddbstreams.max_workers handler workers.  Units are
- * served in turn (delivery_queue.c), and a unit that has run for a time slice
- * goes to the end of the queue if others wait.  But a single call can take as
- * long as ddbstreams.handler_timeout.  Three rules keep one mapping from
- * taking all workers (has_share):
+ * A database has at most ddbstreams.max_workers handler workers.  Roles,
+ * mappings and units are served in turn (delivery_queue.c), and a unit that
+ * has run for a time slice goes to the end of the queue if others wait.  But a
+ * single call can take as long as ddbstreams.handler_timeout.  Three rules
+ * keep one mapping from taking all workers (has_share):
  *
  *	1. The last free worker is left to mappings of which no unit runs.
  *	2. A slow mapping, that is, one whose calls take longer than a time slice,
@@ -58,6 +58,7 @@ typedef struct HandlerPool
 	int	  slow_calls;	/* workers whose present call is slow */
 	int	  mappings;		/* mappings that are known */
 	bool  suspect_runs; /* a suspect unit runs */
+	bool  makes_room;	/* an idle worker has been ended for another role */
 	bool  is_short;		/* a ready unit has to wait for a worker */
 	bool  lacks_slot;	/* ... because there is no slot of PostgreSQL for one */
 } HandlerPool;
@@ -187,14 +188,17 @@ find_idle_handler(const HandlerPool *pool, Oid role)
 
 /*
  * Ends the handler worker of another role that has been idle for longest, to
- * make room for one of this role.
+ * make room for one of this role.  The worker gets no unit any more.  One in a
+ * turn is enough.
  */
 static void
-make_room(const HandlerPool *pool, Oid role)
+make_room(HandlerPool *pool, Oid role)
 {
 	HandlerInfo *longest = NULL;
 	ListCell	*lc;
 
+	if (pool->makes_room)
+		return;
 	foreach (lc, pool->handlers)
 	{
 		HandlerInfo *handler = lfirst(lc);
@@ -205,7 +209,11 @@ make_room(const HandlerPool *pool, Oid role)
 			longest = handler;
 	}
 	if (longest != NULL)
+	{
 		worker_slots_terminate(longest->worker);
+		longest->role = InvalidOid;
+		pool->makes_room = true;
+	}
 }
 
 /* Starts a handler worker for a role; returns NULL if that cannot be now. */
@@ -294,16 +302,15 @@ delivery_assign(void)
 	pool.is_short = setting_max_workers == 0;
 	do
 	{
-		dlist_mutable_iter iter;
-		int				   rest = pool.mappings;
+		dlist_iter iter;
 
 		any = false;
-		/* A mapping that is served goes to the end of the list. */
-		dlist_foreach_modify (iter, &delivery_queue_all_mappings)
+		/* A mapping that is served changes the order of the list. */
+		dlist_foreach (iter, &delivery_queue_all_mappings)
 		{
-			if (rest-- == 0)
+			any = assign_one(&pool, dlist_container(QueuedMapping, node, iter.cur));
+			if (any)
 				break;
-			any |= assign_one(&pool, dlist_container(QueuedMapping, node, iter.cur));
 		}
 	} while (any);
 	if (pool.is_short || was_short)

@@ -338,17 +338,12 @@ watch_shards(void)
 	Oid		  *shards;
 	dlist_iter iter;
 
-	dlist_foreach (iter, &delivery_queue_all_units)
+	dlist_foreach (iter, &delivery_queue_all_shards)
 		count++;
 	shards = palloc(Max(count, 1) * sizeof(Oid));
 	count = 0;
-	dlist_foreach (iter, &delivery_queue_all_units)
-	{
-		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
-
-		if (OidIsValid(unit->shard_table))
-			shards[count++] = unit->shard_table;
-	}
+	dlist_foreach (iter, &delivery_queue_all_shards)
+		shards[count++] = dlist_container(QueuedShard, node, iter.cur)->shard_table;
 	shard_watch_set(shards, count);
 }
 

@@ -183,6 +183,15 @@ adopt_handlers(void)
 	}
 }
 
+static void
+touch_units(QueuedShard *shard)
+{
+	dlist_iter iter;
+
+	dlist_foreach (iter, &shard->units)
+		delivery_queue_touch(dlist_container(QueuedUnit, shard_node, iter.cur));
+}
+
 /* Makes units ready to whose shards a record was appended. */
 static void
 ready_touched_units(void)
@@ -192,23 +201,21 @@ ready_touched_units(void)
 	dlist_iter	   iter;
 
 	/* A unit that runs or is ready need not be told. */
-	dlist_foreach (iter, &delivery_queue_all_units)
+	dlist_foreach (iter, &delivery_queue_all_shards)
 	{
-		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
+		QueuedShard *shard = dlist_container(QueuedShard, node, iter.cur);
 
-		if (OidIsValid(unit->shard_table) && unit->state != UNIT_RUNNING &&
-			unit->state != UNIT_READY)
-			shard_watch_mark(&wanted, unit->shard_table);
+		if (shard->resting > 0)
+			shard_watch_mark(&wanted, shard->shard_table);
 	}
 	if (!shard_watch_take_wanted(&wanted, &touched))
 		return;
-	dlist_foreach (iter, &delivery_queue_all_units)
+	dlist_foreach (iter, &delivery_queue_all_shards)
 	{
-		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
+		QueuedShard *shard = dlist_container(QueuedShard, node, iter.cur);
 
-		if (OidIsValid(unit->shard_table) &&
-			shard_watch_touched(&touched, unit->shard_table))
-			delivery_queue_touch(unit);
+		if (shard_watch_touched(&touched, shard->shard_table))
+			touch_units(shard);
 	}
 }
 

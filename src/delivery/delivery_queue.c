@@ -3,8 +3,10 @@
  *	  What the dispatcher knows of units, in its own memory.
  *
  * A unit is idle, waits for a time, is ready, or runs; README has a drawing of
- * the states.  Ready units are served in turn: one of each mapping that has
- * any, and among those of a mapping the one that has been ready for longest.
+ * the states.  Ready units are served in turn: one of each role that has any,
+ * among those of a role one of each mapping, and among those of a mapping the
+ * one that has been ready for longest.  So a role that makes many mappings
+ * does not keep those of others waiting.
  *
  * Units and mappings are allocated in TopMemoryContext and live until a
  * discovery removes them (delivery_discover.c).  If the dispatcher dies, its
@@ -22,6 +24,9 @@
 
 dlist_head delivery_queue_all_mappings = DLIST_STATIC_INIT(delivery_queue_all_mappings);
 dlist_head delivery_queue_all_units = DLIST_STATIC_INIT(delivery_queue_all_units);
+dlist_head delivery_queue_all_shards = DLIST_STATIC_INIT(delivery_queue_all_shards);
+
+static dlist_head waiting_units = DLIST_STATIC_INIT(waiting_units);
 
 typedef struct UnitEntry
 {
@@ -30,6 +35,7 @@ typedef struct UnitEntry
 } UnitEntry;
 
 static HTAB *entries = NULL;
+static HTAB *shards = NULL; /* of QueuedShard */
 
 QueuedMapping *
 delivery_queue_mapping(int64 mapping_no)
@@ -72,6 +78,86 @@ delivery_queue_find(const DeliveryUnit *key)
 	return entry == NULL ? NULL : entry->unit;
 }
 
+static QueuedShard *
+find_shard(Oid shard_table)
+{
+	QueuedShard *shard;
+	bool		 found;
+
+	if (shards == NULL)
+	{
+		HASHCTL ctl;
+
+		ctl.keysize = sizeof(Oid);
+		ctl.entrysize = sizeof(QueuedShard);
+		shards = hash_create("ddbstreams shards with units", 64, &ctl,
+							 HASH_ELEM | HASH_BLOBS);
+	}
+	shard = hash_search(shards, &shard_table, HASH_ENTER, &found);
+	if (!found)
+	{
+		shard->resting = 0;
+		dlist_init(&shard->units);
+		dlist_push_tail(&delivery_queue_all_shards, &shard->node);
+	}
+	return shard;
+}
+
+static bool
+is_resting(const QueuedUnit *unit)
+{
+	return unit->state == UNIT_IDLE || unit->state == UNIT_WAITING;
+}
+
+/* Takes a unit from its shard, if it has one. */
+static void
+leave_shard(QueuedUnit *unit)
+{
+	QueuedShard *shard = unit->shard;
+
+	if (shard == NULL)
+		return;
+	unit->shard = NULL;
+	shard->resting -= is_resting(unit);
+	dlist_delete(&unit->shard_node);
+	if (dlist_is_empty(&shard->units))
+	{
+		dlist_delete(&shard->node);
+		(void) hash_search(shards, &shard->shard_table, HASH_REMOVE, NULL);
+	}
+}
+
+static void
+set_shard(QueuedUnit *unit, Oid shard_table)
+{
+	if ((unit->shard == NULL ? InvalidOid : unit->shard->shard_table) == shard_table)
+		return;
+	leave_shard(unit);
+	if (!OidIsValid(shard_table))
+		return;
+	unit->shard = find_shard(shard_table);
+	unit->shard->resting += is_resting(unit);
+	dlist_push_tail(&unit->shard->units, &unit->shard_node);
+}
+
+static void
+set_state(QueuedUnit *unit, UnitState state)
+{
+	bool was_resting = is_resting(unit);
+
+	if (unit->state == UNIT_READY)
+		dlist_delete(&unit->ready_node);
+	else if (unit->state == UNIT_WAITING)
+		dlist_delete(&unit->waiting_node);
+	unit->state = state;
+	if (state == UNIT_READY)
+		dlist_push_tail(&unit->mapping->ready, &unit->ready_node);
+	else if (state == UNIT_WAITING)
+		dlist_push_tail(&waiting_units, &unit->waiting_node);
+	if (unit->shard != NULL)
+		unit->shard->resting += is_resting(unit) - was_resting;
+}
+
 QueuedUnit *
 delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key, Oid shard_table)
 {
@@ -79,13 +165,13 @@ delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key, Oid shard_ta
 
 	if (unit != NULL)
 	{
-		unit->shard_table = shard_table;
+		set_shard(unit, shard_table);
 		return unit;
 	}
 	unit = MemoryContextAllocZero(TopMemoryContext, sizeof(QueuedUnit));
 	unit->key = *key;
 	unit->mapping = mapping;
-	unit->shard_table = shard_table;
+	set_shard(unit, shard_table);
 	dlist_push_tail(&delivery_queue_all_units, &unit->node);
 	find_entry(key, HASH_ENTER)->unit = unit;
 	delivery_queue_make_ready(unit);
@@ -96,8 +182,8 @@ void
 delivery_queue_remove(QueuedUnit *unit)
 {
 	Assert(unit->state != UNIT_RUNNING);
-	if (unit->state == UNIT_READY)
-		dlist_delete(&unit->ready_node);
+	set_state(unit, UNIT_IDLE);
+	leave_shard(unit);
 	dlist_delete(&unit->node);
 	(void) find_entry(&unit->key, HASH_REMOVE);
 	pfree(unit);
@@ -117,10 +203,7 @@ delivery_queue_make_ready(QueuedUnit *unit)
 	if (unit->state == UNIT_RUNNING)
 		unit->again = true;
 	else if (unit->state != UNIT_READY)
-	{
-		unit->state = UNIT_READY;
-		dlist_push_tail(&unit->mapping->ready, &unit->ready_node);
-	}
+		set_state(unit, UNIT_READY);
 }
 
 void
@@ -142,17 +225,39 @@ delivery_queue_touch(QueuedUnit *unit)
 	delivery_queue_make_ready(unit);
 }
 
+/*
+ * Lets the mappings of other roles be served before one of this role is again,
+ * and its other mappings before this one.
+ */
+static void
+move_behind_others(QueuedMapping *served)
+{
+	dlist_head		   of_role = DLIST_STATIC_INIT(of_role);
+	dlist_mutable_iter iter;
+
+	dlist_delete(&served->node);
+	dlist_foreach_modify (iter, &delivery_queue_all_mappings)
+	{
+		QueuedMapping *mapping = dlist_container(QueuedMapping, node, iter.cur);
+
+		if (mapping->role != served->role)
+			continue;
+		dlist_delete(&mapping->node);
+		dlist_push_tail(&of_role, &mapping->node);
+	}
+	while (!dlist_is_empty(&of_role))
+		dlist_push_tail(&delivery_queue_all_mappings, dlist_pop_head_node(&of_role));
+	dlist_push_tail(&delivery_queue_all_mappings, &served->node);
+}
+
 void
 delivery_queue_begin(QueuedUnit *unit)
 {
 	Assert(unit->state == UNIT_READY);
-	dlist_delete(&unit->ready_node);
-	unit->state = UNIT_RUNNING;
+	set_state(unit, UNIT_RUNNING);
 	unit->again = false;
 	unit->mapping->running++;
-	/* Other mappings are served before this one is again. */
-	dlist_delete(&unit->mapping->node);
-	dlist_push_tail(&delivery_queue_all_mappings, &unit->mapping->node);
+	move_behind_others(unit->mapping);
 }
 
 void
@@ -162,7 +267,7 @@ delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome)
 	unit->mapping->running--;
 	unit->mapping->is_slow = outcome->slow;
 	unit->outcome = *outcome;
-	unit->state = UNIT_IDLE;
+	set_state(unit, UNIT_IDLE);
 	switch (outcome->result)
 	{
 		case DELIVERY_IDLE:
@@ -171,7 +276,7 @@ delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome)
 			break;
 		case DELIVERY_WAIT:
 		case DELIVERY_BLOCKED:
-			unit->state = UNIT_WAITING;
+			set_state(unit, UNIT_WAITING);
 			if (unit->again)
 				delivery_queue_touch(unit);
 			break;
@@ -189,16 +294,14 @@ delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome)
 TimestampTz
 delivery_queue_run_timers(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz next = DT_NOEND;
-	dlist_iter	iter;
+	TimestampTz		   now = GetCurrentTimestamp();
+	TimestampTz		   next = DT_NOEND;
+	dlist_mutable_iter iter;
 
-	dlist_foreach (iter, &delivery_queue_all_units)
+	dlist_foreach_modify (iter, &waiting_units)
 	{
-		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
+		QueuedUnit *unit = dlist_container(QueuedUnit, waiting_node, iter.cur);
 
-		if (unit->state != UNIT_WAITING)
-			continue;
 		if (unit->outcome.wake_at <= now)
 			delivery_queue_make_ready(unit);
 		else

@@ -30,18 +30,33 @@ typedef struct QueuedMapping
 	dlist_node node;	   /* in delivery_queue_all_mappings */
 } QueuedMapping;
 
+/*
+ * What the units of one shard have in common.  There may be many thousands of
+ * units; a turn of the dispatcher looks at shards, and at the units of those
+ * to which a record was appended.
+ */
+typedef struct QueuedShard
+{
+	Oid		   shard_table; /* the key; must be the first field */
+	int		   resting;		/* how many of its units are idle or wait */
+	dlist_head units;
+	dlist_node node; /* in delivery_queue_all_shards */
+} QueuedShard;
+
 typedef struct QueuedUnit
 {
 	DeliveryUnit	key;
 	QueuedMapping  *mapping;
-	Oid				shard_table; /* InvalidOid: no shard is to be watched */
+	QueuedShard	   *shard; /* NULL: no shard is to be watched */
 	UnitState		state;
-	bool			discovered; /* by the present discovery */
-	bool			again;		/* a record was appended while it ran */
-	bool			held;		/* not to run until the next discovery */
-	DeliveryOutcome outcome;	/* of the last run */
-	dlist_node		ready_node; /* in mapping->ready, if the state is READY */
-	dlist_node		node;		/* in delivery_queue_all_units */
+	bool			discovered;	  /* by the present discovery */
+	bool			again;		  /* a record was appended while it ran */
+	bool			held;		  /* not to run until the next discovery */
+	DeliveryOutcome outcome;	  /* of the last run */
+	dlist_node		ready_node;	  /* in mapping->ready, if the state is READY */
+	dlist_node		waiting_node; /* if the state is WAITING */
+	dlist_node		shard_node;	  /* in shard->units, if there is a shard */
+	dlist_node		node;		  /* in delivery_queue_all_units */
 } QueuedUnit;
 
 /* Mappings; the head is to be served next. */
@@ -49,6 +64,9 @@ extern dlist_head delivery_queue_all_mappings;
 
 /* Units, in no order */
 extern dlist_head delivery_queue_all_units;
+
+/* The shards that have units, in no order */
+extern dlist_head delivery_queue_all_shards;
 
 /* Returns the mapping of that number, a new one if it is not known yet. */
 extern QueuedMapping *delivery_queue_mapping(int64 mapping_no);
