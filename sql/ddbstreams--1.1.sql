@@ -215,7 +215,7 @@ COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstr
 CREATE UNIQUE INDEX mapping_pkey ON ddbstreams_shards.mapping (uuid);
 CREATE UNIQUE INDEX mapping_mapping_no_key ON ddbstreams_shards.mapping (mapping_no);
 CREATE UNIQUE INDEX mapping_event_source_arn_function_name_key
-	ON ddbstreams_shards.mapping (event_source_arn, function_name);
+	ON ddbstreams_shards.mapping (event_source_arn, function_name, role_id);
 ALTER TABLE ddbstreams_shards.mapping REPLICA IDENTITY FULL;
 
 -- Where a mapping is in a shard, or in a lane of it: with a parallelization
@@ -1067,7 +1067,7 @@ enabled: whether delivery begins at once.
 Errors:
 22023: a bad value, an unknown stream, or an unknown function.
 42809: a function of another kind.
-42710: the stream and the function have a mapping already.
+42710: the role has a mapping of the stream and the function already.
 42501: SELECT on the table, EXECUTE on a function or USAGE on its schema is missing, or
   before PostgreSQL 17 the role may not log in.
 ZS003: the stream has 200 mappings of one role, or 1000 in all.
@@ -1116,7 +1116,7 @@ Errors:
 22023: a bad value or an unknown function.
 42809: a function of another kind.
 42704: there is no such mapping.
-42710: the stream and the new function have a mapping already.
+42710: the role has a mapping of the stream and the new function already.
 42501: the caller cannot become the role that made the mapping by SET ROLE, or that role
   lacks a right on the function.
 25006: the transaction or the server is read-only.

@@ -13,7 +13,6 @@
  * LOCK_CLASS_CONSUMER_WORKER	consumer, hash of worker	consumer_catalog.c
  * LOCK_CLASS_CONSUMER_LEASES	consumer, 0					consumer_catalog.c
  * LOCK_CLASS_MAPPINGS_OF_ROLE	stream, role				mapping_lock.c
- * LOCK_CLASS_MAPPING_FUNCTION	stream, hash of function	mapping_lock.c
  */
 #ifndef DDBSTREAMS_LOCK_CLASS_H
 #define DDBSTREAMS_LOCK_CLASS_H
@@ -23,6 +22,5 @@
 #define LOCK_CLASS_CONSUMER_LEASES	59
 #define LOCK_CLASS_DELIVERY_SLOT	60
 #define LOCK_CLASS_MAPPINGS_OF_ROLE 61
-#define LOCK_CLASS_MAPPING_FUNCTION 62
 
 #endif /* DDBSTREAMS_LOCK_CLASS_H */

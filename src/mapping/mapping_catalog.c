@@ -193,17 +193,19 @@ mapping_catalog_by_no(int64 mapping_no)
 	return find_mapping(SELECT_MAPPINGS " WHERE mapping_no = $mapping_no", &key);
 }
 
-/* Returns the mapping that feeds a function from a stream, or NULL. */
+/* Returns the role's mapping of the same stream and function, or NULL. */
 static MappingInfo *
-find_of_function(const char *event_source_arn, const char *function_name)
+find_of_function(const MappingInfo *mapping)
 {
 	TableRow key;
 
 	row_init(&key, &mapping_table);
-	row_set_text(&key, Anum_mapping_event_source_arn, event_source_arn);
-	row_set_text(&key, Anum_mapping_function_name, function_name);
+	row_set_text(&key, Anum_mapping_event_source_arn, mapping->event_source_arn);
+	row_set_text(&key, Anum_mapping_function_name, mapping->function_name);
+	row_set_oid(&key, Anum_mapping_role_id, mapping->role_id);
 	return find_mapping(SELECT_MAPPINGS " WHERE event_source_arn = $event_source_arn"
-										" AND function_name = $function_name",
+										" AND function_name = $function_name"
+										" AND role_id = $role_id",
 						&key);
 }
 
@@ -263,10 +265,10 @@ mapping_catalog_acknowledge(const MappingInfo *mapping)
 }
 
 /*
- * Renames a violation of a unique constraint.  It means that the stream and
- * the function have a mapping that the transaction's snapshot does not show:
- * in READ COMMITTED that mapping would have been found before the row was
- * written.
+ * Renames a violation of a unique constraint.  It means that the role has a
+ * mapping of the stream and the function that the transaction's snapshot does
+ * not show: in READ COMMITTED that mapping would have been found before the
+ * row was written.
  */
 static void
 name_serialization_failure(void *arg)
@@ -304,7 +306,7 @@ announce_change(const MappingInfo *mapping)
 	worker_databases_want_dispatcher_at_commit();
 }
 
-/* Raises the error for a second mapping of a function and a stream. */
+/* Raises the error for a mapping that the role has already. */
 static void
 raise_already_exists(const MappingInfo *mapping)
 {
@@ -321,8 +323,7 @@ mapping_catalog_insert(MappingInfo *mapping)
 	MappingInfo *other;
 
 	mapping_lock_role(mapping->stream_id, mapping->role_id);
-	mapping_lock_function(mapping->stream_id, mapping->function_name);
-	other = find_of_function(mapping->event_source_arn, mapping->function_name);
+	other = find_of_function(mapping);
 	if (other != NULL)
 		raise_already_exists(other);
 	write_row("INSERT INTO " MAPPING_TABLE " ($(columns)) VALUES ($(values))",
@@ -349,10 +350,8 @@ mapping_catalog_lock_for_change(const MappingInfo *mapping)
 void
 mapping_catalog_replace(MappingInfo *mapping, const char *change)
 {
-	MappingInfo *other;
+	MappingInfo *other = find_of_function(mapping);
 
-	mapping_lock_function(mapping->stream_id, mapping->function_name);
-	other = find_of_function(mapping->event_source_arn, mapping->function_name);
 	if (other != NULL && other->mapping_no != mapping->mapping_no)
 		raise_already_exists(other);
 	mapping->version++;
@@ -382,7 +381,6 @@ mapping_catalog_remove(const MappingInfo *mapping)
 	TableRow key;
 
 	mapping_lock_role(mapping->stream_id, mapping->role_id);
-	mapping_lock_function(mapping->stream_id, mapping->function_name);
 	row_init(&key, &mapping_table);
 	row_set_uuid(&key, Anum_mapping_uuid, &mapping->uuid);
 	if (owner_sql_execute("DELETE FROM " MAPPING_TABLE " WHERE uuid = $uuid",

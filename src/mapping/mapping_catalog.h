@@ -39,8 +39,8 @@ extern bool mapping_catalog_any_enabled(void);
 extern void mapping_catalog_not_found(void) pg_attribute_noreturn();
 
 /*
- * Adds a mapping.  Raises an error if its stream and its function have a
- * mapping already.  Takes mapping_lock_role and mapping_lock_function.
+ * Adds a mapping.  Raises an error if its role has a mapping of its stream
+ * and its function already.  Takes mapping_lock_role.
  */
 extern void mapping_catalog_insert(MappingInfo *mapping);
 
@@ -66,7 +66,7 @@ extern void mapping_catalog_write_tags(const MappingInfo *mapping);
 
 /*
  * Deletes a mapping.  Raises an error if it has been deleted already.  Takes
- * mapping_lock_role and mapping_lock_function.
+ * mapping_lock_role.
  */
 extern void mapping_catalog_remove(const MappingInfo *mapping);
 

@@ -19,8 +19,8 @@
  * then the lock on the mapping's row.  Mappings of one role in a stream change
  * one after another.  Those of other roles do not wait: a role that may only
  * read the table could keep its transaction open, and so keep the others from
- * their mappings.  A session that gives a mapping a function takes
- * mapping_lock_function, for which only that function's other mapping waits.
+ * their mappings.  For the same reason each role can have a mapping of a
+ * stream and a function.
  *
  * Deleting a mapping deletes the row of mapping, and those rows of
  * mapping_shard that no handler has locked.  So it does not wait for a handler
@@ -38,7 +38,6 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
@@ -79,30 +78,17 @@ set_number_locktag(LOCKTAG *tag, int64 number)
 }
 
 /*
- * Waits for a lock of a stream.  The tag has room for the low half of the
- * stream's number: another stream with the same one is waited for in vain.
+ * The tag has room for the low half of the stream's number: another stream
+ * with the same one is waited for in vain.
  */
-static void
-lock_in_stream(int64 stream_id, uint32 key, uint16 lock_class)
-{
-	LOCKTAG tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) stream_id, key, lock_class);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-}
-
 void
 mapping_lock_role(int64 stream_id, Oid role_id)
 {
-	lock_in_stream(stream_id, role_id, LOCK_CLASS_MAPPINGS_OF_ROLE);
-}
+	LOCKTAG tag;
 
-void
-mapping_lock_function(int64 stream_id, const char *function_name)
-{
-	lock_in_stream(stream_id,
-				   hash_bytes((const unsigned char *) function_name, strlen(function_name)),
-				   LOCK_CLASS_MAPPING_FUNCTION);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) stream_id, role_id,
+						 LOCK_CLASS_MAPPINGS_OF_ROLE);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
 void

@@ -16,12 +16,6 @@
 extern void mapping_lock_role(int64 stream_id, Oid role_id);
 
 /*
- * Waits until no other transaction is open that has called this for the
- * function, so that its mapping is seen, whichever role makes it.
- */
-extern void mapping_lock_function(int64 stream_id, const char *function_name);
-
-/*
  * Shows other sessions that a batch of the mapping is in flight; never waits.
  */
 extern void mapping_lock_batch(int64 mapping_no);
