@@ -14,10 +14,13 @@
  * A dropped table's stream is disabled before the commit, behind the append of
  * what the transaction had captured.  So is the stream of a table that another
  * extension takes over, to keep its rows elsewhere (stream_neighbours.c), and
- * that of a table which loses its key with the temporary objects of a session,
- * because a column of the key has a temporary type.  PostgreSQL removes these
- * objects when the session ends, and else before the next session uses their
- * schema, or in autovacuum: an error would stop all of these, for every role.
+ * that of a table which loses its key with a type or collation of the key:
+ *
+ * - if that is temporary.  PostgreSQL removes it when its session ends, and
+ *	 else before the next session uses its schema, or in autovacuum: an error
+ *	 would stop all of these, for every role;
+ * - if the role that drops or alters it does not own the table.  It could not
+ *	 disable the stream, and the table's owner could keep it from its own.
  *
  * Notes bear the id of their subtransaction, and are dropped when it is
  * aborted.
@@ -69,7 +72,7 @@ typedef enum GuardEvent
 	TABLE_ALTERED,
 	TABLE_DROPPED,
 	TABLE_TAKEN_OVER, /* by another extension */
-	KEY_LOST,		  /* with temporary objects */
+	KEY_LOST,		  /* with what it depends on */
 	TRIGGER_DROPPED,  /* a capture trigger */
 	RELATION_CREATED  /* perhaps an index, whose kind cannot be seen yet */
 } GuardEvent;
@@ -345,17 +348,19 @@ has_note(Oid relid, GuardEvent event)
 	return false;
 }
 
-/* Says, once, that a stream ends with temporary objects, and notes it. */
+/* Says, once, that a stream ends with a part of its key, and notes it. */
 static void
 note_key_lost(const StreamInfo *stream, Oid root)
 {
 	if (has_note(root, KEY_LOST))
 		return;
 	ereport(WARNING,
-			(errmsg("the stream of table \"%s\" ends with this transaction: its key depends on temporary objects, which are removed",
+			(errmsg("the stream of table \"%s\" ends with this transaction: its key depends on what is dropped or altered",
 					stream->table_name),
 			 errdetail("Later changes of its rows are not captured. Records that are there can be read until they expire."),
-			 errhint("Use types and collations that are not temporary.")));
+			 checks_removal ?
+				 errhint("Use types and collations that are not temporary.") :
+				 errhint("Use types and collations of the table's owner.")));
 	add_guard_note(root, KEY_LOST, InvalidOid);
 }
 
@@ -370,7 +375,9 @@ check_key(Relation root, StreamInfo *stream)
 	const char *harm = harm_to_key(root, key, stream);
 	bool		renamed = false;
 
-	if (harm != NULL && checks_removal)
+	if (harm != NULL &&
+		(checks_removal ||
+		 !compat_owns_relation(RelationGetRelid(root), GetUserId())))
 	{
 		note_key_lost(stream, RelationGetRelid(root));
 		return false;

@@ -55,8 +55,8 @@ extern bool stream_guard_has_ending(void);
 
 /*
  * Disables the streams of the tables that this transaction has dropped, that
- * another extension has taken over, or that have lost their key with temporary
- * objects.  Locks each stream, and closes its shards.
+ * another extension has taken over, or that have lost their key with what it
+ * depends on.  Locks each stream, and closes its shards.
  */
 extern void stream_guard_end_streams(void);
 
