@@ -51,6 +51,7 @@ xact_callback(XactEvent event, void *arg)
 			if (stream_guard_has_ending())
 				append_without_lock_timeout(stream_guard_end_streams);
 			worker_guard_pre_commit();
+			stream_guard_close();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:

@@ -22,6 +22,9 @@
  * - if the role that drops or alters it does not own the table.  It could not
  *	 disable the stream, and the table's owner could keep it from its own.
  *
+ * PostgreSQL drops temporary tables that are ON COMMIT DROP behind the last
+ * check.  If a key would go with one, the hook itself raises the error.
+ *
  * Notes bear the id of their subtransaction, and are dropped when it is
  * aborted.
  *
@@ -67,6 +70,10 @@
 #include "stream/stream_restore.h"
 #include "stream/stream_triggers.h"
 
+/* What is refused, as errors name it */
+#define ACTION_ON_KEY	   "drop or change the primary key"
+#define ACTION_ON_KEY_TYPE "change the type or collation of a partition key column"
+
 typedef enum GuardEvent
 {
 	TABLE_ALTERED,
@@ -92,6 +99,9 @@ static List *notes = NIL; /* of GuardNote *, in TopTransactionContext */
 /* Does PostgreSQL remove temporary objects: in the hook, and in the check? */
 static bool removes_temporary = false;
 static bool checks_removal = false;
+
+/* The last check of this transaction has been made. */
+static bool is_closed = false;
 
 static void
 add_guard_note(Oid relid, GuardEvent event, Oid owner)
@@ -203,6 +213,58 @@ note_trigger(Oid trigger, ObjectAccessType access)
 }
 
 static void
+refuse_action_with_hint(const char *action, const StreamInfo *stream,
+						const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("cannot %s while the stream of table \"%s\" is enabled",
+					action, stream->table_name),
+			 errhint("%s", hint)));
+}
+
+/* Raises the error for an action that would take something from capture. */
+static void
+refuse_action(const char *action, const StreamInfo *stream)
+{
+	refuse_action_with_hint(action, stream, "Call ddbstreams.disable_stream first.");
+}
+
+/* The key of a table is dropped behind the last check. */
+static void
+refuse_late_drop(Oid relid)
+{
+	Oid			root;
+	StreamInfo *stream;
+
+	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return;
+	stream = stream_catalog_capturing(relid, &root);
+	if (stream != NULL)
+		refuse_action(ACTION_ON_KEY, stream);
+}
+
+/* An attribute of a composite type is dropped behind the last check. */
+static void
+refuse_late_attribute_drop(Oid relid)
+{
+	Oid		  type = get_rel_type_id(relid);
+	ListCell *lc;
+
+	if (get_rel_relkind(relid) != RELKIND_COMPOSITE_TYPE ||
+		!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
+		return;
+	foreach (lc, stream_catalog_list(InvalidOid, NULL))
+	{
+		StreamInfo *stream = lfirst(lc);
+
+		if (StreamIsEnabled(stream) &&
+			stream_key_hash_depends_on(stream->hash_functions, type))
+			refuse_action(ACTION_ON_KEY_TYPE, stream);
+	}
+}
+
+static void
 note_dropped_constraint(Oid constraint)
 {
 	HeapTuple		   tuple;
@@ -213,7 +275,11 @@ note_dropped_constraint(Oid constraint)
 		return;
 	form = (Form_pg_constraint) GETSTRUCT(tuple);
 	if (form->contype == CONSTRAINT_PRIMARY && OidIsValid(form->conrelid))
+	{
+		if (is_closed)
+			refuse_late_drop(form->conrelid);
 		note_altered(form->conrelid);
+	}
 	ReleaseSysCache(tuple);
 }
 
@@ -240,7 +306,11 @@ stream_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 			note_dropped(object_id);
 		else if (access == OAT_POST_ALTER || access == OAT_DROP ||
 				 (access == OAT_POST_CREATE && sub_id != 0))
+		{
+			if (is_closed && access == OAT_DROP)
+				refuse_late_attribute_drop(object_id);
 			note_altered(object_id);
+		}
 	}
 	else if (class_id == TriggerRelationId &&
 			 (access == OAT_POST_CREATE || access == OAT_POST_ALTER ||
@@ -254,24 +324,6 @@ bool
 stream_guard_has_notes(void)
 {
 	return notes != NIL;
-}
-
-static void
-refuse_action_with_hint(const char *action, const StreamInfo *stream,
-						const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_IN_USE),
-			 errmsg("cannot %s while the stream of table \"%s\" is enabled",
-					action, stream->table_name),
-			 errhint("%s", hint)));
-}
-
-/* Raises the error for an action that would take something from capture. */
-static void
-refuse_action(const char *action, const StreamInfo *stream)
-{
-	refuse_action_with_hint(action, stream, "Call ddbstreams.disable_stream first.");
 }
 
 /*
@@ -323,13 +375,13 @@ static const char *
 harm_to_key(Relation root, const TableKey *key, const StreamInfo *stream)
 {
 	if (key_has_changed(key, stream))
-		return "drop or change the primary key";
+		return ACTION_ON_KEY;
 	if (key->deferrable)
 		return "make the primary key DEFERRABLE";
 	if (strcmp(stream->hash_functions,
 			   stream_key_hash_functions(root, stream->partition_count,
 										 stream->partition_attnums)) != 0)
-		return "change the type or collation of a partition key column";
+		return ACTION_ON_KEY_TYPE;
 	return NULL;
 }
 
@@ -748,6 +800,12 @@ stream_guard_end_streams(void)
 }
 
 void
+stream_guard_close(void)
+{
+	is_closed = true;
+}
+
+void
 stream_guard_cut(SubTransactionId subid)
 {
 	ListCell *lc;
@@ -763,6 +821,7 @@ void
 stream_guard_forget(void)
 {
 	notes = NIL; /* the memory goes with TopTransactionContext */
+	is_closed = false;
 }
 
 /*

@@ -60,6 +60,12 @@ extern bool stream_guard_has_ending(void);
  */
 extern void stream_guard_end_streams(void);
 
+/*
+ * Called behind the last check of a transaction: the key of a stream must not
+ * be dropped any more.
+ */
+extern void stream_guard_close(void);
+
 /* A subtransaction has been aborted: drops its notes. */
 extern void stream_guard_cut(SubTransactionId subid);
 

@@ -5,7 +5,8 @@
 -- the same temporary schema, of any role, and autovacuum could not remove them
 -- either. A role drops and alters its own, and need not own the tables that use them.
 --
--- To see it fail: test/mutations/run key-keeps-type temporary-key-refused.
+-- To see it fail: test/mutations/run key-dropped-on-commit key-keeps-type
+-- temporary-key-refused.
 \set VERBOSITY terse
 \pset format unaligned
 \pset tuples_only on
@@ -96,6 +97,31 @@ begin
 end $$;
 select count(*) from pg_type where typname = 'mood';
 select table_name, stream_status from ddbstreams.list_streams('lost_keys.ended');
+
+-- The end of a transaction, where the commit fails
+set role regress_lost_ada;
+set search_path = lost_keys, pg_temp;
+begin;
+create temp table gone (a int) on commit drop;
+create table committed (id gone primary key);
+select ddbstreams.enable_stream('committed', shard_count => 1) is not null;
+insert into committed values (row(1));
+commit;
+begin;
+create temp table gone (a int) on commit drop;
+create type made as (a int, g gone);
+create table committed (id made primary key);
+select ddbstreams.enable_stream('committed', shard_count => 1) is not null;
+commit;
+begin;
+create temp table gone (a int) on commit drop;
+create table committed (id int primary key, g gone, v int);
+select ddbstreams.enable_stream('committed', shard_count => 1) is not null;
+insert into committed values (1, row(1), 1);
+commit;
+update committed set v = 2;
+select event_name, new_image from ddbstreams.changes('committed');
+reset role;
 
 --
 -- Types of another role
