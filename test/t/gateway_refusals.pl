@@ -262,7 +262,7 @@ sub signed_request
 is(raw(signed_request('1.0', "Content-Length: 2\r\n", '{}'))->{status}, 200, 'HTTP/1.0');
 is(raw(signed_request('1.1', "Transfer-Encoding: chunked\r\n", "1\r\n{\r\n1\r\n}\r\n0\r\nX-Trailer: 1\r\n\r\n"))->{status}, 200,
 	'a body in chunks');
-# libmicrohttpd 1.0 takes the end of a line with an extension for data.
+# libmicrohttpd 1.0.1 takes the end of a line with an extension for data.
 like(raw(signed_request('1.1', "Transfer-Encoding: chunked\r\n", "2;x=y\r\n{}\r\n0\r\n\r\n"))->{status}, qr/^(200|400)$/,
 	'a chunk with an extension');
 refuses(raw(signed_request('1.1', "Content-Length: 0\r\n", '')), 400, 'InvalidSignatureException', qr/does not match/,

@@ -362,7 +362,7 @@ sub end_call
 	my $key = $name eq 'ping' ? 6 : 7;
 	$holder->query_safe("SELECT pg_advisory_unlock($key)");
 	comes_to("SELECT count(*) FROM ${name}_seen WHERE id = $id", '1', "a call for $name ends");
-	comes_to(stats($mapping{$name}, 'state'), 'ready', '... and its run');
+	comes_to(stats($mapping{$name}, 'state, worker_pid'), 'ready|', '... and its run');
 	$holder->query_safe("SELECT pg_advisory_lock($key)");
 	return;
 }
@@ -374,9 +374,10 @@ end_call('ping', 1);
 end_call('pong', 2);
 
 # The worker that comes first is given the next unit: for one of the two mappings
-# it is not the one that ran the mapping's unit before.
+# it is not the one that ran the mapping's unit before.  (Once more, if the
+# dispatcher did not know yet that this worker is idle.)
 my ($unit, $runs, $idle, $elsewhere);
-foreach my $name (qw(ping pong))
+foreach my $name ((qw(ping pong)) x 5)
 {
 	$unit = $name;
 	$elsewhere = $name eq 'ping' ? 'pong' : 'ping';
@@ -384,6 +385,7 @@ foreach my $name (qw(ping pong))
 	$runs = begin_call($name);
 	last if $runs ne $idle;
 	end_call($name, $last_id);
+	$ran{$name} = $runs;
 }
 isnt($runs, $idle, 'another worker runs the unit now');
 my $waits_for = $last_id;
