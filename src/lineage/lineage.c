@@ -45,7 +45,6 @@
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
-#include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/sinvaladt.h"
@@ -58,6 +57,7 @@
 #include "base/errors.h"
 #include "base/guarded_call.h"
 #include "base/own_transaction.h"
+#include "base/prepared_lock.h"
 #include "base/settings.h"
 #include "base/wait_event.h"
 #include "capture/change_buffer.h"
@@ -123,22 +123,6 @@ abandon_closing(const ShardClosing *closing)
 		shard_tables_drop(closing->children[i]);
 }
 
-static bool
-seems_held_by_prepared(Oid shard_table)
-{
-	LOCKTAG				  tag;
-	VirtualTransactionId *holders;
-	int					  count;
-	bool				  found = false;
-
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, shard_table);
-	holders = GetLockConflicts(&tag, ShareRowExclusiveLock, &count);
-	for (int i = 0; i < count && !found; i++)
-		found = compat_vxid_is_prepared(holders[i]);
-	pfree(holders);
-	return found;
-}
-
 /*
  * Does a prepared transaction keep a shard from being closed?  A transaction
  * that is just ending looks the same for a moment.
@@ -148,7 +132,7 @@ is_held_by_prepared(Oid shard_table)
 {
 	for (int looks = 0; looks < 5; looks++)
 	{
-		if (!seems_held_by_prepared(shard_table))
+		if (!prepared_lock_conflicts(shard_table, ShareRowExclusiveLock))
 			return false;
 		pg_usleep(1000);
 	}

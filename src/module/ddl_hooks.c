@@ -141,6 +141,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		extension_drop_before(pstmt->utilityStmt);
 	own_table_guard_before(pstmt->utilityStmt);
 	worker_guard_before(pstmt->utilityStmt);
+	if (wakes)
+		worker_guard_before_prepared();
 	if (alters)
 		stream_guard_before_alter((AlterTableStmt *) pstmt->utilityStmt);
 

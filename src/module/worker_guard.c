@@ -16,7 +16,9 @@
  * other changes of databases that concern the launcher come with a hold, whose
  * end makes it read pg_database.  COMMIT PREPARED calls no transaction
  * callback: after it, what is in the catalogue is compared with what the
- * launcher knows.
+ * launcher knows.  Maintenance is told that streams may have changed if some
+ * prepared transaction, this or another one, held a writer's lock on the table
+ * of streams or that of shards before.
  *
  * src/worker/README has a table of the commands.  A transaction holds workers
  * off one database at most; a second one is only cleared of workers.
@@ -37,6 +39,7 @@
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
+#include "base/prepared_lock.h"
 #include "module/worker_guard.h"
 #include "registry/catalog_table.h"
 #include "stream/stream_triggers.h"
@@ -58,6 +61,9 @@ static bool holds_across_commits = false;
 /* What the launcher is to be told at commit */
 static bool extensions_changed = false;
 static bool extension_is_present;
+
+/* May the prepared transaction that ends just now have changed a stream? */
+static bool prepared_changes_streams = false;
 static Oid	database_created = InvalidOid;
 
 void
@@ -237,6 +243,22 @@ before_drop_owned(DropOwnedStmt *stmt)
 	}
 }
 
+static bool
+prepared_has_written(CatalogTable table)
+{
+	Oid relid = catalog_table_oid(table, true);
+
+	return OidIsValid(relid) && prepared_lock_conflicts(relid, ShareLock);
+}
+
+void
+worker_guard_before_prepared(void)
+{
+	prepared_changes_streams = IsTransactionState() && !RecoveryInProgress() &&
+							   (prepared_has_written(CATALOG_STREAM) ||
+								prepared_has_written(CATALOG_SHARD));
+}
+
 void
 worker_guard_before(Node *command)
 {
@@ -294,7 +316,8 @@ worker_guard_after_prepared(void)
 {
 	if (IsTransactionState() && catalog_table_is_installed() != extension_is_known())
 		extensions_changed = true;
-	worker_databases_streams_changed(false);
+	if (prepared_changes_streams)
+		worker_databases_streams_changed(false);
 }
 
 void

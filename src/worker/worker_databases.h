@@ -80,8 +80,9 @@ extern void worker_databases_want_dispatcher_at_commit(void);
 extern void worker_databases_streams_change_at_commit(void);
 
 /*
- * The same at once.  Without hurry maintenance that rests begins again when
- * its interval is over: most COMMIT PREPARED do not concern streams.
+ * The same at once.  Without hurry, for a caller that does not know whether a
+ * stream has changed, maintenance that rests begins again when its interval is
+ * over.
  */
 extern void worker_databases_streams_changed(bool hurry);
 

@@ -61,16 +61,27 @@ sub next_run
 	return sql(last_run($database));
 }
 
+# A prepared transaction that has nothing to do with streams
+sub prepare_and_commit
+{
+	my ($database) = @_;
+
+	sql(q{BEGIN; INSERT INTO plain VALUES (1); PREPARE TRANSACTION 'plain'}, $database);
+	sql(q{COMMIT PREPARED 'plain'}, $database);
+	return;
+}
+
 my $first = next_run('idle', '-infinity', 'a database without a stream is looked into');
 my $second = next_run('idle', $first, '... and again');
 is(sql(qq{SELECT timestamptz '$second' - timestamptz '$first' > interval '2 s'}), 't', '... but not in every interval');
 
 # --- a new stream ---------------------------------------------------------------------
 
-# From now on it would rest for a hundred hours.  A new stream ends that.
+# From now on it would rest for a hundred hours.  A new stream ends that.  (The server
+# is restarted: a run that has begun before a reload does not know the new interval.)
 $node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 1h');
-$node->reload;
 my $begun = sql('SELECT clock_timestamp()');
+$node->restart;
 foreach my $database ('idle', 'idle_too', 'idle_three')
 {
 	next_run($database, $begun, "$database: maintenance rests");
@@ -84,13 +95,13 @@ sql(q{CREATE TABLE plain (id int)}, 'idle_too');
 $begun = sql('SELECT clock_timestamp()');
 foreach my $round (1 .. 20)
 {
-	sql(q{BEGIN; INSERT INTO plain VALUES (1); PREPARE TRANSACTION 'plain'}, 'idle_too');
-	sql(q{COMMIT PREPARED 'plain'}, 'idle_too');
+	prepare_and_commit('idle_too');
 	sql('SELECT pg_sleep(0.05)');
 }
 is(sql(q{SELECT (} . last_run('idle_too') . ") > '$begun'"), 'f', 'prepared transactions without a stream start no run');
 $node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 10s');
 $node->reload;
+comes_to('SHOW ddbstreams.maintenance_interval', '10s', 'an interval of ten seconds');
 sql(q{BEGIN; SELECT ddbstreams.enable_stream('t'); PREPARE TRANSACTION 'stream'}, 'idle_three');
 $begun = sql('SELECT clock_timestamp()');
 sql(q{COMMIT PREPARED 'stream'}, 'idle_three');
@@ -101,12 +112,14 @@ next_run('idle_three', $begun, '... but one with a stream, when the interval is 
 # Runs look at the shards of each stream for its definition alone, and not for what is
 # to be rolled over and to be dropped.
 # (They are looked at once in 30 intervals in any case: a run takes less than ten.)
+# Transactions that are prepared and have nothing to do with streams change nothing of it.
 $node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 2s');
 $node->reload;
 sql('CREATE DATABASE quiet');
 sql(q{
 	CREATE EXTENSION ddbstreams;
 	CREATE TABLE t (id int PRIMARY KEY);
+	CREATE TABLE plain (id int);
 	SELECT ddbstreams.enable_stream('t', retention => '100 years')}, 'quiet');
 my $scans = q{SELECT pg_stat_get_numscans('ddbstreams_shards.shard_stream_id_idx'::regclass)};
 my $run = next_run('quiet', '-infinity', 'maintenance runs beside a stream');
@@ -115,7 +128,11 @@ for (my $try = 1; $try <= 5 && !$unread; $try++)
 {
 	my $before = sql($scans, 'quiet');
 
-	$run = next_run('quiet', $run, "run $try") foreach 1 .. 3;
+	foreach (1 .. 3)
+	{
+		prepare_and_commit('quiet');
+		$run = next_run('quiet', $run, "run $try");
+	}
 	$unread = sql($scans, 'quiet') - $before < 6;
 }
 ok($unread, '... and looks at the shards once a run');
