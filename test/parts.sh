@@ -185,8 +185,9 @@ run_tap_file()
 	fi
 	count "tap $name$note" "$good" "$bad"
 	if [ "$bad" -gt 0 ]; then
-		# what failed, with the lines that say how, and the end
-		grep -E -A 5 '^not ok [0-9]' "$dir/log" || true
+		# what failed, with the lines that say how, and the end; the two streams
+		# of the test's output do not come in order
+		grep -E -A 5 '^not ok [0-9]|^# +Failed test' "$dir/log" || true
 		tail -n 60 "$dir/log"
 		for log in "$dir"/tmp_check/log/*.log; do
 			show_log "$log"

@@ -93,14 +93,17 @@ sql(q{
 	CREATE EXTENSION pg_walinspect;
 	SELECT ddbstreams.enable_stream('t', shard_count => 1)});
 
-# How many records of the WAL insert several rows while a statement runs?
+# How many records of the WAL insert several rows into the shard while a statement
+# runs?
 sub batches
 {
 	my ($statement) = @_;
 	my $start = sql('SELECT pg_current_wal_insert_lsn()');
 
 	sql($statement);
-	return sql(qq{SELECT count(*) FROM pg_get_wal_records_info('$start', pg_current_wal_flush_lsn()) WHERE record_type LIKE 'MULTI_INSERT%'});
+	return sql(qq{SELECT count(*) FROM pg_get_wal_records_info('$start', pg_current_wal_flush_lsn()),
+			ddbstreams.describe_stream(ddbstreams.latest_stream_arn('t')) d
+		WHERE record_type LIKE 'MULTI_INSERT%' AND block_ref ~ ('/' || pg_relation_filenode(d.shard_table) || ' fork')});
 }
 
 is(sql('SHOW effective_wal_level'), 'replica', 'on demand: nobody decodes');
