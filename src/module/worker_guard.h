@@ -33,9 +33,9 @@ extern void worker_guard_before(Node *command);
 extern void worker_guard_hold_across_commits(bool hold);
 
 /*
- * Called before and after COMMIT PREPARED, which calls no transaction callback:
- * notes the change if the transaction has made or dropped the extension, and
- * tells maintenance if it may have changed a stream.
+ * Called before and after COMMIT PREPARED, which calls no transaction
+ * callback: notes the change if the transaction has made or dropped the
+ * extension, and tells maintenance if it may have changed a stream.
  */
 extern void worker_guard_before_prepared(void);
 extern void worker_guard_after_prepared(void);
