@@ -1,5 +1,6 @@
 # Without shared_preload_libraries = 'ddbstreams' nothing is created, and no
 # change goes by without its record: the write fails, and says which line to add.
+# A standby without it can be made to say so at each login.
 #
 # To see it fail: test/mutations/run preload-not-demanded.
 
@@ -56,5 +57,37 @@ is($node->safe_psql('postgres', q{SELECT story('t')}),
 	'I1 I3 M1', 'capture goes on after the line is put back');
 is($node->safe_psql('postgres', q{SELECT disorder('t')}), '0', '... in order');
 
+# --- a standby without the library ---------------------------------------------
+#
+# Nothing runs there that could warn. A database that names the library in
+# session_preload_libraries, which comes along from the primary, lets nobody in.
+
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+
+$node->append_conf('postgresql.conf', "wal_level = replica\nmax_wal_senders = 5");
+$node->restart;
+$node->safe_psql('postgres', q{
+	CREATE DATABASE other;
+	ALTER DATABASE postgres SET session_preload_libraries = 'ddbstreams'});
+is($node->safe_psql('postgres', 'SELECT story(\'t\')'), 'I1 I3 M1',
+	'session_preload_libraries changes nothing where the library is preloaded');
+$node->backup('base');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$standby->start;
+($status, $out, $err) = $standby->psql('postgres', 'SELECT 1');
+isnt($status, 0, 'nobody gets into the database on a standby without the library');
+$standby->wait_for_log(qr/FATAL:  ddbstreams must be loaded via shared_preload_libraries\n.*HINT: .*$line/);
+is($standby->safe_psql('other', 'SELECT 1'), '1', '... but into others');
+
+$standby->append_conf('postgresql.conf', "shared_preload_libraries = 'ddbstreams'");
+$standby->restart;
+is($standby->safe_psql('postgres', 'SELECT story(\'t\')'), 'I1 I3 M1',
+	'after a restart with the library the standby reads');
+$standby->promote;
+$standby->safe_psql('postgres', 'INSERT INTO t VALUES (4, 1)');
+is($standby->safe_psql('postgres', 'SELECT story(\'t\')'), 'I1 I3 M1 I4', '... and, promoted, captures');
+
+$standby->stop;
 $node->stop;
 done_testing();
