@@ -202,7 +202,7 @@ append_bucket(AppendBatch *batch, const StreamBuffer *buffer,
 		if (bucket->has_values)
 			write_values(batch, shard.side_table, bucket, first, last);
 
-		shard_wake_at_end(shard.shard_table);
+		shard_wake_at_end(shard.shard_table, buffer->stream_id);
 		batch->shard = table_open(shard.shard_table, NoLock);
 		batch->starting_number = shard.starting_number;
 		if (bucket->disordered)

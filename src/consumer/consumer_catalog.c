@@ -508,18 +508,20 @@ consumer_catalog_may_create_leases(int64 consumer_no)
 	return try_advisory_lock(consumer_no, 0, LOCK_CLASS_CONSUMER_LEASES);
 }
 
-/*
- * The low half of the number.  Where a shard's table or another consumer has
- * the same key, a session is woken in vain now and then, and looks again.
- */
-Oid
+/* Consumers and streams have their numbers from one sequence. */
+ShardWatchKey
 consumer_catalog_watch_key(int64 consumer_no)
 {
-	return (Oid) (uint32) consumer_no;
+	ShardWatchKey key = {.stream_id = consumer_no,
+						 .shard_table = (Oid) (uint32) consumer_no};
+
+	return key;
 }
 
 void
 consumer_catalog_wake_workers(int64 consumer_no)
 {
-	shard_wake_at_end(consumer_catalog_watch_key(consumer_no));
+	ShardWatchKey key = consumer_catalog_watch_key(consumer_no);
+
+	shard_wake_at_end(key.shard_table, key.stream_id);
 }

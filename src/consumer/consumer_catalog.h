@@ -11,6 +11,7 @@
 #include "base/ddbstreams.h"
 
 #include "consumer/consumer.h"
+#include "shard/shard_watch.h"
 
 /* Returns the consumer of a name, or NULL. */
 extern ConsumerInfo *consumer_catalog_find(const char *consumer_name);
@@ -123,7 +124,7 @@ extern bool consumer_catalog_may_create_leases(int64 consumer_no);
  * Returns the key that a session gives to shard_watch_set in order to be woken
  * when leases of the consumer have changed.
  */
-extern Oid consumer_catalog_watch_key(int64 consumer_no);
+extern ShardWatchKey consumer_catalog_watch_key(int64 consumer_no);
 
 /* When this transaction ends, wakes the sessions that watch that key. */
 extern void consumer_catalog_wake_workers(int64 consumer_no);

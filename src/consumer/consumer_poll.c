@@ -63,7 +63,7 @@ typedef struct ConsumerPoll
 	bool		   has_taken_over;
 	bool		   hands_over; /* returns now, so that others see its work */
 	TimestampTz	   retry_at;   /* when to try again to get leases */
-	Oid			  *watched;	   /* the keys given to shard_watch_set */
+	ShardWatchKey *watched;	   /* the keys given to shard_watch_set */
 	int			   watch_count;
 	MemoryContext  context; /* of one round of the steps */
 	MemoryContext  row_context;
@@ -305,26 +305,31 @@ lock_and_read(ConsumerPoll *poll)
 static bool
 watch_leases(ConsumerPoll *poll, const ConsumerView *view)
 {
-	Oid *watched = palloc((view->count + 1) * sizeof(Oid));
-	int	 count = 0;
+	ShardWatchKey *watched = palloc0((view->count + 1) * sizeof(ShardWatchKey));
+	ShardWatchKey  key = consumer_catalog_watch_key(view->consumer->consumer_no);
+	int			   count = 0;
 
-	watched[count++] = consumer_catalog_watch_key(view->consumer->consumer_no);
+	watched[count].stream_id = key.stream_id;
+	watched[count++].shard_table = key.shard_table;
 	for (int i = 0; i < view->count; i++)
 	{
 		const ConsumerShard *shard = &view->shards[i];
 
 		if (consumer_view_is_own(view, shard) && consumer_view_is_eligible(shard))
-			watched[count++] = shard->info->shard_table;
+		{
+			watched[count].stream_id = shard->info->stream_id;
+			watched[count++].shard_table = shard->info->shard_table;
+		}
 	}
 	if (count == poll->watch_count &&
-		memcmp(watched, poll->watched, count * sizeof(Oid)) == 0)
+		memcmp(watched, poll->watched, count * sizeof(ShardWatchKey)) == 0)
 		return true;
 	shard_watch_set(watched, count);
 	if (poll->watched != NULL)
 		pfree(poll->watched);
 	poll->watched = MemoryContextAlloc(GetMemoryChunkContext(poll),
-									   count * sizeof(Oid));
-	memcpy(poll->watched, watched, count * sizeof(Oid));
+									   count * sizeof(ShardWatchKey));
+	memcpy(poll->watched, watched, count * sizeof(ShardWatchKey));
 	poll->watch_count = count;
 	return false;
 }

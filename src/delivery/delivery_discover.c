@@ -283,6 +283,7 @@ discover_mapping(const MappingInfo *mapping, DiscoveredStream *stream)
 	ListCell	  *lc;
 
 	discover_stream(stream, mapping->stream_id);
+	known->stream_id = mapping->stream_id;
 	known->role = mapping->role_id;
 	known->discovered = true;
 	foreach (lc, stream->shards)
@@ -334,17 +335,24 @@ remove_undiscovered(void)
 static void
 watch_shards(void)
 {
-	int		   count = 0;
-	Oid		  *shards;
-	dlist_iter iter;
+	int			   count = 0;
+	ShardWatchKey *keys;
+	dlist_iter	   iter;
 
 	dlist_foreach (iter, &delivery_queue_all_shards)
 		count++;
-	shards = palloc(Max(count, 1) * sizeof(Oid));
+	keys = palloc(Max(count, 1) * sizeof(ShardWatchKey));
 	count = 0;
 	dlist_foreach (iter, &delivery_queue_all_shards)
-		shards[count++] = dlist_container(QueuedShard, node, iter.cur)->shard_table;
-	shard_watch_set(shards, count);
+	{
+		QueuedShard *shard = dlist_container(QueuedShard, node, iter.cur);
+		QueuedUnit	*unit = dlist_container(QueuedUnit, shard_node,
+											dlist_head_node(&shard->units));
+
+		keys[count].stream_id = unit->mapping->stream_id;
+		keys[count++].shard_table = shard->shard_table;
+	}
+	shard_watch_set(keys, count);
 }
 
 /*

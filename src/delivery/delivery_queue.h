@@ -22,6 +22,7 @@ typedef enum UnitState
 typedef struct QueuedMapping
 {
 	int64	   mapping_no;
+	int64	   stream_id;
 	Oid		   role;
 	bool	   discovered; /* by the present discovery */
 	bool	   is_slow;	   /* a call has taken longer than a time slice */

@@ -325,7 +325,7 @@ shard_tables_close(ShardInfo *shard)
 							   shard->starting_number;
 	shard->closed_at = clock_now();
 	shard_catalog_replace(shard);
-	shard_wake_at_end(shard->shard_table);
+	shard_wake_at_end(shard->shard_table, shard->stream_id);
 }
 
 void

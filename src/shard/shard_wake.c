@@ -26,10 +26,16 @@
 /* In shared memory, by slot: readers that wait for a record */
 static ConditionVariable *waiters = NULL;
 
-/* Slots of the shards whose readers this transaction wakes at its end */
-static int *touched_slots = NULL;
-static int	touched_count = 0;
-static int	touched_capacity = 0;
+typedef struct TouchedShard
+{
+	int	  slot;
+	int64 stream_id;
+} TouchedShard;
+
+/* The shards whose readers this transaction wakes at its end */
+static TouchedShard *touched = NULL;
+static int			 touched_count = 0;
+static int			 touched_capacity = 0;
 
 Size
 shard_wake_shmem_size(void)
@@ -55,24 +61,27 @@ shard_wake_waiters(Oid shard_table)
 }
 
 void
-shard_wake_at_end(Oid shard_table)
+shard_wake_at_end(Oid shard_table, int64 stream_id)
 {
 	if (touched_count == touched_capacity)
 	{
 		int capacity = Max(16, touched_capacity * 2);
 
-		if (touched_slots == NULL)
-			touched_slots = MemoryContextAlloc(TopMemoryContext,
-											   capacity * sizeof(int));
+		if (touched == NULL)
+			touched = MemoryContextAlloc(TopMemoryContext,
+										 capacity * sizeof(TouchedShard));
 		else
-			touched_slots = repalloc(touched_slots, capacity * sizeof(int));
+			touched = repalloc(touched, capacity * sizeof(TouchedShard));
 		touched_capacity = capacity;
 	}
-	touched_slots[touched_count++] = shard_slot_number(shard_table);
+	touched[touched_count].slot = shard_slot_number(shard_table);
+	touched[touched_count].stream_id = stream_id;
+	touched_count++;
 }
 
+/* Wakes readers of a stream, or of any stream of this database if that is 0. */
 static void
-wake_slot(int slot)
+wake_slot(int slot, int64 stream_id)
 {
 	/*
 	 * A waiter is in the list before it looks for records, and the commit was
@@ -81,14 +90,14 @@ wake_slot(int slot)
 	pg_memory_barrier();
 	if (!proclist_is_empty(&waiters[slot].wakeup))
 		ConditionVariableBroadcast(&waiters[slot]);
-	shard_watch_wake(slot);
+	shard_watch_wake(slot, stream_id);
 }
 
 void
 shard_wake_readers(void)
 {
 	for (int i = 0; i < touched_count; i++)
-		wake_slot(touched_slots[i]);
+		wake_slot(touched[i].slot, touched[i].stream_id);
 	touched_count = 0;
 }
 
@@ -96,5 +105,5 @@ void
 shard_wake_all(void)
 {
 	for (int i = 0; i < SHARD_SLOTS; i++)
-		wake_slot(i);
+		wake_slot(i, 0);
 }

@@ -22,11 +22,11 @@ extern void shard_wake_shmem_init(void);
 extern ConditionVariable *shard_wake_waiters(Oid shard_table);
 
 /*
- * Notes that this transaction has appended to a shard, or changed its state.
- * When the transaction ends, shard_wake_readers wakes the readers of the
- * shard, and the processes that watch it (shard_watch.c).
+ * Notes that this transaction has appended to a shard of a stream, or changed
+ * its state.  When the transaction ends, shard_wake_readers wakes the readers
+ * of the shard, and the processes that watch it (shard_watch.c).
  */
-extern void shard_wake_at_end(Oid shard_table);
+extern void shard_wake_at_end(Oid shard_table, int64 stream_id);
 
 /* Called when the transaction has committed, aborted or been prepared. */
 extern void shard_wake_readers(void);

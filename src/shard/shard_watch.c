@@ -5,10 +5,12 @@
  * A process says which shards it watches.  When a transaction that has
  * appended to one of them ends, the process's latch is set, and a bit tells
  * which shard it was.  Shards share bits as they share slots (shard_slot.h),
- * so that a set bit only tells where to look.  A process that waits does it in
- * this order:
+ * so that a set bit only tells where to look.  Some thousand shards have all
+ * bits; so a process also says which database and which streams it watches,
+ * and transactions that write to others do not wake it.  A process that waits
+ * does it in this order:
  *
- *		shard_watch_set(shards, count);		register
+ *		shard_watch_set(keys, count);		register
  *		shard_watch_take(&bits);			forget what was before
  *		... look, with a new snapshot ...
  *		shard_watch_wait(timeout);			returns at once if a bit was set
@@ -21,8 +23,8 @@
  * wake-up is missed.  If no process watches its shards, it reads one counter
  * for each.
  *
- * What is watched need not be a shard: any number will do on which all agree
- * that call shard_wake_at_end for it.  It may be taken for a shard at times.
+ * What is watched need not be a shard: any key and number will do on which all
+ * agree that call shard_wake_at_end for it, if the number is no stream's.
  *
  * On a standby there are no commits, so nobody is woken there.
  */
@@ -41,9 +43,17 @@
 #include "base/wait_event.h"
 #include "shard/shard_watch.h"
 
+/* More streams are not told apart. */
+#define MAX_STREAMS 32
+#define ANY_STREAM	(-1)
+
 /* What a process watches, and which of it was touched: a bit for each slot */
 typedef struct Watcher
 {
+	pg_atomic_uint32 changes; /* odd while the next three are being changed */
+	Oid				 database;
+	int				 stream_count; /* or ANY_STREAM */
+	int64			 streams[MAX_STREAMS];
 	pg_atomic_uint64 watched[SHARD_WATCH_WORDS];
 	pg_atomic_uint64 touched[SHARD_WATCH_WORDS];
 } Watcher;
@@ -102,6 +112,9 @@ shard_watch_shmem_init(void)
 		pg_atomic_init_u64(&shared->active[i], 0);
 	for (int i = 0; i < shared->watcher_count; i++)
 	{
+		pg_atomic_init_u32(&shared->watchers[i].changes, 0);
+		shared->watchers[i].database = InvalidOid;
+		shared->watchers[i].stream_count = 0;
 		for (int word = 0; word < SHARD_WATCH_WORDS; word++)
 		{
 			pg_atomic_init_u64(&shared->watchers[i].watched[word], 0);
@@ -173,13 +186,61 @@ set_bit(uint64 *bits, Oid shard_table)
 	bits[slot / 64] |= UINT64CONST(1) << (slot % 64);
 }
 
+static bool
+has_stream(const int64 *streams, int count, int64 stream_id)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (streams[i] == stream_id)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * From now on this process watches these streams.  A transaction that looks
+ * while they are being changed wakes the process: a stream that it watches
+ * before and after must not be missed.
+ */
+static void
+watch_streams(const ShardWatchKey *keys, int count)
+{
+	Watcher *watcher = &shared->watchers[own_place()];
+	uint32	 changes = pg_atomic_read_u32(&watcher->changes);
+	int64	 streams[MAX_STREAMS];
+	int		 stream_count = 0;
+
+	for (int i = 0; i < count && stream_count != ANY_STREAM; i++)
+	{
+		if (has_stream(streams, stream_count, keys[i].stream_id))
+			continue;
+		if (stream_count < MAX_STREAMS)
+			streams[stream_count++] = keys[i].stream_id;
+		else
+			stream_count = ANY_STREAM;
+	}
+	if (watcher->database == MyDatabaseId && watcher->stream_count == stream_count &&
+		(stream_count <= 0 ||
+		 memcmp(watcher->streams, streams, stream_count * sizeof(int64)) == 0))
+		return;
+	pg_atomic_write_u32(&watcher->changes, changes + 1);
+	pg_memory_barrier();
+	watcher->database = MyDatabaseId;
+	watcher->stream_count = stream_count;
+	if (stream_count > 0)
+		memcpy(watcher->streams, streams, stream_count * sizeof(int64));
+	pg_memory_barrier();
+	pg_atomic_write_u32(&watcher->changes, changes + 2);
+}
+
 void
-shard_watch_set(const Oid *shard_tables, int count)
+shard_watch_set(const ShardWatchKey *keys, int count)
 {
 	uint64 bits[SHARD_WATCH_WORDS] = {0};
 
 	for (int i = 0; i < count; i++)
-		set_bit(bits, shard_tables[i]);
+		set_bit(bits, keys[i].shard_table);
+	watch_streams(keys, count);
 	watch_bits(bits);
 }
 
@@ -278,8 +339,25 @@ shard_watch_wait(long timeout_ms)
 	}
 }
 
+/* Does a process watch a stream of this database, or any if that is 0? */
+static bool
+watches_stream(const Watcher *watcher, int64 stream_id)
+{
+	uint32 changes = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &watcher->changes));
+	bool   found;
+
+	pg_read_barrier();
+	found = watcher->database == MyDatabaseId &&
+			(stream_id == 0 || watcher->stream_count == ANY_STREAM ||
+			 has_stream(watcher->streams, Min(watcher->stream_count, MAX_STREAMS),
+						stream_id));
+	pg_read_barrier();
+	return found || changes % 2 != 0 ||
+		   pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &watcher->changes)) != changes;
+}
+
 void
-shard_watch_wake(int slot_number)
+shard_watch_wake(int slot_number, int64 stream_id)
 {
 	int	   word = slot_number / 64;
 	uint64 bit = UINT64CONST(1) << (slot_number % 64);
@@ -295,7 +373,8 @@ shard_watch_wake(int slot_number)
 			int		 place = i * 64 + pg_rightmost_one_pos64(active);
 			Watcher *watcher = &shared->watchers[place];
 
-			if ((pg_atomic_read_u64(&watcher->watched[word]) & bit) == 0)
+			if ((pg_atomic_read_u64(&watcher->watched[word]) & bit) == 0 ||
+				!watches_stream(watcher, stream_id))
 				continue;
 			/* A process that has set the bit before sets the latch, too. */
 			if ((pg_atomic_fetch_or_u64(&watcher->touched[word], bit) & bit) == 0)

@@ -11,6 +11,16 @@
 
 #define SHARD_WATCH_WORDS (SHARD_SLOTS / 64)
 
+/*
+ * What is watched: a shard of a stream, by its table and the stream's id; or a
+ * consumer, by a key and its number.
+ */
+typedef struct ShardWatchKey
+{
+	int64 stream_id;
+	Oid	  shard_table;
+} ShardWatchKey;
+
 /* A set of shards, of which several may share a bit */
 typedef struct ShardWatchBits
 {
@@ -23,7 +33,7 @@ extern Size shard_watch_shmem_size(void);
 extern void shard_watch_shmem_init(void);
 
 /* From now on this process watches these shards, and no others. */
-extern void shard_watch_set(const Oid *shard_tables, int count);
+extern void shard_watch_set(const ShardWatchKey *keys, int count);
 
 /* This process watches nothing any more.  Called again it does nothing. */
 extern void shard_watch_end(void);
@@ -54,9 +64,10 @@ extern bool shard_watch_touched(const ShardWatchBits *bits, Oid shard_table);
 extern bool shard_watch_wait(long timeout_ms);
 
 /*
- * Wakes the processes that watch a shard with this slot.  Called by
- * shard_wake.c behind a memory barrier, in callbacks that must not fail.
+ * Wakes the processes that watch a shard with this slot of this stream, or, if
+ * stream_id is 0, of any stream of this database.  Called by shard_wake.c
+ * behind a memory barrier, in callbacks that must not fail.
  */
-extern void shard_watch_wake(int slot_number);
+extern void shard_watch_wake(int slot_number, int64 stream_id);
 
 #endif /* DDBSTREAMS_SHARD_WATCH_H */
