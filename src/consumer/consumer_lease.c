@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 
 #include "consumer/consumer_catalog.h"
+#include "consumer/consumer_empty.h"
 #include "consumer/consumer_lease.h"
 #include "registry/shard_catalog.h"
 #include "shard/horizon.h"
@@ -320,7 +321,8 @@ consumer_lease_settle(ConsumerView *view)
 		ConsumerShard *shard = &view->shards[i];
 		Relation	   rel;
 
-		if (!shard->locked || !consumer_view_is_eligible(shard))
+		if (!shard->locked || !consumer_view_is_eligible(shard) ||
+			consumer_empty_is_known(view, shard))
 			continue;
 		rel = consumer_view_open_table(shard);
 		if (rel == NULL)

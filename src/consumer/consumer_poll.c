@@ -36,6 +36,7 @@
 #include "base/errors.h"
 #include "base/sleep_snapshot.h"
 #include "consumer/consumer_catalog.h"
+#include "consumer/consumer_empty.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_sql.h"
 #include "reading/record_row.h"
@@ -116,6 +117,8 @@ read_shard(ConsumerPoll *poll, ConsumerView *view, ShardTurn *turn, int max_reco
 	}
 	turn->count += page.count;
 	turn->more = page.count == max_records;
+	if (turn->count == 0)
+		consumer_empty_note(view, shard);
 	poll->returned += page.count;
 	record_page_end(&page);
 }
@@ -135,7 +138,8 @@ read_shards(ConsumerPoll *poll, ConsumerView *view)
 	{
 		ConsumerShard *shard = &view->shards[i];
 
-		if (shard->locked && consumer_view_is_eligible(shard))
+		if (shard->locked && consumer_view_is_eligible(shard) &&
+			!consumer_empty_is_known(view, shard))
 		{
 			turns[count].shard = shard;
 			turns[count++].position = shard->lease->checkpoint;
@@ -369,8 +373,12 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_l
 				return true;
 			if (poll->is_contended)
 				wants = true;
-			else if (consumer_view_has_work(view, shard))
-				return true;
+			else if (!consumer_empty_is_known(view, shard))
+			{
+				if (consumer_view_has_work(view, shard))
+					return true;
+				consumer_empty_note(view, shard);
+			}
 			if (!poll->has_locked)
 				*next_look = Min(*next_look, clock_server_time(renewal));
 		}

@@ -22,6 +22,8 @@
 #include "registry/shard_catalog.h"
 #include "shard/horizon.h"
 #include "shard/shard_reader.h"
+#include "shard/shard_slot.h"
+#include "shard/shard_wake.h"
 
 StreamInfo *
 consumer_view_find_stream(const ConsumerInfo *consumer, Snapshot snapshot)
@@ -58,12 +60,32 @@ find_shard_by_id(const ConsumerView *view, char *shard_id)
 ConsumerShard *
 consumer_view_shard_by_no(const ConsumerView *view, int64 shard_no)
 {
-	for (int i = 0; i < view->count; i++)
+	int low = 0;
+	int high = view->count;
+
+	while (low < high)
 	{
-		if (view->shards[i].info->shard_no == shard_no)
-			return &view->shards[i];
+		int			   middle = low + (high - low) / 2;
+		ConsumerShard *shard = view->by_no[middle];
+
+		if (shard->info->shard_no == shard_no)
+			return shard;
+		if (shard->info->shard_no < shard_no)
+			low = middle + 1;
+		else
+			high = middle;
 	}
 	return NULL;
+}
+
+static int
+compare_shard_nos(const void *a, const void *b)
+{
+	const ConsumerShard *x = *(ConsumerShard *const *) a;
+	const ConsumerShard *y = *(ConsumerShard *const *) b;
+
+	return x->info->shard_no < y->info->shard_no ? -1 :
+												   x->info->shard_no > y->info->shard_no;
 }
 
 /* Returns the lease of a shard among those that are sorted by shard_no. */
@@ -96,6 +118,7 @@ consumer_view_fill(ConsumerView *view, List *leases)
 
 	view->count = 0;
 	view->shards = palloc0(Max(list_length(infos), 1) * sizeof(ConsumerShard));
+	view->by_no = palloc(Max(list_length(infos), 1) * sizeof(ConsumerShard *));
 	foreach (lc, infos)
 	{
 		ConsumerShard *shard = &view->shards[view->count++];
@@ -108,7 +131,9 @@ consumer_view_fill(ConsumerView *view, List *leases)
 		char *parent = view->shards[i].info->parent_shard_id;
 
 		view->shards[i].parent = parent ? find_shard_by_id(view, parent) : NULL;
+		view->by_no[i] = &view->shards[i];
 	}
+	qsort(view->by_no, view->count, sizeof(ConsumerShard *), compare_shard_nos);
 }
 
 void
@@ -123,6 +148,8 @@ consumer_view_load(ConsumerView *view, const char *consumer_name,
 	view->now = clock_now();
 	leases = consumer_catalog_leases(view->consumer->consumer_no);
 	view->workers = consumer_catalog_workers(view->consumer->consumer_no);
+	view->ends = palloc(SHARD_SLOTS * sizeof(uint64));
+	shard_wake_read_ends(view->ends);
 	view->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	view->stream = consumer_view_find_stream(view->consumer, view->snapshot);
 	stream_access_check(view->stream);

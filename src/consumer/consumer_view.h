@@ -28,14 +28,16 @@ typedef struct ConsumerShard
 /* A consumer as a worker sees it */
 typedef struct ConsumerView
 {
-	ConsumerInfo  *consumer;
-	const char	  *worker_id; /* NULL if no worker looks */
-	StreamInfo	  *stream;
-	Snapshot	   snapshot; /* of stream, shards and records */
-	TimestampTz	   now;		 /* clock_now() */
-	int			   count;
-	ConsumerShard *shards;	/* sorted by their ids */
-	List		  *workers; /* ConsumerWorker *, dead ones too */
+	ConsumerInfo   *consumer;
+	const char	   *worker_id; /* NULL if no worker looks */
+	StreamInfo	   *stream;
+	uint64		   *ends;	  /* of transactions, by slot, before the snapshot */
+	Snapshot		snapshot; /* of stream, shards and records */
+	TimestampTz		now;	  /* clock_now() */
+	int				count;
+	ConsumerShard  *shards;	 /* sorted by their ids */
+	ConsumerShard **by_no;	 /* the same, sorted by their numbers */
+	List		   *workers; /* ConsumerWorker *, dead ones too */
 } ConsumerView;
 
 /* Returns the stream of a consumer; an error if it is gone. */

@@ -26,6 +26,9 @@
 /* In shared memory, by slot: readers that wait for a record */
 static ConditionVariable *waiters = NULL;
 
+/* In shared memory, by slot: how many transactions have ended that touched it */
+static pg_atomic_uint64 *ends = NULL;
+
 typedef struct TouchedShard
 {
 	int	  slot;
@@ -40,7 +43,7 @@ static int			 touched_capacity = 0;
 Size
 shard_wake_shmem_size(void)
 {
-	return mul_size(SHARD_SLOTS, sizeof(ConditionVariable));
+	return mul_size(SHARD_SLOTS, sizeof(ConditionVariable) + sizeof(pg_atomic_uint64));
 }
 
 void
@@ -50,8 +53,20 @@ shard_wake_shmem_init(void)
 
 	waiters = ShmemInitStruct("ddbstreams shard waiters",
 							  shard_wake_shmem_size(), &found);
+	ends = (pg_atomic_uint64 *) &waiters[SHARD_SLOTS];
 	for (int i = 0; i < SHARD_SLOTS && !found; i++)
+	{
 		ConditionVariableInit(&waiters[i]);
+		pg_atomic_init_u64(&ends[i], 0);
+	}
+}
+
+void
+shard_wake_read_ends(uint64 *counts)
+{
+	for (int i = 0; i < SHARD_SLOTS; i++)
+		counts[i] = pg_atomic_read_u64(&ends[i]);
+	pg_memory_barrier();
 }
 
 ConditionVariable *
@@ -83,6 +98,8 @@ shard_wake_at_end(Oid shard_table, int64 stream_id)
 static void
 wake_slot(int slot, int64 stream_id)
 {
+	pg_atomic_fetch_add_u64(&ends[slot], 1);
+
 	/*
 	 * A waiter is in the list before it looks for records, and the commit was
 	 * made visible before this process looks at the list.

@@ -28,6 +28,14 @@ extern ConditionVariable *shard_wake_waiters(Oid shard_table);
  */
 extern void shard_wake_at_end(Oid shard_table, int64 stream_id);
 
+/*
+ * Reads how many transactions have ended, for each slot (SHARD_SLOTS of them),
+ * that had appended to one of its shards or changed its state.  In a snapshot
+ * that is taken behind that, no record becomes readable of which these counts
+ * do not tell, but those of transactions that are just ending.
+ */
+extern void shard_wake_read_ends(uint64 *counts);
+
 /* Called when the transaction has committed, aborted or been prepared. */
 extern void shard_wake_readers(void);
 
