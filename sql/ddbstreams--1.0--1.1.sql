@@ -27,6 +27,7 @@ END $$;
 ---------------------------------------------------------------------------
 
 CREATE INDEX shard_parent_shard_id_idx ON ddbstreams_shards.shard (stream_id, parent_shard_id);
+CREATE INDEX shard_side_table_idx ON ddbstreams_shards.shard (side_table);
 
 -- Version 1.0 knew the database in which a mapping was enabled, and not the server.
 ALTER TABLE ddbstreams_shards.mapping
@@ -1434,7 +1435,7 @@ pg_monitor.';
 COMMENT ON COLUMN ddbstreams.stream_stats.stream_arn IS 'the stream.';
 COMMENT ON COLUMN ddbstreams.stream_stats.shard_id IS 'the shard.';
 COMMENT ON COLUMN ddbstreams.stream_stats.records IS 'records that can be read now: committed and within the retention. Counted up to 1,000 pages (8 MB); beyond that estimated from 200 pages.';
-COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk, with large values and with records that have expired.';
+COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk, with large values and with records that have expired. Shards that were made together share the table of their large values, and each shows an equal part of it.';
 COMMENT ON COLUMN ddbstreams.stream_stats.oldest IS 'time of the first record that can be read; null if there is none.';
 COMMENT ON COLUMN ddbstreams.stream_stats.newest IS 'time of the last record that can be read; null if there is none.';
 COMMENT ON COLUMN ddbstreams.stream_stats.records_per_second IS 'records written per second over the last minute, or since the shard was opened if that is less; three decimals.';

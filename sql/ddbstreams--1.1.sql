@@ -105,7 +105,7 @@ ALTER TABLE ddbstreams_shards.stream REPLICA IDENTITY NOTHING;
 -- hash_first, hash_last	its hashes, both ends inclusive: unsigned 64-bit
 --						numbers in signed columns
 -- shard_table			the log
--- side_table			its large values
+-- side_table			its large values, and those of shards that were made with it
 -- created_at, closed_at	closed_at is null while the shard is open
 -- version				rises with each change
 CREATE TABLE ddbstreams_shards.shard (
@@ -127,6 +127,7 @@ COMMENT ON TABLE ddbstreams_shards.shard IS 'shards; see ddbstreams.describe_str
 CREATE UNIQUE INDEX shard_pkey ON ddbstreams_shards.shard (shard_no, version);
 CREATE UNIQUE INDEX shard_stream_id_idx ON ddbstreams_shards.shard (stream_id, shard_id, version);
 CREATE INDEX shard_parent_shard_id_idx ON ddbstreams_shards.shard (stream_id, parent_shard_id);
+CREATE INDEX shard_side_table_idx ON ddbstreams_shards.shard (side_table);
 ALTER TABLE ddbstreams_shards.shard REPLICA IDENTITY NOTHING;
 
 -- descriptor_id		keyed hash of content; two rows of one id are alike
@@ -1714,7 +1715,7 @@ pg_monitor.';
 COMMENT ON COLUMN ddbstreams.stream_stats.stream_arn IS 'the stream.';
 COMMENT ON COLUMN ddbstreams.stream_stats.shard_id IS 'the shard.';
 COMMENT ON COLUMN ddbstreams.stream_stats.records IS 'records that can be read now: committed and within the retention. Counted up to 1,000 pages (8 MB); beyond that estimated from 200 pages.';
-COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk, with large values and with records that have expired.';
+COMMENT ON COLUMN ddbstreams.stream_stats.bytes IS 'what the shard takes on disk, with large values and with records that have expired. Shards that were made together share the table of their large values, and each shows an equal part of it.';
 COMMENT ON COLUMN ddbstreams.stream_stats.oldest IS 'time of the first record that can be read; null if there is none.';
 COMMENT ON COLUMN ddbstreams.stream_stats.newest IS 'time of the last record that can be read; null if there is none.';
 COMMENT ON COLUMN ddbstreams.stream_stats.records_per_second IS 'records written per second over the last minute, or since the shard was opened if that is less; three decimals.';

@@ -15,4 +15,10 @@
  */
 extern int64 relation_size(PGFunction size_function, Oid relid);
 
+/*
+ * Has a relation no page, or is it gone?  It is neither opened nor locked,
+ * which would take ten times as long.
+ */
+extern bool relation_size_is_zero(Oid relid);
+
 #endif /* DDBSTREAMS_RELATION_SIZE_H */

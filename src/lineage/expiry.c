@@ -12,7 +12,7 @@
  * without waiting; a shard that is being read, or that a vacuum is at, is left
  * for the next run, as is a stream that is being changed.  A reader that asks
  * for a shard while it is being dropped gets "Shard does not exist" some
- * milliseconds later. pg_dump locks no shard, for they are members of the
+ * milliseconds later.  pg_dump locks no shard, for they are members of the
  * extension.
  *
  * A transaction that has appended to a shard holds a lock on its table to its
@@ -180,7 +180,9 @@ expire_shard(StreamInfo *stream, ShardInfo *shard)
 		shard_catalog_replace(shard);
 	}
 	else if (horizon_has_passed_shard(stream, shard) &&
-			 lock_table_to_drop(shard->shard_table) && lock_table_to_drop(shard->side_table))
+			 lock_table_to_drop(shard->shard_table) &&
+			 (shard_catalog_shares_side_table(shard) ||
+			  lock_table_to_drop(shard->side_table)))
 	{
 		shard_tables_drop(shard);
 		shard_catalog_delete(shard);
@@ -220,18 +222,6 @@ expire_item(const ExpiryItem *item)
 	}
 }
 
-static bool
-table_is_empty(Oid relid)
-{
-	Relation	rel = table_open(relid, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	bool		empty = !HeapTupleIsValid(systable_getnext(scan));
-
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return empty;
-}
-
 /*
  * Removes the row descriptors when there is no stream.  The lock keeps new
  * streams from being made meanwhile; a session that writes to one later hears
@@ -244,10 +234,11 @@ expire_descriptors(void)
 	Oid		 descriptors = catalog_table_oid(CATALOG_ROW_DESCRIPTOR, false);
 	Relation rel;
 
-	if (!table_is_empty(streams) || table_is_empty(descriptors) ||
+	if (!catalog_table_is_empty(CATALOG_STREAM) ||
+		catalog_table_is_empty(CATALOG_ROW_DESCRIPTOR) ||
 		!ConditionalLockRelationOid(streams, ShareLock) ||
 		!ConditionalLockRelationOid(descriptors, RowExclusiveLock) ||
-		!table_is_empty(streams))
+		!catalog_table_is_empty(CATALOG_STREAM))
 		return;
 	rel = table_open(descriptors, NoLock);
 	heap_write_delete(rel, InvalidOid, 0, NULL);

@@ -42,7 +42,6 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/bufmgr.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
@@ -58,6 +57,7 @@
 #include "base/guarded_call.h"
 #include "base/own_transaction.h"
 #include "base/prepared_lock.h"
+#include "base/relation_size.h"
 #include "base/settings.h"
 #include "base/wait_event.h"
 #include "capture/change_buffer.h"
@@ -93,9 +93,13 @@ typedef struct ShardClosing
 	ShardInfo *children[2];
 } ShardClosing;
 
-/* Makes the tables of the children that a shard is to have. */
+/*
+ * Makes the tables of the children that a shard is to have.  sibling is a
+ * shard of which they are to be siblings (shard_tables_make), or NULL.
+ */
 static ShardClosing *
-prepare_closing(const StreamInfo *stream, ShardInfo *parent, int child_count)
+prepare_closing(const StreamInfo *stream, ShardInfo *parent, int child_count,
+				const ShardInfo *sibling)
 {
 	ShardClosing *closing = palloc0(sizeof(ShardClosing));
 
@@ -103,14 +107,16 @@ prepare_closing(const StreamInfo *stream, ShardInfo *parent, int child_count)
 	closing->child_count = child_count;
 	if (child_count == 1)
 		closing->children[0] = shard_tables_make(stream, parent->hash_first,
-												 parent->hash_last);
+												 parent->hash_last, sibling);
 	else
 	{
 		uint64 middle = parent->hash_first +
 						(parent->hash_last - parent->hash_first) / 2;
 
-		closing->children[0] = shard_tables_make(stream, parent->hash_first, middle);
-		closing->children[1] = shard_tables_make(stream, middle + 1, parent->hash_last);
+		closing->children[0] = shard_tables_make(stream, parent->hash_first, middle,
+												 sibling);
+		closing->children[1] = shard_tables_make(stream, middle + 1, parent->hash_last,
+												 closing->children[0]);
 	}
 	return closing;
 }
@@ -292,7 +298,7 @@ ddbstreams_split_shard(PG_FUNCTION_ARGS)
 	shard = stream_access_shard(stream, shard_id, NULL);
 	check_splittable(stream, shard);
 
-	closing = prepare_closing(stream, shard, 2);
+	closing = prepare_closing(stream, shard, 2, NULL);
 	for (int tries = 1; !lock_and_write(closing); tries++)
 	{
 		if (tries >= CLOSE_TRIES)
@@ -340,6 +346,8 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 {
 	StreamInfo *stream;
 	List	   *closings = NIL;
+	List	   *abandoned = NIL;
+	ShardInfo  *sibling = NULL;
 	ListCell   *lc;
 	int			tries = 1;
 	int			closed = 0;
@@ -348,7 +356,12 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 		error_null_argument("streamArn");
 	stream = lock_stream_to_close(text_to_cstring(PG_GETARG_TEXT_PP(0)), "roll_over()");
 	foreach (lc, shard_catalog_open(stream->stream_id, NULL))
-		closings = lappend(closings, prepare_closing(stream, lfirst(lc), 1));
+	{
+		ShardClosing *closing = prepare_closing(stream, lfirst(lc), 1, sibling);
+
+		closings = lappend(closings, closing);
+		sibling = closing->children[0];
+	}
 
 	for (; tries < CLOSE_TRIES && any_is_held_by_prepared(closings); tries++)
 		pause_briefly();
@@ -372,9 +385,11 @@ ddbstreams_roll_over(PG_FUNCTION_ARGS)
 							closing->parent->shard_id),
 					 errdetail("A prepared or long transaction is committing to it."),
 					 errhint("Call roll_over again when it has ended.")));
-			abandon_closing(closing);
+			abandoned = lappend(abandoned, closing);
 		}
 	}
+	foreach (lc, abandoned)
+		abandon_closing(lfirst(lc));
 	PG_RETURN_INT32(closed);
 }
 
@@ -392,19 +407,6 @@ rollover_usec(const StreamInfo *stream)
 	return (int64) Min(usec, stream->retention_usec / 4.0);
 }
 
-static bool
-has_records(const ShardInfo *shard)
-{
-	Relation rel = try_relation_open(shard->shard_table, AccessShareLock);
-	bool	 found;
-
-	if (rel == NULL)
-		return false;
-	found = RelationGetNumberOfBlocks(rel) > 0;
-	relation_close(rel, AccessShareLock);
-	return found;
-}
-
 /* A shard that the maintenance worker is to close */
 typedef struct DueShard
 {
@@ -414,7 +416,8 @@ typedef struct DueShard
 
 /*
  * Is a shard to be rolled over?  One that is old and empty is looked into
- * again after a small part of the interval.
+ * again after a small part of the interval.  But it must not keep the large
+ * values of its siblings when these are gone.
  */
 static bool
 is_old(const StreamInfo *stream, List *shards, const ShardInfo *shard)
@@ -425,7 +428,8 @@ is_old(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 
 	if (!is_due)
 		agenda_note(shard->created_at + interval);
-	else if (has_records(shard))
+	else if (!relation_size_is_zero(shard->shard_table) ||
+			 !relation_size_is_zero(shard->side_table))
 		agenda_note(now);
 	else
 	{
@@ -521,13 +525,23 @@ find_due(bool (*is_due)(const StreamInfo *, List *, const ShardInfo *))
 	return due;
 }
 
+/* Returns a shard that was made just before, if it is one of the stream's. */
+static ShardInfo *
+find_sibling(const StreamInfo *stream, int64 shard_no)
+{
+	ShardInfo *shard = shard_no != 0 ? shard_catalog_by_no(shard_no, NULL) : NULL;
+
+	return shard != NULL && shard->stream_id == stream->stream_id ? shard : NULL;
+}
+
 /*
  * Closes one shard in a transaction of its own, if its lock can be had soon.
  * A stream that another session changes waits for the next run: that session
- * must not hold up the streams of others.
+ * must not hold up the streams of others.  *sibling_no is the number of the
+ * child that was made last, or 0.
  */
 static void
-close_in_transaction(const DueShard *due, int child_count)
+close_in_transaction(const DueShard *due, int child_count, int64 *sibling_no)
 {
 	StreamInfo *stream;
 	ShardInfo  *shard;
@@ -539,12 +553,17 @@ close_in_transaction(const DueShard *due, int child_count)
 		ShardIsOpen(shard) && !is_held_by_prepared(shard->shard_table) &&
 		list_length(shard_catalog_open(stream->stream_id, NULL)) + child_count - 1 <= MAX_SHARD_COUNT)
 	{
-		ShardClosing *closing = prepare_closing(stream, shard, child_count);
+		ShardClosing *closing = prepare_closing(stream, shard, child_count,
+												find_sibling(stream, *sibling_no));
 
-		if (!lock_and_write(closing))
+		if (lock_and_write(closing))
+		{
+			*sibling_no = closing->children[0]->shard_no;
+			if (child_count > 1)
+				stream_definition_try_store(stream);
+		}
+		else
 			abandon_closing(closing);
-		else if (child_count > 1)
-			stream_definition_try_store(stream);
 	}
 	own_transaction_commit();
 }
@@ -552,12 +571,13 @@ close_in_transaction(const DueShard *due, int child_count)
 static void
 close_all_due(List *due, int child_count)
 {
+	int64	  sibling_no = 0;
 	ListCell *lc;
 
 	foreach (lc, due)
 	{
 		CHECK_FOR_INTERRUPTS();
-		close_in_transaction(lfirst(lc), child_count);
+		close_in_transaction(lfirst(lc), child_count, &sibling_no);
 	}
 	list_free_deep(due);
 }

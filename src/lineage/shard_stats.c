@@ -146,15 +146,13 @@ shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
 											   &stats->is_estimate);
 		stats->rate = shard_stats_rate(shard, snapshot);
 	}
-	stats->bytes = relation_size(pg_total_relation_size, shard->shard_table) +
-				   relation_size(pg_total_relation_size, shard->side_table);
 	relation_close(rel, AccessShareLock);
 	return true;
 }
 
 static void
 put_stream_stats(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardInfo *shard,
-				 const ShardStats *stats)
+				 const ShardStats *stats, int64 bytes)
 {
 	TableRow row;
 
@@ -162,7 +160,7 @@ put_stream_stats(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardInf
 	row_set_text(&row, Anum_stream_stats_stream_arn, stream->arn);
 	row_set_text(&row, Anum_stream_stats_shard_id, shard->shard_id);
 	row_set_int64(&row, Anum_stream_stats_records, stats->records);
-	row_set_int64(&row, Anum_stream_stats_bytes, stats->bytes);
+	row_set_int64(&row, Anum_stream_stats_bytes, bytes);
 	row_set_time(&row, Anum_stream_stats_oldest, stats->oldest);
 	row_set_time(&row, Anum_stream_stats_newest, stats->newest);
 	row_set_float8(&row, Anum_stream_stats_records_per_second,
@@ -177,20 +175,43 @@ put_stream_stats(ReturnSetInfo *rsinfo, const StreamInfo *stream, const ShardInf
 	row_put(rsinfo, &row);
 }
 
+/* Returns the part of a side table's size that falls to each of its shards. */
+static int64
+side_table_part(List *shards, Oid side_table)
+{
+	int		  count = 0;
+	ListCell *lc;
+
+	foreach (lc, shards)
+	{
+		if (((ShardInfo *) lfirst(lc))->side_table == side_table)
+			count++;
+	}
+	return relation_size(pg_total_relation_size, side_table) / Max(count, 1);
+}
+
 /* Returns a row for each shard of a stream that is there still. */
 static void
 put_stream(ReturnSetInfo *rsinfo, const StreamInfo *stream, Snapshot snapshot)
 {
+	List	 *shards = shard_catalog_list(stream->stream_id, snapshot);
+	Oid		  side_table = InvalidOid;
+	int64	  part = 0;
 	ListCell *lc;
 
-	foreach (lc, shard_catalog_list(stream->stream_id, snapshot))
+	foreach (lc, shards)
 	{
 		ShardInfo *shard = lfirst(lc);
 		ShardStats stats;
 
 		CHECK_FOR_INTERRUPTS();
+		/* Shards that share a side table mostly stand side by side. */
+		if (shard->side_table != side_table)
+			part = side_table_part(shards, shard->side_table);
+		side_table = shard->side_table;
 		if (shard_stats_get(stream, shard, snapshot, &stats))
-			put_stream_stats(rsinfo, stream, shard, &stats);
+			put_stream_stats(rsinfo, stream, shard, &stats,
+							 part + relation_size(pg_total_relation_size, shard->shard_table));
 	}
 }
 

@@ -14,7 +14,6 @@ typedef struct ShardStats
 {
 	int64		records;	 /* that can be read now */
 	bool		is_estimate; /* whether their number is estimated */
-	int64		bytes;		 /* on disk, with large values and expired records */
 	TimestampTz oldest;		 /* of the records; 0 if there is none */
 	TimestampTz newest;
 	double		rate; /* records per second, over the last minute */

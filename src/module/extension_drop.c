@@ -3,10 +3,10 @@
  *	  DROP EXTENSION with more shards than one transaction can lock.
  *
  * PostgreSQL locks everything that a command drops until the end of the
- * transaction: for each shard two tables, two indexes and a TOAST table, with
- * their row types and triggers.  The lock table of a server with default
- * settings has room for some six hundred shards, and a database may have
- * thousands.
+ * transaction: for each shard a table with its row type and triggers, and for
+ * each side table its indexes and its TOAST table, too.  The lock table of a
+ * server with default settings has room for some fifteen hundred shards, and a
+ * database may have more.
  *
  * So DROP EXTENSION first removes the streams, if they are many: it disables
  * one after the other, and drops some shards in each transaction.  What is
@@ -46,7 +46,10 @@
 #include "stream/stream.h"
 #include "stream/stream_triggers.h"
 
-/* What dropping takes: measured in pg_locks, with some to spare */
+/*
+ * What dropping takes: measured in pg_locks, with some to spare.  A shard that
+ * shares its side table takes less.
+ */
 #define LOCKS_PER_SHARD 14
 #define LOCKS_PER_TABLE 5
 

@@ -241,6 +241,41 @@ catalog_table_read(const VersionedTable *versioned, const char *index_suffix,
 	return take_highest(versions);
 }
 
+bool
+catalog_table_is_empty(CatalogTable table)
+{
+	Relation	rel = open_to_read(table);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	bool		empty = !HeapTupleIsValid(systable_getnext(scan));
+
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return empty;
+}
+
+bool
+catalog_table_has_other(const VersionedTable *versioned, const char *index_suffix,
+						ScanKey key, int64 id)
+{
+	Relation	rel = open_to_read(versioned->table);
+	Oid			index = index_oid(versioned->table, index_suffix);
+	SysScanDesc scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, key);
+	HeapTuple	tuple;
+	bool		found = false;
+
+	row_check_readable(versioned->columns, RelationGetDescr(rel));
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		TableRow row;
+
+		row_read(&row, versioned->columns, tuple, RelationGetDescr(rel));
+		found = row_int64(&row, versioned->id_anum) != id;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
 void
 catalog_table_insert(CatalogTable table, TableRow *row)
 {

@@ -59,6 +59,17 @@ extern List *catalog_table_read(const VersionedTable *versioned,
 								const char *index_suffix, int nkeys,
 								ScanKey keys, Snapshot snapshot);
 
+/* Has a table no rows, as they are now? */
+extern bool catalog_table_is_empty(CatalogTable table);
+
+/*
+ * Does an index find a row, by its one key, that is none of a certain id's?  A
+ * fresh catalogue snapshot is used.
+ */
+extern bool catalog_table_has_other(const VersionedTable *versioned,
+									const char *index_suffix, ScanKey key,
+									int64 id);
+
 /* Inserts a row and makes it visible to this transaction's next command. */
 extern void catalog_table_insert(CatalogTable table, TableRow *row);
 

@@ -156,6 +156,17 @@ shard_catalog_by_no(int64 shard_no, Snapshot snapshot)
 	return shards == NIL ? NULL : linitial(shards);
 }
 
+bool
+shard_catalog_shares_side_table(const ShardInfo *shard)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, Anum_shard_side_table, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(shard->side_table));
+	return catalog_table_has_other(&versioned_shards, "side_table_idx", &key,
+								   shard->shard_no);
+}
+
 void
 shard_catalog_insert(const ShardInfo *shard)
 {

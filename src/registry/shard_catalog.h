@@ -23,7 +23,7 @@ typedef struct ShardInfo
 	uint64		hash_first;	   /* inclusive */
 	uint64		hash_last;	   /* inclusive */
 	Oid			shard_table;
-	Oid			side_table;
+	Oid			side_table; /* which other shards of the stream may have, too */
 	TimestampTz created_at;
 	TimestampTz closed_at; /* 0 while the shard is open */
 	int64		version;   /* of this row */
@@ -58,6 +58,9 @@ extern ShardInfo *shard_catalog_find(int64 stream_id, const char *shard_id,
 
 /* Returns the shard that has this number, or NULL. */
 extern ShardInfo *shard_catalog_by_no(int64 shard_no, Snapshot snapshot);
+
+/* Has another shard the same side table? */
+extern bool shard_catalog_shares_side_table(const ShardInfo *shard);
 
 /* Writes the first version of a shard's row. */
 extern void shard_catalog_insert(const ShardInfo *shard);

@@ -2,12 +2,17 @@
  * shard_tables.c
  *	  Making, opening, closing and dropping shards.
  *
- * A shard is two tables in schema ddbstreams_shards: the log and the side
- * table for large values.  Both are heap tables with plain storage.  They
- * belong to the owner of the extension, of which they are members, and are
- * protected as all own tables are (own_tables.c).  They are made without SQL,
- * so that what the caller has set makes no difference: default privileges,
- * table access method, tablespace, TOAST compression, event triggers.
+ * A shard is a table in schema ddbstreams_shards, the log; its large values
+ * are in another one, the side table.  Shards of a stream that are made
+ * together share a side table, because few streams have large values, and
+ * because with its indexes and its TOAST table it is four relations.  It is
+ * dropped with the last of its shards.
+ *
+ * All are heap tables with plain storage.  They belong to the owner of the
+ * extension, of which they are members, and are protected as all own tables
+ * are (own_tables.c).  They are made without SQL, so that what the caller has
+ * set makes no difference: default privileges, table access method,
+ * tablespace, TOAST compression, event triggers.
  *
  * A shard is open from the insertion of its row on, and closed from the
  * insertion of a row that says so; README has all its states.  What changes a
@@ -216,20 +221,26 @@ release_table(Oid relid)
 }
 
 /*
- * PostgreSQL locks what it makes until the end of the transaction: seven locks
- * for each shard, so that two streams of 1,024 shards that are being enabled
- * fill the lock table.  Nobody else can see the tables before the transaction
- * commits, and then anybody may lock them: the locks guard nothing.
+ * Makes a table of a shard, and protects it.
+ *
+ * PostgreSQL locks what it makes until the end of the transaction, and two
+ * streams of 1,024 shards that are being enabled would fill the lock table.
+ * Nobody else can see the tables before the transaction commits, and then
+ * anybody may lock them: the locks guard nothing.
  */
-static void
-release_shard(const ShardInfo *shard)
+static Oid
+make_table(Oid (*create)(int64, Oid), int64 shard_no, Oid owner)
 {
-	release_table(shard->shard_table);
-	release_table(shard->side_table);
+	Oid relid = create(shard_no, owner);
+
+	own_tables_protect(relid);
+	release_table(relid);
+	return relid;
 }
 
 ShardInfo *
-shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
+shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last,
+				  const ShardInfo *sibling)
 {
 	ShardInfo *shard = palloc0(sizeof(ShardInfo));
 	Oid		   owner = catalog_table_owner();
@@ -245,12 +256,12 @@ shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last)
 	/* The tables' owner has the right to make their guards. */
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	shard->shard_table = create_log_table(shard->shard_no, owner);
-	own_tables_protect(shard->shard_table);
-	shard->side_table = create_side_table(shard->shard_no, owner);
-	own_tables_protect(shard->side_table);
+	shard->shard_table = make_table(create_log_table, shard->shard_no, owner);
+	if (sibling != NULL && own_tables_contain(sibling->side_table))
+		shard->side_table = sibling->side_table;
+	else
+		shard->side_table = make_table(create_side_table, shard->shard_no, owner);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
-	release_shard(shard);
 	return shard;
 }
 
@@ -274,7 +285,8 @@ shard_tables_drop(const ShardInfo *shard)
 	ObjectAddresses *tables = new_object_addresses();
 
 	add_own_table(tables, shard->shard_table);
-	add_own_table(tables, shard->side_table);
+	if (!shard_catalog_shares_side_table(shard))
+		add_own_table(tables, shard->side_table);
 	performMultipleDeletions(tables, DROP_RESTRICT,
 							 PERFORM_DELETION_INTERNAL |
 								 PERFORM_DELETION_SKIP_EXTENSIONS);

@@ -11,11 +11,13 @@
 #include "registry/stream_catalog.h"
 
 /*
- * Makes the tables of a shard for a range of hashes, both ends inclusive.
- * Nobody finds the shard before shard_tables_publish.
+ * Makes a shard for a range of hashes, both ends inclusive.  Its large values
+ * go to the side table of a sibling, which is a shard of the stream that was
+ * made just before, or to a new one if sibling is NULL.  Nobody finds the
+ * shard before shard_tables_publish.
  */
 extern ShardInfo *shard_tables_make(const StreamInfo *stream, uint64 hash_first,
-									uint64 hash_last);
+									uint64 hash_last, const ShardInfo *sibling);
 
 /*
  * Opens a shard that shard_tables_make has made, as a child of parent, or as a
@@ -36,8 +38,10 @@ extern void shard_tables_close(ShardInfo *shard);
 extern void shard_tables_close_all(int64 stream_id);
 
 /*
- * Drops the tables of a shard, on which no other transaction can have a lock.
- * One that is missing is passed over.
+ * Drops a shard's log, and its side table unless another shard has it, too.
+ * No other transaction can have a lock on what is dropped.  A table that is
+ * missing is passed over.  If it is a shard that was not published, those with
+ * which it was made have been published or are not going to be.
  */
 extern void shard_tables_drop(const ShardInfo *shard);
 

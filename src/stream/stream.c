@@ -328,16 +328,17 @@ static void
 create_shards(const StreamInfo *stream, int count)
 {
 	/* PG_UINT64_MAX is 2^64 - 1: the rest of 2^64 by count is one more. */
-	uint64 width = PG_UINT64_MAX / count;
-	int	   rest = (int) (PG_UINT64_MAX % count) + 1;
-	uint64 first = 0;
+	uint64	   width = PG_UINT64_MAX / count;
+	int		   rest = (int) (PG_UINT64_MAX % count) + 1;
+	uint64	   first = 0;
+	ShardInfo *shard = NULL;
 
 	for (int i = 0; i < count; i++)
 	{
 		uint64 last = first + (width - 1) + (i < rest ? 1 : 0);
 
-		shard_tables_publish(shard_tables_make(stream, first, last), NULL,
-							 stream->created_at,
+		shard = shard_tables_make(stream, first, last, shard);
+		shard_tables_publish(shard, NULL, stream->created_at,
 							 NUMBER_AT_TIME(stream->created_at));
 		first = last + 1;
 	}

@@ -16,10 +16,14 @@ begin
 end $$;
 create function lose_shard(arn text, kinds text[] default '{shard,side}') returns void language plpgsql as $$
 declare
-    name text := shard_table from ddbstreams.describe_stream(arn)
-        where ending_sequence_number is null order by shard_id limit 1;
+    shard record;
 begin
-    perform lose(replace(name, 'shard_', kind || '_')::regclass) from unnest(kinds) kind;
+    select * into shard from ddbstreams_shards.shard where shard_table = (
+        select shard_table from ddbstreams.describe_stream(arn)
+        where ending_sequence_number is null order by shard_id limit 1);
+    -- its siblings have the same side table
+    perform lose(oid) from pg_class
+    where (oid = shard.shard_table and 'shard' = any (kinds)) or (oid = shard.side_table and 'side' = any (kinds));
 end $$;
 
 -- writers that need the shard fail; roll_over helps them

@@ -21,7 +21,7 @@ max_connections = 20
 max_prepared_transactions = 0
 max_locks_per_transaction = 64
 ddbstreams.maintenance_interval = '1d'}, bare => 1);
-my $shards = 150;
+my $shards = 400;
 my $none = qr/^0$/;
 
 # The error of a command that has to fail
