@@ -43,6 +43,7 @@
 #include "delivery/delivery_call.h"
 #include "delivery/delivery_process.h"
 #include "mapping/mapping_function.h"
+#include "typed_json/json_to_jsonb.h"
 #include "worker/worker_end.h"
 
 #define CANCEL_AGAIN_MS 1000
@@ -177,5 +178,5 @@ delivery_call_error_text(const ErrorData *error)
 Jsonb *
 delivery_call_json(const char *text)
 {
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	return json_to_jsonb(text);
 }

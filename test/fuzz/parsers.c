@@ -45,6 +45,7 @@
 #include "mapping/mapping_function.h"
 #include "reading/iterator.h"
 #include "reading/stream_access.h"
+#include "typed_json/json_to_jsonb.h"
 #include "typed_json/rendered_value.h"
 #include "typed_json/typed_json.h"
 
@@ -508,7 +509,13 @@ unmarshal(const char *json)
 static void
 read_typed_json(char *input)
 {
-	check_json("what unmarshal returns", unmarshal(mend_json(input)));
+	char  *json = mend_json(input);
+	Jsonb *ours = json_to_jsonb(json);
+	Jsonb *theirs = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+
+	if (VARSIZE(ours) != VARSIZE(theirs) || memcmp(ours, theirs, VARSIZE(ours)) != 0)
+		report_fault("json_to_jsonb makes another jsonb than jsonb_in");
+	check_json("what unmarshal returns", unmarshal(json));
 }
 
 /* Lines: a type's name, and a value of it */

@@ -4,7 +4,7 @@
 #
 # To see it fail: test/mutations/run attempts-kept-after-part
 # adopted-unit-left-idle bisect-without-half call-no-kept-at-end
-# delivery-children-first failing-since-kept failure-always-unhandled
+# delivery-children-first event-keys-unsorted event-without-offsets failing-since-kept failure-always-unhandled
 # failure-counts-from-zero lanes-divided-at-once position-saved-before-call
 # position-saved-whatever-is-there records-given-up-not-counted
 # unknown-identifier-is-success.
@@ -108,6 +108,28 @@ comes_to(q{SELECT state, last_processing_result FROM ddbstreams.list_event_sourc
 	'Enabled|OK', 'the mapping is Enabled and OK');
 comes_to(stats($uuid, 'lag_records, lag_seconds, attempts, state, last_error, records_delivered, worker_pid'),
 	'0|0|0|ready||252|', 'mapping_stats');
+
+# record_image_eq compares bytes.  Names, texts and numbers go through all that
+# json_to_jsonb.c has: escapes, more entries than one stride of offsets, more keys
+# than are sorted by insertion.  Only the last batch has a key twice, and is left to
+# jsonb_in.
+my $many = join(', ', map { qq{"column $_" int DEFAULT $_} } 1 .. 70);
+sql(qq{
+	CREATE TABLE shapes (id int PRIMARY KEY, doc jsonb, "quoted"" \\\\ name" text, amount numeric, list text[], raw json, $many);
+	CREATE TABLE shapes_seen (same bool, records int);
+	CREATE FUNCTION shapes_handler(event jsonb) RETURNS void LANGUAGE sql AS \$\$
+		INSERT INTO shapes_seen VALUES (record_image_eq(row(event), row(event::text::jsonb)),
+			jsonb_array_length(event->'Records')) \$\$;
+	SELECT ddbstreams.enable_stream('shapes', shard_count => 1);
+	INSERT INTO shapes
+	SELECT i, jsonb_build_object(md5(i::text), i, repeat('k', i % 9), array_fill(i, array[i % 70]),
+			'"\\/' || chr(1 + i % 127), jsonb_build_array(null, true, false, '{}'::jsonb, '[]'::jsonb, 1.5e3, -0.25, E'\\xe2\\x82\\xac')),
+		E'a\\b\\f\\n\\r\\t\\x01\\x7f"\\\\/' || repeat(E'\\xc3\\xa4', i % 40), (i - 100) / 7.0, array_fill('x'::text, array[i % 100]),
+		('{"a": 1, "b": [1, 2 , {"c" : null}], "' || CASE WHEN i > 280 THEN 'a' ELSE 'aa' END || '": "twice"}')::json
+	FROM generate_series(1, 300) i});
+my $shapes = make_mapping('shapes', 'batch_size => 70');
+comes_to(q{SELECT bool_and(same), sum(records) FROM shapes_seen}, 't|300', 'an event is what jsonb makes of its text');
+sql(qq{SELECT ddbstreams.delete_event_source_mapping('$shapes')});
 
 sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', enabled => false)});
 sql(q{INSERT INTO plain VALUES (1000, 1)});
