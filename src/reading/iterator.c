@@ -3,9 +3,18 @@
  *	  Shard iterators: a position in a shard, signed, for clients to keep.
  *
  * An iterator reads <stream ARN>|1|<base64>.  The base64 part encodes a
- * payload and the HMAC-SHA-256 of ARN and payload, with the installation's
- * secret as the key.  The payload holds a position in the shard, never an
- * offset in a file: an iterator is good after VACUUM FULL and on a standby.
+ * payload with a signature of ARN and payload.  The payload holds a position
+ * in the shard, never an offset in a file: an iterator is good after VACUUM
+ * FULL and on a standby.
+ *
+ * Each row of get_records has an iterator, so that a signature must be cheap.
+ * The iterators of a page are issued at one time for one shard; what they
+ * share is signed by an HMAC-SHA-256 with the installation's secret as the
+ * key.  That signature is shown to nobody: it is the key under which SipHash
+ * signs what the rows do not share.
+ *
+ * Versions before 1.1 signed each iterator by an HMAC of its own, which is
+ * longer.  Those are accepted for as long as they live.
  */
 #include "postgres.h"
 
@@ -17,6 +26,7 @@
 
 #include "base/errors.h"
 #include "base/settings.h"
+#include "base/siphash.h"
 #include "reading/iterator.h"
 #include "reading/stream_access.h"
 #include "registry/catalog_table.h"
@@ -24,38 +34,74 @@
 #define ITERATOR_MAX_LENGTH 2048
 #define ITERATOR_SEPARATOR	"|1|"
 
-/* Numbers are in network byte order; there is no padding. */
+/* What iterators have in front.  Numbers are in network byte order. */
 typedef struct IteratorPayload
 {
 	uint64 issued; /* microseconds since 2000-01-01 */
 	uint64 shard_no;
 	uint64 position;
 	uint8  kind;
-	uint8  mac[PG_SHA256_DIGEST_LENGTH];
 } IteratorPayload;
 
-#define SIGNED_LENGTH  offsetof(IteratorPayload, mac)
-#define PAYLOAD_LENGTH (offsetof(IteratorPayload, mac) + PG_SHA256_DIGEST_LENGTH)
-#define ENCODED_LENGTH (PAYLOAD_LENGTH / 3 * 4)
+/* There is no padding in what is encoded. */
+#define SHARED_LENGTH  offsetof(IteratorPayload, position)
+#define PAYLOAD_LENGTH (offsetof(IteratorPayload, kind) + sizeof(uint8))
+
+/* An iterator; the byte between payload and signature is zero. */
+#define SIGNATURE_OFFSET (PAYLOAD_LENGTH + 1)
+#define BYTES_LENGTH	 (SIGNATURE_OFFSET + SIPHASH_LENGTH)
+#define ENCODED_LENGTH	 (BYTES_LENGTH / 3 * 4)
+
+/* An iterator of a version before 1.1 */
+#define OLD_BYTES_LENGTH   (PAYLOAD_LENGTH + PG_SHA256_DIGEST_LENGTH)
+#define OLD_ENCODED_LENGTH (OLD_BYTES_LENGTH / 3 * 4)
 
 /*
  * Base64 with padding has bits that mean nothing: a text could be altered in
- * them and still decode to the same payload.
+ * them and still decode to the same bytes.
  */
-StaticAssertDecl(PAYLOAD_LENGTH % 3 == 0, "base64 of a payload has padding");
+StaticAssertDecl(BYTES_LENGTH % 3 == 0, "base64 of an iterator has padding");
+StaticAssertDecl(OLD_BYTES_LENGTH % 3 == 0, "base64 of an old iterator has padding");
 
-/* Computes the MAC of an ARN and a payload. */
+/*
+ * Computes an HMAC of an ARN and of bytes behind it.  No two messages that are
+ * signed so are the same: an ARN has no zero byte, and begins what both have;
+ * the bytes of an old iterator are a payload, and those that make a key are
+ * fewer.
+ */
 static void
-sign_payload(pg_hmac_ctx *hmac, bytea *secret, const char *arn, size_t arn_length,
-			 const IteratorPayload *payload, uint8 *mac)
+sign_by_secret(const char *arn, size_t arn_length, const void *bytes,
+			   size_t length, uint8 *mac)
 {
+	bytea		*secret = catalog_table_secret();
+	pg_hmac_ctx *hmac = pg_hmac_create(PG_SHA256);
+
 	if (hmac == NULL ||
 		pg_hmac_init(hmac, (uint8 *) VARDATA_ANY(secret),
 					 VARSIZE_ANY_EXHDR(secret)) < 0 ||
 		pg_hmac_update(hmac, (const uint8 *) arn, arn_length) < 0 ||
-		pg_hmac_update(hmac, (const uint8 *) payload, SIGNED_LENGTH) < 0 ||
+		pg_hmac_update(hmac, bytes, length) < 0 ||
 		pg_hmac_final(hmac, mac, PG_SHA256_DIGEST_LENGTH) < 0)
 		elog(ERROR, "could not sign a shard iterator");
+	pg_hmac_free(hmac);
+}
+
+/* Makes the key for the iterators that share the beginning of a payload. */
+static void
+make_key(const char *arn, size_t arn_length, const uint8 *payload, uint8 *key)
+{
+	uint8 mac[PG_SHA256_DIGEST_LENGTH];
+
+	sign_by_secret(arn, arn_length, payload, SHARED_LENGTH, mac);
+	memcpy(key, mac, SIPHASH_KEY_LENGTH);
+}
+
+/* Signs what comes behind the shared beginning of an iterator. */
+static void
+sign_rest(const uint8 *key, const uint8 *bytes, uint8 *signature)
+{
+	siphash_sign(key, bytes + SHARED_LENGTH, SIGNATURE_OFFSET - SHARED_LENGTH,
+				 signature);
 }
 
 void
@@ -64,18 +110,11 @@ iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
 {
 	initStringInfo(&writer->text);
 	appendStringInfoString(&writer->text, stream->arn);
+	writer->arn_length = writer->text.len;
 	appendStringInfoString(&writer->text, ITERATOR_SEPARATOR);
 	writer->prefix_length = writer->text.len;
 	writer->shard_no = shard->shard_no;
-	writer->secret = catalog_table_secret();
-	writer->hmac = pg_hmac_create(PG_SHA256);
-}
-
-void
-iterator_writer_end(IteratorWriter *writer)
-{
-	pg_hmac_free(writer->hmac);
-	writer->hmac = NULL;
+	writer->has_key = false;
 }
 
 const char *
@@ -83,21 +122,26 @@ iterator_writer_write(IteratorWriter *writer, IteratorKind kind, int64 position)
 {
 	StringInfo		text = &writer->text;
 	IteratorPayload payload;
-	int				room = pg_b64_enc_len(PAYLOAD_LENGTH);
+	uint8			bytes[BYTES_LENGTH] = {0};
+	int				room = pg_b64_enc_len(BYTES_LENGTH);
 	int				length;
 
+	if (!writer->has_key)
+		writer->issued = GetCurrentTimestamp();
 	memset(&payload, 0, sizeof(payload));
-	payload.issued = pg_hton64((uint64) GetCurrentTimestamp());
+	payload.issued = pg_hton64((uint64) writer->issued);
 	payload.shard_no = pg_hton64((uint64) writer->shard_no);
 	payload.position = pg_hton64((uint64) position);
 	payload.kind = kind;
-	sign_payload(writer->hmac, writer->secret, text->data,
-				 writer->prefix_length - strlen(ITERATOR_SEPARATOR), &payload,
-				 payload.mac);
+	memcpy(bytes, &payload, PAYLOAD_LENGTH);
+	if (!writer->has_key)
+		make_key(text->data, writer->arn_length, bytes, writer->key);
+	writer->has_key = true;
+	sign_rest(writer->key, bytes, bytes + SIGNATURE_OFFSET);
 
 	text->len = writer->prefix_length;
 	enlargeStringInfo(text, room + 1);
-	length = pg_b64_encode((const void *) &payload, PAYLOAD_LENGTH,
+	length = pg_b64_encode((const void *) bytes, BYTES_LENGTH,
 						   (void *) (text->data + text->len), room);
 	if (length < 0)
 		elog(ERROR, "could not encode a shard iterator");
@@ -150,15 +194,33 @@ find_separator(const char *text)
 	return found;
 }
 
-/* Compares in a time that does not tell where two MACs differ. */
+/* Compares in a time that does not tell where two signatures differ. */
 static bool
-macs_are_equal(const uint8 *a, const uint8 *b)
+signatures_are_equal(const uint8 *a, const uint8 *b, size_t length)
 {
 	uint8 difference = 0;
 
-	for (int i = 0; i < PG_SHA256_DIGEST_LENGTH; i++)
+	for (size_t i = 0; i < length; i++)
 		difference |= a[i] ^ b[i];
 	return difference == 0;
+}
+
+/* Are the bytes of an iterator signed by this database? */
+static bool
+is_signed(const char *arn, size_t arn_length, const uint8 *bytes, size_t length)
+{
+	uint8 signature[PG_SHA256_DIGEST_LENGTH];
+	uint8 key[SIPHASH_KEY_LENGTH];
+
+	if (length == OLD_BYTES_LENGTH)
+	{
+		sign_by_secret(arn, arn_length, bytes, PAYLOAD_LENGTH, signature);
+		return signatures_are_equal(signature, bytes + PAYLOAD_LENGTH,
+									PG_SHA256_DIGEST_LENGTH);
+	}
+	make_key(arn, arn_length, bytes, key);
+	sign_rest(key, bytes, signature);
+	return signatures_are_equal(signature, bytes + SIGNATURE_OFFSET, SIPHASH_LENGTH);
 }
 
 ShardIterator *
@@ -166,13 +228,12 @@ iterator_parse(const char *text, Snapshot snapshot)
 {
 	ShardIterator  *iterator;
 	IteratorPayload payload;
-	uint8			mac[PG_SHA256_DIGEST_LENGTH];
-	uint8			decoded[PAYLOAD_LENGTH + 4];
+	uint8			bytes[OLD_BYTES_LENGTH + 4];
 	const char	   *separator;
 	const char	   *encoded;
 	size_t			length = strlen(text);
+	size_t			encoded_length;
 	TimestampTz		issued;
-	pg_hmac_ctx	   *hmac;
 
 	if (length == 0)
 		error_constraint(text, "shardIterator",
@@ -184,18 +245,15 @@ iterator_parse(const char *text, Snapshot snapshot)
 	if (separator == NULL)
 		not_an_iterator(text);
 	encoded = separator + strlen(ITERATOR_SEPARATOR);
-	if (strlen(encoded) != ENCODED_LENGTH ||
-		pg_b64_decode((const void *) encoded, strlen(encoded),
-					  (void *) decoded, sizeof(decoded)) != PAYLOAD_LENGTH)
+	encoded_length = strlen(encoded);
+	if ((encoded_length != ENCODED_LENGTH && encoded_length != OLD_ENCODED_LENGTH) ||
+		pg_b64_decode((const void *) encoded, encoded_length,
+					  (void *) bytes, sizeof(bytes)) != (int) (encoded_length / 4 * 3))
 		not_an_iterator(text);
-	memset(&payload, 0, sizeof(payload));
-	memcpy(&payload, decoded, PAYLOAD_LENGTH);
-
-	hmac = pg_hmac_create(PG_SHA256);
-	sign_payload(hmac, catalog_table_secret(), text, separator - text, &payload, mac);
-	pg_hmac_free(hmac);
-	if (!macs_are_equal(mac, payload.mac))
+	if (!is_signed(text, separator - text, bytes, encoded_length / 4 * 3))
 		wrong_signature(pnstrdup(text, separator - text), snapshot);
+	memset(&payload, 0, sizeof(payload));
+	memcpy(&payload, bytes, PAYLOAD_LENGTH);
 
 	issued = (TimestampTz) pg_ntoh64(payload.issued);
 	if (setting_iterator_lifetime > 0 &&

@@ -10,10 +10,11 @@
 
 #include "base/ddbstreams.h"
 
-#include "common/hmac.h"
+#include "base/siphash.h"
 #include "lib/stringinfo.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
+#include "utils/timestamp.h"
 
 typedef enum IteratorKind
 {
@@ -30,28 +31,28 @@ typedef struct ShardIterator
 	int64		 position; /* of ITERATOR_AFTER */
 } ShardIterator;
 
-/* Writes iterators of one shard, one after another. */
+/* Writes iterators of one shard, one after another, all issued at one time. */
 typedef struct IteratorWriter
 {
 	StringInfoData text; /* the part that all share, then the present one */
+	int			   arn_length;
 	int			   prefix_length;
 	int64		   shard_no;
-	bytea		  *secret;
-	pg_hmac_ctx	  *hmac; /* kept: to make one costs more than the hash */
+	TimestampTz	   issued;
+	uint8		   key[SIPHASH_KEY_LENGTH];
+	bool		   has_key;
 } IteratorWriter;
 
 /*
  * Begins to write iterators of a shard.  What the writer allocates is palloc'd
- * in the current memory context; iterator_writer_end frees the rest, which
- * after an error is the resource owner's to free.
+ * in the current memory context.
  */
 extern void iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
 								 const ShardInfo *shard);
-extern void iterator_writer_end(IteratorWriter *writer);
 
 /*
- * Writes an iterator that is issued now.  The text lies in the writer and is
- * good until the next one is written.
+ * Writes an iterator; it is issued when the first one is.  The text lies in
+ * the writer and is good until the next one is written.
  */
 extern const char *iterator_writer_write(IteratorWriter *writer, IteratorKind kind,
 										 int64 position);

@@ -191,6 +191,5 @@ iterator_position_make(StreamInfo *stream, ShardInfo *shard, const char *type_na
 		text = iterator_writer_write(&writer, ITERATOR_AT_HORIZON, 0);
 	else
 		text = iterator_writer_write(&writer, ITERATOR_AFTER, position);
-	iterator_writer_end(&writer);
 	return text;
 }

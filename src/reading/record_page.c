@@ -157,7 +157,6 @@ record_page_next_iterator(RecordPage *page)
 void
 record_page_end(RecordPage *page)
 {
-	iterator_writer_end(&page->writer);
 	record_decoder_close(page->decoder);
 	shard_reader_close(page->reader);
 	if (page->has_reader_slot)

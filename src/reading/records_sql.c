@@ -91,7 +91,6 @@ ddbstreams_next_shard_iterator(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	iterator_writer_init(&writer, iterator->stream, iterator->shard);
 	written = iterator_writer_write(&writer, iterator->kind, iterator->position);
-	iterator_writer_end(&writer);
 	PG_RETURN_TEXT_P(cstring_to_text(written));
 }
 

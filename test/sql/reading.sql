@@ -162,6 +162,18 @@ select test.fails('select ddbstreams.get_records(''garbage'')');
 select count(*) as characters, count(*) filter (where test.fails(format('select ddbstreams.get_records(%L)', overlay(:'latest' placing
            case substr(:'latest', i, 1) when 'A' then 'B' else 'A' end from i))) like '22023: Invalid ShardIterator%') as refused
 from generate_series(length(:'arn') + 4, length(:'latest')) as i;
+-- An iterator of version 1.0, which has a longer signature, is still good; each character of its code counts, too.
+create function hmac(key bytea, message bytea) returns bytea language sql as $$
+    select sha256(string_agg(set_byte('\x00', 0, get_byte(padded, i) # 92), '' order by i)
+                  || sha256(string_agg(set_byte('\x00', 0, get_byte(padded, i) # 54), '' order by i) || message))
+    from (select key || decode(repeat('00', 64 - length(key)), 'hex') as padded) as k, generate_series(0, 63) as i
+$$;
+select :'arn' || '|1|' || replace(encode(payload || hmac(secret, convert_to(:'arn', 'UTF8') || payload), 'base64'), E'\n', '') as old
+from ddbstreams_shards.secret, substr(decode(split_part(:'latest', '|', 3), 'base64'), 1, 25) as payload \gset
+select length(:'old') - length(:'latest') as longer, read_on(:'old') is not distinct from read_on(:'latest') as same;
+select count(*) as characters, count(*) filter (where test.fails(format('select ddbstreams.get_records(%L)', overlay(:'old' placing
+           case substr(:'old', i, 1) when 'A' then 'B' else 'A' end from i))) like '22023: Invalid ShardIterator%') as refused
+from generate_series(length(:'arn') + 4, length(:'old')) as i;
 
 --
 -- Columns of records
