@@ -85,7 +85,7 @@ record_json_append_members(StringInfo buf, RecordPage *page, RecordForm form)
 							   page->new_image.len + page->old_image.len);
 	out = buf->data + buf->len;
 	out = put_literal(out, "\"eventID\":\"");
-	record_page_event_id(page->iterator->shard, page->record.number, out);
+	record_page_event_id(page, out);
 	out += EVENT_ID_LENGTH;
 	out = put_literal(out, "\",\"eventName\":\"");
 	out = put_text(out, record_decode_event_name(page->decoder->event));

@@ -79,7 +79,7 @@ record_page_decode_texts(RecordPage *page)
 	resetStringInfo(&page->keys);
 	resetStringInfo(&page->old_image);
 	resetStringInfo(&page->new_image);
-	page->size_bytes = record_decode_append_keys(page->decoder, &page->keys);
+	page->size_bytes = 0;
 	/* If there is no room for all large values, the new ones are shown. */
 	if (page->decoder->has_new)
 		page->size_bytes += record_decode_append_new_image(page->decoder,
@@ -87,6 +87,8 @@ record_page_decode_texts(RecordPage *page)
 	if (page->decoder->has_old)
 		page->size_bytes += record_decode_append_old_image(page->decoder,
 														   &page->old_image);
+	/* The keys are copied from the image. */
+	page->size_bytes += record_decode_append_keys(page->decoder, &page->keys);
 }
 
 /*
@@ -168,15 +170,19 @@ record_page_end(RecordPage *page)
  * shard in the world is likely to have, followed by the record's number.
  */
 void
-record_page_event_id(const ShardInfo *shard, int64 number, char *out)
+record_page_event_id(RecordPage *page, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
+	const ShardInfo	 *shard = page->iterator->shard;
 	uint64			  parts[2];
 
-	parts[0] = hash_bytes_extended((const unsigned char *) shard->shard_id,
-								   strlen(shard->shard_id),
-								   ((uint64) MyDatabaseId << 32) ^ shard->shard_no);
-	parts[1] = number;
+	if (page->shard_hash == 0)
+		page->shard_hash =
+			hash_bytes_extended((const unsigned char *) shard->shard_id,
+								strlen(shard->shard_id),
+								((uint64) MyDatabaseId << 32) ^ shard->shard_no);
+	parts[0] = page->shard_hash;
+	parts[1] = page->record.number;
 	for (int part = 0; part < 2; part++)
 	{
 		for (int i = 0; i < 16; i++)

@@ -35,6 +35,7 @@ typedef struct RecordPage
 	int64		   bytes;	/* of records so far, by the item-size rules */
 	int64		   horizon; /* numbers below are out of reach */
 	bool		   is_done;
+	uint64		   shard_hash; /* the first half of event ids; 0: not known yet */
 
 	/* The present record; the texts are good until the next one. */
 	ShardRecord	   record;
@@ -85,11 +86,11 @@ extern const char *record_page_next_iterator(RecordPage *page);
 extern void record_page_end(RecordPage *page);
 
 /*
- * Writes a record's event id to out: EVENT_ID_LENGTH hexadecimal digits
- * without a terminator, unique over all streams.
+ * Writes the present record's event id to out: EVENT_ID_LENGTH hexadecimal
+ * digits without a terminator, unique over all streams.
  */
 #define EVENT_ID_LENGTH 32
-extern void record_page_event_id(const ShardInfo *shard, int64 number, char *out);
+extern void record_page_event_id(RecordPage *page, char *out);
 
 /* Returns the region in a stream's ARN; it is not terminated. */
 extern const char *record_page_region(const StreamInfo *stream, int *length);

@@ -71,7 +71,7 @@ record_row_fill(const RecordRow *row, RecordPage *page, Datum *values, bool *nul
 	char			   number[NUMBER_DIGITS];
 
 	memset(nulls, false, RECORD_ROW_COLUMNS * sizeof(bool));
-	record_page_event_id(page->iterator->shard, record->number, event_id);
+	record_page_event_id(page, event_id);
 	sequence_number_write(record->number, number);
 	values[OUT_EVENT_ID] =
 		PointerGetDatum(cstring_to_text_with_len(event_id, EVENT_ID_LENGTH));

@@ -125,6 +125,8 @@ deform_image(RecordDecoder *decoder, const char *bytes, bool has_nulls,
 	const char	*data = bytes + MAXALIGN((is_delta ? one : 0) + (has_nulls ? one : 0));
 	Size		 offset = 0;
 
+	if (is_delta)
+		decoder->same = same;
 	image->values = palloc(desc->natts * sizeof(Datum));
 	image->nulls = palloc(desc->natts * sizeof(bool));
 	for (int i = 0; i < desc->natts; i++)
@@ -208,6 +210,8 @@ record_decode(RecordDecoder *decoder, const ShardRecord *record)
 		decoder->descriptor = decoder->stored->descriptor;
 	}
 
+	decoder->shown_image = NULL;
+	decoder->same = NULL;
 	decoder->old.values = decoder->new.values = NULL;
 	if (flags & RECORD_HAS_OLD)
 		decode_image(decoder, images, (flags & RECORD_OLD_ASIDE) != 0,
@@ -302,16 +306,25 @@ size_as_jsonb(const char *json, Size length)
 	return measure_as_jsonb(json, length);
 }
 
+/* Is a value of a column kept in the side table? */
+static inline bool
+is_aside(const RecordDecoder *decoder, int i, Datum value)
+{
+	return TupleDescAttr(decoder->descriptor->stored_desc, i)->attlen == -1 &&
+		   VARATT_IS_EXTERNAL(DatumGetPointer(value));
+}
+
 /* Appends one column's attribute value; returns its size. */
 static int64
-append_column_value(RecordDecoder *decoder, const RowColumn *column, StringInfo buf,
-					Datum value, int attlen, Size limit)
+append_column_value(RecordDecoder *decoder, int i, StringInfo buf, Datum value,
+					Size limit)
 {
-	if (attlen == -1)
+	const RowColumn *column = &decoder->descriptor->columns[i];
+
+	if (unlikely(is_aside(decoder, i, value)))
 	{
 		/* A value that cannot fit need not be fetched. */
-		if (VARATT_IS_EXTERNAL(DatumGetPointer(value)) &&
-			buf->len + side_table_reference_raw_size(value) > limit)
+		if (buf->len + side_table_reference_raw_size(value) > limit)
 			return json_writer_append_marker(buf, psprintf("value of %zu bytes is too large to be shown",
 														   side_table_reference_raw_size(value) - VARHDRSZ));
 		value = record_decoder_value(decoder, value);
@@ -326,13 +339,34 @@ append_column(RecordDecoder *decoder, const DecodedImage *image, int i,
 			  StringInfo buf, Size limit)
 {
 	const RowColumn *column = &decoder->descriptor->columns[i];
-	int				 attlen = TupleDescAttr(decoder->descriptor->stored_desc, i)->attlen;
 
 	appendBinaryStringInfo(buf, column->json_name, column->json_name_length);
 	if (image->nulls[i])
 		return column->name_length + json_writer_append_null(buf);
 	return column->name_length +
-		   append_column_value(decoder, column, buf, image->values[i], attlen, limit);
+		   append_column_value(decoder, i, buf, image->values[i], limit);
+}
+
+/*
+ * Can a column be copied from the image that was appended first?  If the text
+ * is short, and no value was left in the side table, it does not depend on how
+ * much room there was.
+ */
+static inline bool
+is_shown(const RecordDecoder *decoder, const DecodedImage *image, int i)
+{
+	return decoder->shown[i].length <= MARKER_LENGTH &&
+		   (image->nulls[i] || !is_aside(decoder, i, image->values[i]));
+}
+
+/* Copies a column; returns its size. */
+static inline int64
+copy_shown(const RecordDecoder *decoder, int i, StringInfo buf)
+{
+	const ShownColumn *shown = &decoder->shown[i];
+
+	appendBinaryStringInfo(buf, decoder->shown_text + shown->start, shown->length);
+	return shown->size;
 }
 
 /*
@@ -341,7 +375,7 @@ append_column(RecordDecoder *decoder, const DecodedImage *image, int i,
  */
 static int64
 append_image_column(RecordDecoder *decoder, const DecodedImage *image, int i,
-					StringInfo buf)
+					bool may_copy, StringInfo buf)
 {
 	const RowColumn *column = &decoder->descriptor->columns[i];
 	int				 start = buf->len;
@@ -350,7 +384,10 @@ append_image_column(RecordDecoder *decoder, const DecodedImage *image, int i,
 	int64			 size;
 	Size			 jsonb_size;
 
-	size = append_column(decoder, image, i, buf, start + room);
+	if (may_copy && bit_is_set(decoder->same, i) && is_shown(decoder, image, i))
+		size = copy_shown(decoder, i, buf);
+	else
+		size = append_column(decoder, image, i, buf, start + room);
 	jsonb_size = size_as_jsonb(buf->data + value_start, buf->len - value_start);
 	if (jsonb_size > room && buf->len - start > MARKER_LENGTH)
 	{
@@ -362,6 +399,19 @@ append_image_column(RecordDecoder *decoder, const DecodedImage *image, int i,
 	return size;
 }
 
+/* Makes room for what is noted of the image that is appended first. */
+static void
+make_shown(RecordDecoder *decoder)
+{
+	int natts = decoder->descriptor->natts;
+
+	if (decoder->shown_room >= natts)
+		return;
+	decoder->shown = MemoryContextAlloc(decoder->own_context,
+										natts * sizeof(ShownColumn));
+	decoder->shown_room = natts;
+}
+
 /* Appends an image as a JSON object; returns its size. */
 static int64
 append_image(RecordDecoder *decoder, const DecodedImage *image, StringInfo buf)
@@ -370,16 +420,37 @@ append_image(RecordDecoder *decoder, const DecodedImage *image, StringInfo buf)
 	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
 	char				 separator = '{';
 	int64				 size = 0;
+	bool				 is_first = decoder->shown_image == NULL ||
+									decoder->shown_image == image;
+	bool				 may_copy = !is_first && decoder->same != NULL;
 
+	if (is_first)
+		make_shown(decoder);
 	for (int i = 0; i < descriptor->natts; i++)
 	{
+		int	  start;
+		int64 column_size;
+
 		if (descriptor->columns[i].form == COLUMN_DROPPED)
 			continue;
 		appendStringInfoCharMacro(buf, separator);
-		size += append_image_column(decoder, image, i, buf);
+		start = buf->len;
+		column_size = append_image_column(decoder, image, i, may_copy, buf);
+		if (is_first)
+		{
+			decoder->shown[i].start = start;
+			decoder->shown[i].length = buf->len - start;
+			decoder->shown[i].size = column_size;
+		}
+		size += column_size;
 		separator = ',';
 	}
 	appendStringInfoCharMacro(buf, '}');
+	if (is_first)
+	{
+		decoder->shown_image = image;
+		decoder->shown_text = buf->data;
+	}
 	MemoryContextSwitchTo(oldcontext);
 	return size;
 }
@@ -402,13 +473,18 @@ record_decode_append_keys(RecordDecoder *decoder, StringInfo buf)
 	const RowDescriptor *descriptor = decoder->descriptor;
 	Size				 limit = buf->len + IMAGES_LIMIT;
 	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
+	bool				 may_copy = decoder->shown_image == decoder->keyed;
 	int64				 size = 0;
 
 	for (int k = 0; k < descriptor->key_count; k++)
 	{
+		int i = descriptor->key_attnums[k] - 1;
+
 		appendStringInfoCharMacro(buf, k == 0 ? '{' : ',');
-		size += append_column(decoder, decoder->keyed,
-							  descriptor->key_attnums[k] - 1, buf, limit);
+		if (may_copy && is_shown(decoder, decoder->keyed, i))
+			size += copy_shown(decoder, i, buf);
+		else
+			size += append_column(decoder, decoder->keyed, i, buf, limit);
 	}
 	appendStringInfoCharMacro(buf, '}');
 	MemoryContextSwitchTo(oldcontext);

@@ -19,6 +19,14 @@ typedef struct DecodedImage
 	bool  *nulls;
 } DecodedImage;
 
+/* Where the text of a column lies that an image has been appended with */
+typedef struct ShownColumn
+{
+	int	  start; /* of "name":value */
+	int	  length;
+	int64 size; /* by the item-size rules */
+} ShownColumn;
+
 typedef struct RecordDecoder
 {
 	const ShardInfo		*shard;
@@ -37,7 +45,14 @@ typedef struct RecordDecoder
 	DecodedImage		 old;
 	DecodedImage		 new;
 	DecodedImage		*keyed;		  /* the image that has the key */
+	const uint8			*same;		  /* bits of columns that both images share, or NULL */
 	Size				 images_size; /* of those appended so far, as jsonb */
+
+	/* The image that was appended first, from which others are copied */
+	const DecodedImage *shown_image; /* NULL if there is none */
+	const char		   *shown_text;	 /* what it was appended to */
+	ShownColumn		   *shown;		 /* its columns; there is room for shown_room */
+	int					shown_room;
 } RecordDecoder;
 
 /*
@@ -76,7 +91,10 @@ extern void record_decode_append_identity(const RecordDecoder *decoder,
 /*
  * Each appends a JSON object and returns its size by the item-size rules.
  * Values for which jsonb has no room beside what was appended before, for the
- * same record, become markers.
+ * same record, become markers.  What the image that was appended first has in
+ * common with the other one, or with the keys, is copied from its text: until
+ * the next record is decoded it must stay where it is, so that what comes
+ * after it goes to another buffer.
  */
 extern int64 record_decode_append_keys(RecordDecoder *decoder, StringInfo buf);
 extern int64 record_decode_append_old_image(RecordDecoder *decoder, StringInfo buf);

@@ -8,6 +8,7 @@
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
@@ -451,15 +452,140 @@ json_writer_append_string(StringInfo buf, const char *text, Size length)
 	buf->data[buf->len] = '\0';
 }
 
+/*
+ * How a numeric lies on disk, which numeric.c keeps to itself and pg_upgrade
+ * relies on: a word with the sign and the scale, and in its short form the
+ * weight; else a word with the weight; then digits of NUMERIC_BASE.
+ */
+#define NUMERIC_FORM		0xC000
+#define NUMERIC_SPECIAL		0xC000
+#define NUMERIC_NEGATIVE	0x4000
+#define NUMERIC_IS_SHORT	0x8000
+#define NUMERIC_LONG_SCALE	0x3FFF
+#define SHORT_NEGATIVE		0x2000
+#define SHORT_SCALE(word)	(((word) & 0x1F80) >> 7)
+#define SHORT_WEIGHT(word)	((int) ((word) & 0x003F) - (int) ((word) & 0x0040))
+#define NUMERIC_BASE_DIGITS 4
+#define NUMERIC_BASE_LIMIT	10000
+
+/* A numeric that is not larger goes straight from disk to text. */
+#define PLAIN_WEIGHT 7
+#define PLAIN_SCALE	 32
+#define PLAIN_LENGTH \
+	(1 + (PLAIN_WEIGHT + 1) * NUMERIC_BASE_DIGITS + 1 + PLAIN_SCALE + NUMERIC_BASE_DIGITS)
+
+/* Returns one digit of NUMERIC_BASE; those that are not stored are zero. */
+static inline int
+base_digit(const char *digits, int count, int i)
+{
+	int16 digit = 0;
+
+	if (i >= 0 && i < count)
+		memcpy(&digit, digits + i * sizeof(digit), sizeof(digit));
+	return digit;
+}
+
+static inline char *
+put_base_digit(char *out, int digit)
+{
+	out[0] = '0' + digit / 1000;
+	out[1] = '0' + digit / 100 % 10;
+	out[2] = '0' + digit / 10 % 10;
+	out[3] = '0' + digit % 10;
+	return out + NUMERIC_BASE_DIGITS;
+}
+
+/*
+ * Writes what numeric_out does to text, which has room for PLAIN_LENGTH.
+ * Returns the length, or 0 for a numeric that is left to numeric_out.
+ */
+static int
+plain_numeric(const char *data, Size length, char *text)
+{
+	char	   *out = text;
+	char	   *end;
+	const char *digits = data + sizeof(uint16);
+	uint16		word;
+	int16		long_weight;
+	int			weight;
+	int			scale;
+	int			count;
+	bool		is_negative;
+
+	if (length < sizeof(word))
+		return 0;
+	memcpy(&word, data, sizeof(word));
+	if ((word & NUMERIC_FORM) == NUMERIC_SPECIAL)
+		return 0;
+	if (word & NUMERIC_IS_SHORT)
+	{
+		is_negative = (word & SHORT_NEGATIVE) != 0;
+		scale = SHORT_SCALE(word);
+		weight = SHORT_WEIGHT(word);
+	}
+	else
+	{
+		if (length < sizeof(word) + sizeof(long_weight))
+			return 0;
+		memcpy(&long_weight, digits, sizeof(long_weight));
+		is_negative = (word & NUMERIC_FORM) == NUMERIC_NEGATIVE;
+		scale = word & NUMERIC_LONG_SCALE;
+		weight = long_weight;
+		digits += sizeof(long_weight);
+	}
+	if (weight > PLAIN_WEIGHT || scale > PLAIN_SCALE)
+		return 0;
+	count = (int) ((data + length - digits) / sizeof(int16));
+
+	if (is_negative)
+		*out++ = '-';
+	if (weight < 0)
+		*out++ = '0';
+	for (int i = 0; i <= weight; i++)
+	{
+		int digit = base_digit(digits, count, i);
+
+		if (digit < 0 || digit >= NUMERIC_BASE_LIMIT)
+			return 0;
+		if (i > 0)
+			out = put_base_digit(out, digit);
+		else
+			out += pg_ltoa(digit, out);
+	}
+	if (scale > 0)
+	{
+		*out++ = '.';
+		end = out + scale;
+		for (int i = weight + 1; out < end; i++)
+		{
+			int digit = base_digit(digits, count, i);
+
+			if (digit < 0 || digit >= NUMERIC_BASE_LIMIT)
+				return 0;
+			out = put_base_digit(out, digit);
+		}
+		out = end;
+	}
+	return (int) (out - text);
+}
+
 int64
 json_writer_write_numeric(JsonWriter *writer, Datum value)
 {
 	AlignedVarlena	space;
-	struct varlena *varlena = aligned_varlena_make(value, &space);
+	struct varlena *varlena = (struct varlena *) DatumGetPointer(value);
+	char			plain[PLAIN_LENGTH];
 	char		   *text;
 	Size			length;
 	int64			size;
 
+	if (likely(VARATT_IS_SHORT(varlena) || VARATT_IS_4B_U(varlena)))
+	{
+		length = plain_numeric(VARDATA_ANY(varlena), VARSIZE_ANY_EXHDR(varlena), plain);
+		if (length > 0)
+			return json_writer_write_number(writer, plain, length);
+	}
+	varlena = aligned_varlena_make(value, &space);
 	text = DatumGetCString(DirectFunctionCall1(numeric_out,
 											   PointerGetDatum(varlena)));
 	length = strlen(text);

@@ -90,15 +90,22 @@ extern void	 json_writer_append_string(StringInfo buf, const char *text,
 /* For json_writer_reserve: the buffer must grow, or the writer has failed. */
 extern bool json_writer_reserve_slow(JsonWriter *writer, Size length);
 
+/* Is there room for length more bytes, without the buffer having to grow? */
+static inline bool
+json_writer_has_room(const JsonWriter *writer, Size length)
+{
+	StringInfo buf = writer->buf;
+
+	return writer->failure == NULL &&
+		   length < (Size) (buf->maxlen - buf->len) &&
+		   (Size) buf->len + length <= writer->limit;
+}
+
 /* Makes room for length more bytes; false if that would pass the limit. */
 static inline bool
 json_writer_reserve(JsonWriter *writer, Size length)
 {
-	StringInfo buf = writer->buf;
-
-	if (likely(writer->failure == NULL &&
-			   length < (Size) (buf->maxlen - buf->len) &&
-			   (Size) buf->len + length <= writer->limit))
+	if (likely(json_writer_has_room(writer, length)))
 		return true;
 	return json_writer_reserve_slow(writer, length);
 }

@@ -238,12 +238,40 @@ write_bytea(JsonWriter *writer, Datum value)
 
 /* --- numbers ------------------------------------------------------------- */
 
+/* The length of what stands around a number: {"N":""} */
+#define NUMBER_FRAME 8
+
+/*
+ * Almost all integers go straight to the buffer.  Where a limit is near, or
+ * DynamoDB's form is wanted, which need not be these digits, they go the way
+ * of all numbers.
+ */
 static int64
 write_integer(JsonWriter *writer, int64 value)
 {
-	char digits[MAXINT8LEN + 1];
+	char  digits[MAXINT8LEN + 1];
+	char *out;
+	int	  length;
+	int	  significant;
 
-	return json_writer_write_number(writer, digits, pg_lltoa(value, digits));
+	if (unlikely(writer->dynamodb_numbers ||
+				 !json_writer_has_room(writer, MAXINT8LEN + NUMBER_FRAME)))
+		return json_writer_write_number(writer, digits, pg_lltoa(value, digits));
+	out = writer->buf->data + writer->buf->len;
+	memcpy(out, "{\"N\":\"", 6);
+	length = pg_lltoa(value, out + 6);
+	memcpy(out + 6 + length, "\"}", 2);
+	writer->buf->len += length + NUMBER_FRAME;
+	if (value == 0)
+		return 1;
+
+	significant = length - (value < 0);
+	while (out[5 + length] == '0')
+	{
+		significant--;
+		length--;
+	}
+	return (significant + 1) / 2 + 1 + (value < 0);
 }
 
 static int64
@@ -334,14 +362,105 @@ write_timetz(JsonWriter *writer, TimeTzADT *time)
 	return write_plain_cstring(writer, text);
 }
 
+/* Writes a number below 100 with two digits; returns their end. */
+static inline char *
+put_two_digits(char *out, int value)
+{
+	out[0] = '0' + value / 10;
+	out[1] = '0' + value % 10;
+	return out + 2;
+}
+
+/*
+ * Writes the date of a day as YYYY-MM-DD, which is kept for the next call:
+ * records that come together are often of one day.  Returns NULL if the year
+ * has not four digits.
+ */
+static char *
+put_day(char *out, int day)
+{
+	static int	kept_day = PG_INT32_MIN;
+	static char kept[10];
+	int			year;
+	int			month;
+	int			month_day;
+
+	if (day != kept_day)
+	{
+		j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &month_day);
+		if (year < 1 || year > 9999)
+			return NULL;
+		put_two_digits(put_two_digits(kept, year / 100), year % 100);
+		kept[4] = kept[7] = '-';
+		put_two_digits(kept + 5, month);
+		put_two_digits(kept + 8, month_day);
+		kept_day = day;
+	}
+	memcpy(out, kept, sizeof(kept));
+	return out + sizeof(kept);
+}
+
+/*
+ * Writes a finite timestamp to out as EncodeDateTime does; returns its end, or
+ * NULL if the year has not four digits.
+ */
+static char *
+put_timestamp(char *out, Timestamp timestamp, bool with_tz)
+{
+	int64 day = timestamp / USECS_PER_DAY;
+	int64 usec = timestamp % USECS_PER_DAY;
+	int	  seconds;
+	int	  fraction;
+
+	if (usec < 0)
+	{
+		usec += USECS_PER_DAY;
+		day--;
+	}
+	out = put_day(out, (int) day);
+	if (out == NULL)
+		return NULL;
+	seconds = (int) (usec / USECS_PER_SEC);
+	fraction = (int) (usec % USECS_PER_SEC);
+	*out++ = 'T';
+	out = put_two_digits(out, seconds / SECS_PER_HOUR);
+	*out++ = ':';
+	out = put_two_digits(out, seconds / SECS_PER_MINUTE % MINS_PER_HOUR);
+	*out++ = ':';
+	out = put_two_digits(out, seconds % SECS_PER_MINUTE);
+	if (fraction != 0)
+	{
+		*out++ = '.';
+		put_two_digits(out, fraction / 10000);
+		put_two_digits(out + 2, fraction / 100 % 100);
+		put_two_digits(out + 4, fraction % 100);
+		out += 6;
+		while (out[-1] == '0')
+			out--;
+	}
+	if (with_tz)
+	{
+		memcpy(out, "+00:00", 6);
+		out += 6;
+	}
+	return out;
+}
+
 /* Writes a timestamp, or a timestamptz in UTC. */
 static int64
 write_timestamp(JsonWriter *writer, Timestamp timestamp, bool with_tz)
 {
 	char		 text[MAXDATELEN + 1];
+	char		*end;
 	struct pg_tm tm;
 	fsec_t		 fsec;
 
+	if (likely(!TIMESTAMP_NOT_FINITE(timestamp) &&
+			   (end = put_timestamp(text, timestamp, with_tz)) != NULL))
+	{
+		json_writer_put_plain(writer, 'S', text, end - text);
+		return end - text;
+	}
 	if (TIMESTAMP_NOT_FINITE(timestamp))
 		EncodeSpecialTimestamp(timestamp, text);
 	else if (timestamp2tm(timestamp, NULL, &tm, &fsec, NULL, NULL) == 0)

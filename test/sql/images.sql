@@ -275,6 +275,54 @@ insert into two values (1, 42, 1);
 commit;
 select new_image from test.records('one') union all select new_image from test.records('two');
 
+--
+-- Numbers and times, which are written without PostgreSQL's output functions, read as these write them
+--
+
+create table plain_values (id int primary key, i bigint, n numeric, t timestamp, tz timestamptz);
+create table plain_numbers (id int primary key, i numeric, n numeric, t timestamp, tz timestamptz);
+select count(ddbstreams.enable_stream(t, 'NEW_IMAGE', 1)) from unnest(array['plain_values', 'plain_numbers']::regclass[]) as t;
+insert into plain_values
+select row_number() over (), i, n, t, t at time zone 'UTC'
+from (select sign * digits * power(10::numeric, exponent) as n, sign * digits as i, null::timestamp as t
+      from unnest(array[1, -1]) as sign, unnest(array[0, 1, 9, 10, 1234, 9999, 10000, 10001, 99990000, 123456789, 100000000000, 4611686018427387904]::bigint[]) as digits,
+           generate_series(-40, 40, 3) as exponent
+      union all
+      select round(1234567.890625 * s, s), s, null from generate_series(0, 40) as s
+      union all
+      select n::numeric, i, null
+      from (values ('NaN', 9223372036854775807), ('Infinity', -9223372036854775808), ('-Infinity', -9223372036854775807), ('0.00', 100), ('-0.5', -100)) as v (n, i)
+      union all
+      select null, null, timestamp '2000-01-01' + s * 86399.999999 * interval '1 second' + (s % 7) * interval '100 microseconds' from generate_series(-2000, 2000, 13) as s
+      union all
+      select null, null, t from unnest(array['infinity', '-infinity', '0001-01-01', '0001-12-31 BC', '4713-11-24 BC', '9999-12-31 23:59:59.999999', '10000-01-01',
+          '294276-12-31 23:59:59.999999', '1999-12-31 23:59:59.999999', '1970-01-01 00:00:00.5', '2024-02-29 12:00:00.000001']::timestamp[]) as t) as v;
+insert into plain_numbers select * from plain_values;
+set timezone = 'UTC';
+select count(*) as records, count(*) filter (where r.new_image #>> '{i,N}' is distinct from v.i::text) as integers,
+       count(*) filter (where coalesce(r.new_image #>> '{n,N}', r.new_image #>> '{n,S}') is distinct from v.n::text) as numbers,
+       count(*) filter (where r.new_image #>> '{t,S}' is distinct from to_json(v.t) #>> '{}') as timestamps,
+       count(*) filter (where r.new_image #>> '{tz,S}' is distinct from to_json(v.tz) #>> '{}') as with_zone,
+       count(*) filter (where r.size_bytes <> other.size_bytes) as sizes
+from plain_values as v
+     join test.records('plain_values') as r on r.keys #>> '{id,N}' = v.id::text
+     join test.records('plain_numbers') as other on other.keys #>> '{id,N}' = v.id::text;
+
+--
+-- What both images of a record share is written once
+--
+
+create table shared (id int primary key, a text, b int, c jsonb, d text, e numeric);
+select ddbstreams.enable_stream('shared', shard_count => 1) <> '';
+insert into shared values (1, 'a', 1, '{"c": [1]}', null, 1.50), (2, repeat('x', 3000), 2, null, repeat('y', 900), null);
+update shared set b = 3;
+update shared set d = 'd', e = null;
+update shared set a = a || 'a', c = null, e = -1;
+delete from shared;
+select event_name, replace(replace(old_image::text, repeat('x', 3000), 'x…'), repeat('y', 900), 'y…') as old,
+       replace(replace(new_image::text, repeat('x', 3000), 'x…'), repeat('y', 900), 'y…') as new, keys, size_bytes
+from test.records('shared') order by sequence_number;
+
 \set VERBOSITY terse
 set client_min_messages = warning;
 drop schema images cascade;
