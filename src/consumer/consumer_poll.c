@@ -67,7 +67,6 @@ typedef struct ConsumerPoll
 	ShardWatchKey *watched;	   /* the keys given to shard_watch_set */
 	int			   watch_count;
 	MemoryContext  context; /* of one round of the steps */
-	MemoryContext  row_context;
 } ConsumerPoll;
 
 /* One shard's part of a poll */
@@ -97,22 +96,13 @@ read_shard(ConsumerPoll *poll, ConsumerView *view, ShardTurn *turn, int max_reco
 	ConsumerShard *shard = turn->shard;
 	RecordPage	   page;
 	RecordRow	   row;
-	Datum		   values[RECORD_ROW_COLUMNS + 1];
-	bool		   nulls[RECORD_ROW_COLUMNS + 1] = {false};
 
 	record_page_begin_at(&page, view->stream, shard->info, turn->position,
 						 shard->horizon, max_records, view->snapshot);
-	record_row_begin(&row, &page);
-	values[0] = CStringGetTextDatum(shard->info->shard_id);
+	record_row_begin(&row, &page, shard->info->shard_id);
 	while (record_page_next(&page))
 	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(poll->row_context);
-
-		record_row_fill(&row, &page, values + 1, nulls + 1);
-		tuplestore_putvalues(poll->rsinfo->setResult, poll->rsinfo->setDesc,
-							 values, nulls);
-		MemoryContextSwitchTo(oldcontext);
-		MemoryContextReset(poll->row_context);
+		record_row_put(&row, poll->rsinfo->setResult);
 		turn->position = page.record.number;
 	}
 	turn->count += page.count;
@@ -493,9 +483,6 @@ ddbstreams_poll(PG_FUNCTION_ARGS)
 	poll->rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	poll->context = AllocSetContextCreate(CurrentMemoryContext, "ddbstreams poll",
 										  ALLOCSET_DEFAULT_SIZES);
-	poll->row_context = AllocSetContextCreate(CurrentMemoryContext,
-											  "ddbstreams poll row",
-											  ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(poll->context);
 	PG_TRY();
 	{

@@ -92,7 +92,7 @@ add_shard(NewestRecords *newest, const ShardInfo *shard)
  */
 static int
 return_records(NewestRecords *newest, ShardInfo *shard, int64 first,
-			   int max_records, ReturnSetInfo *rsinfo, MemoryContext row_context)
+			   int max_records, ReturnSetInfo *rsinfo)
 {
 	int64 horizon = horizon_of_shard(newest->stream, shard, newest->snapshot);
 	int64 position = Max(first, Max(horizon, shard->starting_number)) - 1;
@@ -104,21 +104,13 @@ return_records(NewestRecords *newest, ShardInfo *shard, int64 first,
 	{
 		RecordPage page;
 		RecordRow  row;
-		Datum	   values[RECORD_ROW_COLUMNS + 1];
-		bool	   nulls[RECORD_ROW_COLUMNS + 1] = {false};
 
 		record_page_begin_at(&page, newest->stream, shard, position, horizon,
 							 max_records - returned, newest->snapshot);
-		record_row_begin(&row, &page);
-		values[0] = CStringGetTextDatum(shard->shard_id);
+		record_row_begin(&row, &page, shard->shard_id);
 		while (record_page_next(&page))
 		{
-			MemoryContext oldcontext = MemoryContextSwitchTo(row_context);
-
-			record_row_fill(&row, &page, values + 1, nulls + 1);
-			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-			MemoryContextSwitchTo(oldcontext);
-			MemoryContextReset(row_context);
+			record_row_put(&row, rsinfo->setResult);
 			position = page.record.number;
 		}
 		returned += page.count;
@@ -136,7 +128,6 @@ ddbstreams_newest_records(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	NewestRecords  newest = {0};
-	MemoryContext  row_context;
 	List		  *shards;
 	ListCell	  *lc;
 	int64		   first;
@@ -159,9 +150,6 @@ ddbstreams_newest_records(PG_FUNCTION_ARGS)
 	newest.stream = stream_access_by_arn(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 										 newest.snapshot);
 	newest.numbers = palloc(2 * newest.max_records * sizeof(int64));
-	row_context = AllocSetContextCreate(CurrentMemoryContext,
-										"ddbstreams newest_records row",
-										ALLOCSET_DEFAULT_SIZES);
 
 	shards = shard_catalog_list(newest.stream->stream_id, newest.snapshot);
 	list_sort(shards, compare_shards);
@@ -188,7 +176,7 @@ ddbstreams_newest_records(PG_FUNCTION_ARGS)
 		if (left == 0 || (!ShardIsOpen(shard) && shard->ending_number < first))
 			break;
 		if (!horizon_has_passed_shard(newest.stream, shard))
-			left -= return_records(&newest, shard, first, left, rsinfo, row_context);
+			left -= return_records(&newest, shard, first, left, rsinfo);
 	}
 	return (Datum) 0;
 }

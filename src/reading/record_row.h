@@ -7,27 +7,25 @@
 
 #include "base/ddbstreams.h"
 
+#include "lib/stringinfo.h"
 #include "reading/record_page.h"
+#include "utils/tuplestore.h"
 
-#define RECORD_ROW_COLUMNS 15
-
-/* What all rows of a page share */
+/* Makes the rows of a page, one after another. */
 typedef struct RecordRow
 {
-	Datum version;
-	Datum source;
-	Datum region;
-	Datum view_type;
+	RecordPage	  *page;
+	const char	  *shard_id; /* the first column, or NULL: there is none */
+	StringInfoData tuple;	 /* the present one */
 } RecordRow;
 
-/* Prepares for the rows of a page, in the current memory context. */
-extern void record_row_begin(RecordRow *row, const RecordPage *page);
-
 /*
- * Fills RECORD_ROW_COLUMNS values and nulls with the page's present record.
- * They are palloc'd in the current memory context.
+ * Prepares for the rows of a page, in the current memory context.  With a
+ * shard id they have it as their first column.
  */
-extern void record_row_fill(const RecordRow *row, RecordPage *page,
-							Datum *values, bool *nulls);
+extern void record_row_begin(RecordRow *row, RecordPage *page, const char *shard_id);
+
+/* Puts a row with the page's present record to a tuplestore. */
+extern void record_row_put(RecordRow *row, Tuplestorestate *store);
 
 #endif /* DDBSTREAMS_RECORD_ROW_H */

@@ -103,8 +103,6 @@ ddbstreams_get_records(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	RecordPage	   page;
 	RecordRow	   row;
-	MemoryContext  row_context;
-	MemoryContext  oldcontext;
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("shardIterator");
@@ -114,21 +112,9 @@ ddbstreams_get_records(PG_FUNCTION_ARGS)
 
 	record_page_begin(&page, text_to_cstring(PG_GETARG_TEXT_PP(0)),
 					  PG_GETARG_INT32(1), statement_snapshot());
-	record_row_begin(&row, &page);
-	row_context = AllocSetContextCreate(CurrentMemoryContext,
-										"ddbstreams get_records row",
-										ALLOCSET_DEFAULT_SIZES);
+	record_row_begin(&row, &page, NULL);
 	while (record_page_next(&page))
-	{
-		Datum values[RECORD_ROW_COLUMNS];
-		bool  nulls[RECORD_ROW_COLUMNS];
-
-		oldcontext = MemoryContextSwitchTo(row_context);
-		record_row_fill(&row, &page, values, nulls);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-		MemoryContextSwitchTo(oldcontext);
-		MemoryContextReset(row_context);
-	}
+		record_row_put(&row, rsinfo->setResult);
 	record_page_end(&page);
 	return (Datum) 0;
 }
