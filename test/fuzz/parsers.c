@@ -593,7 +593,6 @@ read_iterator(char *input)
 		shard.shard_no = shard_no;
 		iterator_writer_init(&writer, &stream, &shard);
 		input = pstrdup(iterator_writer_write(&writer, (IteratorKind) (uint8) kind, position));
-		iterator_writer_end(&writer);
 	}
 	run_target(read_shard_iterator, input);
 }
