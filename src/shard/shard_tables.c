@@ -24,6 +24,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/dependency.h"
 #include "catalog/heap.h"
 #include "catalog/index.h"
@@ -227,6 +228,11 @@ release_table(Oid relid)
  * streams of 1,024 shards that are being enabled would fill the lock table.
  * Nobody else can see the tables before the transaction commits, and then
  * anybody may lock them: the locks guard nothing.
+ *
+ * But a standby has those on relations until it replays the commit, and ends
+ * when its lock table is full.  Any role that may make a table could bring
+ * that about.  So where there may be standbys, the locks stay, and the
+ * transaction fails here before they are too many there.
  */
 static Oid
 make_table(Oid (*create)(int64, Oid), int64 shard_no, Oid owner)
@@ -234,7 +240,8 @@ make_table(Oid (*create)(int64, Oid), int64 shard_no, Oid owner)
 	Oid relid = create(shard_no, owner);
 
 	own_tables_protect(relid);
-	release_table(relid);
+	if (!XLogStandbyInfoActive())
+		release_table(relid);
 	return relid;
 }
 

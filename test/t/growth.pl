@@ -2,7 +2,8 @@
 #
 # To see it fail: test/mutations/run roll-over-whatever-retention
 # maintenance-never-rests rest-not-ended rest-not-ended-by-prepared
-# shards-stay-locked lists-read-in-each-run lists-not-read-again.
+# shards-stay-locked shards-unlocked-with-standbys lists-read-in-each-run
+# lists-not-read-again.
 
 use strict;
 use warnings;
@@ -171,5 +172,36 @@ $enabling->query_safe(q{BEGIN; SELECT ddbstreams.enable_stream('u', shard_count 
 is(sql(q{SELECT ddbstreams.roll_over(ddbstreams.latest_stream_arn('t'))}), '60', 'a roll-over beside it');
 $enabling->query_safe('COMMIT');
 is(sql(q{SELECT count(*) FROM shards('u')}), '200', 'a stream that was being enabled meanwhile');
+$node->stop;
+
+# Where there may be standbys, a transaction fails before its locks are too many for
+# a standby.
+$node = new_server('primary', q{
+max_locks_per_transaction = 10
+max_connections = 30
+max_prepared_transactions = 0
+max_worker_processes = 2
+ddbstreams.max_workers = 0
+}, streaming => 1);
+sql("CREATE TABLE t$_ (id int PRIMARY KEY)") foreach 1 .. 20;
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+my $failed = 0;
+my @open;
+foreach my $i (1 .. 20)
+{
+	my $session = session($node);
+
+	$session->query("BEGIN; SELECT ddbstreams.enable_stream('t$i', shard_count => 1024)");
+	$failed++ if $session->{stderr} =~ /out of shared memory/;
+	push(@open, $session);
+	last if $failed;
+}
+cmp_ok($failed, '>', 0, 'streams that are too many for the lock table are not enabled');
+$_->query('ROLLBACK') foreach @open;
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+is($standby->safe_psql('postgres', 'SELECT pg_is_in_recovery()'), 't', 'a standby goes on');
 
 done_testing();
