@@ -60,6 +60,8 @@ typedef struct MaintenanceTask
 
 static void check_version(void);
 static void look_for_mappings(void);
+static void check_neighbours(void);
+static void check_definitions(void);
 static void look_for_streams(void);
 
 /* Without it no other task can do anything. */
@@ -67,8 +69,9 @@ static const MaintenanceTask version_task = {"check the version", check_version}
 
 static const MaintenanceTask tasks[] = {
 	{"look for mappings", look_for_mappings},
-	{"check neighbours", stream_check_neighbours},
+	{"check neighbours", check_neighbours},
 	{"check triggers", stream_check_triggers},
+	{"check definitions", check_definitions},
 	{"check decoding", stream_check_decoding},
 	{"roll over", lineage_roll_over_due},
 	{"split by load", lineage_split_hot},
@@ -122,12 +125,31 @@ look_for_mappings(void)
 	}
 }
 
+/*
+ * What happens to a table or to a stream is seen when it happens.  What
+ * happens elsewhere is seen when the lists of streams and shards are read: a
+ * role is renamed, another extension's list is changed past DDL.
+ */
+static void
+check_neighbours(void)
+{
+	if (agenda_is_due())
+		stream_check_neighbours();
+}
+
+static void
+check_definitions(void)
+{
+	if (agenda_is_due())
+		stream_check_definitions();
+}
+
 /* Where there is no stream any more, runs need not be frequent. */
 static void
 look_for_streams(void)
 {
 	own_transaction_begin();
-	rests = stream_catalog_list(InvalidOid, NULL) == NIL;
+	rests = catalog_table_is_empty(CATALOG_STREAM);
 	own_transaction_commit();
 }
 

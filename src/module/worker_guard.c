@@ -18,7 +18,7 @@
  * callback: after it, what is in the catalogue is compared with what the
  * launcher knows.  Maintenance is told that streams may have changed if some
  * prepared transaction, this or another one, held a writer's lock on the table
- * of streams or that of shards before.
+ * of streams, of shards or of mappings before.
  *
  * src/worker/README has a table of the commands.  A transaction holds workers
  * off one database at most; a second one is only cleared of workers.
@@ -28,6 +28,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
@@ -37,6 +38,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "base/prepared_lock.h"
@@ -244,19 +246,25 @@ before_drop_owned(DropOwnedStmt *stmt)
 }
 
 static bool
-prepared_has_written(CatalogTable table)
+prepared_has_written(Oid relid)
 {
-	Oid relid = catalog_table_oid(table, true);
-
 	return OidIsValid(relid) && prepared_lock_conflicts(relid, ShareLock);
+}
+
+/* Its changes are a part of the definitions that dumps carry. */
+static Oid
+mapping_table(void)
+{
+	return get_relname_relid("mapping", get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, true));
 }
 
 void
 worker_guard_before_prepared(void)
 {
 	prepared_changes_streams = IsTransactionState() && !RecoveryInProgress() &&
-							   (prepared_has_written(CATALOG_STREAM) ||
-								prepared_has_written(CATALOG_SHARD));
+							   (prepared_has_written(catalog_table_oid(CATALOG_STREAM, true)) ||
+								prepared_has_written(catalog_table_oid(CATALOG_SHARD, true)) ||
+								prepared_has_written(mapping_table()));
 }
 
 void

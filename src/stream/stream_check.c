@@ -207,8 +207,8 @@ repair_triggers(Oid root)
  * that have mappings may have been renamed, and a split does not wait for the
  * trigger if another transaction changes it.
  */
-static void
-refresh_definitions(void)
+void
+stream_check_definitions(void)
 {
 	List	 *mappings;
 	ListCell *lc;
@@ -241,7 +241,6 @@ stream_check_triggers(void)
 		repair_triggers(lfirst_oid(lc));
 	}
 	list_free(disordered);
-	refresh_definitions();
 }
 
 static void

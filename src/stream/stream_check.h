@@ -10,11 +10,13 @@
 #include "base/ddbstreams.h"
 
 /*
- * Repairs capture triggers that are missing or do not always fire, and the
- * definitions of streams that their arguments carry into dumps.  Locks a table
- * ShareRowExclusive, without waiting, if its triggers need it.
+ * Repairs capture triggers that are missing or do not always fire.  Locks a
+ * table ShareRowExclusive, without waiting, if its triggers need it.
  */
 extern void stream_check_triggers(void);
+
+/* Repairs the definitions of streams that triggers carry into dumps. */
+extern void stream_check_definitions(void);
 
 /*
  * Disables the streams of tables that another extension has taken over.  Locks

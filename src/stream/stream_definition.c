@@ -59,6 +59,7 @@
 #include "registry/view_type.h"
 #include "stream/stream_definition.h"
 #include "stream/stream_triggers.h"
+#include "worker/worker_databases.h"
 
 /*
  * Every backend that uses the table keeps the arguments of its trigger in its
@@ -280,6 +281,8 @@ store_definition(const StreamInfo *stream, LockWaitPolicy policy)
 								arguments))
 			replace_arguments(pg_trigger, tuple, arguments, count);
 	}
+	else
+		worker_databases_streams_change_at_commit(); /* maintenance tries again */
 	table_close(pg_trigger, RowExclusiveLock);
 }
 

@@ -3,7 +3,10 @@
 # To see it fail: test/mutations/run roll-over-whatever-retention
 # maintenance-never-rests rest-not-ended rest-not-ended-by-prepared
 # shards-stay-locked shards-unlocked-with-standbys lists-read-in-each-run
-# lists-not-read-again.
+# lists-not-read-again siblings-are-not-known empty-shard-keeps-large-values
+# side-table-for-each-shard definitions-checked-in-each-run
+# prepared-definition-unnoticed old-shards-are-opened woken-by-other-streams
+# woken-by-other-databases poll-looks-everywhere poll-looks-nowhere.
 
 use strict;
 use warnings;
@@ -43,6 +46,19 @@ foreach my $generation (2 .. 4)
 	sql(qq{INSERT INTO day VALUES ($generation); INSERT INTO century VALUES ($generation)});
 }
 is(sql(q{SELECT count(*) FROM shards('century')}), '1', 'a hundred years: generation 1');
+
+# Shards that are rolled over in the same run share a side table; and one without
+# records goes with those whose large values are in the side table that it has.
+sql(q{
+	CREATE TABLE shared (id int PRIMARY KEY, v text);
+	ALTER TABLE shared ALTER v SET STORAGE EXTERNAL;
+	SELECT ddbstreams.enable_stream('shared', shard_count => 8);
+	INSERT INTO shared SELECT i, repeat('x', 3000) FROM generate_series(1, 2) i});
+comes_to(q{SELECT count(*), count(ending_sequence_number) FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn('shared'))}, '16|8',
+	'all shards are rolled over');
+# A shard whose lock was not to be had at once comes in a later run.
+cmp_ok(sql(q{SELECT count(DISTINCT side_table) FROM ddbstreams_shards.shard WHERE shard_table IN (SELECT shards('shared'))}), '<=', 4,
+	'... and their children share a side table');
 
 # --- databases without a stream ---------------------------------------------------
 
@@ -110,8 +126,8 @@ next_run('idle_three', $begun, '... but one with a stream, when the interval is 
 
 # --- a database in which nothing comes of age ---------------------------------------
 
-# Runs look at the shards of each stream for its definition alone, and not for what is
-# to be rolled over and to be dropped.
+# Runs do not look at the shards of each stream: not for what is to be rolled over and
+# to be dropped, nor for its definition.
 # (They are looked at once in 30 intervals in any case: a run takes less than ten.)
 # Transactions that are prepared and have nothing to do with streams change nothing of it.
 $node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 2s');
@@ -134,9 +150,74 @@ for (my $try = 1; $try <= 5 && !$unread; $try++)
 		prepare_and_commit('quiet');
 		$run = next_run('quiet', $run, "run $try");
 	}
-	$unread = sql($scans, 'quiet') - $before < 6;
+	$unread = sql($scans, 'quiet') == $before;
 }
-ok($unread, '... and looks at the shards once a run');
+ok($unread, '... and does not look at the shards');
+
+# A definition that a prepared transaction has changed is written down by the next run.
+sql(q{
+	CREATE FUNCTION handler(event jsonb) RETURNS void LANGUAGE sql AS '';
+	BEGIN;
+	SELECT ddbstreams.create_event_source_mapping('handler', ddbstreams.latest_stream_arn('t'), 'TRIM_HORIZON', enabled => false);
+	PREPARE TRANSACTION 'mapping'}, 'quiet');
+$run = next_run('quiet', $run, "run $_ beside a prepared mapping") foreach 1 .. 2;
+sql(q{COMMIT PREPARED 'mapping'}, 'quiet');
+$run = next_run('quiet', $run, "run $_ behind it") foreach 1 .. 2;
+is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 't'::regclass AND encode(tgargs, 'escape') ~ 'handler'}, 'quiet'), '1',
+	'... writes the definition down');
+
+# Whether a shard has records is found out without opening it: nobody waits for it.
+sql(q{CREATE TABLE empty (id int PRIMARY KEY);
+	SELECT ddbstreams.enable_stream('empty', shard_count => 1)}, 'quiet');
+my $locker = session($node, 'quiet');
+$locker->query_safe(q{BEGIN; DO $$ BEGIN EXECUTE 'LOCK TABLE ' || (SELECT string_agg(shard_table || ', ' || side_table, ', ')
+	FROM ddbstreams_shards.shard WHERE stream_id = (SELECT max(stream_id) FROM ddbstreams_shards.stream)); END $$});
+$run = next_run('quiet', $run, "run $_ beside an old shard that is locked") foreach 1 .. 3;
+is(sql(q{SELECT coalesce(last_error, '') FROM ddbstreams.workers WHERE worker_type = 'maintenance' AND database = 'quiet'}), '',
+	'... does not open it');
+$locker->query_safe('COMMIT');
+$locker->quit;
+
+# --- waiting ------------------------------------------------------------------------
+
+# A poll that waits for records of many shards is not woken by commits to other
+# streams, in its database or in another one.  When it wakes it reads the leases.
+$node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 1h');
+$node->reload;
+sql(q{
+	CREATE TABLE watched (id int PRIMARY KEY);
+	CREATE TABLE other (id serial PRIMARY KEY);
+	SELECT ddbstreams.enable_stream('watched', shard_count => 256);
+	SELECT ddbstreams.enable_stream('other', shard_count => 32)}, 'quiet');
+sql(q{SELECT ddbstreams.create_consumer('c', ddbstreams.latest_stream_arn('watched'), lease_duration => '1 day')}, 'quiet');
+sql(q{SELECT count(*) FROM ddbstreams.poll('c', 'w')}, 'quiet');
+sql(q{CREATE TABLE other (id serial PRIMARY KEY); SELECT ddbstreams.enable_stream('other', shard_count => 32)}, 'idle');
+
+my $looks = q{SELECT sum(pg_stat_get_numscans(indexrelid)) + pg_stat_get_numscans('ddbstreams_shards.consumer_lease'::regclass)
+	FROM pg_index WHERE indrelid = 'ddbstreams_shards.consumer_lease'::regclass};
+my $before = sql($looks, 'quiet');
+my $poll = session($node, 'quiet');
+send_query($poll, q{SELECT count(*) FROM ddbstreams.poll('c', 'w', max_wait => '1 hour')});
+comes_to(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Extension' AND query ~ 'ddbstreams.poll.*1 hour'}, '1', 'a poll waits');
+foreach my $commit (1 .. 20)
+{
+	sql('INSERT INTO other SELECT FROM generate_series(1, 64)', $_) foreach 'quiet', 'idle';
+}
+sql('INSERT INTO watched VALUES (1)', 'quiet');
+is(finish_query($poll), '1', '... for a record of its stream');
+$poll->quit;
+cmp_ok(sql($looks, 'quiet') - $before, '<', 15, '... and wakes for no other');
+
+# A poll does not look into the shards in which the session has found nothing; it
+# would lock them.
+is(sql(q{
+	DO $$ BEGIN PERFORM ddbstreams.poll('c', 'w'); END $$;
+	BEGIN;
+	DO $$ BEGIN PERFORM ddbstreams.poll('c', 'w'); END $$;
+	SELECT count(*) < 150 FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation';
+	COMMIT;
+	INSERT INTO watched VALUES (2);
+	SELECT count(*) FROM ddbstreams.poll('c', 'w')}, 'quiet'), "t\n2", 'a poll looks where a record may be');
 
 # --- locks --------------------------------------------------------------------------
 
@@ -152,6 +233,19 @@ sub locks
 		ROLLBACK})))[-1];
 }
 is(locks(64), locks(4), 'as many locks for 64 shards as for 4');
+
+# DROP EXTENSION takes five for each shard.
+sub drop_locks
+{
+	return (split(/\n/, sql(q{BEGIN; DROP EXTENSION ddbstreams;
+		SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid(); ROLLBACK}, 'dropping')))[-1];
+}
+sql('CREATE DATABASE dropping');
+sql(q{CREATE EXTENSION ddbstreams; CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)}, 'dropping');
+sql(q{SELECT ddbstreams.enable_stream('t', shard_count => 1)}, 'dropping');
+my $one = drop_locks();
+sql(q{SELECT ddbstreams.enable_stream('u', shard_count => 101)}, 'dropping');
+cmp_ok(drop_locks() - $one, '<', 540, 'locks that DROP EXTENSION takes for 101 shards');
 $node->stop;
 
 # Beside a stream that is being enabled another one can be rolled over, although
