@@ -13,8 +13,8 @@
  * A transaction that is just ending may be visible and not counted yet.  Then
  * its records come with the next poll: its COMMIT has not returned yet.
  *
- * The counts are those of wake-ups.  As a poll that waits would look again by
- * itself, what is known holds for a minute.
+ * A transaction that a subscription with two_phase has prepared is committed
+ * without a word to anybody.  So what is known holds for five seconds only.
  */
 #include "postgres.h"
 
@@ -25,7 +25,7 @@
 #include "shard/shard_slot.h"
 
 #define MAX_KNOWN	  16384
-#define HOLDS_SECONDS 60
+#define HOLDS_SECONDS 5
 
 typedef struct EmptyShardKey
 {
