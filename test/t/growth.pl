@@ -209,15 +209,23 @@ $poll->quit;
 cmp_ok(sql($looks, 'quiet') - $before, '<', 15, '... and wakes for no other');
 
 # A poll does not look into the shards in which the session has found nothing; it
-# would lock them.
-is(sql(q{
-	DO $$ BEGIN PERFORM ddbstreams.poll('c', 'w'); END $$;
+# would lock them.  (What it has found is forgotten within seconds, so a machine that
+# stands still has more tries.)
+my $found = 0;
+for (my $try = 1; $try <= 5 && !$found; $try++)
+{
+	my $expected = $try + 1;
+
+	$found = sql(qq{
+	DO \$\$ BEGIN PERFORM ddbstreams.poll('c', 'w'); END \$\$;
 	BEGIN;
-	DO $$ BEGIN PERFORM ddbstreams.poll('c', 'w'); END $$;
+	DO \$\$ BEGIN PERFORM ddbstreams.poll('c', 'w'); END \$\$;
 	SELECT count(*) < 150 FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation';
 	COMMIT;
-	INSERT INTO watched VALUES (2);
-	SELECT count(*) FROM ddbstreams.poll('c', 'w')}, 'quiet'), "t\n2", 'a poll looks where a record may be');
+	INSERT INTO watched VALUES ($expected);
+	SELECT count(*) FROM ddbstreams.poll('c', 'w')}, 'quiet') eq "t\n$expected";
+}
+ok($found, 'a poll looks where a record may be');
 
 # --- locks --------------------------------------------------------------------------
 
