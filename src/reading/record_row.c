@@ -177,7 +177,7 @@ record_row_put(RecordRow *row, Tuplestorestate *store)
 	put_int64(&writer, page->size_bytes);
 	put_cstring(&writer, view_type_name(stream->view_type));
 	put_image(&writer, &identity);
-	put_int64(&writer, (int64) record->data->transaction_id);
+	put_int64(&writer, (int64) record->transaction_id);
 	if (next_iterator == NULL)
 		put_null(&writer);
 	else

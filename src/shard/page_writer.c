@@ -6,7 +6,7 @@
  * pages and the WAL records are such as heap makes, so VACUUM, redo, amcheck
  * and whatever else reads a heap find nothing new.  Less is done, though:
  *
- * - Tuples go behind the last one of the last page, or to a new page.  Neither
+ * - A tuple goes behind the last one of the last page, or to a new page.  Neither
  *	 room elsewhere nor a line pointer that a vacuum has freed is used: VACUUM
  *	 FULL copies a page in the order of its line pointers and may spread it
  *	 over two pages, which would then not be in the order of numbers.
@@ -18,7 +18,8 @@
  *	 written under the append lock, is not touched.
  * - Serializable isolation is not told: reading a shard takes no part in it.
  *
- * A page is filled in one critical section, with one WAL record.  New pages
+ * All records that fit on a page go there as one tuple, a frame (frame.c), in
+ * one critical section and with one WAL record.  New pages
  * hold zeros until they are filled.  If an error or a crash comes before that,
  * they stay: readers pass over them, and the next append begins with the last
  * one.
@@ -38,6 +39,7 @@
 #include "storage/bufpage.h"
 
 #include "base/compat.h"
+#include "shard/frame.h"
 #include "shard/page_writer.h"
 
 /* New pages that are added at once, at most */
@@ -55,23 +57,38 @@ typedef struct PageWriter
 	CommandId		   cid;
 } PageWriter;
 
-/* What a tuple takes of a page */
-static Size
-space_of(const RecordTuple *tuple)
+/*
+ * Lays the next records that fit in a tuple of at most room bytes into tuple:
+ * one as it is, or several in a frame.  Returns how many they are, perhaps
+ * none.
+ */
+static int
+next_tuple(const PageWriter *writer, Size room, const char **tuple,
+		   Size *length, PGAlignedBlock *frame)
 {
-	return MAXALIGN(tuple->length) + sizeof(ItemIdData);
+	int count = frame_measure(writer->tuples, writer->count, room, length);
+
+	if (count > 1)
+	{
+		frame_build(writer->tuples, count, *length, frame->data);
+		*tuple = frame->data;
+		return count;
+	}
+	*tuple = writer->tuples->data;
+	*length = writer->tuples->length;
+	return *length <= room ? 1 : 0;
 }
 
-/* Puts the next tuple behind the others of a page. */
-static void
-put_tuple(PageWriter *writer, Page page, BlockNumber block)
+/* Puts a tuple of count records behind the others of a page. */
+static OffsetNumber
+put_tuple(PageWriter *writer, Page page, BlockNumber block, const char *tuple,
+		  Size length, int count)
 {
-	const RecordTuple *tuple = writer->tuples;
-	OffsetNumber	   offset = OffsetNumberNext(PageGetMaxOffsetNumber(page));
-	HeapTupleHeader	   header;
+	OffsetNumber	offset = OffsetNumberNext(PageGetMaxOffsetNumber(page));
+	HeapTupleHeader header;
 
-	if (PageAddItemExtended(page, unconstify(char *, tuple->data),
-							tuple->length, offset, PAI_IS_HEAP) != offset)
+	if (PageAddItemExtended(page, unconstify(char *, tuple), length, offset,
+							PAI_IS_HEAP) != offset)
 		elog(PANIC, "could not add a record to a page");
 
 	header = (HeapTupleHeader) PageGetItem(page, PageGetItemId(page, offset));
@@ -82,12 +99,13 @@ put_tuple(PageWriter *writer, Page page, BlockNumber block)
 	RECORD_DATA(header)->number = writer->number;
 	RECORD_DATA(header)->transaction_id = writer->transaction_id;
 
-	writer->tuples++;
-	writer->count--;
-	writer->number++;
+	writer->tuples += count;
+	writer->count -= count;
+	writer->number += count;
+	return offset;
 }
 
-/* Logs the one tuple that a page has got. */
+/* Logs the tuple that a page has got. */
 static XLogRecPtr
 log_tuple(Page page, Buffer buffer, OffsetNumber offset, bool is_new)
 {
@@ -113,109 +131,64 @@ log_tuple(Page page, Buffer buffer, OffsetNumber offset, bool is_new)
 									  (is_new ? XLOG_HEAP_INIT_PAGE : 0));
 }
 
-/* Logs the tuples of a page from an offset on. */
-static XLogRecPtr
-log_tuples(Page page, Buffer buffer, OffsetNumber first, bool is_new)
-{
-	PGAlignedBlock		 data; /* a tuple takes less here than in the page */
-	char				*end = data.data;
-	xl_heap_multi_insert insert;
-	OffsetNumber		 offsets[MaxHeapTuplesPerPage];
-
-	memset(&insert, 0, SizeOfHeapMultiInsert);
-	for (OffsetNumber offset = first; offset <= PageGetMaxOffsetNumber(page);
-		 offset++)
-	{
-		ItemId				   item = PageGetItemId(page, offset);
-		HeapTupleHeader		   tuple = (HeapTupleHeader) PageGetItem(page, item);
-		xl_multi_insert_tuple *header;
-
-		header = (xl_multi_insert_tuple *) SHORTALIGN(end);
-		header->datalen = ItemIdGetLength(item) - SizeofHeapTupleHeader;
-		header->t_infomask2 = tuple->t_infomask2;
-		header->t_infomask = tuple->t_infomask;
-		header->t_hoff = tuple->t_hoff;
-		end = (char *) header + SizeOfMultiInsertTuple;
-		memcpy(end, (char *) tuple + SizeofHeapTupleHeader, header->datalen);
-		end += header->datalen;
-		offsets[insert.ntuples++] = offset;
-	}
-
-	XLogBeginInsert();
-	XLogRegisterData((char *) &insert, SizeOfHeapMultiInsert);
-	if (!is_new)
-		XLogRegisterData((char *) offsets,
-						 insert.ntuples * sizeof(OffsetNumber));
-	XLogRegisterBuffer(0, buffer,
-					   REGBUF_STANDARD | (is_new ? REGBUF_WILL_INIT : 0));
-	XLogRegisterBufData(0, data.data, end - data.data);
-	return XLogInsert(RM_HEAP2_ID, XLOG_HEAP2_MULTI_INSERT |
-									   (is_new ? XLOG_HEAP_INIT_PAGE : 0));
-}
-
 /*
- * Is there room for a tuple?  Line pointers that vacuums have freed count, so
- * that there may be too many of them.
+ * Returns how long a tuple may be that is to be put on a page.  Line pointers
+ * that vacuums have freed count, so that there may be too many of them.
  */
-static bool
-has_room(Page page, const RecordTuple *tuple)
+static Size
+room_on(Page page)
 {
-	return space_of(tuple) <= PageGetExactFreeSpace(page) &&
-		   PageGetMaxOffsetNumber(page) < MaxHeapTuplesPerPage;
+	if (PageIsNew(page))
+		return RECORD_MAX_LENGTH;
+	if (PageIsAllVisible(page) ||
+		PageGetMaxOffsetNumber(page) >= MaxHeapTuplesPerPage)
+		return 0;
+	return MAXALIGN_DOWN(PageGetFreeSpace(page));
 }
 
-/* Puts as many tuples as fit on a page, perhaps none, and unpins it. */
+/* Puts as many records as fit on a page, perhaps none, and unpins it. */
 static void
 fill_page(PageWriter *writer, Buffer buffer)
 {
-	Page		 page = BufferGetPage(buffer);
-	BlockNumber	 block = BufferGetBlockNumber(buffer);
-	OffsetNumber first;
-	bool		 is_new;
+	Page		   page = BufferGetPage(buffer);
+	BlockNumber	   block = BufferGetBlockNumber(buffer);
+	PGAlignedBlock frame;
+	const char	  *tuple;
+	Size		   length;
+	int			   count;
 
 	Assert(writer->count > 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	is_new = PageIsNew(page);
-	if (is_new || (!PageIsAllVisible(page) && has_room(page, writer->tuples)))
+	count = next_tuple(writer, room_on(page), &tuple, &length, &frame);
+	if (count > 0)
 	{
+		bool		 is_new = PageIsNew(page);
+		OffsetNumber offset;
+
 		START_CRIT_SECTION();
 		if (is_new)
 			PageInit(page, BLCKSZ, 0);
-		first = OffsetNumberNext(PageGetMaxOffsetNumber(page));
-		do
-			put_tuple(writer, page, block);
-		while (writer->count > 0 && has_room(page, writer->tuples));
+		offset = put_tuple(writer, page, block, tuple, length, count);
 		MarkBufferDirty(buffer);
 		if (RelationNeedsWAL(writer->shard))
-		{
-			XLogRecPtr lsn = first == PageGetMaxOffsetNumber(page) ?
-								 log_tuple(page, buffer, first, is_new) :
-								 log_tuples(page, buffer, first, is_new);
-
-			PageSetLSN(page, lsn);
-		}
+			PageSetLSN(page, log_tuple(page, buffer, offset, is_new));
 		END_CRIT_SECTION();
 	}
 	UnlockReleaseBuffer(buffer);
 }
 
-/* Returns how many new pages the tuples will fill. */
+/* Returns how many new pages the records will fill. */
 static int
 pages_needed(const PageWriter *writer)
 {
-	int	 pages = 0;
-	Size room = 0;
+	int pages = 0;
 
-	for (int i = 0; i < writer->count; i++)
+	for (int i = 0; i < writer->count; pages++)
 	{
-		Size space = space_of(&writer->tuples[i]);
+		Size length;
 
-		if (space > room)
-		{
-			pages++;
-			room = BLCKSZ - SizeOfPageHeaderData;
-		}
-		room -= space;
+		i += Max(1, frame_measure(writer->tuples + i, writer->count - i,
+								  RECORD_MAX_LENGTH, &length));
 	}
 	return pages;
 }

@@ -17,6 +17,10 @@
  * a reference in the shape of a TOAST pointer (side_table.c).  An image that
  * is too large even so is kept whole in the side table (RECORD_*_ASIDE), and
  * the record holds only its ordinal.
+ *
+ * Records of one transaction that lie on one page are packed into one row, a
+ * frame (frame.c).  Its sequence_number is the first record's; the others'
+ * follow without a gap.
  */
 #ifndef DDBSTREAMS_RECORD_H
 #define DDBSTREAMS_RECORD_H
@@ -44,6 +48,9 @@ typedef enum RecordEvent
 /* Beside a RecordEvent, in the same byte */
 #define RECORD_HAS_IDENTITY 0x80
 
+/* In the place of a RecordEvent: the row is a frame. */
+#define RECORD_FRAME 'f'
+
 /* What lies behind the tuple header, at RECORD_HOFF */
 typedef struct RecordData
 {
@@ -52,7 +59,7 @@ typedef struct RecordData
 	int32  vl_len_;		   /* the bytea's header: the rest is its content */
 	uint8  event;		   /* a RecordEvent, and RECORD_HAS_IDENTITY */
 	uint8  flags;
-	uint16 old_size; /* of the old image, MAXALIGNed */
+	uint16 old_size; /* of the old image, MAXALIGNed; a frame's records */
 	int64  descriptor_id;
 	char   images[FLEXIBLE_ARRAY_MEMBER];
 } RecordData;

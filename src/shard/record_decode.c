@@ -177,36 +177,35 @@ decode_image(RecordDecoder *decoder, const char *bytes, bool is_aside,
 
 /* Finds the identity, if the record has one; returns where the images begin. */
 static const char *
-decode_identity(RecordDecoder *decoder, const RecordData *data)
+decode_identity(RecordDecoder *decoder, const ShardRecord *record)
 {
-	const RecordIdentity *identity = (const RecordIdentity *) data->images;
+	const RecordIdentity *identity = (const RecordIdentity *) record->images;
 
 	decoder->identity = NULL;
-	if (!(data->event & RECORD_HAS_IDENTITY))
-		return data->images;
+	if (!(record->event & RECORD_HAS_IDENTITY))
+		return record->images;
 	decoder->identity = identity->text;
 	decoder->identity_length = identity->length;
-	return data->images + RECORD_IDENTITY_SIZE(identity->length);
+	return record->images + RECORD_IDENTITY_SIZE(identity->length);
 }
 
 void
 record_decode(RecordDecoder *decoder, const ShardRecord *record)
 {
-	const RecordData *data = record->data;
-	const char		 *images = decode_identity(decoder, data);
-	uint8			  flags = data->flags;
-	MemoryContext	  oldcontext;
+	const char	 *images = decode_identity(decoder, record);
+	uint8		  flags = record->flags;
+	MemoryContext oldcontext;
 
 	MemoryContextReset(decoder->context);
 	oldcontext = MemoryContextSwitchTo(decoder->context);
 
 	decoder->images_size = 0;
-	decoder->transaction_id = data->transaction_id;
-	decoder->event = data->event & ~RECORD_HAS_IDENTITY;
-	if (decoder->stored == NULL || decoder->descriptor->id != data->descriptor_id)
+	decoder->transaction_id = record->transaction_id;
+	decoder->event = record->event & ~RECORD_HAS_IDENTITY;
+	if (decoder->stored == NULL || decoder->descriptor->id != record->descriptor_id)
 	{
 		unpin_descriptor(decoder);
-		decoder->stored = row_descriptor_pin(data->descriptor_id);
+		decoder->stored = row_descriptor_pin(record->descriptor_id);
 		decoder->descriptor = decoder->stored->descriptor;
 	}
 
@@ -217,7 +216,7 @@ record_decode(RecordDecoder *decoder, const ShardRecord *record)
 		decode_image(decoder, images, (flags & RECORD_OLD_ASIDE) != 0,
 					 (flags & RECORD_OLD_NULLS) != 0, false, &decoder->old);
 	if (flags & RECORD_HAS_NEW)
-		decode_image(decoder, images + data->old_size,
+		decode_image(decoder, images + record->old_size,
 					 (flags & RECORD_NEW_ASIDE) != 0,
 					 (flags & RECORD_NEW_NULLS) != 0,
 					 (flags & RECORD_NEW_DELTA) != 0, &decoder->new);

@@ -36,6 +36,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "shard/frame.h"
 #include "shard/page_writer.h"
 #include "shard/shard_log.h"
 #include "shard/shard_slot.h"
@@ -134,14 +135,15 @@ shard_log_page_numbers(Relation shard, BlockNumber block, int64 *lowest,
 	last = PageIsNew(page) ? 0 : PageGetMaxOffsetNumber(page);
 	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
 	{
-		ItemId item = PageGetItemId(page, offset);
-		int64  number;
+		ItemId			  item = PageGetItemId(page, offset);
+		const RecordData *data;
 
 		if (!ItemIdIsNormal(item))
 			continue;
-		number = RECORD_DATA(PageGetItem(page, item))->number;
-		*lowest = found ? Min(*lowest, number) : number;
-		*highest = found ? Max(*highest, number) : number;
+		data = RECORD_DATA(PageGetItem(page, item));
+		*lowest = found ? Min(*lowest, data->number) : data->number;
+		*highest = found ? Max(*highest, frame_last_number(data)) :
+						   frame_last_number(data);
 		found = true;
 	}
 	UnlockReleaseBuffer(buffer);

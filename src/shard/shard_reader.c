@@ -153,9 +153,11 @@ is_own(HeapTupleHeader tuple)
 }
 
 static void
-add_record(ShardReader *reader, int64 number, OffsetNumber offset)
+add_record(ShardReader *reader, int64 number, OffsetNumber offset, Size entry)
 {
 	int i = reader->count++;
+
+	Assert(i < MAX_RECORDS_PER_PAGE);
 
 	/* The records of a page are nearly always in order already. */
 	while (i > 0 && reader->records[i - 1].number > number)
@@ -165,6 +167,25 @@ add_record(ShardReader *reader, int64 number, OffsetNumber offset)
 	}
 	reader->records[i].number = number;
 	reader->records[i].offset = offset;
+	reader->records[i].entry = entry;
+}
+
+/* Adds the records of a frame that are behind the reader's position. */
+static void
+add_frame(ShardReader *reader, const HeapTupleData *tuple, OffsetNumber offset)
+{
+	const RecordData *data = RECORD_DATA(tuple->t_data);
+	Size			  entry = RECORD_IMAGES;
+
+	for (int i = 0; i < frame_count(data); i++)
+	{
+		Size next = frame_next_entry((const char *) tuple->t_data, tuple->t_len,
+									 entry);
+
+		if (data->number + i > reader->position)
+			add_record(reader, data->number + i, offset, entry);
+		entry = next;
+	}
 }
 
 /*
@@ -191,9 +212,9 @@ read_page(ShardReader *reader)
 	reader->next = 0;
 	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
 	{
-		ItemId		  item = PageGetItemId(page, offset);
-		HeapTupleData tuple;
-		int64		  number;
+		ItemId			  item = PageGetItemId(page, offset);
+		HeapTupleData	  tuple;
+		const RecordData *data;
 
 		if (!ItemIdIsNormal(item))
 			continue;
@@ -201,15 +222,20 @@ read_page(ShardReader *reader)
 		tuple.t_len = ItemIdGetLength(item);
 		tuple.t_tableOid = RelationGetRelid(reader->rel);
 		ItemPointerSet(&tuple.t_self, reader->block, offset);
-		number = RECORD_DATA(tuple.t_data)->number;
-		if (number <= reader->position)
+		data = RECORD_DATA(tuple.t_data);
+		if (frame_last_number(data) <= reader->position)
 			continue;
 		if ((reader->snapshot->snapshot_type == SNAPSHOT_SELF ||
 			 !is_own(tuple.t_data)) &&
 			HeapTupleSatisfiesVisibility(&tuple, reader->snapshot, buffer))
-			add_record(reader, number, offset);
+		{
+			if (frame_is(data))
+				add_frame(reader, &tuple, offset);
+			else
+				add_record(reader, data->number, offset, 0);
+		}
 		else if (!is_aborted(tuple.t_data))
-			stop = Min(stop, number);
+			stop = Min(stop, Max(data->number, reader->position + 1));
 	}
 	if (reader->count > 0)
 		memcpy(reader->page.data, page, BLCKSZ);
@@ -223,12 +249,45 @@ read_page(ShardReader *reader)
 	return true;
 }
 
+/* Points record to the reader's i-th record. */
+static void
+find_record(const ShardReader *reader, int i, ShardRecord *record)
+{
+	const char		 *page = reader->page.data;
+	ItemId			  item = PageGetItemId(unconstify(char *, page),
+										   reader->records[i].offset);
+	const char		 *tuple = page + ItemIdGetOffset(item);
+	const RecordData *data = RECORD_DATA(tuple);
+
+	record->number = reader->records[i].number;
+	record->transaction_id = data->transaction_id;
+	record->descriptor_id = data->descriptor_id;
+	if (reader->records[i].entry > 0)
+	{
+		const FrameEntry *entry = (const FrameEntry *) (tuple + reader->records[i].entry);
+
+		record->event = entry->event;
+		record->flags = entry->flags;
+		record->old_size = entry->old_size;
+		record->images = entry->images;
+		if (entry->has_descriptor)
+		{
+			memcpy(&record->descriptor_id, record->images, sizeof(int64));
+			record->images += sizeof(int64);
+		}
+	}
+	else
+	{
+		record->event = data->event;
+		record->flags = data->flags;
+		record->old_size = data->old_size;
+		record->images = data->images;
+	}
+}
+
 bool
 shard_reader_next(ShardReader *reader, ShardRecord *record)
 {
-	HeapTupleHeader tuple;
-	ItemId			item;
-
 	while (!shard_reader_has_next(reader))
 	{
 		if (reader->stop_behind)
@@ -238,15 +297,8 @@ shard_reader_next(ShardReader *reader, ShardRecord *record)
 		if (reader->end != READER_NOT_AT_END)
 			return false;
 	}
-
-	item = PageGetItemId(reader->page.data,
-						 reader->records[reader->next].offset);
-	tuple = (HeapTupleHeader) PageGetItem(reader->page.data, item);
-	record->number = reader->records[reader->next].number;
-	record->data = RECORD_DATA(tuple);
-	record->images_size = ItemIdGetLength(item) - RECORD_IMAGES;
+	find_record(reader, reader->next++, record);
 	reader->position = record->number;
-	reader->next++;
 	return true;
 }
 

@@ -9,7 +9,7 @@
 
 #include "access/htup.h"
 #include "registry/shard_catalog.h"
-#include "shard/record.h"
+#include "shard/frame.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
@@ -25,8 +25,12 @@ typedef enum ShardReaderEnd
 typedef struct ShardRecord
 {
 	int64		number;
-	RecordData *data;
-	Size		images_size; /* of data->images */
+	uint64		transaction_id;
+	int64		descriptor_id;
+	uint8		event; /* these as in RecordData */
+	uint8		flags;
+	uint16		old_size;
+	const char *images;
 } ShardRecord;
 
 typedef struct ShardReader
@@ -47,7 +51,8 @@ typedef struct ShardReader
 	{
 		int64		 number;
 		OffsetNumber offset;
-	} records[MaxHeapTuplesPerPage];
+		uint16		 entry; /* where it begins in its frame, or 0 */
+	} records[MAX_RECORDS_PER_PAGE];
 } ShardReader;
 
 /*

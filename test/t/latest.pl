@@ -21,7 +21,7 @@ ddbstreams.max_workers = 0
 
 sql(q{
 	CREATE TABLE other (id int PRIMARY KEY);
-	CREATE TABLE t (id int PRIMARY KEY);
+	CREATE TABLE t (id int PRIMARY KEY, filler text DEFAULT repeat('x', 60));
 	CREATE TABLE u (id int PRIMARY KEY);
 	SELECT ddbstreams.enable_stream('t', shard_count => 1);
 	SELECT ddbstreams.enable_stream('u', shard_count => 1);

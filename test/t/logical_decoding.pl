@@ -2,7 +2,7 @@
 # neither test_decoding, which shows everything, nor pgoutput with a publication
 # FOR ALL TABLES.
 #
-# To see it fail: test/mutations/run append-decoded append-multi-insert-decoded
+# To see it fail: test/mutations/run append-decoded
 # catalogue-rows-decoded deleted-rows-decoded.
 
 use strict;

@@ -140,6 +140,12 @@ $standby->safe_psql('postgres', 'SELECT fill(7001, 7001)');
 $standby->safe_psql('postgres', 'SELECT fill(7002, 8000)');
 is($standby->safe_psql('postgres', q{SELECT differences() + disorder('t') + wrong('t')}), '0',
 	'promoted, the standby goes on');
+# The last number is the last record's of the last page's last row.
+$standby->append_conf('postgresql.conf', q{ddbstreams.clock_offset = '-1h'});
+$standby->restart;
+$standby->safe_psql('postgres', 'SELECT fill(8001, 8100)');
+is($standby->safe_psql('postgres', q{SELECT differences() + disorder('t') + wrong('t')}), '0',
+	'restarted with the clock set back, its numbers rise');
 $standby->stop;
 
 # --- kill -9 ------------------------------------------------------------------
