@@ -7,15 +7,20 @@
 
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "access/tupdesc.h"
 #include "commands/defrem.h"
 #include "nodes/parsenodes.h"
 #include "storage/bufmgr.h"
+#include "storage/fd.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/sinvaladt.h"
 #include "utils/jsonb.h"
+#include "utils/rel.h"
 #include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000
@@ -299,6 +304,41 @@ compat_repacked_concurrently(Node *command)
 	return NULL;
 }
 
+#if PG_VERSION_NUM < 160000
+/*
+ * Makes a relation's file longer by count pages of zeros that have room on the
+ * disk, as 16 does it.  Returns false if that is not possible; the caller then
+ * writes one page after another, and meets the error, if there is one.
+ */
+static inline bool
+compat_allocate_pages(Relation rel, BlockNumber first, int count)
+{
+	bool done = false;
+
+#ifdef HAVE_POSIX_FALLOCATE
+	BlockNumber segment = first / RELSEG_SIZE;
+	BlockNumber within = first % RELSEG_SIZE;
+	char	   *path;
+	int			fd;
+
+	/* The segment's file exists, and ends where these pages begin. */
+	if (within == 0 || within + count > RELSEG_SIZE)
+		return false;
+	path = relpathperm(rel->rd_node, MAIN_FORKNUM);
+	if (segment > 0)
+		path = psprintf("%s.%u", path, segment);
+	fd = BasicOpenFile(path, O_RDWR | PG_BINARY);
+	if (fd >= 0)
+	{
+		done = posix_fallocate(fd, (off_t) within * BLCKSZ,
+							   (off_t) count * BLCKSZ) == 0;
+		close(fd);
+	}
+#endif
+	return done;
+}
+#endif
+
 /*
  * 16 adds several pages to a relation at once.  Returns how many pages of
  * zeros were added, at least one and not more than wanted; they are pinned.
@@ -314,8 +354,21 @@ compat_add_pages(Relation rel, int wanted, Buffer *buffers)
 							   EB_SKIP_EXTENSION_LOCK, wanted, buffers, &added);
 	return added;
 #else
-	buffers[0] = ReadBufferExtended(rel, MAIN_FORKNUM, P_NEW, RBM_NORMAL, NULL);
-	return 1;
+	BlockNumber first = RelationGetNumberOfBlocks(rel);
+
+	if (wanted < 4 || !compat_allocate_pages(rel, first, wanted))
+	{
+		buffers[0] = ReadBufferExtended(rel, MAIN_FORKNUM, P_NEW, RBM_NORMAL,
+										NULL);
+		return 1;
+	}
+	for (int i = 0; i < wanted; i++)
+	{
+		buffers[i] = ReadBufferExtended(rel, MAIN_FORKNUM, first + i,
+										RBM_ZERO_AND_LOCK, NULL);
+		LockBuffer(buffers[i], BUFFER_LOCK_UNLOCK);
+	}
+	return wanted;
 #endif
 }
 

@@ -6,8 +6,8 @@
  * pages and the WAL records are such as heap makes, so VACUUM, redo, amcheck
  * and whatever else reads a heap find nothing new.  Less is done, though:
  *
- * - A tuple goes behind the last one of the last page, or to a new page.  Neither
- *	 room elsewhere nor a line pointer that a vacuum has freed is used: VACUUM
+ * - A tuple goes behind the last one of the last page, or to a new page.
+ *	 Neither room elsewhere nor a freed line pointer is used: VACUUM
  *	 FULL copies a page in the order of its line pointers and may spread it
  *	 over two pages, which would then not be in the order of numbers.
  * - The WAL record has no flag that it holds new tuples.  Without the flag
@@ -19,10 +19,9 @@
  * - Serializable isolation is not told: reading a shard takes no part in it.
  *
  * All records that fit on a page go there as one tuple, a frame (frame.c), in
- * one critical section and with one WAL record.  New pages
- * hold zeros until they are filled.  If an error or a crash comes before that,
- * they stay: readers pass over them, and the next append begins with the last
- * one.
+ * one critical section and with one WAL record.  New pages hold zeros until
+ * they are filled.  If an error or a crash comes before that, they stay:
+ * readers pass over them, and the next append begins with the last one.
  *
  * Only the holder of the append lock extends a shard, so PostgreSQL's lock for
  * that is not taken.
@@ -171,7 +170,11 @@ fill_page(PageWriter *writer, Buffer buffer)
 		offset = put_tuple(writer, page, block, tuple, length, count);
 		MarkBufferDirty(buffer);
 		if (RelationNeedsWAL(writer->shard))
-			PageSetLSN(page, log_tuple(page, buffer, offset, is_new));
+		{
+			XLogRecPtr lsn = log_tuple(page, buffer, offset, is_new);
+
+			PageSetLSN(page, lsn); /* a macro, which looks at lsn twice */
+		}
 		END_CRIT_SECTION();
 	}
 	UnlockReleaseBuffer(buffer);
