@@ -7,8 +7,8 @@
  * commit log.  The records of one batch that go to the same page have all of
  * that in common, but for consecutive numbers.  So they lie in one row:
  *
- *		RecordData		number of the first, transaction, RECORD_FRAME, how many
- *						records there are, descriptor of the first
+ *		RecordData		number of the first, transaction, RECORD_FRAME,
+ *						how many there are, descriptor of the first
  *		FrameEntry		of the first record, with its images
  *		FrameEntry		of the second one ...
  *

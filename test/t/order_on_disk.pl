@@ -155,7 +155,8 @@ foreach my $how ('(FULL)', '(FULL, FREEZE)')
 	wrote($id + 1 .. $id + 1000);
 	$id += 1000;
 	# Where it ends is where the next scan begins.
-	$scan->query_safe("BEGIN; DECLARE c CURSOR FOR SELECT * FROM $shard; MOVE 900 IN c; COMMIT");
+	my $most = sql(qq{SELECT count(*) - 5 FROM $shard});
+	$scan->query_safe("BEGIN; DECLARE c CURSOR FOR SELECT * FROM $shard; MOVE $most IN c; COMMIT");
 	if ($how eq '(FULL)')
 	{
 		isnt($scan->query_safe("SELECT sequence_number FROM $shard LIMIT 1"),
