@@ -2,7 +2,7 @@
 -- they are read one by one all the same, from any position, with their own
 -- numbers, descriptors and identities.
 --
--- To see it fail: test/mutations/run 'frame-*'.
+-- To see it fail: test/mutations/run frame-one-descriptor frame-read-from-start.
 CREATE EXTENSION IF NOT EXISTS ddbstreams;
 SET client_min_messages = warning;
 

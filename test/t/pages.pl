@@ -2,7 +2,7 @@
 # on a standby and after kill -9; VACUUM, amcheck and pg_visibility find nothing
 # wrong in them; an error in the middle of a batch leaves nothing half-done.
 #
-# To see it fail: test/mutations/run 'pages-*'.
+# To see it fail: test/mutations/run 'pages-*' frame-last-number-forgotten.
 
 use strict;
 use warnings;
