@@ -4,15 +4,16 @@
  *
  * Transactions count in memory of their own, and add their counts to the
  * stream's entry in shared memory at the end of its append: that is one
- * spinlock for a stream and commit, held for some additions, and never
- * together with another lock.  The entries are lost when the server stops and
- * when a backend crashes.
+ * spinlock for a stream and commit, held for some additions.  The entries are
+ * lost when the server stops and when a backend crashes.
  *
  * A stream has its entry at one of PROBES places from that of its hash on.  A
  * stream without an entry takes a free one there, or the one that has not been
  * added to for longest: so entries of streams and databases that are gone need
- * not be looked for.  Entries are given to streams under an LWLock, and are
- * found without it: the key is looked at again under the spinlock.
+ * not be looked for.  Nor is there anything to forget when a stream is made,
+ * because its id was never given before (id_sequence.c).  Entries are given to
+ * streams under an LWLock, and are found without it: the key is looked at
+ * again under the spinlock.
  */
 #include "postgres.h"
 
@@ -189,15 +190,4 @@ append_counts_get(int64 stream_id, AppendTotals *totals)
 	*totals = entry->totals;
 	SpinLockRelease(&entry->mutex);
 	return true;
-}
-
-void
-append_counts_forget(int64 stream_id)
-{
-	AppendEntry *entry = lock_entry(stream_id);
-
-	if (entry == NULL)
-		return;
-	entry->database = InvalidOid;
-	SpinLockRelease(&entry->mutex);
 }

@@ -55,10 +55,4 @@ extern void append_counts_add(int64 stream_id, const AppendCounts *counts);
  */
 extern bool append_counts_get(int64 stream_id, AppendTotals *totals);
 
-/*
- * Forgets what was counted for a stream of this database.  A stream that is
- * made may get the id of one that went with DROP EXTENSION.
- */
-extern void append_counts_forget(int64 stream_id);
-
 #endif /* DDBSTREAMS_APPEND_COUNTS_H */

@@ -37,7 +37,6 @@
 #include "reading/stream_access.h"
 #include "registry/id_sequence.h"
 #include "registry/stream_key.h"
-#include "shard/append_counts.h"
 #include "shard/shard_tables.h"
 #include "stream/stream.h"
 #include "stream/stream_definition.h"
@@ -320,7 +319,6 @@ set_identity(StreamInfo *stream)
 		stream->created_at += 1000;
 	}
 	stream->stream_id = id_sequence_next();
-	append_counts_forget(stream->stream_id);
 }
 
 /* Makes the shards of a new stream, whose ranges tile the space of hashes. */
