@@ -1789,8 +1789,10 @@ CREATE FUNCTION ddbstreams.shard_graph(stream_arn text)
 	AS 'MODULE_PATHNAME', 'ddbstreams_shard_graph';
 COMMENT ON FUNCTION ddbstreams.shard_graph(text) IS
 'The lineage of a stream as a graph in Graphviz'' language, for dot -Tsvg: a node for each
-shard, the open ones coloured, and an arrow from each parent to its children. Parents
-that have expired are dashed.
+shard, an arrow from each parent to its children, and an axis with the times (UTC) at
+which shards were opened, from top to bottom. A legend tells open shards (green), closed
+ones (grey) and those that have expired (dashed) apart. In SVG the tip of a node is the
+shard''s id.
 
 Arguments:
 stream_arn: the stream.

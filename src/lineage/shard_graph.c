@@ -27,9 +27,19 @@
 #include "registry/shard_catalog.h"
 #include "registry/shard_family.h"
 #include "registry/stream_catalog.h"
+#include "shard/horizon.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_shard_tree);
 PG_FUNCTION_INFO_V1(ddbstreams_shard_graph);
+
+/* How shard_graph() draws a shard */
+#define GRAPH_OPEN	  ", style=\"rounded,filled\", fillcolor=\"#c8e6c9\", penwidth=2"
+#define GRAPH_CLOSED  ", style=\"rounded,filled\", fillcolor=\"#e4e4e4\""
+#define GRAPH_EXPIRED ", style=\"rounded,dashed\", fontcolor=\"#666666\""
+
+/* A sign of the legend; it has to be a table to have a border of its own. */
+#define GRAPH_SIGN(style, text) \
+	"<td><table border=\"1\" cellborder=\"0\" cellpadding=\"3\" style=\"rounded" style "><tr><td>" text "</td></tr></table></td>"
 
 /* The signs that stand before a shard of shard_tree() */
 typedef struct TreeBranches
@@ -196,27 +206,61 @@ ddbstreams_shard_tree(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Writes a text within double quotes of the dot language. */
+/*
+ * Writes a text within a label of the dot language that is like HTML.
+ */
 static void
-append_quoted(StringInfo out, const char *text)
+append_escaped(StringInfo out, const char *text)
 {
 	for (; *text; text++)
 	{
-		if (*text == '"' || *text == '\\')
-			appendStringInfoChar(out, '\\');
-		appendStringInfoChar(out, (unsigned char) *text < ' ' ? ' ' : *text);
+		if (*text == '&')
+			appendStringInfoString(out, "&amp;");
+		else if (*text == '<')
+			appendStringInfoString(out, "&lt;");
+		else if (*text == '>')
+			appendStringInfoString(out, "&gt;");
+		else
+			appendStringInfoChar(out, (unsigned char) *text < ' ' ? ' ' : *text);
 	}
+}
+
+/*
+ * Appends a shard's id in two lines, so that four shards side by side are
+ * narrow enough for a page.  What is the same in all ids of these centuries
+ * stands in the first line.
+ */
+static void
+append_id_lines(StringInfo out, const char *shard_id)
+{
+	int length = Min(strlen("shardId-0000000"), strlen(shard_id));
+
+	appendStringInfo(out, "<font point-size=\"8\">%.*s<br/>%s</font>", length,
+					 shard_id, shard_id + length);
 }
 
 static void
 append_node(StringInfo out, const StreamInfo *stream, const ShardInfo *shard)
 {
-	appendStringInfo(out, "\t\"%s\" [label=\"%s\\n", shard->shard_id, shard->shard_id);
+	bool	   is_expired = horizon_has_passed_shard(stream, shard);
+	ShardStats stats;
+
+	appendStringInfo(out, "\t\"%s\" [label=<<b>", shard->shard_id);
 	append_range(out, shard);
-	appendStringInfoString(out, "\\n");
-	append_facts(out, stream, shard);
-	appendStringInfo(out, "\"%s];\n",
-					 ShardIsOpen(shard) ? ", fillcolor=\"#c8e6c9\", penwidth=2" : "");
+	appendStringInfoString(out, "</b><br/>");
+	appendStringInfoString(out, ShardIsOpen(shard) ? "open" :
+								is_expired		   ? "expired" :
+													 "closed");
+	if (shard_stats_get(stream, shard, statement_snapshot(), &stats))
+		appendStringInfo(out, ", %s" INT64_FORMAT " record%s",
+						 stats.is_estimate ? "about " : "", stats.records,
+						 stats.records == 1 ? "" : "s");
+	appendStringInfoString(out, "<br/>");
+	append_id_lines(out, shard->shard_id);
+	appendStringInfo(out, ">%s, tooltip=\"%s\"];\n",
+					 ShardIsOpen(shard) ? GRAPH_OPEN : is_expired ? GRAPH_EXPIRED :
+																	GRAPH_CLOSED,
+					 shard->shard_id);
 }
 
 /*
@@ -230,12 +274,84 @@ append_expired_parent(StringInfo out, const ShardNode *node, const char *previou
 	const char *parent_id = node->shard->parent_shard_id;
 
 	if (previous == NULL || strcmp(parent_id, previous) != 0)
-		appendStringInfo(out, "\t\"%s\" [label=\"%s\\nexpired\", style=\"rounded,dashed\"];\n",
-						 parent_id, parent_id);
+	{
+		appendStringInfo(out, "\t\"%s\" [label=<expired<br/>", parent_id);
+		append_id_lines(out, parent_id);
+		appendStringInfo(out, ">%s, tooltip=\"%s\"];\n", GRAPH_EXPIRED, parent_id);
+	}
+}
+
+static int
+compare_opening(const void *a, const void *b)
+{
+	const ShardNode *x = *(ShardNode *const *) a;
+	const ShardNode *y = *(ShardNode *const *) b;
+
+	if (x->shard->created_at != y->shard->created_at)
+		return x->shard->created_at < y->shard->created_at ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * Appends the axis of time: a point for shards that were opened together, at
+ * the same height as these.  Shards are together if there is a second between
+ * them at most, or little in comparison with the whole lineage, and none is a
+ * child of another.
+ */
+static void
+append_axis(StringInfo out, const ShardFamily *family)
+{
+	ShardNode **nodes = palloc(Max(family->count, 1) * sizeof(ShardNode *));
+	int		   *point_of = palloc0(Max(family->count, 1) * sizeof(int));
+	int			points = 0;
+	TimestampTz begin = 0;
+	int64		together = USECS_PER_SEC;
+
+	for (int i = 0; i < family->count; i++)
+		nodes[i] = &family->nodes[i];
+	qsort(nodes, family->count, sizeof(ShardNode *), compare_opening);
+	if (family->count > 0)
+		together = Max(together, (nodes[family->count - 1]->shard->created_at -
+								  nodes[0]->shard->created_at) /
+									 50);
+
+
+	appendStringInfoString(out, "\tnode [shape=plaintext, style=\"\", margin=0];\n"
+								"\tedge [color=\"#999999\", arrowhead=none];\n");
+	for (int i = 0; i < family->count; i++)
+	{
+		const ShardNode *node = nodes[i];
+		TimestampTz		 opened_at = node->shard->created_at;
+
+		CHECK_FOR_INTERRUPTS();
+		if (points == 0 || opened_at > begin + together ||
+			(node->parent != NULL && point_of[node->parent - family->nodes] == points))
+		{
+			char *label = clock_label(opened_at);
+
+			/* The time to the second, in two lines */
+			appendStringInfo(out, "%s\t\"time %d\" [label=\"%.10s\\n%.8s\"];\n",
+							 points > 0 ? "}\n" : "", points + 1, label, label + 11);
+			if (points > 0)
+				appendStringInfo(out, "\t\"time %d\" -> \"time %d\";\n", points, points + 1);
+			points++;
+			begin = opened_at;
+			appendStringInfo(out, "\t{rank=same; \"time %d\";", points);
+		}
+		point_of[node - family->nodes] = points;
+		appendStringInfo(out, " \"%s\";", node->shard->shard_id);
+	}
+	if (points > 0)
+		appendStringInfo(out, "}\n\t\"now\";\n\t\"time %d\" -> \"now\" [arrowhead=normal];\n", points);
+	pfree(point_of);
+	pfree(nodes);
 }
 
 /*
  * shard_graph(stream_arn text) returns text
+ *
+ * The graph goes from top to bottom, because a page is narrow and a lineage
+ * has more generations than shards side by side.
  */
 Datum
 ddbstreams_shard_graph(PG_FUNCTION_ARGS)
@@ -247,10 +363,14 @@ ddbstreams_shard_graph(PG_FUNCTION_ARGS)
 
 	family = shard_family(shard_catalog_list(stream->stream_id, statement_snapshot()));
 	initStringInfo(&out);
-	appendStringInfoString(&out, "digraph lineage {\n\tgraph [rankdir=LR, labelloc=t, fontname=\"Helvetica\", label=\"");
-	append_quoted(&out, stream->arn);
-	appendStringInfoString(&out, "\"];\n"
-								 "\tnode [shape=box, style=\"rounded,filled\", fillcolor=\"#eeeeee\", fontname=\"Helvetica\", fontsize=10];\n");
+	appendStringInfoString(&out, "digraph lineage {\n\tgraph [labelloc=t, nodesep=0.15, ranksep=0.3, fontname=\"Helvetica\", fontsize=10,\n"
+								 "\t\tlabel=<<table border=\"0\" cellspacing=\"6\"><tr><td colspan=\"4\">");
+	append_escaped(&out, stream->arn);
+	appendStringInfoString(&out, "</td></tr>\n\t\t<tr><td>shards, by the time (UTC) of their opening:</td>" GRAPH_SIGN("\" bgcolor=\"#c8e6c9\"", "open")
+									 GRAPH_SIGN("\" bgcolor=\"#e4e4e4\"", "closed")
+										 GRAPH_SIGN(",dashed\"", "expired") "</tr></table>>];\n"
+																			"\tnode [shape=box, fontname=\"Helvetica\", fontsize=10, margin=\"0.06,0.04\"];\n"
+																			"\tedge [arrowsize=0.7];\n");
 	for (int i = 0; i < family->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -270,6 +390,7 @@ ddbstreams_shard_graph(PG_FUNCTION_ARGS)
 		appendStringInfo(&out, "\t\"%s\" -> \"%s\";\n",
 						 node->shard->parent_shard_id, node->shard->shard_id);
 	}
+	append_axis(&out, family);
 	appendStringInfoString(&out, "}\n");
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
 }

@@ -2,8 +2,9 @@
 -- draw, and who may see it.
 --
 -- To see it fail: test/mutations/run append-bytes-without-values
--- append-counted-for-each-shard append-time-of-stream-before graph-not-quoted
--- stats-all-open stats-for-everybody stats-of-all-streams stats-without-barrier
+-- append-counted-for-each-shard append-time-of-stream-before
+-- graph-expired-as-closed graph-not-quoted graph-points-of-children stats-all-open
+-- stats-for-everybody stats-of-all-streams stats-without-barrier
 -- tree-arrows-for-everybody tree-prefix-not-cut.
 
 -- settings that the output below depends on
@@ -27,6 +28,7 @@ CREATE FUNCTION watched_named(line text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	s record;
 BEGIN
+	line := replace(line, 'shardId-0000000<br/>', 'shardId-0000000');
 	FOR s IN SELECT shard_id, row_number() OVER (ORDER BY shard_id) AS n FROM
 		(SELECT shard_id FROM watched_ids UNION SELECT parent_shard_id FROM watched_ids WHERE parent_shard_id IS NOT NULL) i
 	LOOP
@@ -35,7 +37,9 @@ BEGIN
 	-- lines are drawn with letters where the encoding has no lines
 	line := replace(replace(replace(replace(line, '↓ ', 'v '), '├─ ', '|- '), '└─ ', '`- '), '│  ', '|  ');
 	line := regexp_replace(line, '[0-9]+ (s|min) old', 'N s old', 'g');
-	RETURN regexp_replace(line, '/stream/[^"]*', '/stream/LABEL');
+	-- the axis of time depends on it
+	line := regexp_replace(line, E'\n\tnode \\[shape=plaintext.*', '');
+	RETURN regexp_replace(line, '/stream/[^"<]*', '/stream/LABEL');
 END $$;
 CREATE FUNCTION watched_told(arn text) RETURNS bool LANGUAGE plpgsql COST 0.0001 AS $$
 BEGIN
@@ -123,21 +127,30 @@ SET client_encoding = latin1;
 SELECT watched_named(l) FROM ddbstreams.shard_tree(:'arn') l;
 SELECT bool_and(octet_length(l) = length(l)) AS ascii FROM ddbstreams.shard_tree(:'arn') l;
 RESET client_encoding;
-SELECT watched_named(ddbstreams.shard_graph(:'arn'));
+SELECT l FROM regexp_split_to_table(watched_named(ddbstreams.shard_graph(:'arn')), E'\n\t') l;
+-- Each shard stands at one point of the axis of time, and children behind their parents.
+SELECT count(*) AS shards, count(DISTINCT i.shard_id), count(*) FILTER (WHERE strpos(p.point[1], parent_shard_id) > 0) AS beside_parents,
+	min(p.no) = 1 AND max(p.no) = max(p.points) AS at_all_points
+FROM (SELECT point, row_number() OVER () AS no, count(*) OVER () AS points
+	FROM regexp_matches(ddbstreams.shard_graph(:'arn'), '{rank=same; ("time [^}]*)}', 'g') point) p
+	JOIN watched_ids i ON strpos(p.point[1], i.shard_id) > 0;
 SELECT count(*) FROM ddbstreams.stream_stats WHERE stream_arn = :'arn';
 
 -- Names that must be quoted
-SELECT substring(ddbstreams.shard_graph(:'odd_arn') FROM 'label="arn[^\n]*/table') IS NULL AS no_such,
-	regexp_replace(substring(ddbstreams.shard_graph(:'odd_arn') FROM 'label="(arn:[^\n]*)"\];'), '/stream/.*', '') AS label;
+CREATE TABLE "a<b>&c" (id int PRIMARY KEY);
+SELECT substring(ddbstreams.shard_graph(ddbstreams.enable_stream('"a<b>&c"')) FROM 'table/.*/stream') AS in_label,
+	substring(ddbstreams.shard_graph(:'odd_arn') FROM 'table/.*/stream') AS another;
+DROP TABLE "a<b>&c";
 
 -- What is old: parents that have expired
 ALTER TABLE watched DROP COLUMN t;
 SET ddbstreams.clock_offset = '25 h';
 INSERT INTO watched VALUES (3000, 1);
 SELECT sum(records), count(*), count(oldest) FROM ddbstreams.stream_stats WHERE stream_arn = :'arn';
+SELECT count(*) AS expired FROM regexp_matches(ddbstreams.shard_graph(:'arn'), '<br/>expired, 0 records<br/>', 'g');
 SELECT ddbstreams_shards.expire(:'arn');
 SELECT regexp_replace(watched_named(l), '[0-9]+ d [0-9]+ h old', 'N d old') FROM ddbstreams.shard_tree(:'arn') l;
-SELECT regexp_replace(watched_named(ddbstreams.shard_graph(:'arn')), '[0-9]+ d [0-9]+ h old', 'N d old', 'g');
+SELECT l FROM regexp_split_to_table(watched_named(ddbstreams.shard_graph(:'arn')), E'\n\t') l;
 RESET ddbstreams.clock_offset;
 
 -- Many records: an estimate
