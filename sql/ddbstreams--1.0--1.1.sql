@@ -157,6 +157,7 @@ DROP FUNCTION ddbstreams_shards.renew_hash_functions();
 DROP FUNCTION ddbstreams.describe_stream(text);
 DROP FUNCTION ddbstreams_shards.expire();
 ALTER FUNCTION ddbstreams_shards.list_mapping_stats() RENAME TO list_mapping_stats_1_0;
+ALTER FUNCTION ddbstreams.list_workers() RENAME TO list_workers_1_0;
 
 -- From here on: ddbstreams--1.1.sql
 
@@ -1347,7 +1348,9 @@ CREATE OR REPLACE FUNCTION ddbstreams.list_workers(
 	OUT worker_type text,
 	OUT state text,
 	OUT last_run timestamptz,
-	OUT last_error text)
+	OUT last_error text,
+	OUT last_error_sqlstate text,
+	OUT failing_since timestamptz)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_list_workers';
@@ -1355,18 +1358,20 @@ COMMENT ON FUNCTION ddbstreams.list_workers() IS
 'The rows of view ddbstreams.workers, which explains the columns.';
 
 CREATE OR REPLACE VIEW ddbstreams.workers AS
-	SELECT pid, database, worker_type, state, last_run, last_error
+	SELECT pid, database, worker_type, state, last_run, last_error, last_error_sqlstate, failing_since
 	FROM ddbstreams.list_workers();
 COMMENT ON VIEW ddbstreams.workers IS
 'The background workers of ddbstreams in all databases of the server. Members of
 pg_monitor see all of it; others see the workers of the database that they are connected
-to, without last_error. Empty on a standby.';
+to, without errors. Empty on a standby.';
 COMMENT ON COLUMN ddbstreams.workers.pid IS 'the process; null while there is none. Maintenance has none between two runs.';
 COMMENT ON COLUMN ddbstreams.workers.database IS 'the database; null for the launcher.';
 COMMENT ON COLUMN ddbstreams.workers.worker_type IS 'launcher (starts the others), maintenance (one for each database that has the extension), dispatcher (one for each database that has enabled event source mappings) or handler (runs functions). In pg_stat_activity they are "ddbstreams launcher" and so on.';
 COMMENT ON COLUMN ddbstreams.workers.state IS 'what the worker is doing, or waiting for.';
 COMMENT ON COLUMN ddbstreams.workers.last_run IS 'the end of the last run of maintenance or of a handler, or the launcher''s last look at the databases.';
 COMMENT ON COLUMN ddbstreams.workers.last_error IS 'what has gone wrong, also why a worker could not be started or has died; null once a run has succeeded.';
+COMMENT ON COLUMN ddbstreams.workers.last_error_sqlstate IS 'its SQLSTATE; null where last_error is null, and for a worker that could not be started.';
+COMMENT ON COLUMN ddbstreams.workers.failing_since IS 'the first error since a run has succeeded; null where last_error is null.';
 
 ---------------------------------------------------------------------------
 -- Watching (shard_stats.c, shard_graph.c)
@@ -1524,4 +1529,5 @@ Errors:
 -- Up to here: ddbstreams--1.1.sql
 
 DROP FUNCTION ddbstreams_shards.list_mapping_stats_1_0();
+DROP FUNCTION ddbstreams.list_workers_1_0();
 DROP FUNCTION ddbstreams_shards.stream_stats();

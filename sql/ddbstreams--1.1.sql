@@ -1626,7 +1626,9 @@ CREATE FUNCTION ddbstreams.list_workers(
 	OUT worker_type text,
 	OUT state text,
 	OUT last_run timestamptz,
-	OUT last_error text)
+	OUT last_error text,
+	OUT last_error_sqlstate text,
+	OUT failing_since timestamptz)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 10
 	AS 'MODULE_PATHNAME', 'ddbstreams_list_workers';
@@ -1634,18 +1636,20 @@ COMMENT ON FUNCTION ddbstreams.list_workers() IS
 'The rows of view ddbstreams.workers, which explains the columns.';
 
 CREATE VIEW ddbstreams.workers AS
-	SELECT pid, database, worker_type, state, last_run, last_error
+	SELECT pid, database, worker_type, state, last_run, last_error, last_error_sqlstate, failing_since
 	FROM ddbstreams.list_workers();
 COMMENT ON VIEW ddbstreams.workers IS
 'The background workers of ddbstreams in all databases of the server. Members of
 pg_monitor see all of it; others see the workers of the database that they are connected
-to, without last_error. Empty on a standby.';
+to, without errors. Empty on a standby.';
 COMMENT ON COLUMN ddbstreams.workers.pid IS 'the process; null while there is none. Maintenance has none between two runs.';
 COMMENT ON COLUMN ddbstreams.workers.database IS 'the database; null for the launcher.';
 COMMENT ON COLUMN ddbstreams.workers.worker_type IS 'launcher (starts the others), maintenance (one for each database that has the extension), dispatcher (one for each database that has enabled event source mappings) or handler (runs functions). In pg_stat_activity they are "ddbstreams launcher" and so on.';
 COMMENT ON COLUMN ddbstreams.workers.state IS 'what the worker is doing, or waiting for.';
 COMMENT ON COLUMN ddbstreams.workers.last_run IS 'the end of the last run of maintenance or of a handler, or the launcher''s last look at the databases.';
 COMMENT ON COLUMN ddbstreams.workers.last_error IS 'what has gone wrong, also why a worker could not be started or has died; null once a run has succeeded.';
+COMMENT ON COLUMN ddbstreams.workers.last_error_sqlstate IS 'its SQLSTATE; null where last_error is null, and for a worker that could not be started.';
+COMMENT ON COLUMN ddbstreams.workers.failing_since IS 'the first error since a run has succeeded; null where last_error is null.';
 GRANT SELECT ON ddbstreams.workers TO PUBLIC;
 
 ---------------------------------------------------------------------------

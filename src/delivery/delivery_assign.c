@@ -321,7 +321,8 @@ delivery_assign(void)
 		worker_slots_unwanted(WORKER_HANDLER, MyDatabaseId);
 	lacks_slot = pool.lacks_slot;
 	if (lacked_slot != lacks_slot)
-		worker_slots_report_error(lacks_slot ? "no handler worker can be started: max_worker_processes is reached" : NULL);
+		worker_slots_report_error(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+								  lacks_slot ? "no handler worker can be started: max_worker_processes is reached" : NULL);
 }
 
 static bool

@@ -181,7 +181,7 @@ report_error(const MaintenanceTask *task, const ErrorData *error)
 	if (errors.len > 0)
 		appendStringInfoString(&errors, "; ");
 	appendStringInfoString(&errors, text);
-	worker_slots_report_error(errors.data);
+	worker_slots_report_error(error->sqlerrcode, errors.data);
 	if (worker_databases_is_thorough_run())
 		worker_databases_request_thorough_run(MyDatabaseId, false);
 }

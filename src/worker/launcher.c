@@ -185,7 +185,7 @@ try_to_find_databases(void)
 	{
 		find_databases();
 		if (said_error)
-			worker_slots_report_error(NULL);
+			worker_slots_report_error(0, NULL);
 		said_error = false;
 	}
 	PG_CATCH();
@@ -200,7 +200,7 @@ try_to_find_databases(void)
 		AbortOutOfAnyTransaction();
 		FlushErrorState();
 		RESUME_INTERRUPTS();
-		worker_slots_report_error(error->message);
+		worker_slots_report_error(error->sqlerrcode, error->message);
 		said_error = true;
 	}
 	PG_END_TRY();

@@ -119,6 +119,18 @@ worker_databases_worker_started(WorkerType type, Oid database, WorkerId id)
 	job->next_start = DT_NOEND; /* unless another run is asked for */
 }
 
+/* Keeps the error of a job's last run, and since when there was one. */
+static void
+keep_error(WorkerJob *job, const WorkerError *error)
+{
+	TimestampTz since = WorkerErrorIsSet(&job->last_error) ?
+							job->last_error.since :
+							error->since;
+
+	job->last_error = *error;
+	job->last_error.since = since;
+}
+
 void
 worker_databases_worker_ended(const WorkerInfo *info, bool failed)
 {
@@ -132,8 +144,8 @@ worker_databases_worker_ended(const WorkerInfo *info, bool failed)
 	if (info->type == WORKER_DISPATCHER)
 		entry->handler_wait = (WorkerWait){0};
 	job->worker = 0;
-	if (info->last_error[0] != '\0')
-		memcpy(job->last_error, info->last_error, WORKER_ERROR_LENGTH);
+	if (WorkerErrorIsSet(&info->last_error))
+		keep_error(job, &info->last_error);
 	if (!failed)
 	{
 		job->failures = 0;
@@ -211,12 +223,12 @@ set_presence_of_entry(WorkerDatabase *entry, ExtensionPresence presence)
 	entry->resting = false;
 	entry->maintenance.next_start = 0;
 	entry->maintenance.failures = 0;
-	entry->maintenance.last_error[0] = '\0';
+	entry->maintenance.last_error.text[0] = '\0';
 	if (presence != EXTENSION_PRESENT)
 	{
 		entry->wants_dispatcher = false;
 		entry->maintenance.last_run = 0;
-		entry->dispatcher.last_error[0] = '\0';
+		entry->dispatcher.last_error.text[0] = '\0';
 	}
 }
 
@@ -402,7 +414,8 @@ worker_databases_begin_tasks(char *last_error)
 		is_thorough_run = entry->thorough;
 		entry->thorough = false;
 		entry->rest_ended = false;
-		memcpy(last_error, entry->maintenance.last_error, WORKER_ERROR_LENGTH);
+		memcpy(last_error, entry->maintenance.last_error.text,
+			   WORKER_ERROR_LENGTH);
 	}
 	worker_shared_unlock();
 }
@@ -460,8 +473,7 @@ worker_databases_end_run(TimestampTz started_at, bool rests)
 		WorkerJob *job = &entry->maintenance;
 
 		job->last_run = now;
-		memcpy(job->last_error, worker_shared_my_slot->info.last_error,
-			   WORKER_ERROR_LENGTH);
+		keep_error(job, &worker_shared_my_slot->info.last_error);
 
 		/* Another run may have been asked for since this one began. */
 		if (job->next_start == DT_NOEND)
@@ -470,7 +482,7 @@ worker_databases_end_run(TimestampTz started_at, bool rests)
 
 			entry->resting = rests && !entry->rest_ended &&
 							 !entry->thorough &&
-							 job->last_error[0] == '\0';
+							 !WorkerErrorIsSet(&job->last_error);
 			if (entry->resting)
 				interval *= RESTING_INTERVALS;
 			job->next_start = Max(now, TimestampTzPlusMilliseconds(started_at, interval));

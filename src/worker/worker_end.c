@@ -32,10 +32,11 @@ static volatile sig_atomic_t sent_by_postmaster = false;
 static volatile sig_atomic_t sent_by_other = false;
 static volatile sig_atomic_t ordered_here = false;
 
-static void (*report_error)(const char *error) = NULL;
+static void (*report_error)(int sqlstate, const char *error) = NULL;
 static void (*quit_function)(void) = NULL;
 static int				  fatal_sqlstate = 0;
 static char				 *last_error = NULL; /* an ERROR that was logged */
+static int				  last_sqlstate = 0; /* its SQLSTATE */
 static bool				  ends_silently = false;
 static emit_log_hook_type next_emit_log_hook = NULL;
 
@@ -118,7 +119,7 @@ emit_worker_log(ErrorData *edata)
 			edata->output_to_server = false;
 		}
 		else if (edata->message != NULL)
-			report_error(edata->message);
+			report_error(edata->sqlerrcode, edata->message);
 		free(last_error);
 		last_error = NULL;
 	}
@@ -126,6 +127,7 @@ emit_worker_log(ErrorData *edata)
 	{
 		free(last_error);
 		last_error = strdup(edata->message);
+		last_sqlstate = edata->sqlerrcode;
 	}
 	if (next_emit_log_hook && edata->output_to_server)
 		next_emit_log_hook(edata);
@@ -142,11 +144,11 @@ at_exit(int code, Datum arg)
 	if (code != 0 && ends_silently)
 		proc_exit(0);
 	if (code != 0 && last_error != NULL)
-		report_error(last_error);
+		report_error(last_sqlstate, last_error);
 }
 
 void
-worker_end_init(void (*error_function)(const char *error))
+worker_end_init(void (*error_function)(int sqlstate, const char *error))
 {
 	struct sigaction action = {0};
 

@@ -12,7 +12,7 @@
  * worker_end.c says.  To be called once, when the worker has taken its slot.
  * The function is given the message of a FATAL error for the view.
  */
-extern void worker_end_init(void (*error_function)(const char *error));
+extern void worker_end_init(void (*error_function)(int sqlstate, const char *error));
 
 /*
  * Has the process been told to end by what is no failure: by

@@ -226,9 +226,10 @@ worker_slots_reap(void)
 		starting = slot != NULL && slot->info.pid == 0;
 		if (starting && stopped)
 		{
-			strlcpy(slot->info.last_error,
+			strlcpy(slot->info.last_error.text,
 					"the worker could not be started; see the server's log",
 					WORKER_ERROR_LENGTH);
+			slot->info.last_error.since = GetCurrentTimestamp();
 			free_slot(slot, true);
 			starting = false;
 		}
@@ -583,9 +584,11 @@ worker_slots_set_last_run(TimestampTz time)
 }
 
 void
-worker_slots_report_error(const char *error)
+worker_slots_report_error(int sqlstate, const char *error)
 {
-	char text[WORKER_ERROR_LENGTH] = "";
+	WorkerError *last_error;
+	TimestampTz	 now = GetCurrentTimestamp();
+	char		 text[WORKER_ERROR_LENGTH] = "";
 
 	/* worker_end.c might call this while the process holds the lock. */
 	if (LWLockHeldByMe(&worker_shared->lock))
@@ -597,6 +600,10 @@ worker_slots_report_error(const char *error)
 		memcpy(text, error, length);
 	}
 	worker_shared_lock();
-	memcpy(worker_shared_my_slot->info.last_error, text, WORKER_ERROR_LENGTH);
+	last_error = &worker_shared_my_slot->info.last_error;
+	if (!WorkerErrorIsSet(last_error))
+		last_error->since = now;
+	memcpy(last_error->text, text, WORKER_ERROR_LENGTH);
+	last_error->sqlstate = sqlstate;
 	worker_shared_unlock();
 }

@@ -153,7 +153,10 @@ extern void worker_slots_set_idle(void);
 /* For the view: when the worker has last finished a piece of work */
 extern void worker_slots_set_last_run(TimestampTz time);
 
-/* For the view: what has gone wrong; NULL or "" when it is over */
-extern void worker_slots_report_error(const char *error);
+/*
+ * For the view: what has gone wrong, and its SQLSTATE, or 0 if it has none;
+ * NULL or "" when it is over.
+ */
+extern void worker_slots_report_error(int sqlstate, const char *error);
 
 #endif /* DDBSTREAMS_WORKER_SLOTS_H */

@@ -36,6 +36,16 @@ typedef enum WorkerType
  */
 typedef uint64 WorkerId;
 
+/* What has gone wrong in a worker, or in all runs of a job since one succeeded */
+typedef struct WorkerError
+{
+	char		text[WORKER_ERROR_LENGTH]; /* "": nothing */
+	int			sqlstate;				   /* 0: there is none */
+	TimestampTz since;
+} WorkerError;
+
+#define WorkerErrorIsSet(error) ((error)->text[0] != '\0')
+
 /* A copy of what the registry knows of a worker */
 typedef struct WorkerInfo
 {
@@ -47,7 +57,7 @@ typedef struct WorkerInfo
 	TimestampTz reserved_at; /* when the worker was asked for */
 	TimestampTz last_run;	 /* 0 if it has not finished a piece of work */
 	char		state[WORKER_STATE_LENGTH];
-	char		last_error[WORKER_ERROR_LENGTH];
+	WorkerError last_error;
 } WorkerInfo;
 
 /* Does a database have the extension? */
@@ -77,7 +87,7 @@ typedef struct WorkerJob
 	TimestampTz last_run;	/* when a worker finished its work; 0: never */
 	int			failures;	/* in a row */
 	WorkerWait	wait;
-	char		last_error[WORKER_ERROR_LENGTH];
+	WorkerError last_error;
 } WorkerJob;
 
 /* What is known of a database: its entry */

@@ -35,7 +35,7 @@ typedef struct WorkerRow
 	Oid			database;
 	const char *state;
 	TimestampTz last_run; /* 0: null */
-	const char *last_error;
+	WorkerError last_error;
 } WorkerRow;
 
 /*
@@ -45,7 +45,7 @@ typedef struct WorkerRow
 static char *
 error_text(const WorkerRow *row)
 {
-	char *text = pstrdup(row->last_error);
+	char *text = pstrdup(row->last_error.text);
 
 	for (char *p = text; row->database != MyDatabaseId && *p; p++)
 	{
@@ -58,8 +58,8 @@ error_text(const WorkerRow *row)
 static void
 put_row(ReturnSetInfo *rsinfo, const WorkerRow *row, bool sees_all)
 {
-	Datum values[6];
-	bool  nulls[6] = {false};
+	Datum values[8];
+	bool  nulls[8] = {false};
 	char *name = NULL;
 
 	if (!sees_all && row->database != MyDatabaseId)
@@ -80,8 +80,13 @@ put_row(ReturnSetInfo *rsinfo, const WorkerRow *row, bool sees_all)
 	values[3] = CStringGetTextDatum(row->state);
 	nulls[4] = row->last_run == 0;
 	values[4] = TimestampTzGetDatum(row->last_run);
-	nulls[5] = !sees_all || row->last_error[0] == '\0';
+	nulls[5] = !sees_all || !WorkerErrorIsSet(&row->last_error);
 	values[5] = nulls[5] ? (Datum) 0 : CStringGetTextDatum(error_text(row));
+	nulls[6] = nulls[5] || row->last_error.sqlstate == 0;
+	values[6] = nulls[6] ? (Datum) 0 :
+						   CStringGetTextDatum(unpack_sql_state(row->last_error.sqlstate));
+	nulls[7] = nulls[5];
+	values[7] = TimestampTzGetDatum(row->last_error.since);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -119,8 +124,7 @@ put_waiting_handler(ReturnSetInfo *rsinfo, const WorkerDatabase *entry, bool see
 {
 	WorkerRow row = {.type = WORKER_HANDLER,
 					 .database = entry->database,
-					 .state = "waiting for a worker slot",
-					 .last_error = ""};
+					 .state = "waiting for a worker slot"};
 
 	put_row(rsinfo, &row, sees_all);
 }
@@ -138,8 +142,10 @@ put_worker(ReturnSetInfo *rsinfo, const WorkerInfo *info, const WorkerJob *job,
 
 	if (job != NULL && row.last_run == 0)
 		row.last_run = job->last_run;
-	if (job != NULL && row.last_error[0] == '\0')
+	if (job != NULL && !WorkerErrorIsSet(&row.last_error))
 		row.last_error = job->last_error;
+	else if (job != NULL && WorkerErrorIsSet(&job->last_error))
+		row.last_error.since = job->last_error.since;
 	put_row(rsinfo, &row, sees_all);
 }
 

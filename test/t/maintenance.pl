@@ -5,7 +5,7 @@
 # To see it fail: test/mutations/run maintenance-asks-for-each-stream
 # maintenance-reads-lists-for-each-stream maintenance-waits-for-locks
 # maintenance-waits-for-owner maintenance-waits-for-trigger workers-end-on-error
-# workers-with-settings.
+# worker-fails-since-last-run workers-with-settings.
 
 use strict;
 use warnings;
@@ -112,7 +112,14 @@ is(sql($error), '', '... without an error');
 $session->query_safe('BEGIN; LOCK TABLE ddbstreams_shards.shard');
 run('it runs when tasks fail');
 like(sql($error), qr/roll over: .*; expire: /, '... to the end');
+my $failing = q{SELECT concat_ws(' ', last_error_sqlstate, failing_since) FROM ddbstreams.workers WHERE worker_type = 'maintenance'};
+my $since = sql($failing);
+like($since, qr/^55P03 \d/, '... with an SQLSTATE, and since when');
+run('it runs when they fail again');
+is(sql($failing), $since, '... since the first time');
 $session->query('ROLLBACK');
+run('it runs when they fail no more');
+is(sql($failing), '', '... without an error');
 sql("ALTER DATABASE postgres RESET $_") foreach qw(enable_indexscan work_mem temp_file_limit exit_on_error);
 
 # What a role holds of its own holds up nothing of others: streams to be rolled over,
