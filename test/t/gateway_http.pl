@@ -329,6 +329,9 @@ like($metrics, qr/^ddbstreams_gateway_requests_total\{operation="ListStreams",re
 like($metrics, qr/^ddbstreams_gateway_request_duration_seconds_count\{operation="ListStreams"\} 4$/m, 'metrics: times');
 like($metrics, qr/^ddbstreams_up 1$/m, 'metrics: the database');
 like($metrics, qr/^ddbstreams_stream_records\{stream="arn:[^"]*orders[^"]*"\} 0$/m, 'metrics: streams');
+like($metrics, qr/^ddbstreams_stream_retention_seconds\{stream="arn:[^"]*orders[^"]*"\} 86400$/m, 'metrics: the retention');
+like($metrics, qr/^ddbstreams_append_commits_total\{stream="arn:[^"]*orders[^"]*"\} 0$/m, 'metrics: appends');
+like($metrics, qr/^ddbstreams_workers_waiting\{database="",type="launcher"\} 0$/m, 'metrics: workers that wait for a slot');
 unlike($metrics, qr/shard="/, 'metrics: no single shard');
 like($metrics, qr{table/od\\"d\\\\name\\nx\.t/stream}, 'metrics: labels are escaped');
 like($metrics, qr/^ddbstreams_workers\{database="",type="launcher"\} 1$/m, 'metrics: workers');
