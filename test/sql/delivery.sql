@@ -8,6 +8,7 @@
 
 -- settings that the output below depends on
 set default_transaction_isolation = 'read committed';
+set standard_conforming_strings = on;
 
 \pset format unaligned
 \pset tuples_only on
