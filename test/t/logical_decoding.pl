@@ -78,7 +78,8 @@ $node->stop;
 # --- logical decoding on demand (PostgreSQL 19) --------------------------------
 #
 # With wal_level = replica decoding begins when a slot is made, and ends with the
-# last slot, while the server runs.  How records are appended follows.
+# last slot, while the server runs.  Records are appended in the same way all the
+# time, and no flag of theirs shows them to decoding.
 
 $node = new_server('on_demand', 'wal_level = replica', bare => 1);
 if (sql('SHOW server_version_num') < 190000)
@@ -122,8 +123,8 @@ sql(q{CREATE PUBLICATION everything FOR ALL TABLES});
 sql(q{SELECT pg_create_logical_replication_slot('sent', 'pgoutput')});
 is(sql(q{SELECT count(*) FROM pg_logical_slot_get_changes('shown', NULL, NULL) WHERE data LIKE '%ddbstreams%'}), '0',
 	'... and sees nothing of a transaction that was under way');
-is(batches('INSERT INTO t SELECT i, 1 FROM generate_series(1001, 1500) i'), '0',
-	'... records are appended one by one');
+cmp_ok(batches('INSERT INTO t SELECT i, 1 FROM generate_series(1001, 1500) i'), '>', 0,
+	'... records are appended several at a time, too');
 $writer->query_safe('BEGIN; DELETE FROM t WHERE id > 1400');
 decoded('decoding on demand', 500);
 
@@ -132,7 +133,7 @@ sql(q{SELECT pg_drop_replication_slot('shown')});
 sql(q{SELECT pg_drop_replication_slot('sent')});
 comes_to('SHOW effective_wal_level', 'replica', 'decoding ends with the last slot');
 $writer->query_safe('UPDATE t SET v = 3 WHERE id <= 100; COMMIT');
-cmp_ok(batches('UPDATE t SET v = 4 WHERE id <= 500'), '>', 0, '... and batches are back');
+cmp_ok(batches('UPDATE t SET v = 4 WHERE id <= 500'), '>', 0, '... and records are appended as before');
 
 # It begins again, and nothing of the time between is seen.
 sql(q{SELECT pg_create_logical_replication_slot('shown', 'test_decoding')});
