@@ -21,9 +21,10 @@ import psycopg
 worker, url = sys.argv[1:]
 
 
-def bulk(lines):
-    """Send actions and documents; true if the index has taken, or had, each of them."""
-    body = ''.join(json.dumps(line) + '\n' for line in lines)
+def bulk(requests):
+    """Send requests, which are an action and perhaps a document; return those that are
+    to be sent again."""
+    body = ''.join(json.dumps(line) + '\n' for request in requests for line in request)
     request = urllib.request.Request(url + '/_bulk', body.encode(),
                                      {'Content-Type': 'application/x-ndjson'})
     try:
@@ -32,15 +33,19 @@ def bulk(lines):
     except urllib.error.HTTPError as error:
         if error.code not in (429, 502, 503, 504):
             raise
-        return False
-    except urllib.error.URLError:
-        return False
-    results = [result for item in items for result in item.values()]
-    for result in results:
-        # 404: deleted already; 409: a later version is there; 429: too busy
-        if result['status'] >= 300 and result['status'] not in (404, 409, 429):
+        return requests
+    except OSError:
+        return requests
+    again = []
+    for request, item in zip(requests, items):
+        (name, result), = item.items()
+        if result['status'] == 429:
+            again.append(request)
+        # 409: a later version is there; 404: deleted already
+        elif result['status'] >= 300 and result['status'] != 409 \
+                and (name, result['status']) != ('delete', 404):
             raise RuntimeError(json.dumps(result))
-    return all(result['status'] != 429 for result in results)
+    return again
 
 
 with psycopg.connect('') as database:
@@ -52,19 +57,19 @@ with psycopg.connect('') as database:
                           then ddbstreams.unmarshal(new_image) end
                    from ddbstreams.poll('search', %s, max_wait => '10 s')""",
                 (worker,)).fetchall()
-            lines, done = [], {}
+            requests, done = [], {}
             for shard, number, key, document in records:
                 action = {'_index': 'orders', '_id': key,
                           'version': int(number), 'version_type': 'external_gte'}
-                if document is None:
-                    lines.append({'delete': action})
-                else:
-                    lines += [{'index': action}, document]
+                requests.append([{'delete': action}] if document is None else
+                                [{'index': action}, document])
                 done[shard] = number
             pause = 0.1
-            while lines and not bulk(lines):
-                time.sleep(pause)
-                pause = min(2 * pause, 5)
+            while requests:
+                requests = bulk(requests)
+                if requests:
+                    time.sleep(pause)
+                    pause = min(2 * pause, 5)
             for shard, number in done.items():
                 database.execute("select ddbstreams.checkpoint('search', %s, %s, %s)",
                                  (worker, shard, number))

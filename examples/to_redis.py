@@ -7,7 +7,8 @@
 This is one worker of the consumer group "cache"; start as many as you like,
 each with its own NAME. Beside each hash stands the sequence number of its last
 change, and a script in Redis takes no older one: a batch that is written twice,
-or late by a worker that has lost its lease, does no harm.
+or late by a worker that has lost its lease, does no harm. (In a cluster of Redis
+give both keys a common hash tag.)
 """
 
 import sys
