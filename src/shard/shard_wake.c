@@ -98,8 +98,6 @@ shard_wake_at_end(Oid shard_table, int64 stream_id)
 static void
 wake_slot(int slot, int64 stream_id)
 {
-	pg_atomic_fetch_add_u64(&ends[slot], 1);
-
 	/*
 	 * A waiter is in the list before it looks for records, and the commit was
 	 * made visible before this process looks at the list.
@@ -110,9 +108,15 @@ wake_slot(int slot, int64 stream_id)
 	shard_watch_wake(slot, stream_id);
 }
 
+/*
+ * All slots are counted before anybody is woken: a poll that wakes finds all
+ * records of the transaction.
+ */
 void
 shard_wake_readers(void)
 {
+	for (int i = 0; i < touched_count; i++)
+		pg_atomic_fetch_add_u64(&ends[touched[i].slot], 1);
 	for (int i = 0; i < touched_count; i++)
 		wake_slot(touched[i].slot, touched[i].stream_id);
 	touched_count = 0;
@@ -121,6 +125,8 @@ shard_wake_readers(void)
 void
 shard_wake_all(void)
 {
+	for (int i = 0; i < SHARD_SLOTS; i++)
+		pg_atomic_fetch_add_u64(&ends[i], 1);
 	for (int i = 0; i < SHARD_SLOTS; i++)
 		wake_slot(i, 0);
 }
