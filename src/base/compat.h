@@ -319,15 +319,16 @@ compat_allocate_pages(Relation rel, BlockNumber first, int count)
 	BlockNumber segment = first / RELSEG_SIZE;
 	BlockNumber within = first % RELSEG_SIZE;
 	char	   *path;
+	char		file[MAXPGPATH];
 	int			fd;
 
 	/* The segment's file exists, and ends where these pages begin. */
 	if (within == 0 || within + count > RELSEG_SIZE)
 		return false;
 	path = relpathperm(rel->rd_node, MAIN_FORKNUM);
-	if (segment > 0)
-		path = psprintf("%s.%u", path, segment);
-	fd = BasicOpenFile(path, O_RDWR | PG_BINARY);
+	snprintf(file, sizeof(file), segment > 0 ? "%s.%u" : "%s", path, segment);
+	pfree(path);
+	fd = BasicOpenFile(file, O_RDWR | PG_BINARY);
 	if (fd >= 0)
 	{
 		done = posix_fallocate(fd, (off_t) within * BLCKSZ,

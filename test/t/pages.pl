@@ -146,6 +146,15 @@ $standby->restart;
 $standby->safe_psql('postgres', 'SELECT fill(8001, 8100)');
 is($standby->safe_psql('postgres', q{SELECT differences() + disorder('t') + wrong('t')}), '0',
 	'restarted with the clock set back, its numbers rise');
+# A shard whose file has zero pages until just before its end at 1 GB
+my $file = $standby->data_dir . '/' . $standby->safe_psql('postgres',
+	q{SELECT pg_relation_filepath(s) FROM shards('t') s ORDER BY 1 LIMIT 1});
+$standby->stop;
+truncate($file, (1024 * 1024 * 1024) - 12 * $PAGE) or die "$file: $!";
+$standby->start;
+$standby->safe_psql('postgres', q{INSERT INTO t SELECT i, 1, repeat('x', 600) FROM generate_series(8101, 11100) i});
+ok(-s "$file.1", 'the shard goes on in the next file');
+is($standby->safe_psql('postgres', q{SELECT differences() + disorder('t')}), '0', '... and nothing is lost between the two');
 $standby->stop;
 
 # --- kill -9 ------------------------------------------------------------------
