@@ -1,4 +1,6 @@
 -- Prepared transactions: their records come at COMMIT PREPARED, in their place.
+--
+-- To see it fail: test/mutations/run children-abandoned-at-once.
 
 -- settings that the output below depends on
 set default_transaction_isolation = 'read committed';
@@ -127,6 +129,32 @@ insert into u values (5);
 commit prepared 'regress_ddbstreams_8';
 select lane, finished, (select string_agg(keys->'id'->>'N', ' ') from test.records('u') where sequence_number::numeric > checkpoint)
 from ddbstreams_shards.mapping_shard join ddbstreams_shards.mapping using (mapping_no) where uuid = :'uuid' order by lane;
+
+-- what was appended before PREPARE TRANSACTION counts
+select commits, records from ddbstreams.append_stats where stream_arn = :'arn_u';
+
+-- the first shard is not rolled over, those that share a side table with its
+-- child are
+create table w (id int primary key, v text);
+alter table w alter v set storage external;
+select ddbstreams.enable_stream('w', shard_count => 4) as arn_w \gset
+insert into w select i, 'x' from generate_series(1, 100) i;
+select (keys->'id'->>'N')::int as first
+from (select shard_id from ddbstreams.describe_stream(:'arn_w') order by shard_id limit 1) s, lateral
+    ddbstreams.get_records(ddbstreams.get_shard_iterator(:'arn_w', s.shard_id, 'TRIM_HORIZON')) limit 1 \gset
+begin;
+update w set v = 'y' where id = :first;
+prepare transaction 'regress_ddbstreams_9';
+set client_min_messages = error;
+select ddbstreams.roll_over(:'arn_w');
+reset client_min_messages;
+select count(distinct shard_table), count(distinct side_table) from ddbstreams_shards.shard
+where shard_table in (select shard_table from ddbstreams.describe_stream(:'arn_w'));
+update w set v = repeat('y', 3000) where id <> :first;
+commit prepared 'regress_ddbstreams_9';
+select count(distinct shard_id), count(*), sum(length(new_image->'v'->>'S'))
+from ddbstreams.describe_stream(:'arn_w') d, lateral
+    ddbstreams.get_records(ddbstreams.get_shard_iterator(:'arn_w', d.shard_id, 'TRIM_HORIZON'));
 
 select count(*) as left_over from pg_prepared_xacts where gid like 'regress_ddbstreams_%';
 \set VERBOSITY terse

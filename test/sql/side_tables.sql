@@ -1,7 +1,7 @@
 -- Shards that are made together share the table of their large values.
 --
 -- To see it fail: test/mutations/run side-table-for-each-shard
--- side-table-goes-with-first-shard children-abandoned-at-once.
+-- side-table-goes-with-first-shard.
 
 \pset format unaligned
 \pset tuples_only on
@@ -73,29 +73,6 @@ select ddbstreams_shards.expire(:'arn');
 select count(*) from pg_class where oid::regclass::text in (:'side', :'side' || '_idx');
 select count(*) from ddbstreams_shards.shard where side_table::text = :'side';
 rollback;
-
--- The first shard is not rolled over, those that share with its child are.
-create table w (id int primary key, v text);
-alter table w alter v set storage external;
-select ddbstreams.enable_stream('w', shard_count => 4) as arn \gset
-insert into w select i, 'x' from generate_series(1, 100) i;
-create function key_of(shard int) returns int language sql as $$
-    select (keys->'id'->>'N')::int from ddbstreams.latest_stream_arn('w') a(arn), lateral
-        (select shard_id from ddbstreams.describe_stream(arn) order by shard_id offset shard limit 1) s, lateral
-        ddbstreams.get_records(ddbstreams.get_shard_iterator(arn, s.shard_id, 'TRIM_HORIZON')) limit 1
-$$;
-select key_of(0) as first \gset
-begin;
-update w set v = 'y' where id = :first;
-prepare transaction 'regress_side_tables';
-set client_min_messages = error;
-select ddbstreams.roll_over(:'arn');
-reset client_min_messages;
-select logs, side_tables from relations(:'arn');
-update w set v = repeat('y', 3000) where id <> :first;
-commit prepared 'regress_side_tables';
-select shards, records from story(:'arn');
-drop table w;
 
 set client_min_messages = warning;
 drop schema side_tables cascade;
