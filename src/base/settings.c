@@ -21,7 +21,7 @@ int	  setting_iterator_lifetime = 900;
 int	  setting_max_readers_per_shard = 2;
 bool  setting_dynamodb_numbers = false;
 char *setting_user_identity = NULL;
-int	  setting_buffer_memory = 65536;
+int	  setting_buffer_memory = 16384;
 int	  setting_maintenance_interval = 10000;
 int	  setting_max_workers = 4;
 int	  setting_handler_timeout = 300 * 1000;
@@ -147,7 +147,7 @@ settings_define(void)
 							"Memory that a transaction's captured changes may take before they go to temporary files.",
 							NULL,
 							&setting_buffer_memory,
-							65536, 64, MAX_KILOBYTES,
+							16384, 64, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("ddbstreams.maintenance_interval",
