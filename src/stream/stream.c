@@ -465,6 +465,15 @@ stream_end(Oid table_oid)
 }
 
 void
+stream_stop_capture(Oid table_oid)
+{
+	List *relids = lock_with_partitions(table_oid);
+
+	stream_triggers_disable(relids);
+	invalidate_relations(relids);
+}
+
+void
 stream_remove(Oid table_oid)
 {
 	StreamInfo *stream;

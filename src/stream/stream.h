@@ -40,6 +40,13 @@ extern char *stream_disable(Oid table_oid);
 extern void stream_end(Oid table_oid);
 
 /*
+ * Disables the capture triggers of a table whose stream ends with this
+ * transaction, and which cannot be captured from now on.  Takes the same
+ * locks.
+ */
+extern void stream_stop_capture(Oid table_oid);
+
+/*
  * For DROP EXTENSION, whose caller need not own the table: disables its
  * stream, if it has one, and drops the capture triggers.  Locks the table and
  * its partitions AccessExclusive.  Does nothing if the table is gone.

@@ -400,11 +400,29 @@ has_note(Oid relid, GuardEvent event)
 	return false;
 }
 
-/* Says, once, that a stream ends with a part of its key, and notes it. */
-static void
-note_key_lost(const StreamInfo *stream, Oid root)
+static bool
+lacks_key_column(Relation root, const StreamInfo *stream)
 {
-	if (has_note(root, KEY_LOST))
+	TupleDesc desc = RelationGetDescr(root);
+
+	for (int i = 0; i < stream->key_count; i++)
+	{
+		if (TupleDescAttr(desc, stream->key_attnums[i] - 1)->attisdropped)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Says, once, that a stream ends with a part of its key, and notes it.  A key
+ * that only hashes otherwise is captured until the end of the transaction.
+ * Without a column of its key the table cannot be captured; the transaction
+ * has it locked already.
+ */
+static void
+note_key_lost(const StreamInfo *stream, Relation root)
+{
+	if (has_note(RelationGetRelid(root), KEY_LOST))
 		return;
 	ereport(WARNING,
 			(errmsg("the stream of table \"%s\" ends with this transaction: its key depends on what is dropped or altered",
@@ -413,7 +431,9 @@ note_key_lost(const StreamInfo *stream, Oid root)
 			 checks_removal ?
 				 errhint("Use types and collations that are not temporary.") :
 				 errhint("Use types and collations of the table's owner.")));
-	add_guard_note(root, KEY_LOST, InvalidOid);
+	add_guard_note(RelationGetRelid(root), KEY_LOST, InvalidOid);
+	if (lacks_key_column(root, stream))
+		stream_stop_capture(RelationGetRelid(root));
 }
 
 /*
@@ -431,7 +451,7 @@ check_key(Relation root, StreamInfo *stream)
 		(checks_removal ||
 		 !compat_owns_relation(RelationGetRelid(root), GetUserId())))
 	{
-		note_key_lost(stream, RelationGetRelid(root));
+		note_key_lost(stream, root);
 		return false;
 	}
 	if (harm != NULL)
@@ -483,8 +503,8 @@ check_uncaptured(Relation rel)
 
 /*
  * Checks that everything is there that capture needs, and raises an error if
- * not.  Returns false if the stream has to end, because a restore drops its
- * triggers.
+ * not.  Returns false if the stream has to end at once, because a restore
+ * drops its triggers.  One that ends with the transaction needs nothing.
  */
 static bool
 check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
@@ -492,6 +512,8 @@ check_captured(Relation rel, Oid root_oid, StreamInfo *stream)
 	Relation root;
 	bool	 keeps_key;
 
+	if (has_note(root_oid, KEY_LOST))
+		return true;
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		refuse_action_with_hint(psprintf("keep rows in unlogged table \"%s\"",
 										 RelationGetRelationName(rel)),

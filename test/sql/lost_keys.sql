@@ -6,7 +6,7 @@
 -- either. A role drops and alters its own, and need not own the tables that use them.
 --
 -- To see it fail: test/mutations/run key-dropped-on-commit key-keeps-type
--- temporary-key-refused.
+-- lost-key-captured-until-commit temporary-key-refused.
 \set VERBOSITY terse
 \pset format unaligned
 \pset tuples_only on
@@ -121,6 +121,43 @@ insert into committed values (1, row(1), 1);
 commit;
 update committed set v = 2;
 select event_name, new_image from ddbstreams.changes('committed');
+
+-- What the same transaction changes before that is captured, and what it changes behind
+-- that is not
+create type pg_temp.mood as enum ('calm');
+create table one (tenant int, id pg_temp.mood, v int, primary key (tenant, id));
+create table many (tenant int, id pg_temp.mood, v int, primary key (tenant, id)) partition by list (tenant);
+create table many_1 partition of many for values in (1);
+select count(ddbstreams.enable_stream(t, shard_count => 1, partition_key => '{tenant}'))
+from unnest('{one,many}'::regclass[]) as t;
+begin;
+insert into one values (1, 'calm', 1);
+insert into many values (1, 'calm', 1);
+savepoint whole;
+set local client_min_messages = error;
+discard temp;
+insert into one values (2, 2);
+insert into many values (1, 2);
+alter table one add column w int;
+update one set w = 3;
+truncate many;
+rollback to whole;
+insert into one values (4, 'calm', 4);
+savepoint gone;
+set local client_min_messages = error;
+discard temp;
+release gone;
+insert into one values (6, 6);
+insert into many values (1, 6);
+alter table one add column w int;
+update one set w = 7;
+truncate many;
+commit;
+select l.table_name, l.stream_status, r.event_name, r.keys
+from ddbstreams.list_streams() as l, ddbstreams.describe_stream(l.stream_arn) as s,
+    ddbstreams.get_records(ddbstreams.get_shard_iterator(l.stream_arn, s.shard_id, 'TRIM_HORIZON')) as r
+where table_name in ('lost_keys.one', 'lost_keys.many') order by 1, r.sequence_number;
+select * from one order by 1;
 reset role;
 
 --
