@@ -108,9 +108,12 @@ lock_entry(int64 stream_id)
 	return NULL;
 }
 
-/* Gives an entry to a stream, unless it has one by now. */
+/*
+ * Gives an entry to a stream, unless it has one by now.  It counts as used, so
+ * that another stream does not take it before this one has added anything.
+ */
 static void
-make_entry(int64 stream_id)
+make_entry(int64 stream_id, int64 used)
 {
 	AppendEntry *entry;
 	TimestampTz	 now = GetCurrentTimestamp();
@@ -132,6 +135,7 @@ make_entry(int64 stream_id)
 		SpinLockAcquire(&entry->mutex);
 		memset(&entry->totals, 0, sizeof(AppendTotals));
 		entry->totals.since = now;
+		entry->last_used = used;
 		entry->stream_id = stream_id;
 		entry->database = MyDatabaseId;
 	}
@@ -159,6 +163,7 @@ append_counts_add(int64 stream_id, const AppendCounts *counts)
 	int64		 append_time;
 	int64		 lock_time = nanoseconds(counts->lock_time);
 	int64		 wait_time = nanoseconds(counts->wait_time);
+	int64		 used = nanoseconds(counts->ended);
 	AppendEntry *entry;
 
 	if (counts->records == 0)
@@ -168,8 +173,8 @@ append_counts_add(int64 stream_id, const AppendCounts *counts)
 
 	/* Another stream may take the entry at any time: then one is made anew. */
 	while ((entry = lock_entry(stream_id)) == NULL)
-		make_entry(stream_id);
-	entry->last_used = nanoseconds(counts->ended);
+		make_entry(stream_id, used);
+	entry->last_used = used;
 	entry->totals.commits++;
 	entry->totals.records += counts->records;
 	entry->totals.bytes += counts->bytes;
