@@ -21,10 +21,12 @@ A request that is answered 5xx or 429, or not at all, is sent again; one that is
 refused is noted in outbox_refused.
 """
 
+import http.client
 import json
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import psycopg
@@ -35,14 +37,14 @@ worker, url = sys.argv[1:]
 def post(topic, payload, key):
     """Send a request once. Return a status and an answer, or 0 if there was none."""
     request = urllib.request.Request(
-        '%s/%s' % (url, topic), json.dumps(payload).encode(),
+        '%s/%s' % (url, urllib.parse.quote(topic)), json.dumps(payload).encode(),
         {'Content-Type': 'application/json', 'Idempotency-Key': key})
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors='replace')
-    except OSError as error:
+    except (OSError, http.client.BadStatusLine, http.client.IncompleteRead) as error:
         return 0, str(error)
 
 
