@@ -357,6 +357,7 @@ compat_add_pages(Relation rel, int wanted, Buffer *buffers)
 #else
 	BlockNumber first = RelationGetNumberOfBlocks(rel);
 
+	/* To open and close the file costs as much as to write some pages. */
 	if (wanted < 4 || !compat_allocate_pages(rel, first, wanted))
 	{
 		buffers[0] = ReadBufferExtended(rel, MAIN_FORKNUM, P_NEW, RBM_NORMAL,

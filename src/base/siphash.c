@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-
 #include "base/siphash.h"
 
 #define ROTATE(x, bits) (((x) << (bits)) | ((x) >> (64 - (bits))))

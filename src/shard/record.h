@@ -59,7 +59,8 @@ typedef struct RecordData
 	int32  vl_len_;		   /* the bytea's header: the rest is its content */
 	uint8  event;		   /* a RecordEvent, and RECORD_HAS_IDENTITY */
 	uint8  flags;
-	uint16 old_size; /* of the old image, MAXALIGNed; a frame's records */
+	uint16 old_size; /* of the old image, MAXALIGNed; in a frame, how many
+					  * records it has */
 	int64  descriptor_id;
 	char   images[FLEXIBLE_ARRAY_MEMBER];
 } RecordData;
