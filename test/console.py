@@ -11,7 +11,6 @@ import base64
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,47 +19,13 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-PATIENCE = 180  # seconds until something that must come counts as missing
+from checking import PATIENCE, equal, failed, free_port, ok, psql, wait_until
 
 pictures, many, server = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 processes = []
-failures = 0
-
-
-def ok(holds, name):
-    global failures
-    failures += not holds
-    print("%s %s" % ("ok" if holds else "not ok", name), flush=True)
-    return holds
-
-
-def equal(found, wanted, name):
-    if not ok(found == wanted, name):
-        print("    found %r, wanted %r" % (found, wanted), flush=True)
-
-
-def wait_until(condition, what):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.2)
-    raise AssertionError("waited in vain until " + what)
 
 
 # --- servers ------------------------------------------------------------------
-
-def psql(sql, database="shop"):
-    return subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database],
-                          input=sql, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
 
 def start(*command):
     log = open(os.path.join(tempfile.gettempdir(), os.path.basename(command[0]) + ".log"), "a")
@@ -621,4 +586,4 @@ try:
 finally:
     for process in processes:
         process.terminate()
-sys.exit(failures > 0)
+sys.exit(len(failed) > 0)

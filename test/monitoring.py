@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,50 +18,15 @@ import time
 import urllib.parse
 import urllib.request
 
-PATIENCE = 180  # seconds until something that must come counts as missing
+from checking import equal, failed, free_port, ok, psql, wait_until
 
 picture = sys.argv[1] if len(sys.argv) > 1 else None
 folder = tempfile.mkdtemp()
 processes = []
-failures = 0
 ports = {}
 
 
-def ok(holds, name, more=""):
-    global failures
-    failures += not holds
-    print("%s %s" % ("ok" if holds else "not ok", name), flush=True)
-    if not holds and more:
-        print("    " + str(more).replace("\n", "\n    "), flush=True)
-    return holds
-
-
-def equal(found, wanted, name):
-    ok(found == wanted, name, "found %r\nwanted %r" % (found, wanted))
-
-
-def wait_until(condition, what):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.3)
-    raise AssertionError("waited in vain until " + what)
-
-
 # --- servers ------------------------------------------------------------------
-
-def psql(sql, database="shop"):
-    return subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database],
-                          input=sql, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
 
 def start(command, **environment):
     log = open(os.path.join(folder, os.path.basename(command[0]) + ".log"), "a")
@@ -379,9 +343,9 @@ finally:
         process.terminate()
     for process in processes:
         process.wait()
-if failures:
+if failed:
     for name in sorted(os.listdir(folder)):
         if name.endswith(".log"):
             with open(os.path.join(folder, name)) as log:
                 print("--- the end of %s\n%s" % (name, "".join(log.readlines()[-15:])))
-sys.exit(failures > 0)
+sys.exit(len(failed) > 0)
