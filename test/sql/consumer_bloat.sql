@@ -4,6 +4,8 @@
 -- settings that the output below depends on
 set default_transaction_isolation = 'read committed';
 set quote_all_identifiers = off;
+-- else each of the queries of 5,000 polls is compiled again, for some ten minutes
+set jit = off;
 
 \pset format unaligned
 \pset tuples_only on
