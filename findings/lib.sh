@@ -137,6 +137,29 @@ debian_packages()
 	done
 }
 
+# The same for packages of another suite of Debian, in a directory named for it
+# beside $packages, which is not where servers look.
+packages_of_suite()
+{
+	local suite=$1 directory=$scratch/$1 package
+	local -a apt
+	shift
+
+	mkdir -p "$directory/apt/lists/partial" "$directory/apt/archives"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+		"${DEBIAN_MIRROR:-http://deb.debian.org/debian} $suite main" >"$directory/apt/sources"
+	apt=(apt-get -qq -o Dir::State::Lists="$directory/apt/lists" -o Dir::Cache="$directory/apt"
+		-o Dir::Etc::SourceList="$directory/apt/sources" -o Dir::Etc::SourceParts=/dev/null
+		-o Acquire::Languages=none -o APT::Sandbox::User=root)
+	"${apt[@]}" update
+	(cd "$directory/apt/archives" && "${apt[@]}" download "$@") >/dev/null ||
+		{ echo "Debian $suite has no package of: $*" >&2; exit 2; }
+	for package in "$directory"/apt/archives/*.deb; do
+		dpkg -x "$package" "$directory"
+		printf 'version: %s\n' "$(dpkg-deb --show "$package" | tr '\t' ' ')"
+	done
+}
+
 # --- a server ---------------------------------------------------------------
 
 # PostgreSQL refuses to run as root.
