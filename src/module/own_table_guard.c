@@ -288,14 +288,21 @@ before_reassign_owned(ReassignOwnedStmt *stmt)
 	}
 }
 
-/* ALTER FUNCTION, SCHEMA and the like ... OWNER TO */
+/*
+ * ALTER FUNCTION and ALTER SCHEMA ... OWNER TO.  The extension has no objects
+ * of other kinds, and get_object_address() cannot take all of them as they
+ * stand in this command: types are named otherwise there.
+ */
 static void
 before_alter_owner(AlterOwnerStmt *stmt)
 {
 	ObjectAddress object;
 	Relation	  relation;
 
-	if (superuser_arg(get_rolespec_oid(stmt->newowner, true)) ||
+	if ((stmt->objectType != OBJECT_FUNCTION &&
+		 stmt->objectType != OBJECT_ROUTINE &&
+		 stmt->objectType != OBJECT_SCHEMA) ||
+		superuser_arg(get_rolespec_oid(stmt->newowner, true)) ||
 		!OidIsValid(get_extension_oid(DDBSTREAMS_EXTENSION, true)))
 		return;
 	object = get_object_address(stmt->objectType, stmt->object, &relation,

@@ -2,7 +2,8 @@
 -- nobody reads there what the functions would not show, nobody alters them, and
 -- a schema that merely has their names is nothing.
 --
--- To see it fail: test/mutations/run shard-columns-not-null 'own-tables-*'.
+-- To see it fail: test/mutations/run shard-columns-not-null 'own-tables-*'
+-- types-change-owner.
 
 -- settings that the output below depends on
 set row_security = on;
@@ -194,6 +195,50 @@ alter view ddbstreams.failed_batches owner to current_user;
 create function capture() returns int language sql as 'select 1';
 alter function capture() owner to regress_own_writer;
 drop function capture();
+-- what is not ddbstreams' changes its owner as always, whatever kind it is of
+begin;
+create type an_enum as enum ('a');
+create type a_composite as (a int);
+create domain a_domain as int;
+create type a_range as range (subtype = int4);
+create function a_function() returns int language sql as 'select 1';
+create procedure a_procedure() language sql as 'select 1';
+create aggregate an_aggregate(int) (sfunc = int4larger, stype = int4);
+create operator <+> (procedure = int4pl, leftarg = int4, rightarg = int4);
+create operator family a_family using btree;
+create operator class a_class for type int4 using btree family a_family as operator 1 <;
+create collation a_collation from "C";
+create conversion a_conversion for 'UTF8' to 'LATIN1' from utf8_to_iso8859_1;
+create text search dictionary a_dictionary (template = simple);
+create text search configuration a_configuration (copy = simple);
+create table a_table (a int, b int);
+create statistics a_statistic on a, b from a_table;
+create foreign data wrapper a_wrapper;
+create server a_server foreign data wrapper a_wrapper;
+create schema a_schema;
+select lo_create(1795776356) is not null as has_large_object;
+alter type an_enum owner to regress_own_writer;
+alter type a_composite owner to regress_own_writer;
+alter type a_range owner to regress_own_writer;
+alter domain a_domain owner to regress_own_writer;
+alter type own_tables.a_domain owner to current_user;
+alter function a_function owner to regress_own_writer;
+alter procedure a_procedure owner to regress_own_writer;
+alter routine a_procedure() owner to regress_own_writer;
+alter aggregate an_aggregate(int) owner to regress_own_writer;
+alter operator <+>(int, int) owner to regress_own_writer;
+alter operator class a_class using btree owner to regress_own_writer;
+alter operator family a_family using btree owner to regress_own_writer;
+alter collation a_collation owner to regress_own_writer;
+alter conversion a_conversion owner to regress_own_writer;
+alter text search dictionary a_dictionary owner to regress_own_writer;
+alter text search configuration a_configuration owner to regress_own_writer;
+alter statistics a_statistic owner to regress_own_writer;
+alter server a_server owner to regress_own_writer;
+alter schema a_schema owner to regress_own_writer;
+alter large object 1795776356 owner to regress_own_writer;
+alter table a_table owner to regress_own_writer;
+rollback;
 -- nothing is lost by pg_upgrade: from 18 on it takes a constraint for NOT NULL
 select regexp_replace(attrelid::regclass::text, '\d+', 'N'), attname
 from pg_attribute join own on own.oid = attrelid
