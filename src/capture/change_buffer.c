@@ -653,6 +653,18 @@ change_buffer_cut(SubTransactionId subid)
 	}
 }
 
+/* Drops all of the buffer but the ordinals, which the side tables have. */
+static void
+reset_buffer(void)
+{
+	stream_buffers = NULL;
+	memory_used = 0;
+	spare_chunks = NULL;
+	table_files = NULL;
+	last_generation = 0;
+	buffer_serial++;
+}
+
 void
 change_buffer_close(void)
 {
@@ -673,18 +685,13 @@ change_buffer_close(void)
 		spare_chunks = chunk->next;
 		free_chunk(chunk);
 	}
-	change_buffer_forget();
+	reset_buffer();
 }
 
 /* The memory and the files go with the transaction's context and owner. */
 void
 change_buffer_forget(void)
 {
-	stream_buffers = NULL;
-	memory_used = 0;
-	spare_chunks = NULL;
-	table_files = NULL;
-	last_generation = 0;
+	reset_buffer();
 	last_ordinal = 0;
-	buffer_serial++;
 }
