@@ -7,6 +7,10 @@
 --
 -- To see it fail: test/mutations/run key-dropped-on-commit key-keeps-type
 -- lost-key-captured-until-commit temporary-key-refused.
+
+-- settings that the output below depends on
+set quote_all_identifiers = off;
+
 \set VERBOSITY terse
 \pset format unaligned
 \pset tuples_only on
