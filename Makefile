@@ -40,7 +40,6 @@ SHLIB_EXPORTS = src/exports.txt
 
 # sql/ has the install script, and what updates one version to the next.
 DATA = $(patsubst $(HERE)/%,%,$(wildcard $(HERE)/sql/*--*.sql))
-DOCS = $(patsubst $(HERE)/%,%,$(wildcard $(HERE)/README.md $(HERE)/docs/*.md))
 
 # The test that creates the extension comes first.
 TESTS = $(sort $(patsubst $(HERE)/test/sql/%.sql,%,$(wildcard $(HERE)/test/sql/*.sql)))
@@ -82,9 +81,6 @@ EXTRA_CLEAN = ddbstreams-gateway src/gateway/*.o src/gateway/console_files.inc r
 PG_CONFIG = pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
-
-# Other extensions have a README.md, too.
-docmoduledir := $(docmoduledir)/$(EXTENSION)
 
 $(OBJS): $(OWN_HEADERS)
 src/registry/catalog_version.o: $(HERE)/ddbstreams.control
@@ -131,6 +127,27 @@ src/gateway/console_files.inc: $(CONSOLE_FILES)
 	for file in $^; do name=$${file##*/}; id=file_$${name%.*}_$${name##*.}; \
 		echo "{\"$$name\", $$id, sizeof($$id) - 1},"; done; \
 	echo "};"; } >$@
+
+# --- the pages, which link to one another, and so lie as in the sources
+
+PAGES = $(shell cd $(HERE) && find README.md CHANGELOG.md CONTRIBUTING.md LICENSE SECURITY.md \
+	docs examples monitoring -type f)
+pagesdir = $(DESTDIR)$(docdir)/$(docmoduledir)/$(EXTENSION)
+
+.PHONY: install-pages uninstall-pages
+install: install-pages
+uninstall: uninstall-pages
+
+install-pages:
+	@for page in $(PAGES); do \
+		$(MKDIR_P) "$(pagesdir)/$$(dirname $$page)"; \
+		if [ -x $(HERE)/$$page ]; then install='$(INSTALL_SCRIPT)'; \
+		else install='$(INSTALL_DATA)'; fi; \
+		$$install $(HERE)/$$page "$(pagesdir)/$$page" || exit; \
+	done
+
+uninstall-pages:
+	rm -rf '$(pagesdir)'
 
 ifneq ($(wildcard $(GATEWAY)),)
 install: install-gateway
