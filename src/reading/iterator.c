@@ -24,6 +24,7 @@
 #include "port/pg_bswap.h"
 #include "utils/timestamp.h"
 
+#include "base/base64_text.h"
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/siphash.h"
@@ -51,6 +52,9 @@ typedef struct IteratorPayload
 #define SIGNATURE_OFFSET (PAYLOAD_LENGTH + 1)
 #define BYTES_LENGTH	 (SIGNATURE_OFFSET + SIPHASH_LENGTH)
 #define ENCODED_LENGTH	 (BYTES_LENGTH / 3 * 4)
+
+/* What is encoded once for all iterators of a writer */
+#define BEGIN_LENGTH (SHARED_LENGTH / 3 * 3)
 
 /* An iterator of a version before 1.1 */
 #define OLD_BYTES_LENGTH   (PAYLOAD_LENGTH + PG_SHA256_DIGEST_LENGTH)
@@ -117,14 +121,28 @@ iterator_writer_init(IteratorWriter *writer, const StreamInfo *stream,
 	writer->has_key = false;
 }
 
+/*
+ * Begins the text of all iterators, and makes the key that signs them.  What
+ * is encoded here is whole groups of three bytes of what they share.
+ */
+static void
+begin_encoded(IteratorWriter *writer, const uint8 *bytes)
+{
+	StringInfo text = &writer->text;
+
+	make_key(text->data, writer->arn_length, bytes, writer->key);
+	writer->has_key = true;
+	enlargeStringInfo(text, ENCODED_LENGTH);
+	(void) base64_text_put(text->data + writer->prefix_length, bytes, BEGIN_LENGTH);
+}
+
 const char *
 iterator_writer_write(IteratorWriter *writer, IteratorKind kind, int64 position)
 {
 	StringInfo		text = &writer->text;
 	IteratorPayload payload;
 	uint8			bytes[BYTES_LENGTH] = {0};
-	int				room = pg_b64_enc_len(BYTES_LENGTH);
-	int				length;
+	char		   *end;
 
 	if (!writer->has_key)
 		writer->issued = GetCurrentTimestamp();
@@ -135,18 +153,14 @@ iterator_writer_write(IteratorWriter *writer, IteratorKind kind, int64 position)
 	payload.kind = kind;
 	memcpy(bytes, &payload, PAYLOAD_LENGTH);
 	if (!writer->has_key)
-		make_key(text->data, writer->arn_length, bytes, writer->key);
-	writer->has_key = true;
+		begin_encoded(writer, bytes);
 	sign_rest(writer->key, bytes, bytes + SIGNATURE_OFFSET);
 
-	text->len = writer->prefix_length;
-	enlargeStringInfo(text, room + 1);
-	length = pg_b64_encode((const void *) bytes, BYTES_LENGTH,
-						   (void *) (text->data + text->len), room);
-	if (length < 0)
-		elog(ERROR, "could not encode a shard iterator");
-	text->len += length;
-	text->data[text->len] = '\0';
+	end = base64_text_put(text->data + writer->prefix_length +
+							  BASE64_TEXT_LENGTH(BEGIN_LENGTH),
+						  bytes + BEGIN_LENGTH, BYTES_LENGTH - BEGIN_LENGTH);
+	*end = '\0';
+	text->len = (int) (end - text->data);
 	return text->data;
 }
 

@@ -77,11 +77,9 @@ put_stream_record(char *out, const RecordPage *page, RecordForm form)
 void
 record_json_append_members(StringInfo buf, RecordPage *page, RecordForm form)
 {
-	int			region_length;
-	const char *region = record_page_region(page->iterator->stream, &region_length);
-	char	   *out;
+	char *out;
 
-	enlargeStringInfo(buf, FRAME_LENGTH + region_length + page->keys.len +
+	enlargeStringInfo(buf, FRAME_LENGTH + page->region_length + page->keys.len +
 							   page->new_image.len + page->old_image.len);
 	out = buf->data + buf->len;
 	out = put_literal(out, "\"eventID\":\"");
@@ -90,7 +88,7 @@ record_json_append_members(StringInfo buf, RecordPage *page, RecordForm form)
 	out = put_literal(out, "\",\"eventName\":\"");
 	out = put_text(out, record_decode_event_name(page->decoder->event));
 	out = put_literal(out, "\",\"eventVersion\":\"1.1\",\"eventSource\":\"aws:dynamodb\",\"awsRegion\":\"");
-	out = put(out, region, region_length);
+	out = put(out, page->region, page->region_length);
 	out = put_literal(out, "\",\"dynamodb\":");
 	out = put_stream_record(out, page, form);
 	buf->len = out - buf->data;

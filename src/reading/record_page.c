@@ -10,13 +10,23 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 
 #include "base/errors.h"
+#include "base/hex_digits.h"
 #include "base/sequence_number.h"
 #include "reading/iterator_position.h"
 #include "reading/record_page.h"
 #include "shard/horizon.h"
 #include "shard/reader_slots.h"
+
+/* Finds the region in the stream's ARN. */
+static void
+find_region(RecordPage *page)
+{
+	page->region = page->iterator->stream->arn + strlen("arn:aws:dynamodb:");
+	page->region_length = (int) (strchr(page->region, ':') - page->region);
+}
 
 /*
  * Opens the shard's reader, decoder and iterator writer.  The reader slot
@@ -32,6 +42,7 @@ open_reader(RecordPage *page, int64 position, ReaderKind kind, Snapshot snapshot
 	page->reader = shard_reader_open(shard, snapshot, position);
 	page->decoder = record_decoder_create(shard, snapshot);
 	iterator_writer_init(&page->writer, page->iterator->stream, shard);
+	find_region(page);
 	initStringInfo(&page->keys);
 	initStringInfo(&page->old_image);
 	initStringInfo(&page->new_image);
@@ -165,36 +176,36 @@ record_page_end(RecordPage *page)
 		reader_slots_release(&page->reader_slot);
 }
 
+/* Writes a number with sixteen hexadecimal digits. */
+static void
+put_hex(char *out, uint64 value)
+{
+	uint64 bytes = pg_hton64(value);
+
+	(void) hex_digits_put(out, &bytes, sizeof(bytes));
+}
+
 /*
  * The id is a hash of the shard's id, database and number, which no other
  * shard in the world is likely to have, followed by the record's number.
  */
+static void
+make_shard_part(RecordPage *page)
+{
+	const ShardInfo *shard = page->iterator->shard;
+
+	put_hex(page->shard_part,
+			hash_bytes_extended((const unsigned char *) shard->shard_id,
+								strlen(shard->shard_id),
+								((uint64) MyDatabaseId << 32) ^ shard->shard_no));
+	page->has_shard_part = true;
+}
+
 void
 record_page_event_id(RecordPage *page, char *out)
 {
-	static const char digits[] = "0123456789abcdef";
-	const ShardInfo	 *shard = page->iterator->shard;
-	uint64			  parts[2];
-
-	if (page->shard_hash == 0)
-		page->shard_hash =
-			hash_bytes_extended((const unsigned char *) shard->shard_id,
-								strlen(shard->shard_id),
-								((uint64) MyDatabaseId << 32) ^ shard->shard_no);
-	parts[0] = page->shard_hash;
-	parts[1] = page->record.number;
-	for (int part = 0; part < 2; part++)
-	{
-		for (int i = 0; i < 16; i++)
-			*out++ = digits[(parts[part] >> (60 - 4 * i)) & 15];
-	}
-}
-
-const char *
-record_page_region(const StreamInfo *stream, int *length)
-{
-	const char *start = stream->arn + strlen("arn:aws:dynamodb:");
-
-	*length = strchr(start, ':') - start;
-	return start;
+	if (!page->has_shard_part)
+		make_shard_part(page);
+	memcpy(out, page->shard_part, sizeof(page->shard_part));
+	put_hex(out + sizeof(page->shard_part), page->record.number);
 }

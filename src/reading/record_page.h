@@ -22,6 +22,8 @@
 #define PAGE_MAX_RECORDS 1000
 #define PAGE_MAX_BYTES	 (1024 * 1024)
 
+#define EVENT_ID_LENGTH 32
+
 typedef struct RecordPage
 {
 	ShardIterator *iterator;
@@ -35,7 +37,10 @@ typedef struct RecordPage
 	int64		   bytes;	/* of records so far, by the item-size rules */
 	int64		   horizon; /* numbers below are out of reach */
 	bool		   is_done;
-	uint64		   shard_hash; /* the first half of event ids; 0: not known yet */
+	bool		   has_shard_part;
+	char		   shard_part[EVENT_ID_LENGTH / 2]; /* what all event ids begin with */
+	const char	  *region;							/* not terminated */
+	int			   region_length;
 
 	/* The present record; the texts are good until the next one. */
 	ShardRecord	   record;
@@ -89,10 +94,6 @@ extern void record_page_end(RecordPage *page);
  * Writes the present record's event id to out: EVENT_ID_LENGTH hexadecimal
  * digits without a terminator, unique over all streams.
  */
-#define EVENT_ID_LENGTH 32
 extern void record_page_event_id(RecordPage *page, char *out);
-
-/* Returns the region in a stream's ARN; it is not terminated. */
-extern const char *record_page_region(const StreamInfo *stream, int *length);
 
 #endif /* DDBSTREAMS_RECORD_PAGE_H */

@@ -147,10 +147,8 @@ record_row_put(RecordRow *row, Tuplestorestate *store)
 	const ShardRecord *record = &page->record;
 	const StreamInfo  *stream = page->iterator->stream;
 	const char		  *next_iterator = record_page_next_iterator(page);
-	Size			   iterator_length = next_iterator == NULL ? 0 : strlen(next_iterator);
+	Size			   iterator_length = next_iterator == NULL ? 0 : page->writer.text.len;
 	StringInfoData	   identity = identity_of(page->decoder);
-	int				   region_length;
-	const char		  *region = record_page_region(stream, &region_length);
 	char			   event_id[EVENT_ID_LENGTH];
 	char			   number[NUMBER_DIGITS];
 	RowWriter		   writer;
@@ -161,14 +159,14 @@ record_row_put(RecordRow *row, Tuplestorestate *store)
 
 	writer = begin_row(row, (Size) page->keys.len + page->new_image.len +
 								page->old_image.len + identity.len +
-								region_length + iterator_length);
+								page->region_length + iterator_length);
 	if (row->shard_id != NULL)
 		put_cstring(&writer, row->shard_id);
 	put_text(&writer, event_id, EVENT_ID_LENGTH);
 	put_cstring(&writer, record_decode_event_name(page->decoder->event));
 	put_literal(&writer, "1.1");
 	put_literal(&writer, "aws:dynamodb");
-	put_text(&writer, region, region_length);
+	put_text(&writer, page->region, page->region_length);
 	put_int64(&writer, NUMBER_TIME(record->number));
 	put_text(&writer, page->keys.data, page->keys.len);
 	put_image(&writer, &page->new_image);

@@ -111,8 +111,36 @@ put_column(StringInfo buf, Form_pg_attribute att, AttrNumber root_attnum,
 	pq_sendint16(buf, key_position);
 }
 
+/* Returns what a typalign stands for. */
+static uint8
+alignment_of(char typalign)
+{
+	switch (typalign)
+	{
+		case TYPALIGN_DOUBLE:
+			return ALIGNOF_DOUBLE;
+		case TYPALIGN_INT:
+			return ALIGNOF_INT;
+		case TYPALIGN_SHORT:
+			return ALIGNOF_SHORT;
+		default:
+			return 1;
+	}
+}
+
+/* Makes what is written in front of a value that is written quickly. */
 static void
-finish_column(RowColumn *column)
+make_lead(RowColumn *column)
+{
+	const char *lead = quick_value_lead(column->quick);
+
+	column->lead_length = 1 + column->json_name_length + (int) strlen(lead);
+	column->lead = palloc0(TYPEALIGN(16, column->lead_length + 1));
+	snprintf(column->lead, column->lead_length + 1, ",%s%s", column->json_name, lead);
+}
+
+static void
+finish_column(RowColumn *column, const FormData_pg_attribute *att)
 {
 	StringInfoData buf;
 
@@ -124,6 +152,11 @@ finish_column(RowColumn *column)
 	column->json_name = pnstrdup(buf.data, buf.len);
 	column->json_name_length = buf.len;
 	pfree(buf.data);
+	column->attlen = att->attlen;
+	column->attbyval = att->attbyval;
+	column->alignment = alignment_of(att->attalign);
+	column->quick = column->form == COLUMN_RAW ? quick_value_kind(column->type) : QUICK_NONE;
+	make_lead(column);
 }
 
 /* Makes a descriptor from its content, in CurrentMemoryContext. */
@@ -180,7 +213,7 @@ parse_content(int64 id, bytea *content)
 			descriptor->key_attnums[column->key_position - 1] = i + 1;
 		descriptor->has_rendered |= column->form == COLUMN_RENDERED;
 		descriptor->has_virtual |= column->is_virtual;
-		finish_column(column);
+		finish_column(column, att);
 	}
 	compat_finish_descriptor(descriptor->stored_desc);
 	return descriptor;

@@ -8,6 +8,7 @@
 #include "base/ddbstreams.h"
 
 #include "access/tupdesc.h"
+#include "typed_json/quick_value.h"
 #include "utils/rel.h"
 
 /* How a column's values are kept in an image */
@@ -30,6 +31,14 @@ typedef struct RowColumn
 	int		   key_position; /* 1 for the key's first column; 0: no key */
 	ColumnForm form;
 	bool	   is_virtual; /* generated when read: computed at capture */
+
+	/* For reading many images: how a value lies, and how it is written */
+	int16	  attlen;
+	bool	  attbyval;
+	uint8	  alignment; /* in bytes */
+	QuickKind quick;
+	char	 *lead; /* ,"name":{"S":" up to the value, padded to 16 bytes */
+	int		  lead_length;
 } RowColumn;
 
 typedef struct RowDescriptor

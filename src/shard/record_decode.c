@@ -63,6 +63,7 @@ record_decoder_create(const ShardInfo *shard, Snapshot snapshot)
 
 	decoder->shard = shard;
 	decoder->snapshot = snapshot;
+	decoder->is_quick = quick_value_is_usable();
 	decoder->own_context = own_context;
 	decoder->context = AllocSetContextCreate(own_context, "ddbstreams record",
 											 ALLOCSET_DEFAULT_SIZES);
@@ -109,15 +110,35 @@ bit_is_set(const uint8 *bits, int i)
 	return (bits[i >> 3] & (1 << (i & 7))) != 0;
 }
 
+/* Makes room for the values of the descriptor's columns. */
+static void
+make_arrays(RecordDecoder *decoder)
+{
+	int natts = decoder->descriptor->natts;
+
+	if (decoder->array_room >= natts)
+		return;
+	for (int i = 0; i < (int) lengthof(decoder->arrays); i++)
+	{
+		DecodedImage *image = &decoder->arrays[i];
+
+		image->values = MemoryContextAlloc(decoder->own_context, natts * sizeof(Datum));
+		image->nulls = MemoryContextAlloc(decoder->own_context, natts * sizeof(bool));
+	}
+	decoder->shown = MemoryContextAlloc(decoder->own_context, natts * sizeof(ShownColumn));
+	decoder->array_room = natts;
+}
+
 /*
  * Finds the values in an image's bytes, as heap_deform_tuple does in a tuple.
+ * The image has its arrays.
  */
 static void
 deform_image(RecordDecoder *decoder, const char *bytes, bool has_nulls,
 			 bool is_delta, DecodedImage *image)
 {
-	TupleDesc	 desc = decoder->descriptor->stored_desc;
-	Size		 one = BITMAPLEN(desc->natts);
+	int			 natts = decoder->descriptor->natts;
+	Size		 one = BITMAPLEN(natts);
 	const uint8 *same = is_delta ? (const uint8 *) bytes : NULL;
 	const uint8 *not_null = has_nulls ?
 								(const uint8 *) bytes + (is_delta ? one : 0) :
@@ -127,11 +148,9 @@ deform_image(RecordDecoder *decoder, const char *bytes, bool has_nulls,
 
 	if (is_delta)
 		decoder->same = same;
-	image->values = palloc(desc->natts * sizeof(Datum));
-	image->nulls = palloc(desc->natts * sizeof(bool));
-	for (int i = 0; i < desc->natts; i++)
+	for (int i = 0; i < natts; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
+		const RowColumn *column = &decoder->descriptor->columns[i];
 
 		if (same != NULL && bit_is_set(same, i))
 		{
@@ -145,13 +164,21 @@ deform_image(RecordDecoder *decoder, const char *bytes, bool has_nulls,
 			image->nulls[i] = true;
 			continue;
 		}
-		if (att->attlen == -1)
-			offset = att_align_pointer(offset, att->attalign, -1, data + offset);
-		else
-			offset = att_align_nominal(offset, att->attalign);
-		image->values[i] = fetchatt(att, data + offset);
 		image->nulls[i] = false;
-		offset = att_addlength_pointer(offset, att->attlen, data + offset);
+		if (column->attlen == -1)
+		{
+			/* What is no padding is a short header, which is not aligned. */
+			if (!VARATT_NOT_PAD_BYTE(data + offset))
+				offset = TYPEALIGN(column->alignment, offset);
+			image->values[i] = PointerGetDatum(data + offset);
+			offset += VARSIZE_ANY(data + offset);
+		}
+		else
+		{
+			offset = TYPEALIGN(column->alignment, offset);
+			image->values[i] = fetch_att(data + offset, column->attbyval, column->attlen);
+			offset = att_addlength_pointer(offset, column->attlen, data + offset);
+		}
 	}
 }
 
@@ -212,14 +239,21 @@ record_decode(RecordDecoder *decoder, const ShardRecord *record)
 	decoder->shown_image = NULL;
 	decoder->same = NULL;
 	decoder->old.values = decoder->new.values = NULL;
+	make_arrays(decoder);
 	if (flags & RECORD_HAS_OLD)
+	{
+		decoder->old = decoder->arrays[0];
 		decode_image(decoder, images, (flags & RECORD_OLD_ASIDE) != 0,
 					 (flags & RECORD_OLD_NULLS) != 0, false, &decoder->old);
+	}
 	if (flags & RECORD_HAS_NEW)
+	{
+		decoder->new = decoder->arrays[1];
 		decode_image(decoder, images + record->old_size,
 					 (flags & RECORD_NEW_ASIDE) != 0,
 					 (flags & RECORD_NEW_NULLS) != 0,
 					 (flags & RECORD_NEW_DELTA) != 0, &decoder->new);
+	}
 	decoder->keyed = decoder->new.values ? &decoder->new : &decoder->old;
 	decoder->has_old = decoder->old.values && !(flags & RECORD_KEYS_ONLY);
 	decoder->has_new = decoder->new.values && !(flags & RECORD_KEYS_ONLY);
@@ -398,17 +432,69 @@ append_image_column(RecordDecoder *decoder, const DecodedImage *image, int i,
 	return size;
 }
 
-/* Makes room for what is noted of the image that is appended first. */
-static void
-make_shown(RecordDecoder *decoder)
-{
-	int natts = decoder->descriptor->natts;
+/* No value in a record is so large, nor is the text of a column that is copied. */
+#define QUICK_ROOM ((Size) 1024 * 1024)
 
-	if (decoder->shown_room >= natts)
-		return;
-	decoder->shown = MemoryContextAlloc(decoder->own_context,
-										natts * sizeof(ShownColumn));
-	decoder->shown_room = natts;
+/*
+ * May columns be appended quickly?  Only while there is so much room that no
+ * value becomes a marker.
+ */
+static inline bool
+is_quick(const RecordDecoder *decoder)
+{
+	return decoder->is_quick && decoder->images_size < IMAGES_LIMIT - QUICK_ROOM;
+}
+
+/*
+ * Puts bytes that are padded to sixteen, and of which there is room for so
+ * many.
+ */
+static inline char *
+put_padded(char *out, const char *bytes, int length)
+{
+	for (int i = 0; i < length; i += 16)
+		memcpy(out + i, bytes + i, 16);
+	return out + length;
+}
+
+/*
+ * Puts a column with the comma in front of it, as append_image_column does, if
+ * that needs few steps and there is room up to end.  Returns its end and sets
+ * *size, or returns NULL.
+ */
+static inline char *
+put_quickly(RecordDecoder *decoder, const DecodedImage *image, int i,
+			bool may_copy, char *out, const char *end, int64 *size)
+{
+	const RowColumn *column = &decoder->descriptor->columns[i];
+	const char		*begin = out;
+	const char		*value;
+
+	if (may_copy && bit_is_set(decoder->same, i))
+	{
+		const ShownColumn *shown = &decoder->shown[i];
+
+		if (!is_shown(decoder, image, i) || end - out <= shown->length + 1)
+			return NULL;
+		*out = ',';
+		memcpy(out + 1, decoder->shown_text + shown->start, shown->length);
+		value = out + 1 + column->json_name_length;
+		out += 1 + shown->length;
+		*size = shown->size;
+		decoder->images_size += column->json_name_length + size_as_jsonb(value, out - value);
+		return out;
+	}
+	if (column->quick == QUICK_NONE || image->nulls[i] ||
+		end - out <= column->lead_length + 16)
+		return NULL;
+	out = quick_value_put(column->quick, image->values[i],
+						  put_padded(out, column->lead, column->lead_length), end, size);
+	if (out == NULL)
+		return NULL;
+	*size += column->name_length;
+	value = begin + 1 + column->json_name_length;
+	decoder->images_size += column->json_name_length + size_as_jsonb(value, out - value);
+	return out;
 }
 
 /* Appends an image as a JSON object; returns its size. */
@@ -417,24 +503,32 @@ append_image(RecordDecoder *decoder, const DecodedImage *image, StringInfo buf)
 {
 	const RowDescriptor *descriptor = decoder->descriptor;
 	MemoryContext		 oldcontext = MemoryContextSwitchTo(decoder->context);
-	char				 separator = '{';
+	int					 begin = buf->len;
 	int64				 size = 0;
 	bool				 is_first = decoder->shown_image == NULL ||
 									decoder->shown_image == image;
 	bool				 may_copy = !is_first && decoder->same != NULL;
+	bool				 quick = is_quick(decoder);
 
-	if (is_first)
-		make_shown(decoder);
 	for (int i = 0; i < descriptor->natts; i++)
 	{
-		int	  start;
+		int	  start = buf->len + 1;
 		int64 column_size;
+		char *out = NULL;
 
 		if (descriptor->columns[i].form == COLUMN_DROPPED)
 			continue;
-		appendStringInfoCharMacro(buf, separator);
-		start = buf->len;
-		column_size = append_image_column(decoder, image, i, may_copy, buf);
+		if (quick)
+			out = put_quickly(decoder, image, i, may_copy, buf->data + buf->len,
+							  buf->data + buf->maxlen, &column_size);
+		if (out != NULL)
+			buf->len = (int) (out - buf->data);
+		else
+		{
+			appendStringInfoCharMacro(buf, ',');
+			column_size = append_image_column(decoder, image, i, may_copy, buf);
+			quick = is_quick(decoder);
+		}
 		if (is_first)
 		{
 			decoder->shown[i].start = start;
@@ -442,9 +536,10 @@ append_image(RecordDecoder *decoder, const DecodedImage *image, StringInfo buf)
 			decoder->shown[i].size = column_size;
 		}
 		size += column_size;
-		separator = ',';
 	}
 	appendStringInfoCharMacro(buf, '}');
+	/* A table has a key, so there was a first column. */
+	buf->data[begin] = '{';
 	if (is_first)
 	{
 		decoder->shown_image = image;

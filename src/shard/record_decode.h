@@ -51,8 +51,12 @@ typedef struct RecordDecoder
 	/* The image that was appended first, from which others are copied */
 	const DecodedImage *shown_image; /* NULL if there is none */
 	const char		   *shown_text;	 /* what it was appended to */
-	ShownColumn		   *shown;		 /* its columns; there is room for shown_room */
-	int					shown_room;
+	ShownColumn		   *shown;		 /* its columns */
+	bool				is_quick;	 /* values may be written by quick_value_put */
+
+	/* Arrays for the columns of a descriptor, of which there may be so many */
+	int			 array_room;
+	DecodedImage arrays[2]; /* of the old and of the new image */
 } RecordDecoder;
 
 /*

@@ -172,15 +172,14 @@ add_record(ShardReader *reader, int64 number, OffsetNumber offset, Size entry)
 
 /* Adds the records of a frame that are behind the reader's position. */
 static void
-add_frame(ShardReader *reader, const HeapTupleData *tuple, OffsetNumber offset)
+add_frame(ShardReader *reader, const char *tuple, Size length, OffsetNumber offset)
 {
-	const RecordData *data = RECORD_DATA(tuple->t_data);
+	const RecordData *data = RECORD_DATA(tuple);
 	Size			  entry = RECORD_IMAGES;
 
 	for (int i = 0; i < frame_count(data); i++)
 	{
-		Size next = frame_next_entry((const char *) tuple->t_data, tuple->t_len,
-									 entry);
+		Size next = frame_next_entry(tuple, length, entry);
 
 		if (data->number + i > reader->position)
 			add_record(reader, data->number + i, offset, entry);
@@ -188,13 +187,34 @@ add_frame(ShardReader *reader, const HeapTupleData *tuple, OffsetNumber offset)
 	}
 }
 
+/* Adds what can be read of a row of the reader's copy of the page. */
+static void
+add_row(ShardReader *reader, OffsetNumber offset)
+{
+	char			 *page = reader->page.data;
+	ItemId			  item = PageGetItemId(page, offset);
+	const char		 *tuple = PageGetItem(page, item);
+	const RecordData *data = RECORD_DATA(tuple);
+
+	if (frame_is(data))
+		add_frame(reader, tuple, ItemIdGetLength(item), offset);
+	else
+		add_record(reader, data->number, offset, 0);
+}
+
 /*
  * Copies the next page and finds the records on it that can be read.  Returns
  * false if there is no further page.
+ *
+ * The copy is made first: it fetches the page from memory at full speed, which
+ * a walk from record to record does not, and that walk goes through the copy,
+ * without the buffer's lock.
  */
 static bool
 read_page(ShardReader *reader)
 {
+	OffsetNumber visible[MaxHeapTuplesPerPage];
+	int			 visible_count = 0;
 	int64		 stop = PG_INT64_MAX;
 	Buffer		 buffer;
 	Page		 page;
@@ -208,8 +228,8 @@ read_page(ShardReader *reader)
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	page = BufferGetPage(buffer);
 	last = PageIsNew(page) ? 0 : PageGetMaxOffsetNumber(page);
-	reader->count = 0;
-	reader->next = 0;
+	if (last > 0)
+		memcpy(reader->page.data, page, BLCKSZ);
 	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
 	{
 		ItemId			  item = PageGetItemId(page, offset);
@@ -228,19 +248,16 @@ read_page(ShardReader *reader)
 		if ((reader->snapshot->snapshot_type == SNAPSHOT_SELF ||
 			 !is_own(tuple.t_data)) &&
 			HeapTupleSatisfiesVisibility(&tuple, reader->snapshot, buffer))
-		{
-			if (frame_is(data))
-				add_frame(reader, &tuple, offset);
-			else
-				add_record(reader, data->number, offset, 0);
-		}
+			visible[visible_count++] = offset;
 		else if (!is_aborted(tuple.t_data))
 			stop = Min(stop, Max(data->number, reader->position + 1));
 	}
-	if (reader->count > 0)
-		memcpy(reader->page.data, page, BLCKSZ);
 	UnlockReleaseBuffer(buffer);
 
+	reader->count = 0;
+	reader->next = 0;
+	for (int i = 0; i < visible_count; i++)
+		add_row(reader, visible[i]);
 	while (reader->count > 0 && reader->records[reader->count - 1].number > stop)
 		reader->count--;
 	reader->stop_behind = stop != PG_INT64_MAX;

@@ -17,6 +17,8 @@
 
 #include "typed_json/json_container.h"
 #include "typed_json/json_scan.h"
+#include "typed_json/plain_number.h"
+#include "typed_json/plain_text.h"
 
 #define MAX_JSON_DEPTH 1000
 
@@ -269,106 +271,249 @@ json_container_write_json(JsonWriter *writer, const char *text, Size length)
 
 /* --- jsonb --------------------------------------------------------------- */
 
-static int64
-write_jsonb_scalar(JsonWriter *writer, JsonbValue *value)
-{
-	Datum number;
+/* So many levels need no memory. */
+#define FEW_LEVELS 16
 
-	switch (value->type)
+/*
+ * An array or object that has been opened.  The entries of an object are those
+ * of all keys, and then those of all values.
+ */
+typedef struct JsonbLevel
+{
+	const char	 *data;	 /* where offsets count from */
+	const JEntry *value; /* the next value's entry, or element's */
+	const JEntry *key;	 /* the next key's, of an object */
+	uint32		  value_offset;
+	uint32		  key_offset;
+	int			  left; /* elements or pairs */
+	bool		  is_object;
+	bool		  is_first; /* none has been written */
+} JsonbLevel;
+
+static void
+open_level(JsonbLevel *level, const JsonbContainer *container)
+{
+	int count = JsonContainerSize(container);
+
+	level->left = count;
+	level->is_object = JsonContainerIsObject(container);
+	level->is_first = true;
+	level->key = container->children;
+	level->key_offset = 0;
+	if (level->is_object)
 	{
-		case jbvNull:
-			return json_writer_write_null(writer);
-		case jbvString:
-			return json_writer_write_text(writer, value->val.string.val,
-										  value->val.string.len);
-		case jbvNumeric:
-			number = NumericGetDatum(value->val.numeric);
-			return json_writer_write_numeric(writer, number);
-		case jbvBool:
-			return json_writer_write_bool(writer, value->val.boolean);
-		default:
-			writer->failure = "malformed jsonb";
-			return 0;
+		level->data = (const char *) &container->children[2 * count];
+		level->value = &container->children[count];
+		level->value_offset = getJsonbOffset(container, count);
 	}
+	else
+	{
+		level->data = (const char *) &container->children[count];
+		level->value = container->children;
+		level->value_offset = 0;
+	}
+}
+
+/* Takes the next value; *data is set to where it lies, and *length. */
+static JEntry
+next_value(JsonbLevel *level, const char **data, Size *length)
+{
+	JEntry entry = *level->value++;
+	uint32 offset = level->value_offset;
+
+	JBE_ADVANCE_OFFSET(level->value_offset, entry);
+	if (!JBE_ISSTRING(entry))
+		offset = INTALIGN(offset);
+	*data = level->data + offset;
+	*length = level->value_offset - offset;
+	return entry;
+}
+
+/* Takes the next key of an object. */
+static const char *
+next_key(JsonbLevel *level, Size *length)
+{
+	JEntry entry = *level->key++;
+	uint32 offset = level->key_offset;
+
+	JBE_ADVANCE_OFFSET(level->key_offset, entry);
+	*length = level->key_offset - offset;
+	return level->data + offset;
+}
+
+static int64
+write_jsonb_scalar(JsonWriter *writer, JEntry entry, const char *data, Size length)
+{
+	if (JBE_ISSTRING(entry))
+		return json_writer_write_text(writer, data, length);
+	if (JBE_ISNUMERIC(entry))
+		return json_writer_write_numeric(writer, PointerGetDatum(data));
+	if (JBE_ISBOOL(entry))
+		return json_writer_write_bool(writer, JBE_ISBOOL_TRUE(entry));
+	if (JBE_ISNULL(entry))
+		return json_writer_write_null(writer);
+	writer->failure = "malformed jsonb";
+	return 0;
+}
+
+/* Writes a string with quotes to out; NULL if something is to be escaped. */
+static inline char *
+put_quickly(char *out, const char *text, Size length)
+{
+	*out++ = '"';
+	if (!plain_text_copy(out, text, length))
+		return NULL;
+	out += length;
+	*out = '"';
+	return out + 1;
+}
+
+/* More than a member takes, but for its key and its value */
+#define MEMBER_ROOM 128
+
+/*
+ * Writes a member with a scalar value, if that needs few steps.  An element of
+ * an array has no key.  Returns its size, or -1 if nothing was written.
+ */
+static int64
+write_member_quickly(JsonWriter *writer, const char *key, Size key_length,
+					 JEntry entry, const char *data, Size length)
+{
+	StringInfo buf = writer->buf;
+	char	  *out = buf->data + buf->len;
+	int64	   size = 0;
+
+	if (!writer->is_quick ||
+		!json_writer_has_room(writer, MEMBER_ROOM + key_length + length))
+		return -1;
+	if (key != NULL)
+	{
+		out = put_quickly(out, key, key_length);
+		if (out == NULL)
+			return -1;
+		*out++ = ':';
+	}
+	if (JBE_ISSTRING(entry))
+	{
+		memcpy(out, "{\"S\":", 5);
+		out = put_quickly(out + 5, data, length);
+		size = length;
+	}
+	else if (JBE_ISNUMERIC(entry))
+	{
+		memcpy(out, "{\"N\":\"", 6);
+		out = plain_number_put_numeric(out + 6, VARDATA_ANY(data),
+									   VARSIZE_ANY_EXHDR(data), &size);
+		if (out != NULL)
+			*out++ = '"';
+	}
+	else
+		return -1;
+	if (out == NULL)
+		return -1;
+	*out++ = '}';
+	buf->len = (int) (out - buf->data);
+	return size + key_length;
+}
+
+/* Puts what opens or closes a level. */
+static void
+put_bracket(JsonWriter *writer, const JsonbLevel *level, bool opens)
+{
+	if (!opens)
+		json_writer_put(writer, level->is_object ? "}}" : "]}", 2);
+	else if (level->is_object)
+		json_writer_put_literal(writer, "{\"M\":{");
+	else
+		json_writer_put_literal(writer, "{\"L\":[");
 }
 
 /*
  * Writes what a jsonb holds.  Returns false if it is nested too deep;
- * something has been written then.  A scalar is stored as an array of one
- * element, whose brackets are left out.
+ * something has been written then.  JsonbIterator allocates memory for each
+ * level, and looks at all entries of an object twice; the format itself is
+ * what pg_upgrade relies on.
  */
 static bool
 write_jsonb_content(JsonWriter *writer, Jsonb *jsonb, int64 *size)
 {
-	JsonbIterator	  *iterator = JsonbIteratorInit(&jsonb->root);
-	JsonbIteratorToken token;
-	JsonbValue		   value;
-	bool			   is_scalar = JB_ROOT_IS_SCALAR(jsonb);
-	bool			   begins_member = false;
-	bool			   first = true; /* member of its container */
-	int				   depth = 0;
+	JsonbLevel	few[FEW_LEVELS];
+	JsonbLevel *levels = few;
+	int			room = FEW_LEVELS;
+	int			depth = 1;
+	const char *data;
+	Size		length;
+	JEntry		entry;
 
-	while (writer->failure == NULL && depth <= MAX_JSON_DEPTH &&
-		   (token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
+	open_level(&levels[0], &jsonb->root);
+	if (JB_ROOT_IS_SCALAR(jsonb))
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (is_scalar && token != WJB_ELEM)
-			continue;
-		if (token == WJB_END_ARRAY || token == WJB_END_OBJECT)
+		/* It is stored as an array of one element. */
+		entry = next_value(&levels[0], &data, &length);
+		*size += write_jsonb_scalar(writer, entry, data, length);
+		return true;
+	}
+	put_bracket(writer, &levels[0], true);
+	*size += JSON_CONTAINER_SIZE;
+	while (depth > 0 && writer->failure == NULL)
+	{
+		JsonbLevel *level = &levels[depth - 1];
+		const char *key = NULL;
+		Size		key_length = 0;
+		int64		member_size;
+
+		if (level->left == 0)
 		{
-			if (token == WJB_END_ARRAY)
-				json_writer_put_literal(writer, "]}");
-			else
-				json_writer_put_literal(writer, "}}");
+			put_bracket(writer, level, false);
 			depth--;
-			first = false;
-			begins_member = true;
 			continue;
 		}
-
-		/* The value after a key and the outermost one begin no member. */
-		if (begins_member)
+		CHECK_FOR_INTERRUPTS();
+		level->left--;
+		if (!level->is_first)
+			json_writer_put_literal(writer, ",");
+		level->is_first = false;
+		*size += JSON_ELEMENT_SIZE;
+		if (level->is_object)
+			key = next_key(level, &key_length);
+		entry = next_value(level, &data, &length);
+		member_size = write_member_quickly(writer, key, key_length, entry, data, length);
+		if (member_size >= 0)
 		{
-			if (!first)
-				json_writer_put_literal(writer, ",");
-			*size += JSON_ELEMENT_SIZE;
+			*size += member_size;
+			continue;
 		}
-		first = false;
-		begins_member = true;
-
-		switch (token)
+		if (key != NULL)
 		{
-			case WJB_KEY:
-				json_writer_put_string(writer, value.val.string.val,
-									   value.val.string.len);
-				json_writer_put_literal(writer, ":");
-				*size += json_writer_utf8_length(value.val.string.val,
-												 value.val.string.len);
-				begins_member = false;
-				break;
-			case WJB_BEGIN_ARRAY:
-			case WJB_BEGIN_OBJECT:
-				if (token == WJB_BEGIN_ARRAY)
-					json_writer_put_literal(writer, "{\"L\":[");
-				else
-					json_writer_put_literal(writer, "{\"M\":{");
-				*size += JSON_CONTAINER_SIZE;
-				depth++;
-				first = true;
-				break;
-			default:
-				*size += write_jsonb_scalar(writer, &value);
+			json_writer_put_string(writer, key, key_length);
+			json_writer_put_literal(writer, ":");
+			*size += json_writer_utf8_length(key, key_length);
 		}
-	}
+		if (!JBE_ISCONTAINER(entry))
+		{
+			*size += write_jsonb_scalar(writer, entry, data, length);
+			continue;
+		}
+		if (depth == MAX_JSON_DEPTH)
+			break;
+		if (depth == room)
+		{
+			JsonbLevel *more = palloc(2 * room * sizeof(JsonbLevel));
 
-	while (iterator != NULL)
-	{
-		JsonbIterator *parent = iterator->parent;
-
-		pfree(iterator);
-		iterator = parent;
+			memcpy(more, levels, room * sizeof(JsonbLevel));
+			if (levels != few)
+				pfree(levels);
+			levels = more;
+			room *= 2;
+		}
+		open_level(&levels[depth], (const JsonbContainer *) data);
+		put_bracket(writer, &levels[depth], true);
+		*size += JSON_CONTAINER_SIZE;
+		depth++;
 	}
-	return depth <= MAX_JSON_DEPTH;
+	if (levels != few)
+		pfree(levels);
+	return depth < MAX_JSON_DEPTH || writer->failure != NULL;
 }
 
 int64

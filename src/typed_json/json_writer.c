@@ -14,6 +14,8 @@
 
 #include "typed_json/aligned_varlena.h"
 #include "typed_json/json_writer.h"
+#include "typed_json/plain_number.h"
+#include "typed_json/plain_text.h"
 
 /* A marker is appended behind the limit; so much room is kept for it. */
 #define LIMIT_SLACK 1024
@@ -29,18 +31,6 @@
 /* An exponent that is written is not read further than this. */
 #define MAX_EXPONENT 100000000
 
-/*
- * Tests on eight bytes at a time: is any of them zero, below c, equal to c?
- * ANY_BELOW is right for c <= 0x80.
- */
-#define BYTES(c)		(UINT64CONST(0x0101010101010101) * (c))
-#define ANY_ZERO(w)		(((w) - BYTES(1)) & ~(w) & BYTES(0x80))
-#define ANY_BELOW(w, c) (((w) - BYTES(c)) & ~(w) & BYTES(0x80))
-#define ANY_EQUAL(w, c) ANY_ZERO((w) ^ BYTES(c))
-
-#define NEEDS_ESCAPE(c) \
-	((unsigned char) (c) < 0x20 || (c) == '"' || (c) == '\\')
-
 void
 json_writer_start(JsonWriter *writer, StringInfo buf, Size limit)
 {
@@ -48,6 +38,7 @@ json_writer_start(JsonWriter *writer, StringInfo buf, Size limit)
 	writer->limit = Min(limit, MaxAllocSize - LIMIT_SLACK);
 	writer->failure = NULL;
 	writer->dynamodb_numbers = false;
+	writer->is_quick = false;
 }
 
 int64
@@ -75,27 +66,6 @@ json_writer_reserve_slow(JsonWriter *writer, Size length)
 	}
 	enlargeStringInfo(writer->buf, (int) length);
 	return true;
-}
-
-/* Returns how many bytes of a text come before the first one to escape. */
-static Size
-plain_length(const char *text, Size length)
-{
-	Size i = 0;
-
-	while (i + sizeof(uint64) <= length)
-	{
-		uint64 word;
-
-		memcpy(&word, text + i, sizeof(word));
-		if (ANY_BELOW(word, 0x20) | ANY_EQUAL(word, '"') |
-			ANY_EQUAL(word, '\\'))
-			break;
-		i += sizeof(uint64);
-	}
-	while (i < length && !NEEDS_ESCAPE(text[i]))
-		i++;
-	return i;
 }
 
 static void
@@ -135,13 +105,32 @@ put_escape(JsonWriter *writer, char c)
 	}
 }
 
+/*
+ * Puts a string that has nothing to escape, if there is room for it.  Returns
+ * false if it has; then nothing is put.
+ */
+static inline bool
+put_plain_string(JsonWriter *writer, const char *text, Size length)
+{
+	char *out = writer->buf->data + writer->buf->len;
+
+	if (unlikely(!json_writer_has_room(writer, length + 2)) ||
+		!plain_text_copy(out + 1, text, length))
+		return false;
+	out[0] = out[length + 1] = '"';
+	writer->buf->len += (int) length + 2;
+	return true;
+}
+
 void
 json_writer_put_string(JsonWriter *writer, const char *text, Size length)
 {
+	if (put_plain_string(writer, text, length))
+		return;
 	json_writer_put_literal(writer, "\"");
 	while (writer->failure == NULL)
 	{
-		Size plain = plain_length(text, length);
+		Size plain = plain_text_length(text, length);
 
 		json_writer_put(writer, text, plain);
 		if (plain == length)
@@ -217,44 +206,10 @@ json_writer_utf8_length(const char *text, Size length)
 int64
 json_writer_write_text(JsonWriter *writer, const char *text, Size length)
 {
-	if (plain_length(text, length) == length)
-		json_writer_put_plain(writer, 'S', text, length);
-	else
-	{
-		json_writer_put_literal(writer, "{\"S\":");
-		json_writer_put_string(writer, text, length);
-		json_writer_put_literal(writer, "}");
-	}
+	json_writer_put_literal(writer, "{\"S\":");
+	json_writer_put_string(writer, text, length);
+	json_writer_put_literal(writer, "}");
 	return json_writer_utf8_length(text, length);
-}
-
-/*
- * By the item-size rules a number takes one byte, one more if it is negative,
- * and one for each two digits, leading and trailing zeros not counted.
- */
-static inline int64
-number_size(const char *digits, Size length)
-{
-	int64 significant = 0;
-	int64 seen = 0;
-
-	for (Size i = 0; i < length; i++)
-	{
-		char c = digits[i];
-
-		if (c >= '0' && c <= '9')
-		{
-			if (seen > 0 || c != '0')
-				seen++;
-			if (c != '0')
-				significant = seen;
-		}
-		else if (c == 'e' || c == 'E')
-			break;
-	}
-	if (significant == 0)
-		return 1;
-	return (significant + 1) / 2 + 1 + (digits[0] == '-' ? 1 : 0);
 }
 
 /*
@@ -362,7 +317,7 @@ write_dynamodb_number(JsonWriter *writer, const char *digits, Size length)
 		}
 	}
 	json_writer_put_plain(writer, 'N', text, out - text);
-	return number_size(digits, length);
+	return plain_number_size(digits, length);
 }
 
 int64
@@ -372,7 +327,7 @@ json_writer_write_number(JsonWriter *writer, const char *digits,
 	if (unlikely(writer->dynamodb_numbers))
 		return write_dynamodb_number(writer, digits, length);
 	json_writer_put_plain(writer, 'N', digits, length);
-	return number_size(digits, length);
+	return plain_number_size(digits, length);
 }
 
 /*
@@ -403,7 +358,7 @@ json_writer_put_dynamodb(JsonWriter *writer, const char *json, Size length)
 			break;
 		json_writer_put(writer, rest, json - rest);
 		difference += write_dynamodb_number(writer, digits, quote - digits) -
-					  number_size(digits, quote - digits);
+					  plain_number_size(digits, quote - digits);
 		json = rest = quote + 2; /* "} */
 	}
 	json_writer_put(writer, rest, end - rest);
@@ -452,138 +407,28 @@ json_writer_append_string(StringInfo buf, const char *text, Size length)
 	buf->data[buf->len] = '\0';
 }
 
-/*
- * How a numeric lies on disk, which numeric.c keeps to itself and pg_upgrade
- * relies on: a word with the sign and the scale, and in its short form the
- * weight; else a word with the weight; then digits of NUMERIC_BASE.
- */
-#define NUMERIC_FORM		0xC000
-#define NUMERIC_SPECIAL		0xC000
-#define NUMERIC_NEGATIVE	0x4000
-#define NUMERIC_IS_SHORT	0x8000
-#define NUMERIC_LONG_SCALE	0x3FFF
-#define SHORT_NEGATIVE		0x2000
-#define SHORT_SCALE(word)	(((word) & 0x1F80) >> 7)
-#define SHORT_WEIGHT(word)	((int) ((word) & 0x003F) - (int) ((word) & 0x0040))
-#define NUMERIC_BASE_DIGITS 4
-#define NUMERIC_BASE_LIMIT	10000
-
-/* A numeric that is not larger goes straight from disk to text. */
-#define PLAIN_WEIGHT 7
-#define PLAIN_SCALE	 32
-#define PLAIN_LENGTH \
-	(1 + (PLAIN_WEIGHT + 1) * NUMERIC_BASE_DIGITS + 1 + PLAIN_SCALE + NUMERIC_BASE_DIGITS)
-
-/* Returns one digit of NUMERIC_BASE; those that are not stored are zero. */
-static inline int
-base_digit(const char *digits, int count, int i)
-{
-	int16 digit = 0;
-
-	if (i >= 0 && i < count)
-		memcpy(&digit, digits + i * sizeof(digit), sizeof(digit));
-	return digit;
-}
-
-static inline char *
-put_base_digit(char *out, int digit)
-{
-	out[0] = '0' + digit / 1000;
-	out[1] = '0' + digit / 100 % 10;
-	out[2] = '0' + digit / 10 % 10;
-	out[3] = '0' + digit % 10;
-	return out + NUMERIC_BASE_DIGITS;
-}
-
-/*
- * Writes what numeric_out does to text, which has room for PLAIN_LENGTH.
- * Returns the length, or 0 for a numeric that is left to numeric_out.
- */
-static int
-plain_numeric(const char *data, Size length, char *text)
-{
-	char	   *out = text;
-	char	   *end;
-	const char *digits = data + sizeof(uint16);
-	uint16		word;
-	int16		long_weight;
-	int			weight;
-	int			scale;
-	int			count;
-	bool		is_negative;
-
-	if (length < sizeof(word))
-		return 0;
-	memcpy(&word, data, sizeof(word));
-	if ((word & NUMERIC_FORM) == NUMERIC_SPECIAL)
-		return 0;
-	if (word & NUMERIC_IS_SHORT)
-	{
-		is_negative = (word & SHORT_NEGATIVE) != 0;
-		scale = SHORT_SCALE(word);
-		weight = SHORT_WEIGHT(word);
-	}
-	else
-	{
-		if (length < sizeof(word) + sizeof(long_weight))
-			return 0;
-		memcpy(&long_weight, digits, sizeof(long_weight));
-		is_negative = (word & NUMERIC_FORM) == NUMERIC_NEGATIVE;
-		scale = word & NUMERIC_LONG_SCALE;
-		weight = long_weight;
-		digits += sizeof(long_weight);
-	}
-	if (weight > PLAIN_WEIGHT || scale > PLAIN_SCALE)
-		return 0;
-	count = (int) ((data + length - digits) / sizeof(int16));
-
-	if (is_negative)
-		*out++ = '-';
-	if (weight < 0)
-		*out++ = '0';
-	for (int i = 0; i <= weight; i++)
-	{
-		int digit = base_digit(digits, count, i);
-
-		if (digit < 0 || digit >= NUMERIC_BASE_LIMIT)
-			return 0;
-		if (i > 0)
-			out = put_base_digit(out, digit);
-		else
-			out += pg_ltoa(digit, out);
-	}
-	if (scale > 0)
-	{
-		*out++ = '.';
-		end = out + scale;
-		for (int i = weight + 1; out < end; i++)
-		{
-			int digit = base_digit(digits, count, i);
-
-			if (digit < 0 || digit >= NUMERIC_BASE_LIMIT)
-				return 0;
-			out = put_base_digit(out, digit);
-		}
-		out = end;
-	}
-	return (int) (out - text);
-}
-
 int64
 json_writer_write_numeric(JsonWriter *writer, Datum value)
 {
 	AlignedVarlena	space;
 	struct varlena *varlena = (struct varlena *) DatumGetPointer(value);
-	char			plain[PLAIN_LENGTH];
+	char			plain[PLAIN_NUMERIC_ROOM];
 	char		   *text;
 	Size			length;
 	int64			size;
 
 	if (likely(VARATT_IS_SHORT(varlena) || VARATT_IS_4B_U(varlena)))
 	{
-		length = plain_numeric(VARDATA_ANY(varlena), VARSIZE_ANY_EXHDR(varlena), plain);
-		if (length > 0)
-			return json_writer_write_number(writer, plain, length);
+		char *end = plain_number_put_numeric(plain, VARDATA_ANY(varlena),
+											 VARSIZE_ANY_EXHDR(varlena), &size);
+
+		if (end != NULL && likely(!writer->dynamodb_numbers))
+		{
+			json_writer_put_plain(writer, 'N', plain, end - plain);
+			return size;
+		}
+		if (end != NULL)
+			return json_writer_write_number(writer, plain, end - plain);
 	}
 	varlena = aligned_varlena_make(value, &space);
 	text = DatumGetCString(DirectFunctionCall1(numeric_out,

@@ -21,6 +21,7 @@ typedef struct JsonWriter
 	Size		limit;			  /* buf->len never passes this */
 	const char *failure;		  /* why the value cannot be written, or NULL */
 	bool		dynamodb_numbers; /* write numbers as DynamoDB holds them */
+	bool		is_quick;		  /* no number and no size needs a second look */
 } JsonWriter;
 
 /*

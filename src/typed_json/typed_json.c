@@ -16,7 +16,6 @@
 
 #include "access/detoast.h"
 #include "catalog/pg_type_d.h"
-#include "common/base64.h"
 #include "common/shortest_dec.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -27,9 +26,14 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/base64_text.h"
+#include "base/hex_digits.h"
 #include "base/settings.h"
 #include "typed_json/aligned_varlena.h"
 #include "typed_json/json_container.h"
+#include "typed_json/plain_number.h"
+#include "typed_json/plain_time.h"
+#include "typed_json/quick_value.h"
 #include "typed_json/typed_json.h"
 
 /*
@@ -218,18 +222,13 @@ write_bytea(JsonWriter *writer, Datum value)
 	if (varlena == NULL)
 		return 0;
 	length = VARSIZE_ANY_EXHDR(varlena);
-	encoded = (length + 2) / 3 * 4;
+	encoded = BASE64_TEXT_LENGTH(length);
 	json_writer_put_literal(writer, "{\"B\":\"");
 	if (json_writer_reserve(writer, encoded))
 	{
-		const void *bytes = VARDATA_ANY(varlena);
-		int			written;
-
-		written = pg_b64_encode(bytes, (int) length,
-								writer->buf->data + writer->buf->len,
-								(int) encoded);
-		Assert(written == (int) encoded);
-		writer->buf->len += written;
+		(void) base64_text_put(writer->buf->data + writer->buf->len,
+							   VARDATA_ANY(varlena), length);
+		writer->buf->len += (int) encoded;
 	}
 	json_writer_put_literal(writer, "\"}");
 	aligned_varlena_release(value, varlena, NULL);
@@ -249,29 +248,22 @@ write_bytea(JsonWriter *writer, Datum value)
 static int64
 write_integer(JsonWriter *writer, int64 value)
 {
-	char  digits[MAXINT8LEN + 1];
+	char  digits[PLAIN_INTEGER_ROOM];
 	char *out;
-	int	  length;
-	int	  significant;
+	int64 size;
 
 	if (unlikely(writer->dynamodb_numbers ||
-				 !json_writer_has_room(writer, MAXINT8LEN + NUMBER_FRAME)))
-		return json_writer_write_number(writer, digits, pg_lltoa(value, digits));
+				 !json_writer_has_room(writer, PLAIN_INTEGER_ROOM + NUMBER_FRAME)))
+	{
+		out = plain_number_put_integer(digits, value, &size);
+		return json_writer_write_number(writer, digits, out - digits);
+	}
 	out = writer->buf->data + writer->buf->len;
 	memcpy(out, "{\"N\":\"", 6);
-	length = pg_lltoa(value, out + 6);
-	memcpy(out + 6 + length, "\"}", 2);
-	writer->buf->len += length + NUMBER_FRAME;
-	if (value == 0)
-		return 1;
-
-	significant = length - (value < 0);
-	while (out[5 + length] == '0')
-	{
-		significant--;
-		length--;
-	}
-	return (significant + 1) / 2 + 1 + (value < 0);
+	out = plain_number_put_integer(out + 6, value, &size);
+	memcpy(out, "\"}", 2);
+	writer->buf->len = (int) (out + 2 - writer->buf->data);
+	return size;
 }
 
 static int64
@@ -362,90 +354,6 @@ write_timetz(JsonWriter *writer, TimeTzADT *time)
 	return write_plain_cstring(writer, text);
 }
 
-/* Writes a number below 100 with two digits; returns their end. */
-static inline char *
-put_two_digits(char *out, int value)
-{
-	out[0] = '0' + value / 10;
-	out[1] = '0' + value % 10;
-	return out + 2;
-}
-
-/*
- * Writes the date of a day as YYYY-MM-DD, which is kept for the next call:
- * records that come together are often of one day.  Returns NULL if the year
- * has not four digits.
- */
-static char *
-put_day(char *out, int day)
-{
-	static int	kept_day = PG_INT32_MIN;
-	static char kept[10];
-	int			year;
-	int			month;
-	int			month_day;
-
-	if (day != kept_day)
-	{
-		j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &month_day);
-		if (year < 1 || year > 9999)
-			return NULL;
-		put_two_digits(put_two_digits(kept, year / 100), year % 100);
-		kept[4] = kept[7] = '-';
-		put_two_digits(kept + 5, month);
-		put_two_digits(kept + 8, month_day);
-		kept_day = day;
-	}
-	memcpy(out, kept, sizeof(kept));
-	return out + sizeof(kept);
-}
-
-/*
- * Writes a finite timestamp to out as EncodeDateTime does; returns its end, or
- * NULL if the year has not four digits.
- */
-static char *
-put_timestamp(char *out, Timestamp timestamp, bool with_tz)
-{
-	int64 day = timestamp / USECS_PER_DAY;
-	int64 usec = timestamp % USECS_PER_DAY;
-	int	  seconds;
-	int	  fraction;
-
-	if (usec < 0)
-	{
-		usec += USECS_PER_DAY;
-		day--;
-	}
-	out = put_day(out, (int) day);
-	if (out == NULL)
-		return NULL;
-	seconds = (int) (usec / USECS_PER_SEC);
-	fraction = (int) (usec % USECS_PER_SEC);
-	*out++ = 'T';
-	out = put_two_digits(out, seconds / SECS_PER_HOUR);
-	*out++ = ':';
-	out = put_two_digits(out, seconds / SECS_PER_MINUTE % MINS_PER_HOUR);
-	*out++ = ':';
-	out = put_two_digits(out, seconds % SECS_PER_MINUTE);
-	if (fraction != 0)
-	{
-		*out++ = '.';
-		put_two_digits(out, fraction / 10000);
-		put_two_digits(out + 2, fraction / 100 % 100);
-		put_two_digits(out + 4, fraction % 100);
-		out += 6;
-		while (out[-1] == '0')
-			out--;
-	}
-	if (with_tz)
-	{
-		memcpy(out, "+00:00", 6);
-		out += 6;
-	}
-	return out;
-}
-
 /* Writes a timestamp, or a timestamptz in UTC. */
 static int64
 write_timestamp(JsonWriter *writer, Timestamp timestamp, bool with_tz)
@@ -456,7 +364,7 @@ write_timestamp(JsonWriter *writer, Timestamp timestamp, bool with_tz)
 	fsec_t		 fsec;
 
 	if (likely(!TIMESTAMP_NOT_FINITE(timestamp) &&
-			   (end = put_timestamp(text, timestamp, with_tz)) != NULL))
+			   (end = plain_time_put(text, timestamp, with_tz)) != NULL))
 	{
 		json_writer_put_plain(writer, 'S', text, end - text);
 		return end - text;
@@ -493,13 +401,6 @@ write_interval(JsonWriter *writer, Interval *interval)
 
 /* --- other built-in types ------------------------------------------------ */
 
-/* Writes length bytes as hexadecimal digits into out; returns its end. */
-static inline char *
-put_hex(char *out, const unsigned char *bytes, int length)
-{
-	return out + hex_encode((const char *) bytes, length, out);
-}
-
 static int64
 write_uuid(JsonWriter *writer, const pg_uuid_t *uuid)
 {
@@ -512,7 +413,7 @@ write_uuid(JsonWriter *writer, const pg_uuid_t *uuid)
 	{
 		if (i > 0)
 			*out++ = '-';
-		out = put_hex(out, bytes, groups[i]);
+		out = hex_digits_put(out, bytes, groups[i]);
 		bytes += groups[i];
 	}
 	json_writer_put_plain(writer, 'S', text, out - text);
@@ -530,7 +431,7 @@ write_macaddr(JsonWriter *writer, const unsigned char *bytes, int length)
 	{
 		if (i > 0)
 			*out++ = ':';
-		out = put_hex(out, bytes + i, 1);
+		out = hex_digits_put(out, bytes + i, 1);
 	}
 	json_writer_put_plain(writer, 'S', text, out - text);
 	return out - text;
@@ -689,6 +590,7 @@ typed_json_append(StringInfo buf, Oid base_type, Datum value, Size limit)
 
 	json_writer_start(&writer, buf, limit);
 	writer.dynamodb_numbers = setting_dynamodb_numbers;
+	writer.is_quick = quick_value_is_usable();
 	size = typed_json_write(&writer, base_type, value);
 	return json_writer_finish(&writer, start, size);
 }
