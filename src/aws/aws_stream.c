@@ -26,6 +26,9 @@
 
 #define MAX_PAGE 100 /* of streams or shards; the default, too */
 
+/* Nearly all pages of PAGE_MAX_BYTES are shorter as JSON. */
+#define PAGE_ROOM (3 * 1024 * 1024)
+
 static char *
 stream_arn_member(AwsRequest *request, const char *name, AwsPresence presence)
 {
@@ -305,6 +308,18 @@ aws_stream_get_shard_iterator(AwsRequest *request, StringInfo response)
 											   has_time ? &at : NULL, snapshot));
 }
 
+/*
+ * Makes room for a page, of which the first record is in the response.  A page
+ * that outgrows this is copied; memory that it does not need is never touched.
+ */
+static void
+make_room(StringInfo response, int record_length, int limit)
+{
+	int64 length = (int64) record_length * limit;
+
+	enlargeStringInfo(response, (int) Min(length + length / 8, PAGE_ROOM));
+}
+
 void
 aws_stream_get_records(AwsRequest *request, StringInfo response)
 {
@@ -323,6 +338,8 @@ aws_stream_get_records(AwsRequest *request, StringInfo response)
 		if (page.count > 1)
 			appendStringInfoCharMacro(response, ',');
 		record_json_append(response, &page);
+		if (page.count == 1)
+			make_room(response, response->len, limit);
 	}
 	appendStringInfoChar(response, ']');
 	next = record_page_next_iterator(&page);

@@ -14,6 +14,7 @@
 
 #include "base/errors.h"
 #include "base/hex_digits.h"
+#include "base/kept_memory.h"
 #include "base/sequence_number.h"
 #include "reading/iterator_position.h"
 #include "reading/record_page.h"
@@ -37,6 +38,7 @@ open_reader(RecordPage *page, int64 position, ReaderKind kind, Snapshot snapshot
 {
 	ShardInfo *shard = page->iterator->shard;
 
+	kept_memory_begin();
 	page->has_reader_slot = reader_slots_take(shard->shard_table, kind,
 											  &page->reader_slot);
 	page->reader = shard_reader_open(shard, snapshot, position);
