@@ -4,6 +4,9 @@
 # would, and prints how many there were.
 #
 #   read.pl aws   ddbstreams, aws('GetRecords'): one JSON text for a page
+#   read.pl rows  ddbstreams, get_records: 1,000 rows for a page
+#   read.pl poll  ddbstreams, poll and checkpoint, one worker: a transaction for
+#                 each 1,000 records
 #   read.pl pgq   PgQ, batch by batch
 
 use strict;
@@ -66,6 +69,39 @@ if ($mode eq 'aws')
 		}
 	}
 }
+elsif ($mode eq 'rows')
+{
+	foreach my $iterator (shard_iterators())
+	{
+		while (my @rows = ask("select next_shard_iterator, sequence_number, keys, new_image, old_image
+			from ddbstreams.get_records('$iterator')"))
+		{
+			$count += @rows;
+			($iterator) = $rows[-1] =~ /^([^|]*\|[^|]*\|[^|]*)\|/;
+		}
+	}
+}
+elsif ($mode eq 'poll')
+{
+	ask("select ddbstreams.create_consumer('client', ddbstreams.latest_stream_arn('items'),
+		'TRIM_HORIZON')");
+	for (;;)
+	{
+		my %last;
+
+		ask("begin");
+		my @rows = ask("select shard_id, sequence_number, keys, new_image, old_image
+			from ddbstreams.poll('client', 'worker', 1000)");
+		/^([^|]*)\|([^|]*)\|/ and $last{$1} = $2 foreach @rows;
+		ask("select " . join(', ', map {
+			"ddbstreams.checkpoint('client', 'worker', '$_', '$last{$_}')" } sort keys %last))
+		  if %last;
+		ask("commit");
+		last if !@rows;
+		$count += @rows;
+	}
+	ask("select ddbstreams.drop_consumer('client')");
+}
 elsif ($mode eq 'pgq')
 {
 	ask("select pgq.force_tick('items')");
@@ -78,7 +114,7 @@ elsif ($mode eq 'pgq')
 }
 else
 {
-	die "usage: $0 aws|pgq\n";
+	die "usage: $0 aws|rows|poll|pgq\n";
 }
 print "$count\n";
 close $in;

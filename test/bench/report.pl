@@ -57,101 +57,60 @@ sub shown
 	return thousands(sprintf "%.${digits}f", $value);
 }
 
+sub is_logical { return $_[0] =~ /_logical$/ || $_[0] eq 'wal2json'; }
+
 # What a method's figure is compared with: no capture in the same server if that
-# is among the methods; for reading, wal2json's one statement
+# is among the methods; for reading, wal2json's one statement, and for a client
+# pg_recvlogical
 sub base_of
 {
 	my ($method, $figure) = @_;
 
+	return median('wal2json', 'read_client_per_s') if $figure =~ /client/;
 	return median('wal2json', 'read_per_s') if $figure =~ /^read_/;
 	return median('none_logical', $figure) // median('none', $figure)
-	  if $method =~ /_logical$/;
+	  if is_logical($method);
 	return median('none', $figure);
 }
 
-# A line of the table: medians of all methods, with ratios
-sub line
+my @shown;
+
+# Begins a table of some of the methods.
+sub columns
 {
-	my ($title, $figure, $digits) = @_;
-	my @cells = ($title);
+	@shown = @_;
+	# The table of what capturing costs in one of the servers
+sub capturing
+{
+	my ($wal_level, @captures) = @_;
 
-	foreach my $method (@methods)
-	{
-		my $value = median($method, $figure);
-		my $base_value = base_of($method, $figure);
-
-		push @cells, !defined $value ? '-' : shown($value, $digits)
-		  . ($base_value ? sprintf ' (%.2f)', $value / $base_value : '');
-	}
-	push @table, \@cells;
+	return if !@captures;
+	print "wal_level = $wal_level:\n\n";
+	columns(@captures);
+	line(thousands($rows) . '-row INSERT ... SELECT, s', 'insert_s', 2);
+	line(thousands(int $rows / 2) . '-row UPDATE, s', 'update_s', 2);
+	line('  the INSERT in processor time, s', 'insert_cpu', 2);
+	line('  the UPDATE in processor time, s', 'update_cpu', 2);
+	line("single-row UPDATEs, $clients clients, tps", 'tps', 0);
+	line('  in processor time of the server, microseconds', 'single_cpu', 1);
+	line('WAL per row of the INSERT, bytes', 'insert_wal', 0);
+	line('WAL per row of the UPDATE, bytes', 'update_wal', 0);
+	line('WAL per single-row UPDATE, bytes', 'single_wal', 0);
+	print_table();
 }
 
-sub print_table
-{
-	my @width;
+capturing('replica', grep { !is_logical($_) } @methods);
+capturing('logical', grep { is_logical($_) } @methods);
 
-	foreach my $row (@table)
-	{
-		for (0 .. $#$row)
-		{
-			$width[$_] = length $row->[$_] if length $row->[$_] > ($width[$_] || 0);
-		}
-	}
-	foreach my $n (0 .. $#table)
-	{
-		my @cells = map { sprintf $_ == 0 ? '%-*s' : '%*s', $width[$_], $table[$n][$_] }
-		  0 .. $#{ $table[$n] };
-
-		print $markdown eq 'yes' ? '| ' . join(' | ', @cells) . " |\n" : join('  ', @cells) . "\n";
-		next if $n > 0;
-		print $markdown eq 'yes'
-		  ? '| ' . join(' | ', map { $_ == 0 ? '-' x $width[0] : '-' x ($width[$_] - 1) . ':' } 0 .. $#width) . " |\n"
-		  : join('  ', map { '-' x $_ } @width) . "\n";
-	}
-	print "\n";
-	@table = ();
-}
-
-sub machine
-{
-	my $cpu = 'unknown cpu';
-	my ($cores, $memory) = (0, 0);
-
-	open my $cpuinfo, '<', '/proc/cpuinfo' or return $cpu;
-	while (<$cpuinfo>)
-	{
-		$cpu = $1 if /^model name\s*:\s*(.*)/;
-		$cores++ if /^processor\s*:/;
-	}
-	open my $meminfo, '<', '/proc/meminfo' or return $cpu;
-	while (<$meminfo>)
-	{
-		$memory = $1 / 1024 / 1024 if /^MemTotal:\s*(\d+)/;
-	}
-	$version =~ s/^postgres //;
-	return sprintf '%s, %d cores, %.0f GB; %s', $cpu, $cores, $memory,
-	  $version;
-}
-
-printf "%s; %s; load average %s.\n", strftime('%Y-%m-%d', localtime), machine(),
-  (split ' ', `cat /proc/loadavg`)[0];
-printf "Medians of %d interleaved rounds, in brackets the ratio to no capture "
-  . "(reading: to wal2json); 8 columns, both images, 4 shards, "
-  . "fsync = off, shared_buffers 1 GB, autovacuum off.\n\n", $rounds;
-
-push @table, [ 'measure', map { $name{$_} } @methods ];
-line(thousands($rows) . '-row INSERT ... SELECT, s', 'insert_s', 2);
-line(thousands(int $rows / 2) . '-row UPDATE, s', 'update_s', 2);
-line('  the INSERT in processor time, s', 'insert_cpu', 2);
-line('  the UPDATE in processor time, s', 'update_cpu', 2);
-line("single-row UPDATEs, $clients clients, tps", 'tps', 0);
-line('  in processor time of the server, microseconds', 'single_cpu', 1);
-line('WAL per row of the INSERT, bytes', 'insert_wal', 0);
-line('WAL per row of the UPDATE, bytes', 'update_wal', 0);
-line('WAL per single-row UPDATE, bytes', 'single_wal', 0);
-line('reading ' . thousands($rows + int $rows / 2) . ' changes as JSON, per s', 'read_per_s', 0);
-line('  rows of get_records, per s', 'read_rows_per_s', 0);
-line('  by a client: GetRecords page by page; pg_recvlogical', 'read_client_per_s', 0);
+print "Reading " . thousands($rows + int $rows / 2) . " changes:\n\n";
+columns(grep { defined median($_, 'read_per_s') } @methods);
+line('as JSON, per s', 'read_per_s', 0);
+line('rows of get_records, per s', 'read_rows_per_s', 0);
+line('  in a loop from page to page', 'read_loop_per_s', 0);
+line('poll and checkpoint, 1,000 at a time, per s', 'read_poll_per_s', 0);
+line('by a client: GetRecords page by page; pg_recvlogical', 'read_client_per_s', 0);
+line('  rows of get_records page by page', 'client_rows_per_s', 0);
+line('  poll and checkpoint', 'client_poll_per_s', 0);
 print_table();
 
 if (my $small = median('depth', 'small_ms'))
