@@ -167,7 +167,7 @@ deform_image(RecordDecoder *decoder, const char *bytes, bool has_nulls,
 		image->nulls[i] = false;
 		if (column->attlen == -1)
 		{
-			/* What is no padding is a short header, which is not aligned. */
+			/* No padding byte begins a short header, which is unaligned. */
 			if (!VARATT_NOT_PAD_BYTE(data + offset))
 				offset = TYPEALIGN(column->alignment, offset);
 			image->values[i] = PointerGetDatum(data + offset);
@@ -202,7 +202,7 @@ decode_image(RecordDecoder *decoder, const char *bytes, bool is_aside,
 	deform_image(decoder, bytes, has_nulls, is_delta, image);
 }
 
-/* Finds the identity, if the record has one; returns where the images begin. */
+/* Finds the identity, if there is one; returns where the images begin. */
 static const char *
 decode_identity(RecordDecoder *decoder, const ShardRecord *record)
 {
@@ -432,7 +432,7 @@ append_image_column(RecordDecoder *decoder, const DecodedImage *image, int i,
 	return size;
 }
 
-/* No value in a record is so large, nor is the text of a column that is copied. */
+/* No value in a record is so large, nor is a text that is copied. */
 #define QUICK_ROOM ((Size) 1024 * 1024)
 
 /*

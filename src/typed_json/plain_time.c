@@ -17,8 +17,10 @@ put_two_digits(char *out, int value)
 	return out + 2;
 }
 
-/* The day is kept for the next call: records that come together are often of
- * one day. */
+/*
+ * The day is kept for the next call: records that come together are often of
+ * one day.
+ */
 char *
 plain_time_put_day(char *out, int day)
 {
