@@ -13,8 +13,8 @@
  * A transaction that is just ending may be visible and not counted yet.  Then
  * its records come with the next poll: its COMMIT has not returned yet.
  *
- * A transaction that a subscription with two_phase has prepared is committed
- * without a word to anybody.  So what is known holds for five seconds only.
+ * Should anything end a prepared transaction without a word to anybody, its
+ * records are late, but not lost: what is known holds for five seconds only.
  */
 #include "postgres.h"
 

@@ -23,7 +23,9 @@
  */
 #include "postgres.h"
 
+#include "access/twophase.h"
 #include "access/xact.h"
+#include "replication/logicalworker.h"
 
 #include "capture/append.h"
 #include "capture/change_buffer.h"
@@ -35,6 +37,18 @@
 #include "stream/stream_definition.h"
 #include "stream/stream_guard.h"
 #include "stream/stream_notice.h"
+
+/*
+ * May this transaction have ended a prepared one?  The worker of a
+ * subscription with two_phase does so past the utility hook, and in a
+ * transaction that changes nothing itself.
+ */
+static bool
+may_have_ended_prepared(void)
+{
+	return IsLogicalWorker() && max_prepared_xacts > 0 &&
+		   !FullTransactionIdIsValid(GetTopFullTransactionIdIfAny());
+}
 
 static void
 xact_callback(XactEvent event, void *arg)
@@ -69,6 +83,8 @@ xact_callback(XactEvent event, void *arg)
 				catalog_version_rolled_back();
 			catalog_version_end_transaction();
 			shard_wake_readers();
+			if (event == XACT_EVENT_COMMIT && may_have_ended_prepared())
+				shard_wake_all();
 			break;
 		default:
 			break;

@@ -11,7 +11,8 @@
  * woken: also when it aborts, for what stands behind an aborted record becomes
  * readable then.  COMMIT PREPARED and ROLLBACK PREPARED know nothing of the
  * shards of their transaction; the utility hook wakes all readers
- * (ddl_hooks.c).
+ * (ddl_hooks.c).  The worker of a subscription with two_phase comes past that
+ * hook, and wakes them at its commit (xact_callbacks.c).
  */
 #include "postgres.h"
 
@@ -26,7 +27,7 @@
 /* In shared memory, by slot: readers that wait for a record */
 static ConditionVariable *waiters = NULL;
 
-/* In shared memory, by slot: how many transactions have ended that touched it */
+/* In shared memory, by slot: how many that touched it have ended */
 static pg_atomic_uint64 *ends = NULL;
 
 typedef struct TouchedShard
@@ -94,7 +95,7 @@ shard_wake_at_end(Oid shard_table, int64 stream_id)
 	touched_count++;
 }
 
-/* Wakes readers of a stream, or of any stream of this database if that is 0. */
+/* Wakes readers of a stream; of any stream of this database if that is 0. */
 static void
 wake_slot(int slot, int64 stream_id)
 {

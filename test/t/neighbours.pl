@@ -3,7 +3,7 @@
 # made up.
 #
 # To see it fail: test/mutations/run subscription-with-own-tables
-# taken-over-unnoticed taken-over-while-dropped.
+# taken-over-unnoticed taken-over-while-dropped two-phase-unwoken.
 
 use strict;
 use warnings;
@@ -107,6 +107,59 @@ $node->safe_psql('subscriber', 'ALTER SUBSCRIPTION s REFRESH PUBLICATION');
 is($node->safe_psql('subscriber', q{SELECT count(*) FROM pg_subscription_rel}), 3, 'a refresh brings no own table');
 $node->safe_psql('subscriber', 'DROP SUBSCRIPTION s');
 is($node->safe_psql('publisher', 'SELECT count(*) FROM pg_replication_slots'), 0, 'no slot is left at the publisher');
+
+# --- a subscription with two_phase --------------------------------------------------
+
+# Its worker ends prepared transactions without a command.  The publisher is
+# another server: COMMIT PREPARED wakes the readers of its own.
+my $publisher = PostgreSQL::Test::Cluster->new('publisher');
+my $waits = q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT ddbstreams.wait_for_records%' AND wait_event_type = 'Extension'};
+my $waiter = session($node, 'subscriber');
+
+# Waits for a record behind those that can be read while a prepared transaction
+# is ended.
+sub wait_while
+{
+	my ($end) = @_;
+	my $iterator = $node->safe_psql('subscriber', q{
+		SELECT coalesce((SELECT r.next_shard_iterator FROM ddbstreams.get_records(i) r ORDER BY r.sequence_number DESC LIMIT 1), i)
+		FROM ddbstreams.latest_stream_arn('two') arn, ddbstreams.describe_stream(arn) s,
+			ddbstreams.get_shard_iterator(arn, s.shard_id, 'TRIM_HORIZON') i});
+
+	send_query($waiter, "SELECT ddbstreams.wait_for_records('$iterator', '1 day')");
+	ok($node->poll_query_until('subscriber', $waits), 'a session waits for it');
+	$publisher->safe_psql('postgres', $end);
+	is(finish_query($waiter), 't', '... and is woken');
+	return;
+}
+
+$publisher->init(allows_streaming => 'logical');
+$publisher->append_conf('postgresql.conf', 'max_prepared_transactions = 5');
+$publisher->start;
+$publisher->safe_psql('postgres', 'CREATE TABLE two (id int PRIMARY KEY); CREATE PUBLICATION two FOR TABLE two');
+$node->safe_psql('subscriber', q{
+	CREATE TABLE two (id int PRIMARY KEY);
+	CREATE TABLE handled (id int);
+	CREATE FUNCTION handle(event jsonb) RETURNS void LANGUAGE sql AS $$
+		INSERT INTO public.handled SELECT (r->'dynamodb'->'Keys'->'id'->>'N')::int FROM jsonb_array_elements(event->'Records') r $$;
+	SELECT ddbstreams.create_event_source_mapping('handle', ddbstreams.enable_stream('two', shard_count => 1), 'LATEST')});
+$node->safe_psql('subscriber', "CREATE SUBSCRIPTION two CONNECTION '" . $publisher->connstr . " dbname=postgres' PUBLICATION two WITH (two_phase = true)");
+ok($node->poll_query_until('subscriber', q{SELECT subtwophasestate = 'e' FROM pg_subscription}), 'a subscription with two_phase can be made');
+$publisher->safe_psql('postgres', q{BEGIN; INSERT INTO two VALUES (1); PREPARE TRANSACTION 'one'});
+ok($node->poll_query_until('subscriber', q{SELECT count(*) = 1 FROM pg_prepared_xacts WHERE database = 'subscriber'}),
+	'a transaction is prepared');
+ok($node->poll_query_until('subscriber', q{SELECT count(*) = 1 FROM ddbstreams.workers WHERE database = 'subscriber' AND worker_type = 'handler' AND state = 'idle'}),
+	'a mapping stops before it');
+wait_while(q{COMMIT PREPARED 'one'});
+ok($node->poll_query_until('subscriber', q{SELECT string_agg(id::text, ' ') = '1' FROM handled}), '... and the mapping goes on');
+$publisher->safe_psql('postgres', q{BEGIN; INSERT INTO two VALUES (2); PREPARE TRANSACTION 'two'});
+$publisher->safe_psql('postgres', 'INSERT INTO two VALUES (3)');
+ok($node->poll_query_until('subscriber', 'SELECT count(*) = 1 FROM two WHERE id = 3'), 'a record stands behind a prepared transaction');
+wait_while(q{ROLLBACK PREPARED 'two'});
+ok($node->poll_query_until('subscriber', q{SELECT string_agg(id::text, ' ' ORDER BY id) = '1 3' FROM handled}), '... and the mapping goes on');
+$waiter->quit;
+$node->safe_psql('subscriber', 'DROP SUBSCRIPTION two');
+$publisher->stop;
 
 # --- a subscription to a publication FOR ALL SEQUENCES (PostgreSQL 19) -------------
 
