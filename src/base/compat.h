@@ -209,12 +209,27 @@
 
 /* 16 renamed relfilenode to relfilenumber. */
 #if PG_VERSION_NUM >= 160000
-#define compat_file_number(rel)	   ((rel)->rd_locator.relNumber)
-#define compat_new_file_subid(rel) ((rel)->rd_newRelfilelocatorSubid)
+typedef RelFileLocator CompatFileLocator;
+#define compat_locators_equal(a, b)	   RelFileLocatorEquals(a, b)
+#define compat_file_locator(rel)	   ((rel)->rd_locator)
+#define compat_locator_number(locator) ((locator).relNumber)
+#define compat_file_number(rel)		   ((rel)->rd_locator.relNumber)
+#define compat_new_file_subid(rel)	   ((rel)->rd_newRelfilelocatorSubid)
+#define compat_first_file_subid(rel)   ((rel)->rd_firstRelfilelocatorSubid)
 #else
-#define compat_file_number(rel)	   ((rel)->rd_node.relNode)
-#define compat_new_file_subid(rel) ((rel)->rd_newRelfilenodeSubid)
+typedef RelFileNode CompatFileLocator;
+#define compat_locators_equal(a, b)	   RelFileNodeEquals(a, b)
+#define compat_file_locator(rel)	   ((rel)->rd_node)
+#define compat_locator_number(locator) ((locator).relNode)
+#define compat_file_number(rel)		   ((rel)->rd_node.relNode)
+#define compat_new_file_subid(rel)	   ((rel)->rd_newRelfilenodeSubid)
+#define compat_first_file_subid(rel)   ((rel)->rd_firstRelfilenodeSubid)
 #endif
+
+/* Has this transaction given the relation another file? */
+#define compat_has_new_file(rel)                              \
+	(compat_new_file_subid(rel) != InvalidSubTransactionId || \
+	 compat_first_file_subid(rel) != InvalidSubTransactionId)
 
 /* 16 lets make_range report errors softly. */
 #if PG_VERSION_NUM >= 160000

@@ -33,32 +33,50 @@
 #include "capture/captured_relation.h"
 #include "capture/change_buffer.h"
 #include "capture/change_order.h"
+#include "capture/row_reference.h"
 #include "capture/writable_shards.h"
 #include "registry/catalog_table.h"
 #include "registry/catalog_version.h"
 #include "registry/row_descriptor.h"
 #include "registry/stream_catalog.h"
 #include "shard/append_counts.h"
+#include "shard/frame.h"
 #include "shard/record.h"
 #include "shard/shard_log.h"
 #include "shard/shard_wake.h"
 #include "shard/side_table.h"
 #include "shard/xid_times.h"
 
+/* Room for the entries of a batch that are not in the buffer as they are */
+#define BATCH_COPIES (SHARD_LOG_BATCH_BYTES + BLCKSZ)
+
 /* Records that go to the log together */
 typedef struct AppendBatch
 {
-	Relation	 shard;
-	int64		 starting_number;
-	uint64		 transaction_id;
-	int			 count;
-	Size		 bytes;
-	AppendCounts counts; /* of the stream */
-	RecordTuple	 tuples[SHARD_LOG_BATCH_RECORDS];
+	Relation	  shard;
+	int64		  starting_number;
+	uint64		  transaction_id;
+	int			  count;
+	Size		  bytes;
+	AppendCounts  counts; /* of the stream */
+	NewRecord	  records[SHARD_LOG_BATCH_RECORDS];
+	char		 *copies; /* BATCH_COPIES bytes, or NULL */
+	Size		  copied;
+	int			  pending; /* records whose rows have not been copied yet */
+	RowReference  rows[SHARD_LOG_BATCH_RECORDS];
+	RowReferences references;
 } AppendBatch;
 
 /* Has the append of the present transaction run? */
 static bool appended = false;
+
+/* Copies the rows that records refer to. */
+static void
+batch_copy_rows(AppendBatch *batch)
+{
+	row_reference_resolve(&batch->references, batch->rows, batch->pending);
+	batch->pending = 0;
+}
 
 static void
 batch_flush(AppendBatch *batch)
@@ -66,13 +84,23 @@ batch_flush(AppendBatch *batch)
 	if (batch->count > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
+		batch_copy_rows(batch);
 		shard_log_append(batch->shard, batch->starting_number,
-						 batch->transaction_id, batch->tuples, batch->count,
+						 batch->transaction_id, batch->records, batch->count,
 						 &batch->counts);
 		batch->counts.bytes += batch->bytes;
 	}
 	batch->count = 0;
 	batch->bytes = 0;
+	batch->copied = 0;
+}
+
+static Size
+entry_length(const ChangeItem *item)
+{
+	const FrameEntry *entry = (const FrameEntry *) change_item_body(item);
+
+	return FRAME_ENTRY_SIZE + entry->size;
 }
 
 static bool
@@ -80,16 +108,40 @@ batch_has_room(const AppendBatch *batch, const ChangeItem *item)
 {
 	return batch->count < SHARD_LOG_BATCH_RECORDS &&
 		   (batch->count == 0 ||
-			batch->bytes + item->body_length <= SHARD_LOG_BATCH_BYTES);
+			(batch->bytes + entry_length(item) <= SHARD_LOG_BATCH_BYTES &&
+			 batch->copied + entry_length(item) <= BATCH_COPIES));
 }
 
+/*
+ * Adds a change to a batch that has room for it.  If the item does not stay
+ * where it is until the batch is flushed, the batch keeps a copy.
+ */
 static void
-batch_add(AppendBatch *batch, const char *tuple, Size length)
+batch_add(AppendBatch *batch, const ChangeItem *item, bool item_stays)
 {
-	batch->tuples[batch->count].data = tuple;
-	batch->tuples[batch->count].length = length;
-	batch->count++;
-	batch->bytes += length;
+	const FrameEntry *entry = (const FrameEntry *) change_item_body(item);
+	FrameEntry		 *copy = NULL;
+	NewRecord		 *record = &batch->records[batch->count++];
+
+	if (item->is_reference || !item_stays)
+	{
+		if (batch->copies == NULL)
+			batch->copies = palloc(BATCH_COPIES);
+		copy = (FrameEntry *) (batch->copies + batch->copied);
+		batch->copied += entry_length(item);
+		if (item->is_reference)
+		{
+			batch->rows[batch->pending].item = item;
+			batch->rows[batch->pending++].out = copy;
+			if (!item_stays)
+				batch_copy_rows(batch);
+		}
+		else
+			memcpy(copy, entry, entry_length(item));
+	}
+	record->entry = copy != NULL ? copy : entry;
+	record->descriptor_id = change_buffer_source(item->source)->descriptor_id;
+	batch->bytes += frame_single_length(entry);
 }
 
 static bool
@@ -115,7 +167,7 @@ append_in_order(AppendBatch *batch, ChangeBucket *bucket, uint64 first,
 		{
 			if (!batch_has_room(batch, item))
 				batch_flush(batch);
-			batch_add(batch, CHANGE_ITEM_BODY(item), item->body_length);
+			batch_add(batch, item, true);
 		}
 		/* The batch points to items, which are gone when the window moves. */
 		next = change_buffer_scan_next(&scan, batch->count == 0);
@@ -136,8 +188,6 @@ append_reordered(AppendBatch *batch, ChangeBucket *bucket, uint64 first,
 {
 	uint64	   count;
 	uint64	  *positions = change_order_positions(bucket, &count);
-	char	  *copies = palloc(SHARD_LOG_BATCH_BYTES + BLCKSZ);
-	Size	   used = 0;
 	ChangeScan scan;
 
 	change_buffer_scan_begin(&scan, bucket, SCAN_CHANGES);
@@ -147,19 +197,12 @@ append_reordered(AppendBatch *batch, ChangeBucket *bucket, uint64 first,
 
 		if (!in_range(item, first, last))
 			continue;
-		if (!batch_has_room(batch, item) ||
-			used + MAXALIGN(item->body_length) > SHARD_LOG_BATCH_BYTES + BLCKSZ)
-		{
+		if (!batch_has_room(batch, item))
 			batch_flush(batch);
-			used = 0;
-		}
-		memcpy(copies + used, CHANGE_ITEM_BODY(item), item->body_length);
-		batch_add(batch, copies + used, item->body_length);
-		used += MAXALIGN(item->body_length);
+		batch_add(batch, item, false);
 	}
 	batch_flush(batch);
 	change_buffer_scan_end(&scan);
-	pfree(copies);
 	pfree(positions);
 }
 
@@ -178,9 +221,10 @@ write_values(AppendBatch *batch, Oid side_table, ChangeBucket *bucket,
 		CHECK_FOR_INTERRUPTS();
 		if (in_range(item, first, last))
 		{
-			side_table_insert(side, batch->transaction_id, item->ordinal,
-							  CHANGE_ITEM_BODY(item));
-			batch->counts.bytes += item->body_length;
+			char *value = change_item_body(item);
+
+			side_table_insert(side, batch->transaction_id, item->ordinal, value);
+			batch->counts.bytes += VARSIZE_ANY(value);
 		}
 	}
 	change_buffer_scan_end(&scan);
@@ -298,6 +342,10 @@ append_all(void)
 	xid_times_note();
 	batch.count = 0;
 	batch.bytes = 0;
+	batch.copied = 0;
+	batch.pending = 0;
+	batch.copies = NULL;
+	row_reference_begin(&batch.references);
 	batch.transaction_id =
 		U64FromFullTransactionId(GetTopFullTransactionId());
 	for (int i = 0; i < count; i++)
@@ -311,6 +359,9 @@ append_all(void)
 		append_counts_add(buffers[i]->stream_id, &batch.counts);
 	}
 
+	row_reference_end(&batch.references);
+	if (batch.copies != NULL)
+		pfree(batch.copies);
 	pfree(buffers);
 	if (needs_snapshot)
 		PopActiveSnapshot();

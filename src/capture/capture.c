@@ -114,7 +114,7 @@ check_not_truncated(Relation rel)
 
 /*
  * Returns the transaction's buffer for the relation's stream, and sets the
- * generation of the relation's file.
+ * source that the relation's changes have now.
  */
 static StreamBuffer *
 find_buffer(CapturedRelation *captured, Relation rel)
@@ -133,7 +133,8 @@ find_buffer(CapturedRelation *captured, Relation rel)
 	}
 	if (captured->file_number != compat_file_number(rel))
 	{
-		captured->generation = change_buffer_generation(rel);
+		captured->source = change_buffer_find_source(rel,
+													 captured->descriptor->id);
 		captured->file_number = compat_file_number(rel);
 	}
 	return captured->buffer;
@@ -286,6 +287,23 @@ require_capture_trigger(FunctionCallInfo fcinfo, const char *function,
 }
 
 /*
+ * Is it clear without a look at its name that enable_stream has made the
+ * trigger?  What is remembered of a table does not outlive a change of its
+ * triggers.
+ */
+static bool
+is_known_trigger(FunctionCallInfo fcinfo)
+{
+	TriggerData		 *trigdata = (TriggerData *) fcinfo->context;
+	CapturedRelation *captured;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		return false;
+	captured = captured_relation_last(trigdata->tg_relation);
+	return captured != NULL && captured->trigger == trigdata->tg_trigger->tgoid;
+}
+
+/*
  * capture() returns trigger
  *
  * Fires after each INSERT, UPDATE and DELETE of a row of a table with a
@@ -297,8 +315,10 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 	TriggerData		 *trigdata = (TriggerData *) fcinfo->context;
 	CapturedRelation *captured;
 
-	require_capture_trigger(fcinfo, "capture", DDBSTREAMS_ROW_TRIGGER, true);
+	if (!is_known_trigger(fcinfo))
+		require_capture_trigger(fcinfo, "capture", DDBSTREAMS_ROW_TRIGGER, true);
 	captured = captured_relation_get(trigdata->tg_relation);
+	captured->trigger = trigdata->tg_trigger->tgoid;
 	if (captured->is_copy)
 		return PointerGetDatum(NULL);
 	check_not_truncated(trigdata->tg_relation);

@@ -241,16 +241,24 @@ retire_captured_relation(CapturedRelation *captured)
 }
 
 CapturedRelation *
+captured_relation_last(Relation rel)
+{
+	return last_captured != NULL && !last_captured->stale &&
+				   last_captured->relid == RelationGetRelid(rel) ?
+			   last_captured :
+			   NULL;
+}
+
+CapturedRelation *
 captured_relation_get(Relation rel)
 {
 	Oid				  relid = RelationGetRelid(rel);
 	CapturedEntry	 *entry;
-	CapturedRelation *captured;
+	CapturedRelation *captured = captured_relation_last(rel);
 	bool			  found;
 
-	if (last_captured != NULL && last_captured->relid == relid &&
-		!last_captured->stale)
-		return last_captured;
+	if (captured != NULL)
+		return captured;
 
 	if (captured_by_relid == NULL)
 	{

@@ -38,12 +38,13 @@ typedef struct CapturedRelation
 	bool			partition_is_key; /* both hash the same columns alike */
 	VirtualColumns *virtuals;		  /* NULL: none */
 	bool			plain;			  /* tuples may be copied as they are */
+	Oid				trigger;		  /* known to be enable_stream's */
 
 	/* Where capture.c keeps what it has found out for a transaction */
 	uint64				 buffer_serial; /* change_buffer_serial then */
 	struct StreamBuffer *buffer;
-	Oid					 file_number; /* the table's, with this generation */
-	uint32				 generation;  /* see change_buffer_generation */
+	Oid					 file_number; /* the table's, of this source */
+	uint32				 source;	  /* see change_buffer_find_source */
 } CapturedRelation;
 
 /*
@@ -53,6 +54,12 @@ typedef struct CapturedRelation
  * of the transaction.
  */
 extern CapturedRelation *captured_relation_get(Relation rel);
+
+/*
+ * Returns the same if the last call was for this relation, and nothing has
+ * changed since; else NULL.
+ */
+extern CapturedRelation *captured_relation_last(Relation rel);
 
 /*
  * Hashes columns of a row into the unsigned 64-bit space that the ranges of

@@ -9,6 +9,10 @@
  * Shards are split later, and never merged, so a bucket covers one or more
  * whole shards at the append.
  *
+ * In a large transaction a change has the place of a row version of the table
+ * in place of the image, if the image is nothing but a copy of it:
+ * row_reference.c says why that is enough.
+ *
  * Everything is in TopTransactionContext.  Items are kept in chunks of memory.
  * When the chunks would take more than ddbstreams.buffer_memory, all items
  * move to temporary files, one for each bucket; later items go to memory
@@ -28,7 +32,10 @@
  */
 #include "postgres.h"
 
+#include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
@@ -43,23 +50,20 @@
 /* Values of this size or more are written to the file at once. */
 #define LONG_VALUE ((Size) 512 * 1024)
 
+/* As long as items take less memory, they do not refer to the table. */
+#define COPIED_MEMORY ((Size) 256 * 1024)
+
 static StreamBuffer *stream_buffers = NULL;
 static Size			 memory_used = 0; /* by all chunks, also spare ones */
 static ChangeChunk	*spare_chunks = NULL;
 
-/* A file that a table has had in this transaction, and its generation now */
-typedef struct TableFile
-{
-	struct TableFile *next;
-	Oid				  relid;
-	Oid				  file_number;
-	uint32			  generation;
-} TableFile;
-
-static TableFile *table_files = NULL;
-static uint32	  last_generation = 0;
-static uint32	  last_ordinal = 0;
-static uint64	  buffer_serial = 1;
+static ChangeSource *sources = NULL;
+static uint32		 source_count = 0;
+static uint32		 source_capacity = 0;
+static uint32		 last_generation = 0;
+static uint32		 last_ordinal = 0;
+static uint64		 referred_bytes = 0;
+static uint64		 buffer_serial = 1;
 
 StreamBuffer *
 change_buffer_streams(void)
@@ -107,6 +111,12 @@ change_buffer_bucket(StreamBuffer *buffer, uint64 hash)
 {
 	int low = 0;
 	int high = buffer->bucket_count - 1;
+	int guess = (int) (((hash >> 32) * (uint64) buffer->bucket_count) >> 32);
+
+	/* Ranges are mostly of one size. */
+	if (buffer->buckets[guess].hash_first <= hash &&
+		buffer->buckets[guess].hash_last >= hash)
+		return &buffer->buckets[guess];
 
 	while (low < high)
 	{
@@ -155,42 +165,108 @@ change_buffer_next_ordinal(void)
 	return ++last_ordinal;
 }
 
-/* Returns the entry of a table's present file, made if there is none yet. */
-static TableFile *
-find_table_file(Relation rel)
+/* Is a source of the file that a relation has now? */
+static bool
+source_is_of(const ChangeSource *source, Relation rel)
 {
-	TableFile *file;
+	return source->relid == RelationGetRelid(rel) &&
+		   compat_locator_number(source->locator) == compat_file_number(rel);
+}
 
-	for (file = table_files; file != NULL; file = file->next)
+static uint32
+add_source(const ChangeSource *source)
+{
+	if (source_count == source_capacity)
 	{
-		if (file->relid == RelationGetRelid(rel) &&
-			file->file_number == compat_file_number(rel))
-			return file;
+		uint32 capacity = Max(4, source_capacity * 2);
+
+		if (sources == NULL)
+			sources = MemoryContextAlloc(TopTransactionContext,
+										 capacity * sizeof(ChangeSource));
+		else
+			sources = repalloc_huge(sources, capacity * sizeof(ChangeSource));
+		source_capacity = capacity;
 	}
-	file = MemoryContextAlloc(TopTransactionContext, sizeof(TableFile));
-	file->relid = RelationGetRelid(rel);
-	file->file_number = compat_file_number(rel);
-	file->generation = ++last_generation;
-	file->next = table_files;
-	table_files = file;
-	return file;
+	sources[source_count] = *source;
+	return source_count++;
 }
 
 /*
  * Neither TRUNCATE nor ALTER TABLE runs while trigger events of the table are
  * pending, so all changes of a generation are captured before those of the
  * next.
+ *
+ * A file that is older than the transaction stays as it is until the
+ * transaction ends, even if the table gets another one or is dropped: no
+ * version of a row that the transaction has made or superseded can be removed
+ * before.  A file that the transaction has made may be truncated.
  */
 uint32
-change_buffer_generation(Relation rel)
+change_buffer_find_source(Relation rel, int64 descriptor_id)
 {
-	return find_table_file(rel)->generation;
+	ChangeSource source;
+
+	memset(&source, 0, sizeof(source));
+	source.generation = 0;
+	for (uint32 i = source_count; i > 0 && source.generation == 0; i--)
+	{
+		if (!source_is_of(&sources[i - 1], rel))
+			continue;
+		source.generation = sources[i - 1].generation;
+		if (sources[i - 1].descriptor_id == descriptor_id)
+			return i - 1;
+	}
+	if (source.generation == 0)
+		source.generation = ++last_generation;
+	source.relid = RelationGetRelid(rel);
+	source.locator = compat_file_locator(rel);
+	source.is_permanent = rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT;
+	source.keeps_rows = rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
+						rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
+						rel->rd_createSubid == InvalidSubTransactionId &&
+						!compat_has_new_file(rel);
+	source.descriptor_id = descriptor_id;
+	return add_source(&source);
 }
 
 void
 change_buffer_new_generation(Relation rel)
 {
-	find_table_file(rel)->generation = ++last_generation;
+	for (uint32 i = source_count; i > 0; i--)
+	{
+		if (source_is_of(&sources[i - 1], rel))
+		{
+			ChangeSource source = sources[i - 1];
+
+			source.generation = ++last_generation;
+			(void) add_source(&source);
+			return;
+		}
+	}
+}
+
+const ChangeSource *
+change_buffer_source(uint32 number)
+{
+	Assert(number < source_count);
+	return &sources[number];
+}
+
+/*
+ * A copy is cheaper than a look into the table later, as long as there are
+ * few.  Nor is it worth while to look where most pages may have gone from
+ * shared buffers, which is why references have a limit.
+ */
+bool
+change_buffer_may_refer(uint32 source, Size size)
+{
+	Size copied = Min(COPIED_MEMORY, (Size) setting_buffer_memory * 1024 / 2);
+
+	if (memory_used < copied || !sources[source].keeps_rows ||
+		referred_bytes + size > (uint64) NBuffers * BLCKSZ / 2)
+		return false;
+	referred_bytes += size;
+	return true;
 }
 
 static void
@@ -383,17 +459,16 @@ stamp_run(ChangeBucket *bucket)
 }
 
 ChangeItem *
-change_buffer_reserve(ChangeBucket *bucket, Size body_length)
+change_buffer_reserve(ChangeBucket *bucket, Size size)
 {
-	Size		 length = CHANGE_ITEM_HEADER + MAXALIGN(body_length);
+	Size		 length = CHANGE_ITEM_HEADER + MAXALIGN(size);
 	ChangeChunk *chunk = bucket->last_chunk;
 	ChangeItem	*item;
 
 	if (chunk == NULL || chunk->size - chunk->used < length)
 		chunk = add_chunk(bucket, length);
 	item = (ChangeItem *) (chunk->data + chunk->used);
-	item->length = length;
-	item->body_length = body_length;
+	item->units = length / MAXIMUM_ALIGNOF;
 	return item;
 }
 
@@ -401,8 +476,8 @@ void
 change_buffer_commit(ChangeBucket *bucket, ChangeItem *item)
 {
 	stamp_run(bucket);
-	bucket->last_chunk->used += item->length;
-	bucket->end += item->length;
+	bucket->last_chunk->used += CHANGE_ITEM_LENGTH(item);
+	bucket->end += CHANGE_ITEM_LENGTH(item);
 }
 
 void
@@ -416,21 +491,21 @@ change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
 	if (length < LONG_VALUE)
 	{
 		item = change_buffer_reserve(bucket, length);
-		memcpy(CHANGE_ITEM_BODY(item), value, length);
+		memcpy((char *) item + CHANGE_ITEM_HEADER, value, length);
 	}
 	else
 	{
 		item = &header;
-		item->length = CHANGE_ITEM_HEADER + MAXALIGN(length);
-		item->body_length = length;
+		item->units = (CHANGE_ITEM_HEADER + MAXALIGN(length)) / MAXIMUM_ALIGNOF;
 	}
 	item->hash = hash;
-	item->key_hash = 0;
-	item->generation = 0;
-	item->cid = 0;
 	item->ordinal = ordinal;
+	item->source = 0;
+	item->has_key_hash = false;
 	ItemPointerSetInvalid(&item->old_tid);
 	ItemPointerSetInvalid(&item->new_tid);
+	item->kind = ITEM_VALUE;
+	item->is_reference = false;
 	item->follows_remove = false;
 
 	if (item != &header)
@@ -448,7 +523,7 @@ change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
 		write_bucket_file(bucket, &position, value, length);
 		write_bucket_file(bucket, &position, padding, MAXALIGN(length) - length);
 		stamp_run(bucket);
-		bucket->end += item->length;
+		bucket->end += CHANGE_ITEM_LENGTH(item);
 		bucket->memory_start = bucket->end;
 	}
 }
@@ -528,12 +603,13 @@ item_in_file(ChangeScan *scan, uint64 position, bool whole, bool may_refill)
 		read_window(scan, position, Min(WINDOW_SIZE, file_end - position));
 	}
 	item = (ChangeItem *) (scan->window + (position - scan->window_start));
-	if (whole && !window_holds(scan, position, item->length))
+	if (whole && !window_holds(scan, position, CHANGE_ITEM_LENGTH(item)))
 	{
 		if (!may_refill)
 			return NULL;
 		read_window(scan, position,
-					Min(Max(WINDOW_SIZE, item->length), file_end - position));
+					Min(Max(WINDOW_SIZE, CHANGE_ITEM_LENGTH(item)),
+						file_end - position));
 		item = (ChangeItem *) scan->window;
 	}
 	return item;
@@ -545,11 +621,11 @@ scan_wants(const ChangeScan *scan, const ChangeItem *item)
 	switch (scan->kind)
 	{
 		case SCAN_CHANGES:
-			return ChangeItemIsChange(item);
+			return item->kind == ITEM_CHANGE;
 		case SCAN_VALUES:
-			return ChangeItemIsValue(item);
+			return item->kind == ITEM_VALUE;
 		case SCAN_VERSIONS:
-			return !ChangeItemIsValue(item);
+			return item->kind != ITEM_VALUE;
 	}
 	return false;
 }
@@ -586,7 +662,7 @@ change_buffer_scan_next(ChangeScan *scan, bool may_refill)
 			wanted = scan_wants(scan, item);
 		}
 		scan->item_position = scan->position;
-		scan->position += item->length;
+		scan->position += CHANGE_ITEM_LENGTH(item);
 		if (wanted)
 			return item;
 	}
@@ -660,7 +736,9 @@ reset_buffer(void)
 	stream_buffers = NULL;
 	memory_used = 0;
 	spare_chunks = NULL;
-	table_files = NULL;
+	sources = NULL;
+	source_count = source_capacity = 0;
+	referred_bytes = 0;
 	last_generation = 0;
 	buffer_serial++;
 }
@@ -685,6 +763,8 @@ change_buffer_close(void)
 		spare_chunks = chunk->next;
 		free_chunk(chunk);
 	}
+	if (sources != NULL)
+		pfree(sources);
 	reset_buffer();
 }
 

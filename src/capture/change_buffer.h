@@ -13,35 +13,74 @@
 
 #define NO_FILE ((File) 0) /* fd.c gives no such number */
 
+/* What the changes of one file of a table have in common */
+typedef struct ChangeSource
+{
+	Oid				  relid;
+	CompatFileLocator locator; /* of the file that the TIDs are in */
+	bool			  is_permanent;
+	bool			  keeps_rows; /* see change_buffer_may_refer */
+	uint32			  generation; /* rises with each new file */
+	int64			  descriptor_id;
+} ChangeSource;
+
+typedef enum ChangeKind
+{
+	ITEM_CHANGE,
+	ITEM_VALUE,
+	ITEM_UNCHANGED
+} ChangeKind;
+
 /*
  * What the buffer holds, in front of its body.  An item is one of
  *
- *	a change: the body is the row of the shard, complete but for its number and
- *		transaction id;
+ *	a change: the body is the entry of a frame, as it is appended to the shard;
+ *		if is_reference is set, without the image that is a row version of the
+ *		table and that row_reference.c copies from there;
  *	a large value, to which changes of this transaction refer by its ordinal;
  *	an update that has changed nothing: without a body, it only tells of the
  *		versions of its row.
+ *
+ * If has_key_hash is set, the hash of the whole key comes before the body.
  */
 typedef struct ChangeItem
 {
-	uint32			length;			/* with this header and padding */
-	uint32			body_length;	/* without */
-	uint64			hash;			/* of the partition key: which shard */
-	uint64			key_hash;		/* of the whole key */
-	uint32			generation;		/* of the file that the TIDs are in */
-	CommandId		cid;			/* the command that changed the row */
-	uint32			ordinal;		/* of a large value; else 0 */
-	ItemPointerData old_tid;		/* invalid for an INSERT */
-	ItemPointerData new_tid;		/* invalid for a REMOVE */
-	bool			follows_remove; /* of the item before: both are the halves of a
-								 * change of the key */
+	uint64 hash; /* of the partition key: which shard */
+	union
+	{
+		CommandId cid;	   /* the command that changed the row */
+		uint32	  ordinal; /* of a large value */
+	};
+	uint32			source : 31; /* a number of change_buffer_source */
+	uint32			has_key_hash : 1;
+	ItemPointerData old_tid;	/* invalid for an INSERT */
+	ItemPointerData new_tid;	/* invalid for a REMOVE */
+	uint32			units : 28; /* MAXALIGNs that the item takes */
+	uint32			kind : 2;	/* a ChangeKind */
+	uint32			is_reference : 1;
+	uint32			follows_remove : 1; /* of the item before: both are the
+										 * halves of a change of the key */
 } ChangeItem;
 
-#define CHANGE_ITEM_HEADER		MAXALIGN(sizeof(ChangeItem))
-#define ChangeItemIsValue(item) ((item)->ordinal != 0)
-#define ChangeItemIsChange(item) \
-	((item)->ordinal == 0 && (item)->body_length > 0)
-#define CHANGE_ITEM_BODY(item) ((char *) (item) + CHANGE_ITEM_HEADER)
+#define CHANGE_ITEM_HEADER		 MAXALIGN(sizeof(ChangeItem))
+#define CHANGE_ITEM_LENGTH(item) ((Size) (item)->units * MAXIMUM_ALIGNOF)
+
+/* Returns what lies behind the header, and the hash if there is one. */
+static inline char *
+change_item_body(const ChangeItem *item)
+{
+	return (char *) item + CHANGE_ITEM_HEADER +
+		   (item->has_key_hash ? sizeof(uint64) : 0);
+}
+
+/* Returns the hash of the whole key of a change's row. */
+static inline uint64
+change_item_key_hash(const ChangeItem *item)
+{
+	return item->has_key_hash ?
+			   *(const uint64 *) ((const char *) item + CHANGE_ITEM_HEADER) :
+			   item->hash;
+}
 
 typedef struct ChangeChunk
 {
@@ -151,26 +190,38 @@ extern bool change_buffer_has_changes(int64 stream_id);
 extern uint32 change_buffer_next_ordinal(void);
 
 /*
- * Returns a number that tells apart rows with the same TID in one transaction:
- * those of different tables, and those of the files that a table has before
- * and after TRUNCATE or a rewrite.  The numbers rise with time.
+ * Returns the number of the source that a table's changes have now.  Its
+ * generation tells apart rows with the same TID: those of different tables,
+ * and those of the files that a table has before and after TRUNCATE or a
+ * rewrite.
  */
-extern uint32 change_buffer_generation(Relation rel);
+extern uint32 change_buffer_find_source(Relation rel, int64 descriptor_id);
 
 /* A table is about to be truncated, perhaps without getting a new file. */
 extern void change_buffer_new_generation(Relation rel);
+
+/*
+ * Returns the source with a number.  The result stays valid until the next
+ * source is made.
+ */
+extern const ChangeSource *change_buffer_source(uint32 number);
 
 /*
  * --- adding items -----------------------------------------------------------
  */
 
 /*
- * Returns room for an item with a body of a length, and sets the item's
- * lengths.  It becomes a part of the bucket by change_buffer_commit; nothing
+ * May a change of a source refer to a row version of size bytes, in place of
+ * having a copy of it?
+ */
+extern bool change_buffer_may_refer(uint32 source, Size size);
+
+/*
+ * Returns room for an item with size bytes behind its header, and sets its
+ * units.  It becomes a part of the bucket by change_buffer_commit; nothing
  * else may be added in between.
  */
-extern ChangeItem *change_buffer_reserve(ChangeBucket *bucket,
-										 Size		   body_length);
+extern ChangeItem *change_buffer_reserve(ChangeBucket *bucket, Size size);
 extern void		   change_buffer_commit(ChangeBucket *bucket, ChangeItem *item);
 
 /*

@@ -121,13 +121,13 @@ collect_changes(ChangeBucket *bucket, int64 *count)
 		memset(change, 0, sizeof(OrderedChange));
 		change->position = scan.item_position;
 		change->hash = item->hash;
-		change->key_hash = item->key_hash;
-		change->generation = item->generation;
+		change->key_hash = change_item_key_hash(item);
+		change->generation = change_buffer_source(item->source)->generation;
 		change->cid = item->cid;
-		set_version(&change->old, item->generation, &item->old_tid);
-		set_version(&change->new, item->generation, &item->new_tid);
+		set_version(&change->old, change->generation, &item->old_tid);
+		set_version(&change->new, change->generation, &item->new_tid);
 		change->next = NO_LINK;
-		change->is_change = ChangeItemIsChange(item);
+		change->is_change = item->kind == ITEM_CHANGE;
 		change->follows_remove = item->follows_remove;
 	}
 	change_buffer_scan_end(&scan);

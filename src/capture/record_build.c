@@ -2,11 +2,13 @@
  * record_build.c
  *	  Making the record of a change, in the change buffer.
  *
- * A record is built as the row of the shard that it will be, so that the
- * append has only to number it.  An image is a copy of the heap tuple's bytes
- * where that is possible.  It is put together anew, value by value, if the
- * tuple has values out of line, fewer columns than the relation, or types that
- * must be rendered, and if only some columns are wanted.
+ * A record is built as the entry of a frame, which the append has only to copy
+ * into a page.  An image is a copy of the heap tuple's bytes where that is
+ * possible; in a large transaction the record only refers to the tuple, and
+ * the append makes the copy (row_reference.c).  An image is put together anew,
+ * value by value, if the tuple has values out of line, fewer columns than the
+ * relation, or types that must be rendered, and if only some columns are
+ * wanted.
  *
  * A record has no references to values outside of it but to the shard's side
  * table.  Values out of line are fetched, and stay compressed if they are.  A
@@ -26,7 +28,9 @@
 
 #include "base/settings.h"
 #include "capture/record_build.h"
+#include "capture/row_reference.h"
 #include "registry/view_type.h"
+#include "shard/frame.h"
 #include "shard/side_table.h"
 #include "typed_json/rendered_value.h"
 
@@ -71,6 +75,7 @@ typedef struct RecordPlan
 	Size			  identity_size; /* in the record */
 	ImagePlan		  old;
 	ImagePlan		  new;
+	const ImagePlan	 *referred; /* NULL, or the one that stays in the table */
 } RecordPlan;
 
 static void
@@ -249,12 +254,18 @@ inline_size(const RecordPlan *plan, const ImagePlan *image)
 	return image->is_aside ? sizeof(uint32) : image_size(plan, image);
 }
 
+/* Returns the size of what the record has behind its header. */
 static Size
-record_length(const RecordPlan *plan)
+images_size(const RecordPlan *plan)
 {
-	return RECORD_IMAGES + plan->identity_size +
-		   MAXALIGN(inline_size(plan, &plan->old)) +
+	return plan->identity_size + MAXALIGN(inline_size(plan, &plan->old)) +
 		   inline_size(plan, &plan->new);
+}
+
+static bool
+is_too_long(const RecordPlan *plan)
+{
+	return RECORD_IMAGES + images_size(plan) > RECORD_MAX_LENGTH;
 }
 
 static void
@@ -264,7 +275,13 @@ write_image(const RecordPlan *plan, const ImagePlan *image, char *out)
 	Size		   one = BITMAPLEN(descriptor->natts);
 	Size		   bitmaps = bitmaps_size(plan, image);
 	uint8		  *null_bits = NULL;
+	uint16		   infomask;
 
+	if (image->is_copy)
+	{
+		row_image_write(image->tuple->t_data, image->tuple->t_len, out);
+		return;
+	}
 	memset(out, 0, bitmaps);
 	if (image->kind == IMAGE_DELTA)
 	{
@@ -277,23 +294,10 @@ write_image(const RecordPlan *plan, const ImagePlan *image, char *out)
 	if (image->has_nulls)
 		null_bits = (uint8 *) out + (image->kind == IMAGE_DELTA ? one : 0);
 
-	if (image->is_copy)
-	{
-		if (null_bits != NULL)
-			memcpy(null_bits, image->tuple->t_data->t_bits, one);
-		memcpy(out + bitmaps,
-			   (char *) image->tuple->t_data + image->tuple->t_data->t_hoff,
-			   image->data_size);
-	}
-	else
-	{
-		uint16 infomask;
-
-		/* heap_fill_tuple does not write the padding between values. */
-		memset(out + bitmaps, 0, image->data_size);
-		heap_fill_tuple(descriptor->stored_desc, image->values, image->nulls,
-						out + bitmaps, image->data_size, &infomask, null_bits);
-	}
+	/* heap_fill_tuple does not write the padding between values. */
+	memset(out + bitmaps, 0, image->data_size);
+	heap_fill_tuple(descriptor->stored_desc, image->values, image->nulls,
+					out + bitmaps, image->data_size, &infomask, null_bits);
 }
 
 /*
@@ -360,17 +364,17 @@ shrink_record(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *old,
 	if (plan->new.kind != IMAGE_NONE && plan->new.is_copy)
 		plan_values(plan, tupdesc, new, &plan->new);
 
-	while (record_length(plan) > RECORD_MAX_LENGTH &&
+	while (is_too_long(plan) &&
 		   find_largest(plan, &image, &column))
 	{
 		image->values[column] = put_aside(plan, image->values[column]);
 		measure_values(plan, image);
 	}
-	if (record_length(plan) > RECORD_MAX_LENGTH && plan->new.kind != IMAGE_NONE)
+	if (is_too_long(plan) && plan->new.kind != IMAGE_NONE)
 		put_image_aside(plan, &plan->new);
-	if (record_length(plan) > RECORD_MAX_LENGTH && plan->old.kind != IMAGE_NONE)
+	if (is_too_long(plan) && plan->old.kind != IMAGE_NONE)
 		put_image_aside(plan, &plan->old);
-	Assert(record_length(plan) <= RECORD_MAX_LENGTH);
+	Assert(!is_too_long(plan));
 }
 
 static void
@@ -411,42 +415,44 @@ write_identity(const RecordPlan *plan, char *out)
 	memcpy(identity->text, plan->identity, identity->length);
 }
 
-/* Writes the row of the shard, without its number and transaction. */
-static void
-write_record(const RecordPlan *plan, RecordEvent event, char *out, Size length)
+/* Returns how much of the images is not written, because it is referred to. */
+static Size
+referred_size(const RecordPlan *plan)
 {
-	HeapTupleHeader header = (HeapTupleHeader) out;
-	RecordData	   *record = RECORD_DATA(header);
-	char		   *images = record->images + plan->identity_size;
-	Size			old_size = MAXALIGN(inline_size(plan, &plan->old));
+	return plan->referred == NULL ? 0 :
+									MAXALIGN(image_size(plan, plan->referred));
+}
 
-	memset(header, 0, RECORD_HOFF);
-	header->t_hoff = RECORD_HOFF;
-	header->t_infomask = HEAP_HASVARWIDTH;
-	HeapTupleHeaderSetNatts(header, RECORD_NATTS);
+/* Writes the entry of a frame that the record is; size is its images'. */
+static void
+write_record(const RecordPlan *plan, RecordEvent event, FrameEntry *out, Size size)
+{
+	char *images = out->images + plan->identity_size;
+	Size  old_size = MAXALIGN(inline_size(plan, &plan->old));
 
-	record->number = 0;
-	record->transaction_id = 0;
-	SET_VARSIZE(&record->vl_len_,
-				length - RECORD_HOFF - offsetof(RecordData, vl_len_));
-	record->event = event;
+	out->event = event;
+	out->flags = record_flags(plan);
+	out->old_size = old_size;
+	out->size = MAXALIGN(size);
+	out->has_descriptor = false;
+	out->padding = MAXALIGN(size) - size;
+	/* Padding is stored, so it must be zero. */
+	if (MAXALIGN(size) > referred_size(plan))
+		memset(out->images + MAXALIGN(size) - referred_size(plan) - MAXIMUM_ALIGNOF,
+			   0, MAXIMUM_ALIGNOF);
 	if (plan->identity != NULL)
 	{
-		record->event |= RECORD_HAS_IDENTITY;
-		write_identity(plan, record->images);
+		out->event |= RECORD_HAS_IDENTITY;
+		write_identity(plan, out->images);
 	}
-	record->flags = record_flags(plan);
-	record->old_size = old_size;
-	record->descriptor_id = plan->captured->descriptor->id;
-	if (plan->old.kind != IMAGE_NONE)
+	if (plan->old.kind != IMAGE_NONE && plan->referred != &plan->old)
 	{
-		/* The padding behind the old image is stored, so it must be zero. */
-		memset(images + old_size - Min(old_size, MAXIMUM_ALIGNOF), 0,
-			   Min(old_size, MAXIMUM_ALIGNOF));
+		memset(images + old_size - MAXIMUM_ALIGNOF, 0, MAXIMUM_ALIGNOF);
 		put_image(plan, &plan->old, images);
+		images += old_size;
 	}
-	if (plan->new.kind != IMAGE_NONE)
-		put_image(plan, &plan->new, images + old_size);
+	if (plan->new.kind != IMAGE_NONE && plan->referred != &plan->new)
+		put_image(plan, &plan->new, images);
 }
 
 static void
@@ -458,25 +464,34 @@ set_tid(ItemPointer tid, const RowVersion *version)
 		ItemPointerSetInvalid(tid);
 }
 
-static void
-fill_item(ChangeItem *item, CapturedRelation *captured, uint64 hash,
-		  const RowVersion *old, const RowVersion *new, CommandId cid)
+/*
+ * Reserves an item for a change, with body_size bytes for its body, and fills
+ * in all else.
+ */
+static ChangeItem *
+add_item(ChangeBucket *bucket, CapturedRelation *captured, ChangeKind kind,
+		 uint64 hash, const RowVersion *old, const RowVersion *new,
+		 CommandId cid, Size body_size)
 {
 	const RowVersion *keyed = new ? new : old;
+	bool			  has_key_hash = !captured->partition_is_key;
+	Size			  key_size = has_key_hash ? sizeof(uint64) : 0;
+	ChangeItem		 *item = change_buffer_reserve(bucket, key_size + body_size);
 
 	item->hash = hash;
 	item->cid = cid;
-	if (captured->partition_is_key)
-		item->key_hash = hash;
-	else
-		item->key_hash = captured_relation_hash(captured->key,
-												captured->key_count,
-												keyed->slot);
-	item->generation = captured->generation;
-	item->ordinal = 0;
+	item->source = captured->source;
+	item->has_key_hash = has_key_hash;
+	item->kind = kind;
+	item->is_reference = false;
 	item->follows_remove = false;
 	set_tid(&item->old_tid, old);
 	set_tid(&item->new_tid, new);
+	if (has_key_hash)
+		*(uint64 *) ((char *) item + CHANGE_ITEM_HEADER) =
+			captured_relation_hash(captured->key, captured->key_count,
+								   keyed->slot);
+	return item;
 }
 
 /*
@@ -514,8 +529,7 @@ record_build_unchanged(CapturedRelation *captured, StreamBuffer *buffer,
 	note_command(bucket, cid);
 	if (bucket->end == 0)
 		return;
-	item = change_buffer_reserve(bucket, 0);
-	fill_item(item, captured, hash, old, new, cid);
+	item = add_item(bucket, captured, ITEM_UNCHANGED, hash, old, new, cid, 0);
 	change_buffer_commit(bucket, item);
 }
 
@@ -543,6 +557,19 @@ compute_virtuals(RecordPlan *plan, const RowVersion *old, const RowVersion *new)
 	}
 }
 
+/* Returns the image that is left where it is in the table, or NULL. */
+static const ImagePlan *
+image_to_refer(const RecordPlan *plan)
+{
+	const ImagePlan *image = plan->old.kind == IMAGE_FULL ? &plan->old : &plan->new;
+
+	return image->is_copy &&
+				   change_buffer_may_refer(plan->captured->source,
+										   image->data_size) ?
+			   image :
+			   NULL;
+}
+
 ChangeBucket *
 record_build(CapturedRelation *captured, StreamBuffer *buffer, TupleDesc tupdesc,
 			 RecordEvent event, const RowVersion *old, const RowVersion *new,
@@ -552,7 +579,7 @@ record_build(CapturedRelation *captured, StreamBuffer *buffer, TupleDesc tupdesc
 	const RowVersion *keyed = event == RECORD_REMOVE ? old : new;
 	RecordPlan		  plan;
 	ChangeItem		 *item;
-	Size			  length;
+	Size			  size;
 
 	memset(&plan, 0, sizeof(plan));
 	plan.captured = captured;
@@ -577,14 +604,16 @@ record_build(CapturedRelation *captured, StreamBuffer *buffer, TupleDesc tupdesc
 		plan_image(&plan, tupdesc, old, &plan.old);
 	if (plan.new.kind != IMAGE_NONE)
 		plan_image(&plan, tupdesc, new, &plan.new);
-	if (record_length(&plan) > RECORD_MAX_LENGTH)
+	if (is_too_long(&plan))
 		shrink_record(&plan, tupdesc, old, new);
 
-	length = record_length(&plan);
-	item = change_buffer_reserve(plan.bucket, length);
-	fill_item(item, captured, plan.hash, old, new, cid);
+	size = images_size(&plan);
+	plan.referred = image_to_refer(&plan);
+	item = add_item(plan.bucket, captured, ITEM_CHANGE, plan.hash, old, new, cid,
+					FRAME_ENTRY_SIZE + MAXALIGN(size) - referred_size(&plan));
+	item->is_reference = plan.referred != NULL;
 	item->follows_remove = plan.bucket == removed_from;
-	write_record(&plan, event, CHANGE_ITEM_BODY(item), length);
+	write_record(&plan, event, (FrameEntry *) change_item_body(item), size);
 	change_buffer_commit(plan.bucket, item);
 	note_command(plan.bucket, cid);
 	return plan.bucket;

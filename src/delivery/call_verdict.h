@@ -50,6 +50,6 @@ extern void call_verdict_note_time_out(void);
  * from it is committed and on disk: a crash in between would lose both.
  */
 extern CallVerdict call_verdict_find(const DeliveryUnit *unit, int64 call_no);
-extern void call_verdict_forget(const DeliveryUnit *unit, int64 call_no);
+extern void		   call_verdict_forget(const DeliveryUnit *unit, int64 call_no);
 
 #endif /* DDBSTREAMS_CALL_VERDICT_H */

@@ -43,7 +43,7 @@ mapping_state_processing_result(const MappingInfo *mapping)
 	const char *result = mapping_state_problem(mapping);
 
 	if (result == NULL && !mapping_origin_is_here(mapping->database_id,
-														 mapping->server_id))
+												  mapping->server_id))
 		result = "PROBLEM: The mapping was enabled in another database or on another server";
 	if (result == NULL)
 		result = mapping_shard_last_result(mapping->mapping_no);

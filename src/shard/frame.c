@@ -22,91 +22,97 @@
 
 #include "shard/frame.h"
 
-static const RecordData *
-data_of(const RecordTuple *tuple)
-{
-	return RECORD_DATA(tuple->data);
-}
-
 static bool
-needs_descriptor(const RecordTuple *tuple, const RecordTuple *first)
+needs_descriptor(const NewRecord *record, const NewRecord *first)
 {
-	return data_of(tuple)->descriptor_id != data_of(first)->descriptor_id;
+	return record->descriptor_id != first->descriptor_id;
 }
 
 static Size
-images_size(const RecordTuple *tuple)
-{
-	return tuple->length - RECORD_IMAGES;
-}
-
-static Size
-entry_size(const RecordTuple *tuple, const RecordTuple *first)
+entry_size(const NewRecord *record, const NewRecord *first)
 {
 	return FRAME_ENTRY_SIZE +
-		   (needs_descriptor(tuple, first) ? sizeof(int64) : 0) +
-		   MAXALIGN(images_size(tuple));
+		   (needs_descriptor(record, first) ? sizeof(int64) : 0) +
+		   record->entry->size;
 }
 
 int
-frame_measure(const RecordTuple *tuples, int count, Size room, Size *length)
+frame_measure(const NewRecord *records, int count, Size room, Size *length)
 {
 	Size total = RECORD_IMAGES;
 	int	 i;
 
 	for (i = 0; i < count; i++)
 	{
-		Size size = entry_size(&tuples[i], &tuples[0]);
+		Size size = entry_size(&records[i], &records[0]);
 
 		if (total + size > room)
 			break;
 		total += size;
 	}
-	*length = total;
-	return i;
+	if (i > 1)
+	{
+		*length = total;
+		return i;
+	}
+	*length = frame_single_length(records[0].entry);
+	return *length <= room ? 1 : 0;
 }
 
 /* Writes an entry, and returns where the next one begins. */
 static char *
-write_entry(const RecordTuple *tuple, const RecordTuple *first, char *out)
+write_entry(const NewRecord *record, const NewRecord *first, char *out)
 {
-	const RecordData *data = data_of(tuple);
-	FrameEntry		 *entry = (FrameEntry *) out;
-	char			 *images = entry->images;
-	Size			  size = images_size(tuple);
+	const FrameEntry *entry = record->entry;
+	FrameEntry		 *written = (FrameEntry *) out;
+	char			 *images = written->images;
 
-	entry->event = data->event;
-	entry->flags = data->flags;
-	entry->old_size = data->old_size;
-	entry->has_descriptor = needs_descriptor(tuple, first);
-	entry->unused = 0;
-	if (entry->has_descriptor)
+	if (!needs_descriptor(record, first))
 	{
-		memcpy(images, &data->descriptor_id, sizeof(int64));
-		images += sizeof(int64);
+		memcpy(out, entry, FRAME_ENTRY_SIZE + entry->size);
+		written->padding = 0;
+		return out + FRAME_ENTRY_SIZE + entry->size;
 	}
-	memcpy(images, data->images, size);
-	/* The padding is stored, so it must be zero. */
-	memset(images + size, 0, MAXALIGN(size) - size);
-	images += MAXALIGN(size);
-	entry->size = images - entry->images;
-	return images;
+	memcpy(out, entry, FRAME_ENTRY_SIZE);
+	written->padding = 0;
+	written->has_descriptor = true;
+	written->size = sizeof(int64) + entry->size;
+	memcpy(images, &record->descriptor_id, sizeof(int64));
+	memcpy(images + sizeof(int64), entry->images, entry->size);
+	return images + sizeof(int64) + entry->size;
 }
 
 void
-frame_build(const RecordTuple *tuples, int count, Size length, char *out)
+frame_build(const NewRecord *records, int count, Size length, char *out)
 {
-	RecordData *data = RECORD_DATA(out);
-	char	   *end = data->images;
+	HeapTupleHeader	  header = (HeapTupleHeader) out;
+	RecordData		 *data = RECORD_DATA(out);
+	const FrameEntry *entry = records[0].entry;
+	char			 *end = data->images;
 
-	memcpy(out, tuples[0].data, RECORD_IMAGES);
+	memset(header, 0, RECORD_HOFF);
+	header->t_hoff = RECORD_HOFF;
+	header->t_infomask = HEAP_HASVARWIDTH;
+	HeapTupleHeaderSetNatts(header, RECORD_NATTS);
+
+	data->number = 0;
+	data->transaction_id = 0;
 	SET_VARSIZE(&data->vl_len_,
 				length - RECORD_HOFF - offsetof(RecordData, vl_len_));
+	data->descriptor_id = records[0].descriptor_id;
+	if (count == 1)
+	{
+		data->event = entry->event;
+		data->flags = entry->flags;
+		data->old_size = entry->old_size;
+		memcpy(data->images, entry->images, length - RECORD_IMAGES);
+		return;
+	}
 	data->event = RECORD_FRAME;
 	data->flags = 0;
 	data->old_size = count;
 	for (int i = 0; i < count; i++)
-		end = write_entry(&tuples[i], &tuples[0], end);
+		end = write_entry(&records[i], &records[0], end);
 	Assert(end == out + length);
 }
 

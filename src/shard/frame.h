@@ -9,7 +9,11 @@
 
 #include "shard/record.h"
 
-/* What lies behind a frame's RecordData, once for each of its records */
+/*
+ * What lies behind a frame's RecordData, once for each of its records.  A
+ * record waits in this form for its append: then has_descriptor is false, and
+ * the end of images that only pads them is counted.
+ */
 typedef struct FrameEntry
 {
 	uint8  event; /* these as in RecordData */
@@ -17,7 +21,7 @@ typedef struct FrameEntry
 	uint16 old_size;
 	uint16 size;		   /* of images, MAXALIGNed */
 	bool   has_descriptor; /* images begins with a descriptor_id of its own */
-	uint8  unused;
+	uint8  padding;		   /* of size; 0 in a frame */
 	char   images[FLEXIBLE_ARRAY_MEMBER];
 } FrameEntry;
 
@@ -46,18 +50,25 @@ frame_last_number(const RecordData *data)
 	return data->number + frame_count(data) - 1;
 }
 
+/* Returns how long a shard's row is that holds one record alone. */
+static inline Size
+frame_single_length(const FrameEntry *entry)
+{
+	return RECORD_IMAGES + entry->size - entry->padding;
+}
+
 /*
- * Returns how many of count records fit in a frame of at most room bytes, and
- * how long it is then.
+ * Returns how many of count records fit in a row of at most room bytes, and
+ * how long it is then: one as a row by itself, or several in a frame.
  */
-extern int frame_measure(const RecordTuple *tuples, int count, Size room,
+extern int frame_measure(const NewRecord *records, int count, Size room,
 						 Size *length);
 
 /*
- * Writes a frame that is complete but for its number and transaction to out,
- * which is aligned.  The length is frame_measure's.
+ * Writes the row that holds count records, complete but for its number and
+ * transaction, to out, which is aligned.  The length is frame_measure's.
  */
-extern void frame_build(const RecordTuple *tuples, int count, Size length,
+extern void frame_build(const NewRecord *records, int count, Size length,
 						char *out);
 
 /*

@@ -47,36 +47,14 @@
 /* What an append has still to write */
 typedef struct PageWriter
 {
-	Relation		   shard;
-	const RecordTuple *tuples;
-	int				   count;
-	int64			   number; /* of the first of these */
-	uint64			   transaction_id;
-	TransactionId	   xid;
-	CommandId		   cid;
+	Relation		 shard;
+	const NewRecord *records;
+	int				 count;
+	int64			 number; /* of the first of these */
+	uint64			 transaction_id;
+	TransactionId	 xid;
+	CommandId		 cid;
 } PageWriter;
-
-/*
- * Lays the next records that fit in a tuple of at most room bytes into tuple:
- * one as it is, or several in a frame.  Returns how many they are, perhaps
- * none.
- */
-static int
-next_tuple(const PageWriter *writer, Size room, const char **tuple,
-		   Size *length, PGAlignedBlock *frame)
-{
-	int count = frame_measure(writer->tuples, writer->count, room, length);
-
-	if (count > 1)
-	{
-		frame_build(writer->tuples, count, *length, frame->data);
-		*tuple = frame->data;
-		return count;
-	}
-	*tuple = writer->tuples->data;
-	*length = writer->tuples->length;
-	return *length <= room ? 1 : 0;
-}
 
 /* Puts a tuple of count records behind the others of a page. */
 static OffsetNumber
@@ -98,7 +76,7 @@ put_tuple(PageWriter *writer, Page page, BlockNumber block, const char *tuple,
 	RECORD_DATA(header)->number = writer->number;
 	RECORD_DATA(header)->transaction_id = writer->transaction_id;
 
-	writer->tuples += count;
+	writer->records += count;
 	writer->count -= count;
 	writer->number += count;
 	return offset;
@@ -152,22 +130,22 @@ fill_page(PageWriter *writer, Buffer buffer)
 	Page		   page = BufferGetPage(buffer);
 	BlockNumber	   block = BufferGetBlockNumber(buffer);
 	PGAlignedBlock frame;
-	const char	  *tuple;
 	Size		   length;
 	int			   count;
 
 	Assert(writer->count > 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	count = next_tuple(writer, room_on(page), &tuple, &length, &frame);
+	count = frame_measure(writer->records, writer->count, room_on(page), &length);
 	if (count > 0)
 	{
 		bool		 is_new = PageIsNew(page);
 		OffsetNumber offset;
 
+		frame_build(writer->records, count, length, frame.data);
 		START_CRIT_SECTION();
 		if (is_new)
 			PageInit(page, BLCKSZ, 0);
-		offset = put_tuple(writer, page, block, tuple, length, count);
+		offset = put_tuple(writer, page, block, frame.data, length, count);
 		MarkBufferDirty(buffer);
 		if (RelationNeedsWAL(writer->shard))
 		{
@@ -190,20 +168,20 @@ pages_needed(const PageWriter *writer)
 	{
 		Size length;
 
-		i += Max(1, frame_measure(writer->tuples + i, writer->count - i,
+		i += Max(1, frame_measure(writer->records + i, writer->count - i,
 								  RECORD_MAX_LENGTH, &length));
 	}
 	return pages;
 }
 
 void
-page_writer_append(Relation shard, const RecordTuple *tuples, int count,
+page_writer_append(Relation shard, const NewRecord *records, int count,
 				   int64 first_number, uint64 transaction_id)
 {
 	BlockNumber block_count = RelationGetNumberOfBlocks(shard);
 	PageWriter	writer = {
 		.shard = shard,
-		.tuples = tuples,
+		.records = records,
 		.count = count,
 		.number = first_number,
 		.transaction_id = transaction_id,

@@ -16,7 +16,7 @@
  * holds the shard's append lock.  An error may leave some of them in the heap;
  * they are of an aborted transaction then.
  */
-extern void page_writer_append(Relation shard, const RecordTuple *tuples,
+extern void page_writer_append(Relation shard, const NewRecord *records,
 							   int count, int64 first_number,
 							   uint64 transaction_id);
 

@@ -86,11 +86,11 @@ typedef struct RecordIdentity
 #define Anum_record_transaction_id 2
 #define Anum_record_body		   3
 
-/* A row of a shard that is complete but for its number and transaction */
-typedef struct RecordTuple
+/* A record that is to be appended to a shard */
+typedef struct NewRecord
 {
-	const char *data; /* from the tuple header on */
-	uint32		length;
-} RecordTuple;
+	const struct FrameEntry *entry; /* as frame.h says, MAXALIGNed */
+	int64					 descriptor_id;
+} NewRecord;
 
 #endif /* DDBSTREAMS_RECORD_H */

@@ -236,7 +236,7 @@ lock_slot(ShardLogSlot *slot, AppendCounts *counts)
 
 void
 shard_log_append(Relation shard, int64 starting_number, uint64 transaction_id,
-				 const RecordTuple *tuples, int count, AppendCounts *counts)
+				 const NewRecord *records, int count, AppendCounts *counts)
 {
 	ShardLogSlot *slot = slot_of(RelationGetRelid(shard));
 	int64		  number;
@@ -253,7 +253,7 @@ shard_log_append(Relation shard, int64 starting_number, uint64 transaction_id,
 	now = shard_log_now();
 	xid_times_check(now);
 	number = take_numbers(slot, shard, starting_number, now, count);
-	page_writer_append(shard, tuples, count, number, transaction_id);
+	page_writer_append(shard, records, count, number, transaction_id);
 	LWLockRelease(&slot->append_lock);
 
 	INSTR_TIME_SET_CURRENT(counts->ended);

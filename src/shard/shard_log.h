@@ -29,7 +29,7 @@ extern void shard_log_shmem_init(void);
  * append takes is added to counts, except for bytes.
  */
 extern void shard_log_append(Relation shard, int64 starting_number,
-							 uint64 transaction_id, const RecordTuple *tuples,
+							 uint64 transaction_id, const NewRecord *records,
 							 int count, AppendCounts *counts);
 
 /*
