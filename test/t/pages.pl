@@ -1,6 +1,7 @@
 # The pages that page_writer.c fills, and their WAL: redo makes the same bytes,
 # on a standby and after kill -9; VACUUM, amcheck and pg_visibility find nothing
-# wrong in them; an error in the middle of a batch leaves nothing half-done.
+# wrong in them; an error in the middle of a batch leaves nothing half-done; WAL has
+# each record once.
 #
 # To see it fail: test/mutations/run 'pages-*' frame-last-number-forgotten.
 
@@ -267,6 +268,49 @@ sql(q{SELECT fill(2002, 4000)});
 kill_server($node);
 $node->start;
 check('... and in others');
+$node->stop;
+
+# --- how much is logged ---------------------------------------------------------
+#
+# One WAL record for each row that a shard gets, be it a frame or one record, and
+# in it little else than the row.  Without images of whole pages, each of these
+# figures is the same in every run.
+
+$node = new_server('logged', q{
+full_page_writes = off
+});
+sql(q{
+	CREATE EXTENSION pg_walinspect;
+	CREATE EXTENSION pageinspect;
+	CREATE TABLE t (id int PRIMARY KEY, w text);
+	SELECT ddbstreams.enable_stream('t', shard_count => 1);
+	-- What a shard has, and what is logged of it from a position on
+	CREATE FUNCTION in_heap(shard regclass, OUT rows bigint, OUT bytes bigint) LANGUAGE sql AS $$
+		SELECT count(*), coalesce(sum(lp_len), 0)
+		FROM generate_series(0, pg_relation_size(shard) / 8192 - 1) b,
+			heap_page_items(get_raw_page(shard::text, b::int)) $$;
+	CREATE FUNCTION logged(shard regclass, since pg_lsn, OUT rows bigint, OUT bytes bigint) LANGUAGE sql AS $$
+		SELECT count(*), coalesce(sum(record_length), 0)
+		FROM pg_get_wal_records_info(since, pg_current_wal_flush_lsn())
+		WHERE block_ref LIKE '%/' || pg_relation_filenode(shard) || ' %' $$});
+foreach my $statement (q{INSERT INTO t SELECT i, repeat('w', 100) FROM generate_series(1, 4000) i},
+	q{INSERT INTO t SELECT i, 'w' FROM generate_series(4001, 4001) i},
+	q{UPDATE t SET w = 'v' WHERE id <= 2000})
+{
+	my $shard = sql(q{SELECT shards('t')});
+	my $since = sql('SELECT pg_current_wal_insert_lsn()');
+	my ($rows, $bytes) = split(/\|/, sql("SELECT * FROM in_heap('$shard')"));
+	my ($new_rows, $new_bytes, $logged, $logged_bytes);
+
+	sql($statement);
+	($new_rows, $new_bytes) = split(/\|/, sql("SELECT * FROM in_heap('$shard')"));
+	($logged, $logged_bytes) = split(/\|/, sql("SELECT * FROM logged('$shard', '$since')"));
+	is($logged, $new_rows - $rows, "a row of the shard is one WAL record: $statement");
+	cmp_ok($logged_bytes, '<', $new_bytes - $bytes + 60 * $logged, '... with little else in it');
+	# 4,000 images of 120 bytes fill some 65 pages, and batches end within pages.
+	cmp_ok($logged, '<', 100, '... and the records of a batch that go to one page are one row')
+		if $statement =~ /4000/;
+}
 $node->stop;
 
 done_testing();
