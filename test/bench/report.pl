@@ -65,9 +65,10 @@ sub is_logical { return $_[0] =~ /_logical$/ || $_[0] eq 'wal2json'; }
 sub base_of
 {
 	my ($method, $figure) = @_;
+	no warnings 'uninitialized';
 
-	return median('wal2json', 'read_client_per_s') if $figure =~ /client/;
-	return median('wal2json', 'read_per_s') if $figure =~ /^read_/;
+	return median('wal2json', "${1}read_client_per_s") if $figure =~ /^(cpu_)?.*client/;
+	return median('wal2json', "${1}read_per_s") if $figure =~ /^(cpu_)?read_/;
 	return median('none_logical', $figure) // median('none', $figure)
 	  if is_logical($method);
 	return median('none', $figure);
@@ -79,7 +80,80 @@ my @shown;
 sub columns
 {
 	@shown = @_;
-	# The table of what capturing costs in one of the servers
+	push @table, [ 'measure', map { $name{$_} } @shown ];
+}
+
+# A line of the table: medians of its methods, with ratios
+sub line
+{
+	my ($title, $figure, $digits) = @_;
+	my @cells = ($title);
+
+	foreach my $method (@shown)
+	{
+		my $value = median($method, $figure);
+		my $base_value = base_of($method, $figure);
+
+		push @cells, !defined $value ? '-' : shown($value, $digits)
+		  . ($base_value ? sprintf ' (%.2f)', $value / $base_value : '');
+	}
+	push @table, \@cells;
+}
+
+sub print_table
+{
+	my @width;
+
+	foreach my $row (@table)
+	{
+		for (0 .. $#$row)
+		{
+			$width[$_] = length $row->[$_] if length $row->[$_] > ($width[$_] || 0);
+		}
+	}
+	foreach my $n (0 .. $#table)
+	{
+		my @cells = map { sprintf $_ == 0 ? '%-*s' : '%*s', $width[$_], $table[$n][$_] }
+		  0 .. $#{ $table[$n] };
+
+		print $markdown eq 'yes' ? '| ' . join(' | ', @cells) . " |\n" : join('  ', @cells) . "\n";
+		next if $n > 0;
+		print $markdown eq 'yes'
+		  ? '| ' . join(' | ', map { $_ == 0 ? '-' x $width[0] : '-' x ($width[$_] - 1) . ':' } 0 .. $#width) . " |\n"
+		  : join('  ', map { '-' x $_ } @width) . "\n";
+	}
+	print "\n";
+	@table = ();
+}
+
+sub machine
+{
+	my $cpu = 'unknown cpu';
+	my ($cores, $memory) = (0, 0);
+
+	open my $cpuinfo, '<', '/proc/cpuinfo' or return $cpu;
+	while (<$cpuinfo>)
+	{
+		$cpu = $1 if /^model name\s*:\s*(.*)/;
+		$cores++ if /^processor\s*:/;
+	}
+	open my $meminfo, '<', '/proc/meminfo' or return $cpu;
+	while (<$meminfo>)
+	{
+		$memory = $1 / 1024 / 1024 if /^MemTotal:\s*(\d+)/;
+	}
+	$version =~ s/^postgres //;
+	return sprintf '%s, %d cores, %.0f GB; %s', $cpu, $cores, $memory,
+	  $version;
+}
+
+printf "%s; %s; load average %s.\n", strftime('%Y-%m-%d', localtime), machine(),
+  (split ' ', `cat /proc/loadavg`)[0];
+printf "Medians of %d interleaved rounds, in brackets the ratio to no capture "
+  . "(reading: to wal2json's peek, or pg_recvlogical); 8 columns, both images, 4 shards, "
+  . "fsync = off, shared_buffers 1 GB, autovacuum off.\n\n", $rounds;
+
+# The table of what capturing costs in one of the servers
 sub capturing
 {
 	my ($wal_level, @captures) = @_;
@@ -104,13 +178,20 @@ capturing('logical', grep { is_logical($_) } @methods);
 
 print "Reading " . thousands($rows + int $rows / 2) . " changes:\n\n";
 columns(grep { defined median($_, 'read_per_s') } @methods);
-line('as JSON, per s', 'read_per_s', 0);
-line('rows of get_records, per s', 'read_rows_per_s', 0);
-line('  in a loop from page to page', 'read_loop_per_s', 0);
-line('poll and checkpoint, 1,000 at a time, per s', 'read_poll_per_s', 0);
-line('by a client: GetRecords page by page; pg_recvlogical', 'read_client_per_s', 0);
-line('  rows of get_records page by page', 'client_rows_per_s', 0);
-line('  poll and checkpoint', 'client_poll_per_s', 0);
+my @readings = (
+	[ 'as JSON', 'read_per_s' ],
+	[ 'rows of get_records', 'read_rows_per_s' ],
+	[ '  in a loop from page to page', 'read_loop_per_s' ],
+	[ 'poll and checkpoint, 1,000 at a time', 'read_poll_per_s' ],
+	[ 'by a client: GetRecords page by page; pg_recvlogical', 'read_client_per_s' ],
+	[ '  rows of get_records page by page', 'client_rows_per_s' ],
+	[ '  poll and checkpoint', 'client_poll_per_s' ]);
+
+line("$_->[0], per s", $_->[1], 0) foreach @readings;
+print_table();
+print "The same in processor time of the server, microseconds a change:\n\n";
+columns(grep { defined median($_, 'read_per_s') } @methods);
+line($_->[0], "cpu_$_->[1]", 2) foreach @readings;
 print_table();
 
 if (my $small = median('depth', 'small_ms'))
