@@ -56,7 +56,7 @@ typedef struct HandlerPool
 	int	  busy;			/* workers that have a unit */
 	int	  slow;			/* workers that have a unit of a slow mapping */
 	int	  slow_calls;	/* workers whose present call is slow */
-	int	  mappings;		/* mappings that are known */
+	int	  mappings;		/* mappings that deliver */
 	bool  suspect_runs; /* a suspect unit runs */
 	bool  makes_room;	/* an idle worker has been ended for another role */
 	bool  is_short;		/* a ready unit has to wait for a worker */
@@ -96,7 +96,8 @@ count_pool(HandlerPool *pool)
 	{
 		QueuedMapping *mapping = dlist_container(QueuedMapping, node, iter.cur);
 
-		pool->mappings++;
+		if (mapping->active || mapping->running > 0)
+			pool->mappings++;
 		if (mapping->is_slow)
 			pool->slow += mapping->running;
 	}
@@ -278,6 +279,7 @@ assign_one(HandlerPool *pool, QueuedMapping *mapping)
 		pool->is_short = true;
 		return false;
 	}
+	elog(DEBUG1, "giving mapping " INT64_FORMAT " to a handler worker", mapping->mapping_no);
 	handler_mailbox_assign(handler->index, &unit->key, &unit->outcome);
 	handler->state = HANDLER_ASSIGNED;
 	pool->busy++;

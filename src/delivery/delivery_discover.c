@@ -1,6 +1,6 @@
 /*
  * delivery_discover.c
- *	  What the tables say is to be delivered.
+ *	  What the tables say is to be delivered for a mapping.
  *
  * Each active mapping has a unit for each lane of each shard that it has come
  * to.  It comes to a shard when it has finished the shard's parent; a parent
@@ -13,16 +13,20 @@
  * Its units are held, that is, not given to handlers, until none of them runs;
  * only then are the rows written.
  *
- * All of this is one transaction of the dispatcher's own.  It skips rows that
- * other transactions have locked; the next discovery tries again.
+ * A mapping may have hundreds of thousands of lanes.  So it is discovered in
+ * steps of DISCOVERY_SHARDS shards, in the order of their numbers, each in a
+ * transaction of the dispatcher's own, and the dispatcher serves its units
+ * between them (delivery_survey.c).  Rows that other transactions have locked
+ * are skipped; the mapping is then discovered once more.
+ *
+ * A unit that a discovery does not find is removed at its end.  One that runs
+ * is removed by the discovery that follows its run.
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "pgstat.h"
+#include "catalog/pg_type.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "base/own_transaction.h"
 #include "delivery/delivery_discover.h"
@@ -33,52 +37,67 @@
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_shard.h"
 #include "mapping/mapping_state.h"
+#include "registry/owner_sql.h"
+#include "registry/row.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
-#include "shard/shard_watch.h"
+
+/* How many shards of a mapping a step looks at, at most */
+#define DISCOVERY_SHARDS 32
 
 /*
- * The shards of a stream, which are the same for all mappings that one
- * discovery finds.  A stream may have thousands, so nothing is searched for by
- * looking at each.
+ * The shards of a stream.  The list is kept for the mappings of the stream
+ * that are discovered next, as long as none of them was wanted after it was
+ * read.  A stream may have thousands, so nothing is searched for by looking at
+ * each.
  */
 typedef struct DiscoveredStream
 {
-	StreamInfo *stream;
-	List	   *shards;	 /* by shard id */
-	int64	   *numbers; /* their shard_no, sorted */
+	int64			  stream_id; /* 0: no list is kept */
+	uint64			  read_at;	 /* a count of wishes */
+	List			 *shards;	 /* by shard id */
+	const ShardInfo **by_number;
+	MemoryContext	  context; /* of the list */
 } DiscoveredStream;
+
+static DiscoveredStream kept_stream = {0};
+
+static uint64 wishes = 0;
 
 static int
 compare_numbers(const void *a, const void *b)
 {
-	int64 x = *(const int64 *) a;
-	int64 y = *(const int64 *) b;
+	int64 x = (*(const ShardInfo *const *) a)->shard_no;
+	int64 y = (*(const ShardInfo *const *) b)->shard_no;
 
 	return x < y ? -1 : x > y;
 }
 
-static void
-discover_stream(DiscoveredStream *found, int64 stream_id)
+static const DiscoveredStream *
+discover_stream(int64 stream_id, uint64 wanted_at)
 {
-	ListCell *lc;
+	DiscoveredStream *stream = &kept_stream;
+	MemoryContext	  old_context;
+	ListCell		 *lc;
 
-	if (found->stream != NULL && found->stream->stream_id == stream_id)
-		return;
-	found->stream = stream_catalog_by_id(stream_id, NULL);
-	found->shards = shard_catalog_list(stream_id, NULL);
-	found->numbers = palloc(Max(list_length(found->shards), 1) * sizeof(int64));
-	foreach (lc, found->shards)
-		found->numbers[foreach_current_index (lc)] = ((ShardInfo *) lfirst(lc))->shard_no;
-	qsort(found->numbers, list_length(found->shards), sizeof(int64), compare_numbers);
-}
-
-static bool
-shard_is_listed(const DiscoveredStream *stream, int64 shard_no)
-{
-	return bsearch(&shard_no, stream->numbers, list_length(stream->shards),
-				   sizeof(int64), compare_numbers) != NULL;
+	if (stream->stream_id == stream_id && stream->read_at >= wanted_at)
+		return stream;
+	if (stream->context == NULL)
+		stream->context = AllocSetContextCreate(TopMemoryContext, "ddbstreams discovered shards",
+												ALLOCSET_DEFAULT_SIZES);
+	stream->stream_id = 0;
+	MemoryContextReset(stream->context);
+	old_context = MemoryContextSwitchTo(stream->context);
+	stream->shards = shard_catalog_list(stream_id, NULL);
+	stream->by_number = palloc(Max(list_length(stream->shards), 1) * sizeof(ShardInfo *));
+	foreach (lc, stream->shards)
+		stream->by_number[foreach_current_index (lc)] = lfirst(lc);
+	qsort(stream->by_number, list_length(stream->shards), sizeof(ShardInfo *), compare_numbers);
+	MemoryContextSwitchTo(old_context);
+	stream->read_at = wishes;
+	stream->stream_id = stream_id;
+	return stream;
 }
 
 /* Returns the shard of an id, or NULL if it has been dropped. */
@@ -104,57 +123,83 @@ find_shard(const DiscoveredStream *stream, const char *shard_id)
 	return NULL;
 }
 
-/* What the positions of a shard's lanes have in common */
+/*
+ * What the positions of a shard's lanes have in common.  They are summed up
+ * where they are read: a row for each lane takes ten times as long.
+ */
+#define POSITIONS_COLUMNS(COLUMN)                         \
+	COLUMN(positions, shard_no, INT8OID, ROW_FIXED)       \
+	COLUMN(positions, lane_count, INT8OID, ROW_FIXED)     \
+	COLUMN(positions, all_finished, BOOLOID, ROW_FIXED)   \
+	COLUMN(positions, any_finished, BOOLOID, ROW_FIXED)   \
+	COLUMN(positions, any_drains, BOOLOID, ROW_FIXED)     \
+	COLUMN(positions, mapping_no, INT8OID, ROW_PARAMETER) \
+	COLUMN(positions, above, INT8OID, ROW_PARAMETER)      \
+	COLUMN(positions, up_to, INT8OID, ROW_PARAMETER)      \
+	COLUMN(positions, at_a_time, INT4OID, ROW_PARAMETER)
+ROW_TABLE(positions, POSITIONS_COLUMNS);
+
 typedef struct ShardPositions
 {
-	int	 count;
-	bool finished; /* all of them are, and there are some */
-	bool any_finished;
-	bool any_drains; /* a lane has been told where to stop */
+	int64 shard_no;
+	int	  count;
+	bool  finished; /* all of them are, and there are some */
+	bool  any_finished;
+	bool  any_drains; /* a lane has been told where to stop */
 } ShardPositions;
 
-/* The list is in the order of shard_no. */
-static ShardPositions
-positions_of(List *positions, int64 shard_no)
+static void *
+positions_from_row(const TableRow *row)
 {
-	ShardPositions found = {.finished = true};
-	int			   low = 0;
-	int			   high = list_length(positions);
+	ShardPositions *found = palloc(sizeof(ShardPositions));
 
-	while (low < high)
-	{
-		int middle = (low + high) / 2;
-
-		if (((DeliveryPosition *) list_nth(positions, middle))->shard_no < shard_no)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < list_length(positions); low++)
-	{
-		DeliveryPosition *position = list_nth(positions, low);
-
-		if (position->shard_no != shard_no)
-			break;
-		found.count++;
-		found.finished &= position->finished;
-		found.any_finished |= position->finished;
-		found.any_drains |= position->drain_to != PG_INT64_MAX;
-	}
-	found.finished &= found.count > 0;
+	found->shard_no = row_int64(row, Anum_positions_shard_no);
+	found->count = (int) row_int64(row, Anum_positions_lane_count);
+	found->finished = row_bool(row, Anum_positions_all_finished);
+	found->any_finished = row_bool(row, Anum_positions_any_finished);
+	found->any_drains = row_bool(row, Anum_positions_any_drains);
 	return found;
+}
+
+/*
+ * Returns what there is of a mapping above one number and up to another, by
+ * number, at most DISCOVERY_SHARDS of them.
+ */
+static List *
+list_positions(int64 mapping_no, int64 above, int64 up_to)
+{
+	TableRow key;
+
+	row_init(&key, &positions_table);
+	row_set_int64(&key, Anum_positions_mapping_no, mapping_no);
+	row_set_int64(&key, Anum_positions_above, above);
+	row_set_int64(&key, Anum_positions_up_to, up_to);
+	row_set_int32(&key, Anum_positions_at_a_time, DISCOVERY_SHARDS);
+	return owner_sql_list("SELECT shard_no, count(*) AS lane_count,"
+						  " bool_and(finished) AS all_finished,"
+						  " bool_or(finished) AS any_finished,"
+						  " bool_or(drain_to IS NOT NULL) AS any_drains"
+						  " FROM ddbstreams_shards.mapping_shard"
+						  " WHERE mapping_no = $mapping_no"
+						  " AND shard_no > $above AND shard_no <= $up_to"
+						  " GROUP BY shard_no ORDER BY shard_no LIMIT $at_a_time",
+						  &key, positions_from_row);
 }
 
 /* May the mapping come to the shard: is its parent finished, or expired? */
 static bool
-parent_is_done(const ShardInfo *shard, const DiscoveredStream *stream, List *positions)
+parent_is_done(const ShardInfo *shard, const DiscoveredStream *stream, int64 mapping_no)
 {
 	const ShardInfo *parent;
+	List			*positions;
 
 	if (shard->parent_shard_id == NULL)
 		return true;
 	parent = find_shard(stream, shard->parent_shard_id);
-	return parent == NULL || positions_of(positions, parent->shard_no).finished;
+	if (parent == NULL)
+		return true;
+	positions = list_positions(mapping_no, parent->shard_no - 1, parent->shard_no);
+	return positions != NIL && ((ShardPositions *) linitial(positions))->finished;
 }
 
 static bool
@@ -178,6 +223,7 @@ discover_unit(QueuedMapping *mapping, int64 shard_no, int lane, Oid shard_table)
 	QueuedUnit	*unit = delivery_queue_add(mapping, &key, shard_table);
 
 	unit->discovered = true;
+	unit->discovery = mapping->discovery;
 	unit->held = false;
 	return unit;
 }
@@ -197,12 +243,16 @@ first_checkpoint(const MappingInfo *mapping, const StreamInfo *stream,
 	return start - 1;
 }
 
-/* Makes the units of a shard of a mapping. */
+/*
+ * Makes the units of a shard of a mapping.  positions is NULL if the mapping
+ * has not begun the shard.
+ */
 static void
 discover_shard(QueuedMapping *known, const MappingInfo *mapping,
-			   const DiscoveredStream *stream, const ShardInfo *shard, List *positions)
+			   const DiscoveredStream *stream, const ShardInfo *shard,
+			   const ShardPositions *positions)
 {
-	ShardPositions found = positions_of(positions, shard->shard_no);
+	ShardPositions found = {.shard_no = shard->shard_no};
 	int			   lanes = mapping_shard_lanes(mapping);
 	int64		   no = mapping->mapping_no;
 	bool		   divides;
@@ -210,14 +260,23 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping,
 	bool		   held = false;
 	bool		   moves = false;
 
+	if (positions != NULL)
+		found = *positions;
 	if (found.finished)
 		return;
 	if (found.count == 0)
 	{
-		if (!parent_is_done(shard, stream, positions) ||
-			!delivery_lanes_begin(no, shard->shard_no, lanes,
-								  first_checkpoint(mapping, stream->stream, shard)))
+		const StreamInfo *info;
+
+		if (!parent_is_done(shard, stream, no))
 			return;
+		info = stream_catalog_by_id(mapping->stream_id, NULL);
+		if (!delivery_lanes_begin(no, shard->shard_no, lanes,
+								  first_checkpoint(mapping, info, shard)))
+		{
+			known->is_held_up = true;
+			return;
+		}
 		found.count = lanes;
 	}
 
@@ -234,6 +293,7 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping,
 			if (divided)
 				found.count = lanes;
 			moves = result != DIVIDE_WAITS;
+			known->is_held_up |= !moves;
 		}
 		else if (!held)
 			delivery_lanes_cancel_divide(no, shard->shard_no);
@@ -253,134 +313,173 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping,
 }
 
 /*
- * Looks after the positions in shards that have expired.  They are removed if
+ * Looks after the positions in a shard that has expired.  They are removed if
  * the shard was delivered.  Otherwise they become units: their next step
  * reports the loss (delivery_prepare.c).
  */
 static void
-discover_expired(QueuedMapping *known, const DiscoveredStream *stream, List *positions)
+discover_expired(QueuedMapping *known, const ShardPositions *found)
 {
 	ListCell *lc;
 
-	foreach (lc, positions)
+	/* The list of shards may be older than the positions. */
+	if (shard_catalog_by_no(found->shard_no, NULL) != NULL)
+		return;
+	if (found->any_finished)
+		delivery_lanes_forget(known->mapping_no, found->shard_no);
+	if (found->finished)
+		return;
+	foreach (lc, delivery_position_list_of_shard(known->mapping_no, found->shard_no))
 	{
 		DeliveryPosition *position = lfirst(lc);
 
-		if (shard_is_listed(stream, position->shard_no))
-			continue;
-		if (position->finished)
-			delivery_lanes_forget(known->mapping_no, position->shard_no);
-		else
+		if (!position->finished)
 			(void) discover_unit(known, position->shard_no, position->lane, InvalidOid);
 	}
 }
 
-static void
-discover_mapping(const MappingInfo *mapping, DiscoveredStream *stream)
+/* Returns how many of a stream's shards have a number up to this one. */
+static int
+count_shards_up_to(const DiscoveredStream *stream, int64 shard_no)
 {
-	QueuedMapping *known = delivery_queue_mapping(mapping->mapping_no);
-	List		  *positions = delivery_position_list(mapping->mapping_no);
-	ListCell	  *lc;
+	int low = 0;
+	int high = list_length(stream->shards);
 
-	discover_stream(stream, mapping->stream_id);
-	known->stream_id = mapping->stream_id;
-	known->role = mapping->role_id;
-	known->discovered = true;
-	foreach (lc, stream->shards)
-		discover_shard(known, mapping, stream, lfirst(lc), positions);
-	discover_expired(known, stream, positions);
-	if (delivery_redrive_is_wanted(mapping->mapping_no))
-		(void) discover_unit(known, 0, REDRIVE_LANE, InvalidOid);
-	mapping_catalog_acknowledge(mapping);
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+
+		if (stream->by_number[middle]->shard_no <= shard_no)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
-static void
-mark_all_undiscovered(void)
+/* Looks at the next shards of a mapping; returns whether these were the last. */
+static bool
+discover_shards(QueuedMapping *known, const MappingInfo *mapping,
+				const DiscoveredStream *stream)
 {
-	dlist_iter iter;
+	int	   shard_count = list_length(stream->shards);
+	int	   next = count_shards_up_to(stream, known->discovered_to);
+	int	   end = Min(shard_count, next + DISCOVERY_SHARDS);
+	int64  up_to = end < shard_count ? stream->by_number[end - 1]->shard_no : PG_INT64_MAX;
+	List  *found = list_positions(mapping->mapping_no, known->discovered_to, up_to);
+	int	   i = 0;
 
-	dlist_foreach (iter, &delivery_queue_all_units)
-		dlist_container(QueuedUnit, node, iter.cur)->discovered = false;
-	dlist_foreach (iter, &delivery_queue_all_mappings)
-		dlist_container(QueuedMapping, node, iter.cur)->discovered = false;
+	/* There may be more, of shards that have expired. */
+	if (list_length(found) == DISCOVERY_SHARDS)
+		up_to = ((ShardPositions *) llast(found))->shard_no;
+	for (;;)
+	{
+		const ShardInfo		 *shard = NULL;
+		const ShardPositions *positions = NULL;
+
+		if (next < end && stream->by_number[next]->shard_no <= up_to)
+			shard = stream->by_number[next];
+		if (i < list_length(found))
+			positions = list_nth(found, i);
+		if (shard == NULL && positions == NULL)
+			break;
+		if (positions != NULL && (shard == NULL || positions->shard_no < shard->shard_no))
+			discover_expired(known, positions);
+		else
+		{
+			if (positions != NULL && positions->shard_no != shard->shard_no)
+				positions = NULL;
+			discover_shard(known, mapping, stream, shard, positions);
+			next++;
+		}
+		if (positions != NULL)
+			i++;
+	}
+	known->discovered_to = up_to;
+	return up_to == PG_INT64_MAX;
 }
 
-/*
- * Forgets units and mappings that were not discovered.  A unit that runs is
- * forgotten by the discovery that follows its run.
- */
+/* Forgets units that the discovery has not found, except those that run. */
 static void
-remove_undiscovered(void)
+remove_undiscovered(QueuedMapping *known)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify (iter, &delivery_queue_all_units)
+	dlist_foreach_modify (iter, &known->units)
 	{
 		QueuedUnit *unit = dlist_container(QueuedUnit, node, iter.cur);
 
-		if (!unit->discovered && unit->state != UNIT_RUNNING)
-			delivery_queue_remove(unit);
+		if (unit->discovery == known->discovery)
+			continue;
+		if (unit->state == UNIT_RUNNING)
+			unit->discovered = false;
 		else
-			unit->mapping->discovered = true;
-	}
-	dlist_foreach_modify (iter, &delivery_queue_all_mappings)
-	{
-		QueuedMapping *mapping = dlist_container(QueuedMapping, node, iter.cur);
-
-		if (!mapping->discovered)
-			delivery_queue_remove_mapping(mapping);
+			delivery_queue_remove(unit);
 	}
 }
 
 static void
-watch_shards(void)
+begin_discovery(QueuedMapping *known, const MappingInfo *mapping)
 {
-	int			   count = 0;
-	ShardWatchKey *keys;
-	dlist_iter	   iter;
-
-	dlist_foreach (iter, &delivery_queue_all_shards)
-		count++;
-	keys = palloc(Max(count, 1) * sizeof(ShardWatchKey));
-	count = 0;
-	dlist_foreach (iter, &delivery_queue_all_shards)
-	{
-		QueuedShard *shard = dlist_container(QueuedShard, node, iter.cur);
-		QueuedUnit	*unit = dlist_container(QueuedUnit, shard_node,
-											dlist_head_node(&shard->units));
-
-		keys[count].stream_id = unit->mapping->stream_id;
-		keys[count++].shard_table = shard->shard_table;
-	}
-	shard_watch_set(keys, count);
+	known->is_begun = true;
+	known->is_held_up = false;
+	known->discovery++;
+	known->discovered_to = 0;
+	known->seeks_version = mapping != NULL ? mapping->version : 0;
 }
 
-/*
- * New units are ready.  Their shards are watched from here on, before a
- * handler reads them, so that no record that is appended meanwhile is missed.
- */
-void
-delivery_discover(void)
+/* Takes the next step; returns whether the mapping has been discovered. */
+static bool
+discover_mapping(QueuedMapping *known)
 {
-	MemoryContext	 context = CurrentMemoryContext;
-	DiscoveredStream stream = {0};
-	ListCell		*lc;
+	MappingInfo *mapping = mapping_catalog_by_no(known->mapping_no);
 
-	mark_all_undiscovered();
+	if (!known->is_begun)
+		begin_discovery(known, mapping);
+	if (mapping == NULL)
+		mapping_shard_delete_of(known->mapping_no);
+	known->active = mapping != NULL && mapping_is_active(mapping) &&
+					mapping_state_problem(mapping) == NULL;
+	if (!known->active)
+	{
+		/* What this discovery has found before is not wanted any more. */
+		known->discovery++;
+		known->version = 0;
+		return true;
+	}
+	known->stream_id = mapping->stream_id;
+	if (!discover_shards(known, mapping, discover_stream(mapping->stream_id, known->wanted_at)))
+		return false;
+	if (delivery_redrive_is_wanted(mapping->mapping_no))
+		(void) discover_unit(known, 0, REDRIVE_LANE, InvalidOid);
+	if (mapping->version == known->seeks_version && mapping_catalog_acknowledge(mapping) &&
+		!known->is_held_up)
+		known->version = mapping->version;
+	else
+		known->version = 0;
+	return true;
+}
+
+uint64
+delivery_discover_wish(void)
+{
+	return ++wishes;
+}
+
+bool
+delivery_discover(QueuedMapping *known)
+{
+	MemoryContext context = CurrentMemoryContext;
+	bool		  done;
 
 	own_transaction_begin();
 	MemoryContextSwitchTo(context);
-	foreach (lc, mapping_catalog_list())
-	{
-		MappingInfo *mapping = lfirst(lc);
-
-		if (mapping_is_active(mapping) && mapping_state_problem(mapping) == NULL)
-			discover_mapping(mapping, &stream);
-	}
-	mapping_shard_delete_orphans();
+	done = discover_mapping(known);
 	own_transaction_commit();
-
-	remove_undiscovered();
-	watch_shards();
-	pgstat_report_stat(true);
+	if (done)
+	{
+		known->is_begun = false;
+		remove_undiscovered(known);
+	}
+	return done;
 }

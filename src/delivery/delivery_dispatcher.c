@@ -3,10 +3,11 @@
  *	  The worker that gives a database's units to handler workers.
  *
  * A database that has active mappings has one dispatcher.  It reads the tables
- * (delivery_discover.c) when a mapping has changed, when a unit has ended, as
- * at the end of its shard, and once a minute.  It sleeps otherwise: commits
- * that have appended to a shard set its latch, and so do handler workers.  It
- * never waits for a lock that a user may hold, and calls no code of a user.
+ * (delivery_survey.c) when a mapping has changed, when a unit has ended, as at
+ * the end of its shard, and once a minute: a small part in each turn.  It
+ * sleeps otherwise: commits that have appended to a shard set its latch, and so
+ * do handler workers.  It never waits for a lock that a user may hold, and
+ * calls no code of a user.
  *
  * Units that have something to do are ready (delivery_queue.c).  They are
  * given to handler workers (delivery_assign.c), which report how the run has
@@ -27,63 +28,67 @@
 #include "base/settings.h"
 #include "delivery/call_verdict.h"
 #include "delivery/delivery_assign.h"
-#include "delivery/delivery_discover.h"
 #include "delivery/delivery_dispatcher.h"
 #include "delivery/delivery_queue.h"
+#include "delivery/delivery_survey.h"
 #include "delivery/handler_mailbox.h"
 #include "delivery/role_backoff.h"
 #include "shard/shard_watch.h"
 #include "worker/worker_databases.h"
 #include "worker/worker_slots.h"
 
-/* The tables are read at least this often. */
-#define DISCOVERY_INTERVAL_MS 60000
+/* All of the tables are read this often. */
+#define THOROUGH_INTERVAL_MS 60000
 
 /*
- * A discovery that takes longer than this is not followed by the next one
- * before four times its time has gone by, or a second: where thousands of
- * shards end one after the other, other mappings must not wait for the
- * dispatcher, which does nothing else meanwhile.
+ * A step of reading that takes longer than this is not followed by the next
+ * one before the same time has gone by: half of the time is left for giving
+ * units to handlers, however much there is to be read.
  */
-#define QUICK_DISCOVERY_MS	   5
-#define DISCOVERY_PAUSES	   4
-#define MAX_DISCOVERY_PAUSE_MS 1000
+#define QUICK_STEP_MS	  2
+#define MAX_STEP_PAUSE_MS 1000
 
 /* If units wait for a worker, this is how often to try to give them to one. */
 #define ASSIGN_RETRY_MS 1000
 
 static MemoryContext loop_context = NULL; /* of one turn of the main loop */
-static bool			 discovery_wanted = true;
-static TimestampTz	 discovered_at = 0;
-static TimestampTz	 discovery_from = 0; /* no other one before that */
-static uint32		 wishes_seen = 0;	 /* by the last discovery */
+static TimestampTz	 thorough_at = 0; /* the last thorough survey was wanted */
+static TimestampTz	 step_from = 0;	  /* no step of reading before that */
+static uint32		 wishes_seen = 0; /* by the last survey */
 
+/* Wants a survey if there may be something new. */
 static void
-discover_units(void)
-{
-	TimestampTz now;
-	int64		took;
-
-	wishes_seen = worker_databases_wishes();
-	discovery_wanted = false;
-	discovered_at = GetCurrentTimestamp();
-	delivery_discover();
-	now = GetCurrentTimestamp();
-	took = (now - discovered_at) / 1000;
-	discovery_from = now;
-	if (took > QUICK_DISCOVERY_MS)
-		discovery_from = TimestampTzPlusMilliseconds(now, Min(took * DISCOVERY_PAUSES,
-															  MAX_DISCOVERY_PAUSE_MS));
-}
-
-/* May the tables be read again?  The clock may have been set back. */
-static bool
-discovery_may_begin(void)
+want_survey(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	bool		thorough = TimestampDifferenceExceeds(thorough_at, now, THOROUGH_INTERVAL_MS);
 
-	return now >= discovery_from ||
-		   TimestampTzPlusMilliseconds(now, MAX_DISCOVERY_PAUSE_MS) < discovery_from;
+	if (!thorough && wishes_seen == worker_databases_wishes())
+		return;
+	wishes_seen = worker_databases_wishes();
+	if (thorough)
+		thorough_at = now;
+	delivery_survey_want(thorough);
+}
+
+/* Reads a part of the tables, if one is wanted. */
+static void
+read_tables(void)
+{
+	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz now;
+
+	/* The clock may have been set back. */
+	if (!delivery_survey_has_work() ||
+		(began < step_from &&
+		 TimestampTzPlusMilliseconds(began, MAX_STEP_PAUSE_MS) >= step_from))
+		return;
+	delivery_survey_step();
+	now = GetCurrentTimestamp();
+	step_from = now;
+	if (now - began > QUICK_STEP_MS * INT64CONST(1000))
+		step_from = Min(now + (now - began),
+						TimestampTzPlusMilliseconds(now, MAX_STEP_PAUSE_MS));
 }
 
 /* --- what has happened meanwhile ----------------------------------------- */
@@ -113,7 +118,7 @@ collect_outcome(const HandlerInfo *handler)
 		delivery_queue_end(unit, &handler->outcome);
 		if (handler->outcome.result == DELIVERY_CHANGED || !unit->discovered ||
 			unit->held)
-			discovery_wanted = true;
+			delivery_survey_want_mapping(unit->mapping);
 	}
 	handler_mailbox_collect(handler->index);
 }
@@ -167,9 +172,9 @@ adopt_handlers(void)
 		unit = delivery_queue_find(&handler->unit);
 		if (unit == NULL)
 		{
-			QueuedMapping *mapping = delivery_queue_mapping(handler->unit.mapping_no);
+			QueuedMapping *mapping = delivery_queue_mapping(handler->unit.mapping_no,
+															handler->role);
 
-			mapping->role = handler->role;
 			unit = delivery_queue_add(mapping, &handler->unit, InvalidOid);
 		}
 		delivery_queue_begin(unit);
@@ -179,7 +184,6 @@ adopt_handlers(void)
 		 * shard.
 		 */
 		unit->again = true;
-		discovery_wanted = true;
 	}
 }
 
@@ -228,7 +232,8 @@ ready_touched_units(void)
 static void
 end_if_unused(void)
 {
-	bool	  is_unused = dlist_is_empty(&delivery_queue_all_mappings);
+	bool	  is_unused = dlist_is_empty(&delivery_queue_all_mappings) &&
+						  !delivery_survey_has_work();
 	List	 *handlers;
 	ListCell *lc;
 
@@ -260,11 +265,8 @@ run_turn(void)
 	TimestampTz next;
 
 	collect_from_handlers();
-	discovery_wanted |= wishes_seen != worker_databases_wishes() ||
-						TimestampDifferenceExceeds(discovered_at, GetCurrentTimestamp(),
-												   DISCOVERY_INTERVAL_MS);
-	if (discovery_wanted && discovery_may_begin())
-		discover_units();
+	want_survey();
+	read_tables();
 	ready_touched_units();
 	next = delivery_queue_run_timers();
 	delivery_assign();
@@ -301,15 +303,14 @@ delivery_dispatcher_main(Datum main_arg)
 	{
 		TimestampTz next = run_turn();
 
-		next = Min(next, TimestampTzPlusMilliseconds(discovered_at,
-													 DISCOVERY_INTERVAL_MS));
+		next = Min(next, TimestampTzPlusMilliseconds(thorough_at, THOROUGH_INTERVAL_MS));
 		if (units_wait_for_workers())
 			next = Min(next, TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														 ASSIGN_RETRY_MS));
-		if (discovery_wanted)
-			next = Min(next, Min(discovery_from,
+		if (delivery_survey_has_work())
+			next = Min(next, Min(step_from,
 								 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-															 MAX_DISCOVERY_PAUSE_MS)));
+															 MAX_STEP_PAUSE_MS)));
 		MemoryContextReset(loop_context);
 		worker_slots_set_state("waiting");
 		pgstat_report_activity(STATE_IDLE, NULL);

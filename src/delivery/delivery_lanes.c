@@ -106,12 +106,10 @@ summarize_lanes(LanesSummary *summary, int64 mapping_no, int64 shard_no)
 
 	memset(summary, 0, sizeof(LanesSummary));
 	summary->least = PG_INT64_MAX;
-	foreach (lc, delivery_position_list(mapping_no))
+	foreach (lc, delivery_position_list_of_shard(mapping_no, shard_no))
 	{
 		DeliveryPosition *position = lfirst(lc);
 
-		if (position->shard_no != shard_no)
-			continue;
 		summary->least = Min(summary->least, position->checkpoint);
 		summary->most = Max(summary->most, position->checkpoint);
 		summary->farthest = Max(summary->farthest, position->checkpoint);

@@ -190,6 +190,21 @@ delivery_position_list(int64 mapping_no)
 						  &key, position_from_row);
 }
 
+List *
+delivery_position_list_of_shard(int64 mapping_no, int64 shard_no)
+{
+	TableRow key;
+
+	row_init(&key, &position_table);
+	row_set_int64(&key, Anum_position_mapping_no, mapping_no);
+	row_set_int64(&key, Anum_position_shard_no, shard_no);
+	return owner_sql_list("SELECT $(columns but window_state), NULL::jsonb AS window_state"
+						  " FROM " POSITION_TABLE
+						  " WHERE mapping_no = $mapping_no AND shard_no = $shard_no"
+						  " ORDER BY lane",
+						  &key, position_from_row);
+}
+
 /* The row that was read, unless it has changed or somebody has locked it */
 #define OWN_ROW                                                      \
 	" FROM (SELECT ctid AS tid FROM " POSITION_TABLE                 \

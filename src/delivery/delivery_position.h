@@ -70,6 +70,9 @@ extern DeliveryPosition *delivery_position_load(const DeliveryUnit *unit);
  */
 extern List *delivery_position_list(int64 mapping_no);
 
+/* Returns those of one shard. */
+extern List *delivery_position_list_of_shard(int64 mapping_no, int64 shard_no);
+
 /*
  * Writes a position that was read, with a new call_no.  Returns false if its
  * row is not the one that was read any more, or if another transaction has

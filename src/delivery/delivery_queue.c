@@ -8,11 +8,10 @@
  * one that has been ready for longest.  So a role that makes many mappings
  * does not keep those of others waiting.
  *
- * Units and mappings are allocated in TopMemoryContext and live until a
- * discovery removes them (delivery_discover.c).  If the dispatcher dies, its
- * successor makes them again from the tables and from the mailbox
- * (handler_mailbox.c); all that is lost is what a unit has passed over, and
- * when it was to be woken.
+ * Units and mappings live until a discovery removes them
+ * (delivery_discover.c).  If the dispatcher dies, its successor makes them
+ * again from the tables and from the mailbox (handler_mailbox.c); all that is
+ * lost is what a unit has passed over, and when it was to be woken.
  */
 #include "postgres.h"
 
@@ -23,8 +22,8 @@
 #include "delivery/delivery_queue.h"
 
 dlist_head delivery_queue_all_mappings = DLIST_STATIC_INIT(delivery_queue_all_mappings);
-dlist_head delivery_queue_all_units = DLIST_STATIC_INIT(delivery_queue_all_units);
 dlist_head delivery_queue_all_shards = DLIST_STATIC_INIT(delivery_queue_all_shards);
+uint64	   delivery_queue_shard_changes = 0;
 
 static dlist_head waiting_units = DLIST_STATIC_INIT(waiting_units);
 
@@ -35,24 +34,34 @@ typedef struct UnitEntry
 } UnitEntry;
 
 static HTAB *entries = NULL;
-static HTAB *shards = NULL; /* of QueuedShard */
+static HTAB *shards = NULL;	  /* of QueuedShard */
+static HTAB *mappings = NULL; /* of QueuedMapping */
 
 QueuedMapping *
-delivery_queue_mapping(int64 mapping_no)
+delivery_queue_mapping(int64 mapping_no, Oid role)
 {
 	QueuedMapping *mapping;
-	dlist_iter	   iter;
+	bool		   found;
 
-	dlist_foreach (iter, &delivery_queue_all_mappings)
+	if (mappings == NULL)
 	{
-		mapping = dlist_container(QueuedMapping, node, iter.cur);
-		if (mapping->mapping_no == mapping_no)
-			return mapping;
+		HASHCTL ctl;
+
+		ctl.keysize = sizeof(int64);
+		ctl.entrysize = sizeof(QueuedMapping);
+		mappings = hash_create("ddbstreams mappings with units", 64, &ctl,
+							   HASH_ELEM | HASH_BLOBS);
 	}
-	mapping = MemoryContextAllocZero(TopMemoryContext, sizeof(QueuedMapping));
-	mapping->mapping_no = mapping_no;
-	dlist_init(&mapping->ready);
-	dlist_push_tail(&delivery_queue_all_mappings, &mapping->node);
+	mapping = hash_search(mappings, &mapping_no, HASH_ENTER, &found);
+	if (!found)
+	{
+		memset(mapping, 0, sizeof(QueuedMapping));
+		mapping->mapping_no = mapping_no;
+		mapping->role = role;
+		dlist_init(&mapping->units);
+		dlist_init(&mapping->ready);
+		dlist_push_tail(&delivery_queue_all_mappings, &mapping->node);
+	}
 	return mapping;
 }
 
@@ -99,6 +108,7 @@ find_shard(Oid shard_table)
 		shard->resting = 0;
 		dlist_init(&shard->units);
 		dlist_push_tail(&delivery_queue_all_shards, &shard->node);
+		delivery_queue_shard_changes++;
 	}
 	return shard;
 }
@@ -123,6 +133,7 @@ leave_shard(QueuedUnit *unit)
 	if (dlist_is_empty(&shard->units))
 	{
 		dlist_delete(&shard->node);
+		delivery_queue_shard_changes++;
 		(void) hash_search(shards, &shard->shard_table, HASH_REMOVE, NULL);
 	}
 }
@@ -172,7 +183,7 @@ delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key, Oid shard_ta
 	unit->key = *key;
 	unit->mapping = mapping;
 	set_shard(unit, shard_table);
-	dlist_push_tail(&delivery_queue_all_units, &unit->node);
+	dlist_push_tail(&mapping->units, &unit->node);
 	find_entry(key, HASH_ENTER)->unit = unit;
 	delivery_queue_make_ready(unit);
 	return unit;
@@ -192,9 +203,9 @@ delivery_queue_remove(QueuedUnit *unit)
 void
 delivery_queue_remove_mapping(QueuedMapping *mapping)
 {
-	Assert(dlist_is_empty(&mapping->ready) && mapping->running == 0);
+	Assert(dlist_is_empty(&mapping->units) && mapping->wish == DISCOVERY_NOT_WANTED);
 	dlist_delete(&mapping->node);
-	pfree(mapping);
+	(void) hash_search(mappings, &mapping->mapping_no, HASH_REMOVE, NULL);
 }
 
 void

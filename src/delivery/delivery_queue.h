@@ -18,17 +18,39 @@ typedef enum UnitState
 	UNIT_RUNNING  /* a handler worker has it */
 } UnitState;
 
+/* Is a mapping to be discovered, and in which of the lists does it wait? */
+typedef enum DiscoveryWish
+{
+	DISCOVERY_NOT_WANTED,
+	DISCOVERY_ROUTINE, /* nothing is known to have changed */
+	DISCOVERY_URGENT
+} DiscoveryWish;
+
 /* What the units of one mapping have in common */
 typedef struct QueuedMapping
 {
-	int64	   mapping_no;
+	int64	   mapping_no; /* the key; must be the first field */
 	int64	   stream_id;
 	Oid		   role;
-	bool	   discovered; /* by the present discovery */
-	bool	   is_slow;	   /* a call has taken longer than a time slice */
-	int		   running;	   /* how many of its units run */
-	dlist_head ready;	   /* its ready units; the head has waited longest */
-	dlist_node node;	   /* in delivery_queue_all_mappings */
+	bool	   active;	/* it is to deliver */
+	bool	   is_slow; /* a call has taken longer than a time slice */
+	int		   running; /* how many of its units run */
+	dlist_head units;	/* all of them, in no order */
+	dlist_head ready;	/* its ready units; the head has waited longest */
+	dlist_node node;	/* in delivery_queue_all_mappings */
+
+	/* Its discovery: delivery_survey.c and delivery_discover.c */
+	DiscoveryWish wish;
+	dlist_node	  wish_node;	   /* if it is wanted */
+	uint64		  wanted_at;	   /* when: a count of wishes */
+	bool		  again;		   /* wanted once more, behind the present one */
+	uint32		  listed;		   /* by the survey of that number */
+	uint32		  discovery;	   /* the number of the present one */
+	bool		  is_begun;		   /* it has made a step, and is not complete */
+	int64		  discovered_to;   /* the last shard_no of that step */
+	bool		  is_held_up;	   /* a row was locked: to be tried again */
+	int64		  seeks_version;   /* the version that it has begun with */
+	int64		  version;		   /* of the last complete one; 0: none */
 } QueuedMapping;
 
 /*
@@ -50,27 +72,31 @@ typedef struct QueuedUnit
 	QueuedMapping  *mapping;
 	QueuedShard	   *shard; /* NULL: no shard is to be watched */
 	UnitState		state;
-	bool			discovered;	  /* by the present discovery */
+	bool			discovered;	  /* the last discovery has found it */
+	uint32			discovery;	  /* the number of that discovery */
 	bool			again;		  /* a record was appended while it ran */
 	bool			held;		  /* not to run until the next discovery */
 	DeliveryOutcome outcome;	  /* of the last run */
 	dlist_node		ready_node;	  /* in mapping->ready, if the state is READY */
 	dlist_node		waiting_node; /* if the state is WAITING */
 	dlist_node		shard_node;	  /* in shard->units, if there is a shard */
-	dlist_node		node;		  /* in delivery_queue_all_units */
+	dlist_node		node;		  /* in mapping->units */
 } QueuedUnit;
 
 /* Mappings; the head is to be served next. */
 extern dlist_head delivery_queue_all_mappings;
 
-/* Units, in no order */
-extern dlist_head delivery_queue_all_units;
-
 /* The shards that have units, in no order */
 extern dlist_head delivery_queue_all_shards;
 
-/* Returns the mapping of that number, a new one if it is not known yet. */
-extern QueuedMapping *delivery_queue_mapping(int64 mapping_no);
+/* Rises whenever a shard joins or leaves that list */
+extern uint64 delivery_queue_shard_changes;
+
+/*
+ * Returns the mapping of that number, a new one of that role if it is not
+ * known yet.
+ */
+extern QueuedMapping *delivery_queue_mapping(int64 mapping_no, Oid role);
 
 /* Returns the unit of that key, a new one, which is ready, if need be. */
 extern QueuedUnit *delivery_queue_add(QueuedMapping *mapping, const DeliveryUnit *key,
@@ -82,7 +108,7 @@ extern QueuedUnit *delivery_queue_find(const DeliveryUnit *key);
 /* Forgets a unit, which does not run. */
 extern void delivery_queue_remove(QueuedUnit *unit);
 
-/* Forgets a mapping that has no units. */
+/* Forgets a mapping that has no units and is not to be discovered. */
 extern void delivery_queue_remove_mapping(QueuedMapping *mapping);
 
 /* Makes a unit ready; one that runs becomes so at the end of its run. */

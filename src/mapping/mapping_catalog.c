@@ -245,23 +245,23 @@ mapping_catalog_any_enabled(void)
 							 &key) > 0;
 }
 
-void
+bool
 mapping_catalog_acknowledge(const MappingInfo *mapping)
 {
 	TableRow row;
 
 	if (mapping->acknowledged_version == mapping->version)
-		return;
+		return true;
 	row_init(&row, &mapping_table);
 	row_set_int64(&row, Anum_mapping_mapping_no, mapping->mapping_no);
 	row_set_int64(&row, Anum_mapping_version, mapping->version);
-	(void) owner_sql_execute("UPDATE " MAPPING_TABLE " AS m"
+	return owner_sql_execute("UPDATE " MAPPING_TABLE " AS m"
 							 " SET acknowledged_version = $version"
 							 " FROM (SELECT mapping_no FROM " MAPPING_TABLE
 							 "       WHERE mapping_no = $mapping_no AND version = $version"
 							 "       FOR NO KEY UPDATE SKIP LOCKED) AS locked"
 							 " WHERE m.mapping_no = locked.mapping_no",
-							 &row);
+							 &row) > 0;
 }
 
 /*

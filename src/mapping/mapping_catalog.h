@@ -73,8 +73,9 @@ extern void mapping_catalog_remove(const MappingInfo *mapping);
 /*
  * Writes down that the dispatcher works by this version of the mapping.  If
  * another transaction has locked the row, because it changes or deletes the
- * mapping, nothing is written, and nothing is waited for.
+ * mapping, nothing is written, and nothing is waited for.  Returns whether it
+ * is written.
  */
-extern void mapping_catalog_acknowledge(const MappingInfo *mapping);
+extern bool mapping_catalog_acknowledge(const MappingInfo *mapping);
 
 #endif /* DDBSTREAMS_MAPPING_CATALOG_H */

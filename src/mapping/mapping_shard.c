@@ -13,7 +13,9 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 
+#include "base/own_transaction.h"
 #include "mapping/mapping_shard.h"
+#include "registry/catalog_table.h"
 #include "registry/owner_sql.h"
 #include "registry/row.h"
 #include "registry/shard_catalog.h"
@@ -33,6 +35,10 @@ ROW_TABLE(start, START_COLUMNS);
 	COLUMN(result, last_result, TEXTOID, ROW_FIXED) \
 	COLUMN(result, mapping_no, INT8OID, ROW_PARAMETER)
 ROW_TABLE(result, RESULT_COLUMNS);
+
+#define NUMBER_COLUMNS(COLUMN) \
+	COLUMN(number, mapping_no, INT8OID, ROW_FIXED)
+ROW_TABLE(number, NUMBER_COLUMNS);
 
 /* Makes the positions of a shard's lanes; between owner_sql_begin and _end. */
 static void
@@ -105,7 +111,7 @@ mapping_shard_last_result(int64 mapping_no)
 }
 
 void
-mapping_shard_delete_orphans(void)
+mapping_shard_delete_of(int64 mapping_no)
 {
 	TableRow row;
 
@@ -117,11 +123,63 @@ mapping_shard_delete_orphans(void)
 	if (IsolationUsesXactSnapshot())
 		return;
 	row_init(&row, &start_table);
+	row_set_int64(&row, Anum_start_mapping_no, mapping_no);
 	(void) owner_sql_execute("DELETE FROM ddbstreams_shards.mapping_shard AS s"
 							 " USING (SELECT ctid AS tid FROM ddbstreams_shards.mapping_shard AS o"
-							 "        WHERE NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
-							 "                          WHERE m.mapping_no = o.mapping_no)"
+							 "        WHERE o.mapping_no = $mapping_no"
+							 "        AND NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
+							 "                        WHERE m.mapping_no = o.mapping_no)"
 							 "        FOR UPDATE SKIP LOCKED) AS orphan"
 							 " WHERE s.ctid = orphan.tid",
 							 &row);
+}
+
+static void *
+number_from_row(const TableRow *row)
+{
+	int64 *number = palloc(sizeof(int64));
+
+	*number = row_int64(row, Anum_number_mapping_no);
+	return number;
+}
+
+/*
+ * The numbers of mappings are looked up one after the other in the index: the
+ * table may have hundreds of thousands of rows for each.
+ */
+static List *
+list_orphaned(void)
+{
+	TableRow row;
+
+	row_init(&row, &number_table);
+	return owner_sql_list("WITH RECURSIVE found (mapping_no) AS ("
+						  " SELECT min(mapping_no) FROM ddbstreams_shards.mapping_shard"
+						  " UNION ALL"
+						  " SELECT (SELECT min(s.mapping_no)"
+						  "  FROM ddbstreams_shards.mapping_shard AS s"
+						  "  WHERE s.mapping_no > found.mapping_no)"
+						  " FROM found WHERE found.mapping_no IS NOT NULL)"
+						  " SELECT $(columns) FROM found WHERE mapping_no IS NOT NULL"
+						  " AND NOT EXISTS (SELECT FROM ddbstreams_shards.mapping AS m"
+						  "  WHERE m.mapping_no = found.mapping_no)",
+						  &row, number_from_row);
+}
+
+void
+mapping_shard_delete_orphans(void)
+{
+	ListCell *lc;
+
+	foreach (lc, list_orphaned())
+		mapping_shard_delete_of(*(int64 *) lfirst(lc));
+}
+
+void
+mapping_shard_tidy(void)
+{
+	own_transaction_begin();
+	if (catalog_table_is_installed())
+		mapping_shard_delete_orphans();
+	own_transaction_commit();
 }

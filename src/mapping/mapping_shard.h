@@ -26,11 +26,17 @@ extern void mapping_shard_start_at_latest(const MappingInfo *mapping,
 										  Snapshot			 snapshot);
 
 /*
- * Deletes the positions of mappings that do not exist any more, except for
+ * Deletes the positions of a mapping if it does not exist any more, except for
  * those that another transaction has locked; mapping_lock.c says how they come
  * to be.
  */
+extern void mapping_shard_delete_of(int64 mapping_no);
+
+/* Does the same for all mappings. */
 extern void mapping_shard_delete_orphans(void);
+
+/* The same as a task of maintenance */
+extern void mapping_shard_tidy(void);
 
 /* Returns how the mapping's last call has ended, palloc'd; or NULL. */
 extern char *mapping_shard_last_result(int64 mapping_no);

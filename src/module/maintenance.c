@@ -38,6 +38,7 @@
 #include "lineage/lineage.h"
 #include "mapping/mapping_catalog.h"
 #include "mapping/mapping_origin.h"
+#include "mapping/mapping_shard.h"
 #include "module/maintenance.h"
 #include "registry/catalog_table.h"
 #include "registry/catalog_version.h"
@@ -78,6 +79,7 @@ static const MaintenanceTask tasks[] = {
 	/* before "expire", so that it counts what consumers lose by that */
 	{"tidy consumers", consumer_tidy},
 	{"tidy failed batches", delivery_failed_tidy},
+	{"tidy positions", mapping_shard_tidy},
 	{"expire", expiry_run},
 	{"look for streams", look_for_streams},
 };

@@ -7,6 +7,7 @@
  *										shard_watch_take_wanted, shard_watch_wake
  *	  src/delivery/delivery_dispatcher.c	adopt_handlers, run_turn and what it
  *										calls, the main loop
+ *	  src/delivery/delivery_survey.c	discovery_step
  *	  src/delivery/delivery_queue.c		the states of a unit, again
  *	  src/delivery/handler_mailbox.c	the states of an entry
  *	  src/delivery/handler_worker.c		the main loop
@@ -80,10 +81,12 @@
 #if UNITS == 1
 #define EXISTS_READY (unit_state[0] == READY)
 #define EXISTS_IDLE (unit_state[0] == IDLE)
+#define EXISTS_UNKNOWN (unit_state[0] == 0)
 #define ALL_DELIVERED (position[0] == RECORDS)
 #else
 #define EXISTS_READY (unit_state[0] == READY || unit_state[1] == READY)
 #define EXISTS_IDLE (unit_state[0] == IDLE || unit_state[1] == IDLE)
+#define EXISTS_UNKNOWN (unit_state[0] == 0 || unit_state[1] == 0)
 #define ALL_DELIVERED (position[0] == RECORDS && position[1] == RECORDS)
 #endif
 
@@ -342,19 +345,19 @@ turn:
 		w = 0
 	};
 
-	/* discover_units: a transaction, and what the shards are watched for */
+	/* read_tables: one step, and what the shards are watched for */
 	if
 	:: discover ->
 		MAY_DIE;
 		d_step {
-			discover = false;
 			for (ALL_UNITS(u)) {
 				if
-				:: unit_state[u] == 0 -> unit_state[u] = READY
+				:: unit_state[u] == 0 -> unit_state[u] = READY; break
 				:: else
 				fi
 			}
-			u = 0
+			u = 0;
+			discover = EXISTS_UNKNOWN
 		};
 #ifndef WATCH_BEHIND_LOOK
 		watch()
@@ -447,6 +450,7 @@ end_asleep:
 	if
 	:: atomic { latch[me] -> latch[me] = false; goto turn }
 	:: atomic { EXISTS_READY -> goto turn } /* after a second */
+	:: atomic { discover -> goto turn }		/* there is more to be read */
 	:: atomic { dispatchers < DEATHS -> goto dies }
 	fi;
 
