@@ -2,7 +2,7 @@
  * ddl_hooks.c
  *	  The hooks on DDL.
  *
- * The object access hook tells worker_guard.c, stream_guard.c and
+ * The object access hook tells worker_guard.c, stream_ddl.c and
  * stream_notice.c what a command changes; they only take notes.  The utility
  * hook calls them before and after each utility command.
  *
@@ -29,6 +29,7 @@
 #include "module/worker_guard.h"
 #include "registry/catalog_version.h"
 #include "shard/shard_wake.h"
+#include "stream/stream_ddl.h"
 #include "stream/stream_guard.h"
 #include "stream/stream_notice.h"
 #include "stream/stream_restore.h"
@@ -47,7 +48,7 @@ note_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 		return;
 	own_table_guard_object_access(access, class_id, object_id);
 	worker_guard_object_access(access, class_id, object_id);
-	stream_guard_object_access(access, class_id, object_id, sub_id, arg);
+	stream_ddl_object_access(access, class_id, object_id, sub_id, arg);
 	stream_notice_object_access(access, class_id, object_id, sub_id, arg);
 }
 
@@ -174,7 +175,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		return;
 	if (subscribes)
 		subscription_guard_after(pstmt->utilityStmt);
-	if (stream_guard_has_notes())
+	if (stream_ddl_has_notes())
 		stream_guard_check();
 	stream_notice_send();
 }

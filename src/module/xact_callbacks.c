@@ -10,7 +10,7 @@
  *	   stream_definition.c writes changed mappings into the triggers of their
  *	   streams, but not before a PREPARE TRANSACTION;
  *	2. append.c appends the captured changes to the shards;
- *	3. stream_guard.c disables the streams of tables that are dropped, or taken
+ *	3. stream_ending.c disables the streams of tables that are dropped, or taken
  *	   over by another extension, behind the append of what the transaction had
  *	   captured before;
  *	4. worker_guard.c finds out what the transaction leaves of the extension.
@@ -34,7 +34,9 @@
 #include "registry/catalog_version.h"
 #include "registry/own_tables.h"
 #include "shard/shard_wake.h"
+#include "stream/stream_ddl.h"
 #include "stream/stream_definition.h"
+#include "stream/stream_ending.h"
 #include "stream/stream_guard.h"
 #include "stream/stream_notice.h"
 
@@ -62,10 +64,10 @@ xact_callback(XactEvent event, void *arg)
 				stream_definition_at_commit();
 			stream_notice_send();
 			append_at_commit();
-			if (stream_guard_has_ending())
-				append_without_lock_timeout(stream_guard_end_streams);
+			if (stream_ending_is_due())
+				append_without_lock_timeout(stream_ending_perform);
 			worker_guard_pre_commit();
-			stream_guard_close();
+			stream_ddl_close();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
@@ -74,7 +76,7 @@ xact_callback(XactEvent event, void *arg)
 				worker_guard_commit();
 			else
 				worker_guard_forget();
-			stream_guard_forget();
+			stream_ddl_forget();
 			stream_definition_forget();
 			stream_notice_forget();
 			append_end_transaction();
@@ -98,7 +100,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
 		change_buffer_cut(subid);
-		stream_guard_cut(subid);
+		stream_ddl_cut(subid);
 		stream_notice_cut(subid);
 		worker_guard_cut(subid);
 		own_tables_cut();

@@ -1,0 +1,135 @@
+/*
+ * stream_ending.c
+ *	  Streams that end with the transaction, without disable_stream.
+ *
+ * A dropped table's stream is disabled before the commit, behind the append of
+ * what the transaction had captured.  So is the stream of a table that another
+ * extension takes over, to keep its rows elsewhere (stream_neighbours.c), and
+ * that of a table which loses its key with a type or collation of the key:
+ *
+ * - if that is temporary.  PostgreSQL removes it when its session ends, and
+ *	 else before the next session uses its schema, or in autovacuum: an error
+ *	 would stop all of these, for every role;
+ * - if the role that drops or alters it does not own the table.  It could not
+ *	 disable the stream, and the table's owner could keep it from its own.
+ */
+#include "postgres.h"
+
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "base/clock.h"
+#include "registry/catalog_table.h"
+#include "shard/shard_tables.h"
+#include "stream/stream.h"
+#include "stream/stream_ddl.h"
+#include "stream/stream_ending.h"
+
+static bool
+lacks_key_column(Relation root, const StreamInfo *stream)
+{
+	TupleDesc desc = RelationGetDescr(root);
+
+	for (int i = 0; i < stream->key_count; i++)
+	{
+		if (TupleDescAttr(desc, stream->key_attnums[i] - 1)->attisdropped)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Says, once, that a stream ends with a part of its key, and notes it.  A key
+ * that only hashes otherwise is captured until the end of the transaction.
+ * Without a column of its key the table cannot be captured; the transaction
+ * has it locked already.
+ */
+void
+stream_ending_note_key_lost(const StreamInfo *stream, Relation root, bool of_temporary)
+{
+	if (stream_ddl_has_note(RelationGetRelid(root), KEY_LOST))
+		return;
+	ereport(WARNING,
+			(errmsg("the stream of table \"%s\" ends with this transaction: its key depends on what is dropped or altered",
+					stream->table_name),
+			 errdetail("Later changes of its rows are not captured. Records that are there can be read until they expire."),
+			 of_temporary ?
+				 errhint("Use types and collations that are not temporary.") :
+				 errhint("Use types and collations of the table's owner.")));
+	stream_ddl_note_ending(RelationGetRelid(root), KEY_LOST);
+	if (lacks_key_column(root, stream))
+		stream_stop_capture(RelationGetRelid(root));
+}
+
+/*
+ * Another extension has taken over a table that has a stream: says so, once,
+ * and notes that the stream has to end.
+ */
+void
+stream_ending_note_taken_over(const StreamInfo *stream, Oid root, const char *claim,
+				const char *hint)
+{
+	if (stream_ddl_has_note(root, TABLE_TAKEN_OVER))
+		return;
+	ereport(WARNING,
+			(errmsg("the stream of table \"%s\" ends with this transaction: the table is now %s",
+					stream->table_name, claim),
+			 errdetail("Later changes of its rows are not captured. Records that are there can be read until they expire."),
+			 errhint("%s", hint)));
+	stream_ddl_note_ending(root, TABLE_TAKEN_OVER);
+}
+
+bool
+stream_ending_is_due(void)
+{
+	return stream_ddl_has_notes() && OidIsValid(catalog_table_oid(CATALOG_STREAM, true));
+}
+
+/*
+ * Disables the stream of a table that is gone.  All its streams, also those
+ * that were disabled before, can be read by its last owner from now on.
+ */
+static void
+close_dropped(Oid relid, Oid owner)
+{
+	ListCell *lc;
+
+	foreach (lc, stream_catalog_list(relid, NULL))
+	{
+		StreamInfo *stream =
+			stream_catalog_lock(((StreamInfo *) lfirst(lc))->stream_id);
+
+		if (stream == NULL)
+			continue;
+		if (StreamIsEnabled(stream))
+		{
+			shard_tables_close_all(stream->stream_id);
+			stream->disabled_at = clock_now();
+		}
+		stream->table_dropped = true;
+		stream->owner = owner;
+		stream_catalog_replace(stream);
+	}
+}
+
+void
+stream_ending_perform(void)
+{
+	List	 *due = stream_ddl_notes();
+	ListCell *lc;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach (lc, due)
+	{
+		DdlNote *entry = lfirst(lc);
+		bool	   exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid));
+
+		if (entry->event == TABLE_DROPPED && !exists)
+			close_dropped(entry->relid, entry->owner);
+		else if ((entry->event == TABLE_TAKEN_OVER || entry->event == KEY_LOST) &&
+				 exists)
+			stream_end(entry->relid);
+	}
+	PopActiveSnapshot();
+}

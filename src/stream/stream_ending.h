@@ -1,0 +1,38 @@
+/*
+ * stream_ending.h
+ *	  Streams that end with the transaction, without disable_stream.
+ */
+#ifndef DDBSTREAMS_STREAM_ENDING_H
+#define DDBSTREAMS_STREAM_ENDING_H
+
+#include "base/ddbstreams.h"
+
+#include "utils/relcache.h"
+
+#include "registry/stream_catalog.h"
+
+/*
+ * Notes that the stream of a table ends with a part of its key, perhaps
+ * because temporary objects are removed, and says so once.
+ */
+extern void stream_ending_note_key_lost(const StreamInfo *stream, Relation root,
+										bool of_temporary);
+
+/*
+ * Notes that the stream of a table ends because another extension keeps the
+ * table's rows, and says so once: what the table is now, and what to do.
+ */
+extern void stream_ending_note_taken_over(const StreamInfo *stream, Oid root,
+										  const char *claim, const char *hint);
+
+/* May there be streams that end with this transaction? */
+extern bool stream_ending_is_due(void);
+
+/*
+ * Disables the streams of the tables that this transaction has dropped, that
+ * another extension has taken over, or that have lost their key with what it
+ * depends on.  Locks each stream, and closes its shards.
+ */
+extern void stream_ending_perform(void);
+
+#endif /* DDBSTREAMS_STREAM_ENDING_H */
