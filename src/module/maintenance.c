@@ -71,6 +71,7 @@ static const MaintenanceTask version_task = {"check the version", check_version}
 static const MaintenanceTask tasks[] = {
 	{"look for mappings", look_for_mappings},
 	{"check neighbours", check_neighbours},
+	{"check keys", stream_check_keys},
 	{"check triggers", stream_check_triggers},
 	{"check definitions", check_definitions},
 	{"check decoding", stream_check_decoding},

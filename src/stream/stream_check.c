@@ -7,7 +7,9 @@
  * way: while the library was not loaded, by pg_upgrade, or by changes that
  * were made to the system catalogues directly.
  *
- * A table that another extension has taken over meanwhile loses its stream.
+ * A table that another extension has taken over meanwhile loses its stream,
+ * and so does one whose key is not what it was: temporary objects of which it
+ * has a type are removed also while the library does not know the catalogue.
  *
  * Every run looks each trigger up in pg_trigger by its name, which is cheap.
  * A table is locked, and opened, only if its triggers are not in order and
@@ -33,9 +35,11 @@
 #include "mapping/mapping_origin.h"
 #include "registry/decoding.h"
 #include "registry/stream_catalog.h"
+#include "registry/stream_key.h"
 #include "stream/stream.h"
 #include "stream/stream_check.h"
 #include "stream/stream_definition.h"
+#include "stream/stream_ending.h"
 #include "stream/stream_neighbours.h"
 #include "stream/stream_triggers.h"
 #include "worker/worker_databases.h"
@@ -282,6 +286,91 @@ stream_check_neighbours(void)
 		end_taken_over(lfirst_oid(lc));
 	}
 	list_free(taken_over);
+}
+
+/* Is the key of a table with a stream not what it was?  The table is locked. */
+static bool
+key_is_harmed(Oid root)
+{
+	Relation	rel = try_table_open(root, NoLock);
+	StreamInfo *stream;
+	bool		harmed = false;
+
+	if (rel == NULL)
+		return false;
+	stream = stream_catalog_enabled(root, NULL);
+	if (stream != NULL)
+		harmed = stream_ending_harm(rel, stream_key_of(rel), stream) != NULL;
+	table_close(rel, NoLock);
+	return harmed;
+}
+
+/* A table that cannot be locked at once is looked at in the next run. */
+static List *
+find_harmed(List *relids)
+{
+	List	 *harmed = NIL;
+	ListCell *lc;
+
+	foreach (lc, relids)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!ConditionalLockRelationOid(lfirst_oid(lc), AccessShareLock))
+		{
+			worker_databases_request_thorough_run(MyDatabaseId, false);
+			continue;
+		}
+		if (key_is_harmed(lfirst_oid(lc)))
+			harmed = lappend_oid(harmed, lfirst_oid(lc));
+		/* Not a lock for each table until the end of the transaction */
+		UnlockRelationOid(lfirst_oid(lc), AccessShareLock);
+	}
+	return harmed;
+}
+
+static void
+end_harmed(Oid root)
+{
+	List	   *relids;
+	StreamInfo *stream = NULL;
+	bool		ended = false;
+
+	own_transaction_begin();
+	if (try_lock_with_partitions(root, &relids))
+		stream = stream_catalog_enabled(root, NULL);
+	if (stream != NULL)
+		stream = stream_catalog_try_lock(stream->stream_id);
+	if (stream != NULL && StreamIsEnabled(stream) && key_is_harmed(root) &&
+		try_lock_triggers(relids))
+	{
+		stream_end(root);
+		ended = true;
+		ereport(WARNING,
+				(errmsg("ddbstreams has disabled the stream of table \"%s\": its key is not what it was",
+						stream->table_name),
+				 errdetail("Changes that were made meanwhile may be missing in stream \"%s\".",
+						   stream->arn)));
+	}
+	own_transaction_commit();
+	if (!ended)
+		worker_databases_request_thorough_run(MyDatabaseId, false);
+}
+
+void
+stream_check_keys(void)
+{
+	List	 *harmed;
+	ListCell *lc;
+
+	if (!worker_databases_is_thorough_run())
+		return;
+	harmed = find_tables(find_harmed);
+	foreach (lc, harmed)
+	{
+		CHECK_FOR_INTERRUPTS();
+		end_harmed(lfirst_oid(lc));
+	}
+	list_free(harmed);
 }
 
 void

@@ -25,6 +25,12 @@ extern void stream_check_definitions(void);
 extern void stream_check_neighbours(void);
 
 /*
+ * In a thorough run: disables the streams of tables whose key is not what it
+ * was, which was not seen when it happened.  Locks such a table likewise.
+ */
+extern void stream_check_keys(void);
+
+/*
  * Keeps ddbstreams' own tables out of logical decoding that have lost the mark
  * for it, by pg_upgrade or by VACUUM FULL.
  */

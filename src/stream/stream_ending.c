@@ -21,10 +21,39 @@
 
 #include "base/clock.h"
 #include "registry/catalog_table.h"
+#include "registry/stream_key.h"
 #include "shard/shard_tables.h"
 #include "stream/stream.h"
 #include "stream/stream_ddl.h"
 #include "stream/stream_ending.h"
+#include "stream/stream_refuse.h"
+
+static bool
+key_has_changed(const TableKey *key, const StreamInfo *stream)
+{
+	if (key == NULL || key->count != stream->key_count)
+		return true;
+	for (int i = 0; i < key->count; i++)
+	{
+		if (key->attnums[i] != stream->key_attnums[i])
+			return true;
+	}
+	return false;
+}
+
+const char *
+stream_ending_harm(Relation root, const TableKey *key, const StreamInfo *stream)
+{
+	if (key_has_changed(key, stream))
+		return ACTION_ON_KEY;
+	if (key->deferrable)
+		return "make the primary key DEFERRABLE";
+	if (strcmp(stream->hash_functions,
+			   stream_key_hash_functions(root, stream->partition_count,
+										 stream->partition_attnums)) != 0)
+		return ACTION_ON_KEY_TYPE;
+	return NULL;
+}
 
 static bool
 lacks_key_column(Relation root, const StreamInfo *stream)
@@ -46,14 +75,17 @@ lacks_key_column(Relation root, const StreamInfo *stream)
  * has it locked already.
  */
 void
-stream_ending_note_key_lost(const StreamInfo *stream, Relation root, bool of_temporary)
+stream_ending_note_key_lost(const StreamInfo *stream, Relation root,
+							const char *harm, bool of_temporary)
 {
 	if (stream_ddl_has_note(RelationGetRelid(root), KEY_LOST))
 		return;
 	ereport(WARNING,
 			(errmsg("the stream of table \"%s\" ends with this transaction: its key depends on what is dropped or altered",
 					stream->table_name),
-			 errdetail("Later changes of its rows are not captured. Records that are there can be read until they expire."),
+			 strcmp(harm, ACTION_ON_KEY_TYPE) == 0 ?
+				 errdetail("Values of its partition key would hash otherwise than before. Later changes of its rows are not captured. Records that are there can be read until they expire.") :
+				 errdetail("Its primary key is not what it was. Later changes of its rows are not captured. Records that are there can be read until they expire."),
 			 of_temporary ?
 				 errhint("Use types and collations that are not temporary.") :
 				 errhint("Use types and collations of the table's owner.")));

@@ -10,13 +10,22 @@
 #include "utils/relcache.h"
 
 #include "registry/stream_catalog.h"
+#include "registry/stream_key.h"
+
+/*
+ * Returns what has been done to a key, so that its stream cannot go on, as
+ * errors name it (stream_refuse.h), or NULL.
+ */
+extern const char *stream_ending_harm(Relation root, const TableKey *key,
+									  const StreamInfo *stream);
 
 /*
  * Notes that the stream of a table ends with a part of its key, perhaps
- * because temporary objects are removed, and says so once.
+ * because temporary objects are removed, and says so once: with what has been
+ * done to the key.
  */
 extern void stream_ending_note_key_lost(const StreamInfo *stream, Relation root,
-										bool of_temporary);
+										const char *harm, bool of_temporary);
 
 /*
  * Notes that the stream of a table ends because another extension keeps the

@@ -80,34 +80,6 @@ check_trigger(Relation rel, const char *name, const StreamInfo *stream)
 	return true;
 }
 
-static bool
-key_has_changed(const TableKey *key, const StreamInfo *stream)
-{
-	if (key == NULL || key->count != stream->key_count)
-		return true;
-	for (int i = 0; i < key->count; i++)
-	{
-		if (key->attnums[i] != stream->key_attnums[i])
-			return true;
-	}
-	return false;
-}
-
-/* Returns what has been done to a key, so that it cannot go on, or NULL. */
-static const char *
-harm_to_key(Relation root, const TableKey *key, const StreamInfo *stream)
-{
-	if (key_has_changed(key, stream))
-		return ACTION_ON_KEY;
-	if (key->deferrable)
-		return "make the primary key DEFERRABLE";
-	if (strcmp(stream->hash_functions,
-			   stream_key_hash_functions(root, stream->partition_count,
-										 stream->partition_attnums)) != 0)
-		return ACTION_ON_KEY_TYPE;
-	return NULL;
-}
-
 /*
  * Checks that the key is what it was; its columns may be renamed.  Returns
  * false if the stream has to end.
@@ -116,14 +88,14 @@ static bool
 check_key(Relation root, StreamInfo *stream)
 {
 	TableKey   *key = stream_key_of(root);
-	const char *harm = harm_to_key(root, key, stream);
+	const char *harm = stream_ending_harm(root, key, stream);
 	bool		renamed = false;
 
 	if (harm != NULL &&
 		(checks_removal ||
 		 !compat_owns_relation(RelationGetRelid(root), GetUserId())))
 	{
-		stream_ending_note_key_lost(stream, root, checks_removal);
+		stream_ending_note_key_lost(stream, root, harm, checks_removal);
 		return false;
 	}
 	if (harm != NULL)
@@ -346,18 +318,23 @@ check_relation(Oid relid)
  * There is no catalogue, or the library does not know it: then a command that
  * has altered a table with a capture trigger, or dropped one, has to wait
  * until the extension is updated.  DROP EXTENSION may drop them.
+ *
+ * The removal of temporary objects cannot wait: later sessions of any role get
+ * the same temporary schema, and the error each time.  What that does to keys
+ * is seen by maintenance once the extension is updated (stream_check_keys).
  */
 static void
-check_without_catalog(const List *altered, bool triggers_dropped)
+check_without_catalog(const DdlChanges *changes)
 {
-	bool	  refused = triggers_dropped;
+	bool	  refused = changes->triggers_dropped;
 	ListCell *lc;
 
 	if (!catalog_table_is_installed())
 		return;
-	foreach (lc, altered)
+	foreach (lc, changes->altered)
 		refused = refused ||
-				  OidIsValid(get_trigger_oid(lfirst_oid(lc), DDBSTREAMS_ROW_TRIGGER, true));
+				  (!changes->of_temporary &&
+				   OidIsValid(get_trigger_oid(lfirst_oid(lc), DDBSTREAMS_ROW_TRIGGER, true)));
 	if (refused)
 		catalog_version_check();
 }
@@ -376,7 +353,7 @@ stream_guard_check(void)
 	CommandCounterIncrement();
 	if (!OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
 	{
-		check_without_catalog(changes.altered, changes.triggers_dropped);
+		check_without_catalog(&changes);
 		return;
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
