@@ -357,17 +357,17 @@ count_shards_up_to(const DiscoveredStream *stream, int64 shard_no)
 	return low;
 }
 
-/* Looks at the next shards of a mapping; returns whether these were the last. */
+/* Looks at a mapping's next shards; returns whether they were the last. */
 static bool
 discover_shards(QueuedMapping *known, const MappingInfo *mapping,
 				const DiscoveredStream *stream)
 {
-	int	   shard_count = list_length(stream->shards);
-	int	   next = count_shards_up_to(stream, known->discovered_to);
-	int	   end = Min(shard_count, next + DISCOVERY_SHARDS);
-	int64  up_to = end < shard_count ? stream->by_number[end - 1]->shard_no : PG_INT64_MAX;
-	List  *found = list_positions(mapping->mapping_no, known->discovered_to, up_to);
-	int	   i = 0;
+	int	  shard_count = list_length(stream->shards);
+	int	  next = count_shards_up_to(stream, known->discovered_to);
+	int	  end = Min(shard_count, next + DISCOVERY_SHARDS);
+	int64 up_to = end < shard_count ? stream->by_number[end - 1]->shard_no : PG_INT64_MAX;
+	List *found = list_positions(mapping->mapping_no, known->discovered_to, up_to);
+	int	  i = 0;
 
 	/* There may be more, of shards that have expired. */
 	if (list_length(found) == DISCOVERY_SHARDS)

@@ -5,8 +5,8 @@
  * A database that has active mappings has one dispatcher.  It reads the tables
  * (delivery_survey.c) when a mapping has changed, when a unit has ended, as at
  * the end of its shard, and once a minute: a small part in each turn.  It
- * sleeps otherwise: commits that have appended to a shard set its latch, and so
- * do handler workers.  It never waits for a lock that a user may hold, and
+ * sleeps otherwise: commits that have appended to a shard set its latch, and
+ * so do handler workers.  It never waits for a lock that a user may hold, and
  * calls no code of a user.
  *
  * Units that have something to do are ready (delivery_queue.c).  They are
@@ -52,9 +52,9 @@
 #define ASSIGN_RETRY_MS 1000
 
 static MemoryContext loop_context = NULL; /* of one turn of the main loop */
-static TimestampTz	 thorough_at = 0; /* the last thorough survey was wanted */
-static TimestampTz	 step_from = 0;	  /* no step of reading before that */
-static uint32		 wishes_seen = 0; /* by the last survey */
+static TimestampTz	 thorough_at = 0;	  /* the last thorough survey was wanted */
+static TimestampTz	 step_from = 0;		  /* no step of reading before that */
+static uint32		 wishes_seen = 0;	  /* by the last survey */
 
 /* Wants a survey if there may be something new. */
 static void

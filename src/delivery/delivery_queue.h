@@ -41,16 +41,16 @@ typedef struct QueuedMapping
 
 	/* Its discovery: delivery_survey.c and delivery_discover.c */
 	DiscoveryWish wish;
-	dlist_node	  wish_node;	   /* if it is wanted */
-	uint64		  wanted_at;	   /* when: a count of wishes */
-	bool		  again;		   /* wanted once more, behind the present one */
-	uint32		  listed;		   /* by the survey of that number */
-	uint32		  discovery;	   /* the number of the present one */
-	bool		  is_begun;		   /* it has made a step, and is not complete */
-	int64		  discovered_to;   /* the last shard_no of that step */
-	bool		  is_held_up;	   /* a row was locked: to be tried again */
-	int64		  seeks_version;   /* the version that it has begun with */
-	int64		  version;		   /* of the last complete one; 0: none */
+	dlist_node	  wish_node;	 /* if it is wanted */
+	uint64		  wanted_at;	 /* when: a count of wishes */
+	bool		  again;		 /* wanted once more, behind the present one */
+	uint32		  listed;		 /* by the survey of that number */
+	uint32		  discovery;	 /* the number of the present one */
+	bool		  is_begun;		 /* it has made a step, and is not complete */
+	int64		  discovered_to; /* the last shard_no of that step */
+	bool		  is_held_up;	 /* a row was locked: to be tried again */
+	int64		  seeks_version; /* the version that it has begun with */
+	int64		  version;		 /* of the last complete one; 0: none */
 } QueuedMapping;
 
 /*

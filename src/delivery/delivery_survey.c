@@ -6,8 +6,8 @@
  * has changed, is gone, or has failed batches to be redriven, is to be
  * discovered (delivery_discover.c); so is one of whose units one has ended.
  * Most of what can be learnt from the tables is learnt that way.  For the rest
- * (a stream or a shard expires, a right is lost) a survey is thorough from time
- * to time: then all mappings are discovered as a routine.
+ * (a stream or a shard expires) a survey is thorough from time to time: then
+ * all mappings are discovered as a routine.
  *
  * Each role can make hundreds of mappings, each with thousands of lanes, so
  * that all of this may take many seconds.  Therefore it is done in steps, of
@@ -36,13 +36,13 @@
 /* How many mappings of the list a step reads, at most */
 #define SURVEY_MAPPINGS 500
 
-#define LISTED_COLUMNS(COLUMN)                           \
-	COLUMN(listed, mapping_no, INT8OID, ROW_FIXED)       \
-	COLUMN(listed, role_id, OIDOID, ROW_FIXED)           \
-	COLUMN(listed, version, INT8OID, ROW_FIXED)          \
-	COLUMN(listed, redrives, BOOLOID, ROW_FIXED)         \
-	COLUMN(listed, database_id, OIDOID, ROW_PARAMETER)   \
-	COLUMN(listed, above, INT8OID, ROW_PARAMETER)        \
+#define LISTED_COLUMNS(COLUMN)                         \
+	COLUMN(listed, mapping_no, INT8OID, ROW_FIXED)     \
+	COLUMN(listed, role_id, OIDOID, ROW_FIXED)         \
+	COLUMN(listed, version, INT8OID, ROW_FIXED)        \
+	COLUMN(listed, redrives, BOOLOID, ROW_FIXED)       \
+	COLUMN(listed, database_id, OIDOID, ROW_PARAMETER) \
+	COLUMN(listed, above, INT8OID, ROW_PARAMETER)      \
 	COLUMN(listed, at_a_time, INT4OID, ROW_PARAMETER)
 ROW_TABLE(listed, LISTED_COLUMNS);
 
@@ -168,7 +168,7 @@ survey_mapping(const ListedMapping *listed)
 		want_mapping(mapping, DISCOVERY_ROUTINE);
 }
 
-/* Mappings that are known and not in the list have been deleted or disabled. */
+/* A mapping that is known and not in the list has been deleted or disabled. */
 static void
 look_for_missing(void)
 {

@@ -10,9 +10,9 @@
 #include "delivery/delivery_queue.h"
 
 /*
- * The list of mappings is to be read, from its beginning: those that are new, or have changed, are
- * discovered.  If the survey is thorough, so are all others, for what changes
- * unseen.
+ * The list of mappings is to be read, from its beginning: those that are new,
+ * or have changed, are discovered.  If the survey is thorough, so are all
+ * others, for what changes unseen.
  */
 extern void delivery_survey_want(bool thorough);
 

@@ -10,9 +10,9 @@
  *	   stream_definition.c writes changed mappings into the triggers of their
  *	   streams, but not before a PREPARE TRANSACTION;
  *	2. append.c appends the captured changes to the shards;
- *	3. stream_ending.c disables the streams of tables that are dropped, or taken
- *	   over by another extension, behind the append of what the transaction had
- *	   captured before;
+ *	3. stream_ending.c disables the streams of tables that are dropped, or
+ *	   taken over by another extension, behind the append of what the
+ *	   transaction had captured before;
  *	4. worker_guard.c finds out what the transaction leaves of the extension.
  *
  * After a commit the launcher is told what DDL has changed for workers.  After

@@ -288,7 +288,7 @@ stream_check_neighbours(void)
 	list_free(taken_over);
 }
 
-/* Is the key of a table with a stream not what it was?  The table is locked. */
+/* Is the key of a table with a stream not what it was?  It is locked. */
 static bool
 key_is_harmed(Oid root)
 {

@@ -49,7 +49,7 @@ static void
 add_note(Oid relid, DdlEvent event, Oid owner)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
-	DdlNote	 *entry = palloc(sizeof(DdlNote));
+	DdlNote		 *entry = palloc(sizeof(DdlNote));
 
 	entry->subid = GetCurrentSubTransactionId();
 	entry->relid = relid;
@@ -219,7 +219,7 @@ is_removal_of_temporary(ObjectAccessType access, const ObjectAccessDrop *drop)
 
 void
 stream_ddl_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
-						   int sub_id, void *arg)
+						 int sub_id, void *arg)
 {
 	removes_temporary = is_removal_of_temporary(access, arg);
 	if (class_id == RelationRelationId)

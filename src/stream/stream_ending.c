@@ -100,7 +100,7 @@ stream_ending_note_key_lost(const StreamInfo *stream, Relation root,
  */
 void
 stream_ending_note_taken_over(const StreamInfo *stream, Oid root, const char *claim,
-				const char *hint)
+							  const char *hint)
 {
 	if (stream_ddl_has_note(root, TABLE_TAKEN_OVER))
 		return;
@@ -155,7 +155,7 @@ stream_ending_perform(void)
 	foreach (lc, due)
 	{
 		DdlNote *entry = lfirst(lc);
-		bool	   exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid));
+		bool	 exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid));
 
 		if (entry->event == TABLE_DROPPED && !exists)
 			close_dropped(entry->relid, entry->owner);

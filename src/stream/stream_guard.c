@@ -46,7 +46,7 @@
 #include "stream/stream_restore.h"
 #include "stream/stream_triggers.h"
 
-/* Do the changes that are checked come from the removal of temporary objects? */
+/* Are the changes those by the removal of temporary objects? */
 static bool checks_removal = false;
 
 /*
