@@ -209,21 +209,26 @@ try_to_find_databases(void)
 
 /*
  * Frees the entries of databases that have turned out to be without the
- * extension, and remembers these databases.
+ * extension, and remembers these databases.  Returns whether there were any.
  */
-static void
+static bool
 forget_databases_without(List *entries)
 {
 	ListCell *lc;
+	bool	  any = false;
 
 	foreach (lc, entries)
 	{
 		WorkerDatabase *entry = lfirst(lc);
 
 		if (entry->presence != EXTENSION_ABSENT)
+		{
 			(void) hash_search(databases_without, &entry->database, HASH_REMOVE,
 							   NULL);
-		else if (entry->maintenance.worker != 0 || entry->dispatcher.worker != 0)
+			continue;
+		}
+		any = true;
+		if (entry->maintenance.worker != 0 || entry->dispatcher.worker != 0)
 		{
 			/* Nothing has held them off: COMMIT PREPARED does not, for one. */
 			worker_slots_terminate(entry->maintenance.worker);
@@ -233,6 +238,7 @@ forget_databases_without(List *entries)
 			(void) hash_search(databases_without, &entry->database, HASH_ENTER,
 							   NULL);
 	}
+	return any;
 }
 
 /*
@@ -264,15 +270,12 @@ compare_next_runs(const ListCell *a, const ListCell *b)
 	return x->maintenance.next_start < y->maintenance.next_start ? -1 : 1;
 }
 
-/*
- * May one more maintenance worker run?  started is how many have been started
- * since the entries were copied.
- */
-static bool
-may_run(List *entries, int started, TimestampTz now)
+/* Returns how many more maintenance workers may run. */
+static int
+count_free_runs(List *entries, TimestampTz now)
 {
-	int		  all = started;
-	int		  brief = started;
+	int		  all = 0;
+	int		  brief = 0;
 	ListCell *lc;
 
 	foreach (lc, entries)
@@ -285,7 +288,7 @@ may_run(List *entries, int started, TimestampTz now)
 		if (now - job->started_at < setting_maintenance_interval * INT64CONST(1000))
 			brief++;
 	}
-	return brief < MAX_RUNS && all < MAX_RUNS_WITH_LONG;
+	return Min(MAX_RUNS - brief, MAX_RUNS_WITH_LONG - all);
 }
 
 /* Starts the workers that are due, and returns when the next one is. */
@@ -293,7 +296,7 @@ static TimestampTz
 start_due(List *entries, TimestampTz now)
 {
 	TimestampTz next = DT_NOEND;
-	int			started = 0;
+	int			free_runs = count_free_runs(entries, now);
 	ListCell   *lc;
 
 	list_sort(entries, compare_next_runs);
@@ -314,11 +317,11 @@ start_due(List *entries, TimestampTz now)
 		{
 			if (entry->maintenance.next_start > now)
 				next = Min(next, entry->maintenance.next_start);
-			else if (may_run(entries, started, now))
+			else if (free_runs > 0)
 			{
 				retry = start_worker(WORKER_MAINTENANCE, entry->database, now);
 				next = Min(next, retry);
-				started++;
+				free_runs--;
 			}
 		}
 	}
@@ -345,10 +348,13 @@ launcher_main(Datum main_arg)
 		const int	interval = setting_maintenance_interval;
 		TimestampTz now;
 		TimestampTz next;
+		List	   *entries;
+		bool		outdated;
 
 		MemoryContextReset(context);
 		(void) worker_slots_reap();
-		forget_databases_without(worker_databases_list());
+		entries = worker_databases_list();
+		outdated = forget_databases_without(entries);
 
 		now = GetCurrentTimestamp();
 		if (worker_databases_take_search_request() ||
@@ -358,10 +364,11 @@ launcher_main(Datum main_arg)
 			try_to_find_databases();
 			last_search = now;
 			worker_slots_set_last_run(now);
+			outdated = true;
 		}
 
 		now = GetCurrentTimestamp();
-		next = start_due(worker_databases_list(), now);
+		next = start_due(outdated ? worker_databases_list() : entries, now);
 		next = Min(next, worker_turns_make_way());
 		next = Min(next, TimestampTzPlusMilliseconds(last_search, interval));
 		now = GetCurrentTimestamp();

@@ -39,8 +39,12 @@
  */
 #define SOUND_RUN_MS 60000
 
-/* Where there is no stream, maintenance runs once in so many intervals. */
-#define RESTING_INTERVALS 100
+/*
+ * Where there is no stream, maintenance rests for so long.  A run takes a
+ * process that connects, some ten milliseconds of processor time: on a server
+ * with a thousand such databases even one in a thousand seconds is felt.
+ */
+#define REST_MS (24 * 60 * 60 * 1000)
 
 /* In a maintenance worker: see worker_databases_is_thorough_run */
 static bool is_thorough_run = false;
@@ -484,7 +488,7 @@ worker_databases_end_run(TimestampTz started_at, bool rests)
 							 !entry->thorough &&
 							 !WorkerErrorIsSet(&job->last_error);
 			if (entry->resting)
-				interval *= RESTING_INTERVALS;
+				interval = REST_MS;
 			job->next_start = Max(now, TimestampTzPlusMilliseconds(started_at, interval));
 		}
 	}

@@ -142,8 +142,8 @@ extern void worker_databases_set_lists(TimestampTz read, TimestampTz due,
 
 /*
  * The worker has run all of its tasks, or tried to.  With rests, nothing is
- * there to be maintained: the next run is only due after many intervals, or
- * when that has changed.
+ * there to be maintained: the next run is only due after a day, or when that
+ * has changed.
  */
 extern void worker_databases_end_run(TimestampTz started_at, bool rests);
 

@@ -103,6 +103,8 @@ idle_state(const WorkerDatabase *entry, const WorkerJob *job)
 		return "waiting after a failure";
 	if (entry->presence == EXTENSION_UNKNOWN)
 		return "to look for the extension";
+	if (entry->resting && job == &entry->maintenance)
+		return "resting";
 	return "asleep";
 }
 

@@ -62,7 +62,7 @@ cmp_ok(sql(q{SELECT count(DISTINCT side_table) FROM ddbstreams_shards.shard WHER
 
 # --- databases without a stream ---------------------------------------------------
 
-# Maintenance rests there: it runs once in 100 intervals.
+# Maintenance rests there: it runs once a day.
 sub last_run
 {
 	my ($database) = @_;
@@ -88,14 +88,16 @@ sub prepare_and_commit
 	return;
 }
 
-my $first = next_run('idle', '-infinity', 'a database without a stream is looked into');
-my $second = next_run('idle', $first, '... and again');
-is(sql(qq{SELECT timestamptz '$second' - timestamptz '$first' > interval '2 s'}), 't', '... but not in every interval');
+next_run('idle', '-infinity', 'a database without a stream is looked into');
+comes_to(q{SELECT state FROM ddbstreams.workers WHERE worker_type = 'maintenance' AND database = 'idle'}, 'resting', '... and maintenance rests');
+my $first = sql(last_run('idle'));
+comes_to(qq{SELECT (} . last_run('postgres') . qq{) > timestamptz '$first' + interval '21 s'}, 't', 'a hundred intervals go by');
+is(sql(last_run('idle')), $first, '... without a run');
 
 # --- a new stream ---------------------------------------------------------------------
 
-# From now on it would rest for a hundred hours.  A new stream ends that.  (The server
-# is restarted: a run that has begun before a reload does not know the new interval.)
+# A new stream ends that.  (The server is restarted: a run that has begun before a
+# reload does not know the new interval.)
 $node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 1h');
 my $begun = sql('SELECT clock_timestamp()');
 $node->restart;

@@ -177,7 +177,7 @@ sample (name, keys, labels, value) AS (
 	WHERE $1::bool AND shard_id IS NOT NULL
 	UNION ALL
 	SELECT 'ddbstreams_workers' || v.name, '{database,type}', ARRAY[database, worker_type], v.value
-	FROM (SELECT database, worker_type, count(pid) AS running, count(last_error) AS failing, max(last_run) AS last_run,
+	FROM (SELECT database, worker_type, count(pid) AS running, count(last_error) AS failing, max(last_run) FILTER (WHERE state <> 'resting') AS last_run,
 			count(*) FILTER (WHERE state = 'waiting for a worker slot') AS waiting
 		FROM ddbstreams.workers GROUP BY database, worker_type) w, LATERAL (VALUES
 		('', running::float8),
