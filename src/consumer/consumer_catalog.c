@@ -508,14 +508,10 @@ consumer_catalog_may_create_leases(int64 consumer_no)
 	return try_advisory_lock(consumer_no, 0, LOCK_CLASS_CONSUMER_LEASES);
 }
 
-/* Consumers and streams have their numbers from one sequence. */
 ShardWatchKey
 consumer_catalog_watch_key(int64 consumer_no)
 {
-	ShardWatchKey key = {.stream_id = consumer_no,
-						 .shard_table = (Oid) (uint32) consumer_no};
-
-	return key;
+	return shard_watch_number_key(consumer_no);
 }
 
 void

@@ -6,7 +6,10 @@
  *
  * 1. It waits, up to max_wait, until there is something to do for its worker:
  *    a record, a shard that has ended, a lease to take, give up or renew.
- *    While it waits it holds no lock.
+ *    While it waits it holds no lock.  If there is nothing to do in the end,
+ *    it returns without having locked or written anything.  If it must not
+ *    wait, and the session knows that there is nothing (consumer_idle.c), it
+ *    does not even look.
  * 2. It locks the worker's leases, and takes some or gives one up
  *    (consumer_lease.c).
  * 3. It reads the records behind the checkpoints of the leases.
@@ -37,9 +40,11 @@
 #include "base/sleep_snapshot.h"
 #include "consumer/consumer_catalog.h"
 #include "consumer/consumer_empty.h"
+#include "consumer/consumer_idle.h"
 #include "consumer/consumer_lease.h"
 #include "consumer/consumer_sql.h"
 #include "reading/record_row.h"
+#include "reading/stream_access.h"
 #include "shard/shard_watch.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_poll);
@@ -66,6 +71,7 @@ typedef struct ConsumerPoll
 	TimestampTz	   retry_at;   /* when to try again to get leases */
 	ShardWatchKey *watched;	   /* the keys given to shard_watch_set */
 	int			   watch_count;
+	ConsumerView   view;	/* of this round */
 	MemoryContext  context; /* of one round of the steps */
 } ConsumerPoll;
 
@@ -210,17 +216,24 @@ warn_of_losses(ConsumerView *view)
 static bool
 registration_is_due(const ConsumerView *view)
 {
-	ListCell *lc;
+	return consumer_idle_registration_due(view) < view->now;
+}
 
-	foreach (lc, view->workers)
+/* Are there losses of which the client has not been warned? */
+static bool
+has_untold_losses(const ConsumerView *view)
+{
+	if (view->consumer->untold_records > 0)
+		return true;
+	for (int i = 0; i < view->count; i++)
 	{
-		const ConsumerWorker *worker = lfirst(lc);
+		const ConsumerShard *shard = &view->shards[i];
 
-		if (strcmp(worker->worker_id, view->worker_id) == 0)
-			return worker->expires_at <
-				   view->now + view->consumer->lease_usec / 3 * 2;
+		if (consumer_view_is_own(view, shard) && consumer_view_is_eligible(shard) &&
+			shard->lease->lost_records > shard->lease->lost_told)
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /* Has another session of the same worker locked a lease of it? */
@@ -238,57 +251,56 @@ has_contended_lease(const ConsumerView *view)
 	return false;
 }
 
-/* Steps 2 to 4 of the opening comment */
+/* Steps 2 to 4 of the opening comment, with the view that step 1 has loaded */
 static void
 lock_and_read(ConsumerPoll *poll)
 {
-	ConsumerView view;
-	LeaseBalance balance;
-	bool		 is_new = false;
-	int			 taken = 0;
-	int			 taken_now;
-	int			 finished;
-	int			 finished_now;
+	ConsumerView *view = &poll->view;
+	LeaseBalance  balance;
+	bool		  is_new = false;
+	int			  taken = 0;
+	int			  taken_now;
+	int			  finished;
+	int			  finished_now;
 
-	consumer_view_load(&view, poll->consumer_name, poll->worker_id);
-	consumer_lease_create_missing(&view);
-	if (registration_is_due(&view))
-		is_new = consumer_catalog_register_worker(view.consumer->consumer_no, poll->worker_id,
-												  view.now, view.now + view.consumer->lease_usec);
-	consumer_lease_lock_own(&view);
+	consumer_lease_create_missing(view);
+	if (registration_is_due(view))
+		is_new = consumer_catalog_register_worker(view->consumer->consumer_no, poll->worker_id,
+												  view->now, view->now + view->consumer->lease_usec);
+	consumer_lease_lock_own(view);
 	finished = 0;
 	do
 	{
-		taken_now = consumer_lease_take_free(&view);
-		finished_now = consumer_lease_settle(&view);
+		taken_now = consumer_lease_take_free(view);
+		finished_now = consumer_lease_settle(view);
 		taken += taken_now;
 		finished += finished_now;
 	} while (finished_now > 0);
 
-	if (taken == 0 && !poll->has_taken_over && consumer_lease_take_over(&view))
+	if (taken == 0 && !poll->has_taken_over && consumer_lease_take_over(view))
 	{
 		poll->has_taken_over = true;
 		taken++;
-		finished += consumer_lease_settle(&view);
+		finished += consumer_lease_settle(view);
 	}
-	else if (taken == 0 && consumer_lease_give_up(&view))
+	else if (taken == 0 && consumer_lease_give_up(view))
 		poll->hands_over = true;
-	consumer_lease_balance(&view, &balance);
+	consumer_lease_balance(view, &balance);
 	/* Others do not see a new worker before this transaction ends. */
 	if (is_new && balance.others > 0 && balance.most >= balance.mine + 2)
 		poll->hands_over = true;
 
-	read_shards(poll, &view);
-	warn_of_losses(&view);
-	consumer_lease_renew(&view);
-	consumer_lease_write(&view);
+	read_shards(poll, view);
+	warn_of_losses(view);
+	consumer_lease_renew(view);
+	consumer_lease_write(view);
 	if (is_new || taken > 0 || finished > 0 || poll->hands_over)
-		consumer_catalog_wake_workers(view.consumer->consumer_no);
+		consumer_catalog_wake_workers(view->consumer->consumer_no);
 	if (taken == 0 && finished == 0)
 		poll->retry_at = GetCurrentTimestamp() + RETRY_INTERVAL;
 	poll->has_locked = true;
-	poll->is_contended = has_contended_lease(&view);
-	consumer_view_end(&view);
+	poll->is_contended = has_contended_lease(view);
+	consumer_view_end(view);
 }
 
 /*
@@ -330,17 +342,21 @@ watch_leases(ConsumerPoll *poll, const ConsumerView *view)
 
 /*
  * Is there something to do for the worker?  If not, *next_look (by the
- * server's clock) is brought forward to when there may be.
+ * server's clock) is brought forward to when there may be.  If this is the
+ * last look of the poll, leases are renewed that are a third through; while it
+ * waits, those that are two thirds through.
  */
 static bool
-has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_look)
+has_work(const ConsumerPoll *poll, const ConsumerView *view, bool is_last,
+		 TimestampTz *next_look)
 {
 	TimestampTz	 now = GetCurrentTimestamp();
-	bool		 may_try = now >= poll->retry_at;
+	int64		 margin = view->consumer->lease_usec / 3 * (is_last ? 2 : 1);
+	bool		 may_try = is_last || now >= poll->retry_at;
 	bool		 wants = false;
 	LeaseBalance balance;
 
-	if (!poll->has_locked && registration_is_due(view))
+	if (!poll->has_locked && (registration_is_due(view) || has_untold_losses(view)))
 		return true;
 	consumer_lease_balance(view, &balance);
 	if ((consumer_lease_may_take_over(&balance) && !poll->has_taken_over) ||
@@ -356,8 +372,7 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_l
 			continue;
 		if (consumer_view_is_own(view, shard))
 		{
-			TimestampTz renewal = shard->lease->expires_at -
-								  view->consumer->lease_usec / 3;
+			TimestampTz renewal = shard->lease->expires_at - margin;
 
 			if (!poll->has_locked && renewal <= view->now)
 				return true;
@@ -385,28 +400,33 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, TimestampTz *next_l
 	return wants && may_try;
 }
 
-/* Step 1 of the opening comment */
-static void
+/*
+ * Step 1 of the opening comment.  Returns whether there is something to do;
+ * then poll->view is loaded.
+ */
+static bool
 wait_for_work(ConsumerPoll *poll)
 {
 	for (;;)
 	{
-		TimestampTz	 now = GetCurrentTimestamp();
-		TimestampTz	 next_look = poll->until;
-		ConsumerView view;
-		bool		 is_watched;
-		bool		 found;
+		TimestampTz	  now = GetCurrentTimestamp();
+		TimestampTz	  next_look = poll->until;
+		bool		  is_last = now >= poll->until;
+		ConsumerView *view = &poll->view;
+		bool		  is_watched;
 
-		if (now >= poll->until)
-			return;
 		MemoryContextReset(poll->context);
-		(void) shard_watch_take(NULL);
-		consumer_view_load(&view, poll->consumer_name, poll->worker_id);
-		is_watched = watch_leases(poll, &view);
-		found = is_watched && has_work(poll, &view, &next_look);
-		consumer_view_end(&view);
-		if (found)
-			return;
+		if (!is_last)
+			(void) shard_watch_take(NULL);
+		consumer_view_load(view, poll->consumer_name, poll->worker_id);
+		is_watched = is_last || watch_leases(poll, view);
+		if (is_watched && has_work(poll, view, is_last, &next_look))
+			return true;
+		if (is_last)
+			consumer_idle_note(view);
+		consumer_view_end(view);
+		if (is_last)
+			return false;
 		if (is_watched)
 		{
 			ReleasedSnapshot released;
@@ -422,15 +442,31 @@ wait_for_work(ConsumerPoll *poll)
 static void
 poll_until(ConsumerPoll *poll)
 {
-	for (;;)
+	while (wait_for_work(poll))
 	{
-		wait_for_work(poll);
-		MemoryContextReset(poll->context);
 		lock_and_read(poll);
 		if (poll->returned > 0 || poll->hands_over ||
 			GetCurrentTimestamp() >= poll->until)
 			return;
 	}
+}
+
+/*
+ * Does the session know that there is nothing to do?  An error is raised if
+ * the poll would raise one.
+ */
+static bool
+is_known_idle(const ConsumerPoll *poll)
+{
+	ConsumerInfo *consumer = consumer_catalog_by_name(poll->consumer_name);
+	Snapshot	  snapshot;
+
+	if (!consumer_idle_is_known(consumer, poll->worker_id))
+		return false;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	stream_access_check(consumer_view_find_stream(consumer, snapshot));
+	UnregisterSnapshot(snapshot);
+	return true;
 }
 
 static void
@@ -486,7 +522,8 @@ ddbstreams_poll(PG_FUNCTION_ARGS)
 	oldcontext = MemoryContextSwitchTo(poll->context);
 	PG_TRY();
 	{
-		poll_until(poll);
+		if (wait > 0 || !is_known_idle(poll))
+			poll_until(poll);
 	}
 	PG_FINALLY();
 	{

@@ -143,13 +143,13 @@ consumer_view_load(ConsumerView *view, const char *consumer_name,
 	List *leases;
 
 	memset(view, 0, sizeof(ConsumerView));
+	view->ends = palloc(SHARD_SLOTS * sizeof(uint64));
+	shard_wake_read_ends(view->ends);
 	view->consumer = consumer_catalog_by_name(consumer_name);
 	view->worker_id = worker_id;
 	view->now = clock_now();
 	leases = consumer_catalog_leases(view->consumer->consumer_no);
 	view->workers = consumer_catalog_workers(view->consumer->consumer_no);
-	view->ends = palloc(SHARD_SLOTS * sizeof(uint64));
-	shard_wake_read_ends(view->ends);
 	view->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	view->stream = consumer_view_find_stream(view->consumer, view->snapshot);
 	stream_access_check(view->stream);

@@ -31,7 +31,7 @@ typedef struct ConsumerView
 	ConsumerInfo   *consumer;
 	const char	   *worker_id; /* NULL if no worker looks */
 	StreamInfo	   *stream;
-	uint64		   *ends;	  /* of transactions, by slot, before the snapshot */
+	uint64		   *ends;	  /* of transactions, by slot, before all that follows */
 	Snapshot		snapshot; /* of stream, shards and records */
 	TimestampTz		now;	  /* clock_now() */
 	int				count;

@@ -55,6 +55,7 @@
 #include "shard/shard_reader.h"
 #include "shard/shard_tables.h"
 #include "shard/shard_wake.h"
+#include "shard/shard_watch.h"
 
 static void
 make_extension_member(Oid relid)
@@ -273,6 +274,16 @@ shard_tables_make(const StreamInfo *stream, uint64 hash_first, uint64 hash_last,
 }
 
 /*
+ * The shards of a stream are others than before: their readers need not look
+ * at the list of shards until they are told so.
+ */
+static void
+note_change_of_shards(int64 stream_id)
+{
+	shard_wake_at_end(shard_watch_number_key(stream_id).shard_table, stream_id);
+}
+
+/*
  * Adds a table to those that are to be dropped, if it is there.  Its OID may
  * have become that of a table which is not ours.
  */
@@ -298,6 +309,7 @@ shard_tables_drop(const ShardInfo *shard)
 							 PERFORM_DELETION_INTERNAL |
 								 PERFORM_DELETION_SKIP_EXTENSIONS);
 	free_object_addresses(tables);
+	note_change_of_shards(shard->stream_id);
 }
 
 static char *
@@ -333,6 +345,7 @@ shard_tables_publish(ShardInfo *shard, const ShardInfo *parent, TimestampTz crea
 	shard->starting_number = starting_number;
 	shard->created_at = created_at;
 	shard_catalog_insert(shard);
+	note_change_of_shards(shard->stream_id);
 }
 
 void
@@ -345,6 +358,7 @@ shard_tables_close(ShardInfo *shard)
 	shard->closed_at = clock_now();
 	shard_catalog_replace(shard);
 	shard_wake_at_end(shard->shard_table, shard->stream_id);
+	note_change_of_shards(shard->stream_id);
 }
 
 void

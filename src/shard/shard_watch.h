@@ -21,6 +21,19 @@ typedef struct ShardWatchKey
 	Oid	  shard_table;
 } ShardWatchKey;
 
+/*
+ * The key of a stream, which tells that shards were opened, closed or dropped,
+ * or of a consumer, which tells that leases were changed.  Both have their
+ * numbers from one sequence.
+ */
+static inline ShardWatchKey
+shard_watch_number_key(int64 number)
+{
+	ShardWatchKey key = {.stream_id = number, .shard_table = (Oid) (uint32) number};
+
+	return key;
+}
+
 /* A set of shards, of which several may share a bit */
 typedef struct ShardWatchBits
 {
