@@ -14,7 +14,7 @@
  * its records come with the next poll: its COMMIT has not returned yet.
  *
  * Should anything end a prepared transaction without a word to anybody, its
- * records are late, but not lost: what is known holds for five seconds only.
+ * records are late, but not lost: what is known holds for a minute only.
  */
 #include "postgres.h"
 
@@ -25,7 +25,7 @@
 #include "shard/shard_slot.h"
 
 #define MAX_KNOWN	  16384
-#define HOLDS_SECONDS 5
+#define HOLDS_SECONDS 60
 
 typedef struct EmptyShardKey
 {

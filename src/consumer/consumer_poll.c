@@ -432,7 +432,8 @@ wait_for_work(ConsumerPoll *poll)
 			ReleasedSnapshot released;
 
 			sleep_snapshot_release(&released);
-			(void) shard_watch_wait(TimestampDifferenceMilliseconds(now, next_look) + 1);
+			(void) shard_watch_wait(TimestampDifferenceMilliseconds(now, next_look) + 1,
+									WAIT_FOR_POLL);
 			sleep_snapshot_restore(&released);
 		}
 	}

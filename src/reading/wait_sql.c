@@ -2,7 +2,7 @@
  * wait_sql.c
  *	  wait_for_records(): sleeps until there is something to read.
  *
- * A waiting backend registers with the shard's slot, then looks with a new
+ * A waiting backend watches the shard (shard_watch.c), then looks with a new
  * snapshot, and sleeps only if it has found nothing.  A committing backend
  * makes its commit visible and then looks for waiting ones.  So no wake-up is
  * missed, and a commit costs next to nothing while no backend waits.
@@ -18,7 +18,6 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/condition_variable.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -36,7 +35,7 @@
 #include "reading/stream_access.h"
 #include "registry/shard_catalog.h"
 #include "shard/shard_reader.h"
-#include "shard/shard_wake.h"
+#include "shard/shard_watch.h"
 
 PG_FUNCTION_INFO_V1(ddbstreams_wait_for_records);
 
@@ -85,7 +84,7 @@ check_timeout(const Interval *timeout)
  * where the replay was before the caller looked for records.
  */
 static void
-sleep_for_change(Oid shard_table, XLogRecPtr replayed, int64 remaining_ms)
+sleep_for_change(XLogRecPtr replayed, int64 remaining_ms)
 {
 	if (RecoveryInProgress())
 	{
@@ -101,8 +100,46 @@ sleep_for_change(Oid shard_table, XLogRecPtr replayed, int64 remaining_ms)
 		}
 	}
 	else
-		(void) ConditionVariableTimedSleep(shard_wake_waiters(shard_table),
-										   remaining_ms, wait_event_info(WAIT_FOR_RECORDS));
+		(void) shard_watch_wait(remaining_ms, WAIT_FOR_RECORDS);
+}
+
+/*
+ * Returns whether there is something to read behind an iterator, now or before
+ * the time is over.  The caller ends the watching.
+ */
+static bool
+wait_for_record(const ShardIterator *iterator, TimestampTz until, MemoryContext context)
+{
+	ShardWatchKey key = {.stream_id = iterator->stream->stream_id,
+						 .shard_table = iterator->shard->shard_table};
+	bool		  watches = false;
+
+	if (has_record(iterator))
+		return true;
+	for (;;)
+	{
+		ReleasedSnapshot released;
+		XLogRecPtr		 replayed;
+		int64			 remaining = until - GetCurrentTimestamp();
+
+		if (remaining <= 0)
+			return false;
+		/* What is replayed after has_record has looked must end the sleep. */
+		replayed = GetXLogReplayRecPtr(NULL);
+		if (!RecoveryInProgress())
+		{
+			if (!watches)
+				shard_watch_set(&key, 1);
+			watches = true;
+			(void) shard_watch_take(NULL);
+		}
+		MemoryContextReset(context);
+		if (has_record(iterator))
+			return true;
+		sleep_snapshot_release(&released);
+		sleep_for_change(replayed, (remaining + 999) / 1000);
+		sleep_snapshot_restore(&released);
+	}
 }
 
 /*
@@ -137,31 +174,15 @@ ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"ddbstreams wait", ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(context);
-	found = has_record(iterator);
-	while (!found)
+	PG_TRY();
 	{
-		Oid		   shard_table = iterator->shard->shard_table;
-		XLogRecPtr replayed;
-		int64	   remaining = until - GetCurrentTimestamp();
-
-		if (remaining <= 0)
-			break;
-		/* What is replayed after has_record has looked must end the sleep. */
-		replayed = GetXLogReplayRecPtr(NULL);
-		if (!RecoveryInProgress())
-			ConditionVariablePrepareToSleep(shard_wake_waiters(shard_table));
-		MemoryContextReset(context);
-		found = has_record(iterator);
-		if (!found)
-		{
-			ReleasedSnapshot released;
-
-			sleep_snapshot_release(&released);
-			sleep_for_change(shard_table, replayed, (remaining + 999) / 1000);
-			sleep_snapshot_restore(&released);
-		}
+		found = wait_for_record(iterator, until, context);
 	}
-	ConditionVariableCancelSleep();
+	PG_FINALLY();
+	{
+		shard_watch_end();
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
 	PG_RETURN_BOOL(found);

@@ -2,9 +2,7 @@
  * shard_wake.c
  *	  Waking readers that wait for records, at the end of a transaction.
  *
- * A reader that waits for records of one shard sleeps on a condition variable
- * in shared memory, which the shard shares with others (shard_slot.h).  A
- * process that waits for many shards watches them (shard_watch.c).
+ * A process that waits for records watches the shards (shard_watch.c).
  *
  * A transaction remembers the slots of the shards that it has appended to, or
  * whose state it has changed.  At its end the readers of these shards are
@@ -16,7 +14,6 @@
  */
 #include "postgres.h"
 
-#include "storage/proclist.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
 
@@ -24,10 +21,7 @@
 #include "shard/shard_wake.h"
 #include "shard/shard_watch.h"
 
-/* In shared memory, by slot: readers that wait for a record */
-static ConditionVariable *waiters = NULL;
-
-/* In shared memory, by slot: how many that touched it have ended */
+/* In shared memory, by slot: how many transactions have ended that touched it */
 static pg_atomic_uint64 *ends = NULL;
 
 typedef struct TouchedShard
@@ -44,7 +38,7 @@ static int			 touched_capacity = 0;
 Size
 shard_wake_shmem_size(void)
 {
-	return mul_size(SHARD_SLOTS, sizeof(ConditionVariable) + sizeof(pg_atomic_uint64));
+	return mul_size(SHARD_SLOTS, sizeof(pg_atomic_uint64));
 }
 
 void
@@ -52,14 +46,9 @@ shard_wake_shmem_init(void)
 {
 	bool found;
 
-	waiters = ShmemInitStruct("ddbstreams shard waiters",
-							  shard_wake_shmem_size(), &found);
-	ends = (pg_atomic_uint64 *) &waiters[SHARD_SLOTS];
+	ends = ShmemInitStruct("ddbstreams shard ends", shard_wake_shmem_size(), &found);
 	for (int i = 0; i < SHARD_SLOTS && !found; i++)
-	{
-		ConditionVariableInit(&waiters[i]);
 		pg_atomic_init_u64(&ends[i], 0);
-	}
 }
 
 void
@@ -68,12 +57,6 @@ shard_wake_read_ends(uint64 *counts)
 	for (int i = 0; i < SHARD_SLOTS; i++)
 		counts[i] = pg_atomic_read_u64(&ends[i]);
 	pg_memory_barrier();
-}
-
-ConditionVariable *
-shard_wake_waiters(Oid shard_table)
-{
-	return &waiters[shard_slot_number(shard_table)];
 }
 
 void
@@ -100,12 +83,10 @@ static void
 wake_slot(int slot, int64 stream_id)
 {
 	/*
-	 * A waiter is in the list before it looks for records, and the commit was
-	 * made visible before this process looks at the list.
+	 * A waiter watches before it looks for records, and the commit was made
+	 * visible before this process looks for watchers.
 	 */
 	pg_memory_barrier();
-	if (!proclist_is_empty(&waiters[slot].wakeup))
-		ConditionVariableBroadcast(&waiters[slot]);
 	shard_watch_wake(slot, stream_id);
 }
 

@@ -7,24 +7,15 @@
 
 #include "base/ddbstreams.h"
 
-#include "storage/condition_variable.h"
-
 extern Size shard_wake_shmem_size(void);
 
 /* Called in the postmaster, at its start and after a crash of a backend. */
 extern void shard_wake_shmem_init(void);
 
 /*
- * Returns the condition variable on which the readers of a shard sleep.  A
- * reader prepares to sleep on it before it looks for records with a new
- * snapshot; then no wake-up can be missed.
- */
-extern ConditionVariable *shard_wake_waiters(Oid shard_table);
-
-/*
  * Notes that this transaction has appended to a shard of a stream, or changed
- * its state.  When the transaction ends, shard_wake_readers wakes the readers
- * of the shard, and the processes that watch it (shard_watch.c).
+ * its state.  When the transaction ends, shard_wake_readers wakes the processes
+ * that watch the shard (shard_watch.c).
  */
 extern void shard_wake_at_end(Oid shard_table, int64 stream_id);
 

@@ -13,7 +13,7 @@
  *		shard_watch_set(keys, count);		register
  *		shard_watch_take(&bits);			forget what was before
  *		... look, with a new snapshot ...
- *		shard_watch_wait(timeout);			returns at once if a bit was set
+ *		shard_watch_wait(timeout, reason);	returns at once if a bit was set
  *		...
  *		shard_watch_end();					also after an error
  *
@@ -40,7 +40,6 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#include "base/wait_event.h"
 #include "shard/shard_watch.h"
 
 /* More streams are not told apart. */
@@ -319,7 +318,7 @@ shard_watch_touched(const ShardWatchBits *bits, Oid shard_table)
 }
 
 bool
-shard_watch_wait(long timeout_ms)
+shard_watch_wait(long timeout_ms, WaitReason reason)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
 
@@ -335,7 +334,7 @@ shard_watch_wait(long timeout_ms)
 		if (remaining <= 0)
 			return false;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 remaining, wait_event_info(WAIT_FOR_POLL));
+						 remaining, wait_event_info(reason));
 	}
 }
 

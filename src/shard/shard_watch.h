@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
+#include "base/wait_event.h"
 #include "shard/shard_slot.h"
 
 #define SHARD_WATCH_WORDS (SHARD_SLOTS / 64)
@@ -72,9 +73,10 @@ extern bool shard_watch_touched(const ShardWatchBits *bits, Oid shard_table);
 
 /*
  * Sleeps until a watched shard is touched, and returns true, or until the time
- * is over, and returns false.  The bits stay to be taken.
+ * is over, and returns false.  The bits stay to be taken.  The reason is for
+ * the wait event.
  */
-extern bool shard_watch_wait(long timeout_ms);
+extern bool shard_watch_wait(long timeout_ms, WaitReason reason);
 
 /*
  * Wakes the processes that watch a shard with this slot of this stream, or, if

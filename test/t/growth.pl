@@ -195,6 +195,51 @@ sql(q{SELECT ddbstreams.create_consumer('c', ddbstreams.latest_stream_arn('watch
 sql(q{SELECT count(*) FROM ddbstreams.poll('c', 'w')}, 'quiet');
 sql(q{CREATE TABLE other (id serial PRIMARY KEY); SELECT ddbstreams.enable_stream('other', shard_count => 32)}, 'idle');
 
+# A call of wait_for_records is not woken either, by a shard that has the same slot of
+# shared memory.  When it wakes it looks for its shard in the list of shards.
+sub murmurhash32
+{
+	my ($h) = @_;
+
+	$h = ($h ^ ($h >> 16)) * 0x85ebca6b & 0xffffffff;
+	$h = ($h ^ ($h >> 13)) * 0xc2b2ae35 & 0xffffffff;
+	return $h ^ ($h >> 16);
+}
+
+sub slots
+{
+	my ($table) = @_;
+	my $database = murmurhash32(sql('SELECT oid FROM pg_database WHERE datname = current_database()', 'quiet'));
+
+	return map {
+		my ($oid, $shard_id) = split /\|/;
+		my $slot = ($database ^ (murmurhash32($oid) + 0x9e3779b9 + ($database << 6) + ($database >> 2))) & 1023;
+		($slot => $shard_id)
+	} split(/\n/, sql(qq{SELECT shard_table::oid, shard_id FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn('$table'))}, 'quiet'));
+}
+
+my %watched = slots('watched');
+my %other = slots('other');
+my ($shared) = grep { exists $other{$_} } sort keys %watched;
+ok(defined $shared, 'two shards have a slot');
+my $waiter = session($node, 'quiet');
+my $own_looks = q{SELECT pg_stat_get_xact_numscans('ddbstreams_shards.shard_pkey'::regclass)};
+$waiter->query_safe('BEGIN');
+my $looked = $waiter->query_safe($own_looks);
+send_query($waiter, qq{SELECT ddbstreams.wait_for_records(
+	ddbstreams.get_shard_iterator(ddbstreams.latest_stream_arn('watched'), '$watched{$shared}', 'LATEST'), '1 hour')});
+comes_to(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Extension' AND query ~ 'wait_for_records'}, '1', 'a session waits');
+foreach (1 .. 20)
+{
+	sql('INSERT INTO other SELECT FROM generate_series(1, 300)', 'quiet');
+}
+sql('INSERT INTO watched SELECT generate_series(-5000, -1)', 'quiet');
+is(finish_query($waiter), 't', '... for a record of its shard');
+cmp_ok($waiter->query_safe($own_looks) - $looked, '<', 12, '... and wakes for no other stream');
+$waiter->quit;
+sql(q{SELECT count(ddbstreams.checkpoint('c', 'w', shard_id, sequence_number)) FROM
+	(SELECT shard_id, max(sequence_number) AS sequence_number FROM ddbstreams.poll('c', 'w', 10000) GROUP BY 1) r}, 'quiet');
+
 my $looks = q{SELECT sum(pg_stat_get_numscans(indexrelid)) + pg_stat_get_numscans('ddbstreams_shards.consumer_lease'::regclass)
 	FROM pg_index WHERE indrelid = 'ddbstreams_shards.consumer_lease'::regclass};
 my $before = sql($looks, 'quiet');
