@@ -391,8 +391,10 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, bool is_last,
 			wants = true;
 		else if (balance.mine < balance.share)
 		{
-			if (shard->lease->expires_at > view->now)
-				*next_look = Min(*next_look, clock_server_time(shard->lease->expires_at) + 1);
+			TimestampTz expiry = shard->lease->expires_at;
+
+			if (expiry > view->now)
+				*next_look = Min(*next_look, clock_server_time(expiry) + 1);
 		}
 	}
 	if (wants && !may_try)

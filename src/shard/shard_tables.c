@@ -195,7 +195,7 @@ release_locks(const LOCKTAG *tag)
 	}
 }
 
-/* Releases the locks on a table that was just made, and on what belongs to it. */
+/* Releases the locks on a table just made, and on what belongs to it. */
 static void
 release_table(Oid relid)
 {

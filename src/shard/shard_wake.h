@@ -14,8 +14,8 @@ extern void shard_wake_shmem_init(void);
 
 /*
  * Notes that this transaction has appended to a shard of a stream, or changed
- * its state.  When the transaction ends, shard_wake_readers wakes the processes
- * that watch the shard (shard_watch.c).
+ * its state.  When the transaction ends, shard_wake_readers wakes the
+ * processes that watch the shard (shard_watch.c).
  */
 extern void shard_wake_at_end(Oid shard_table, int64 stream_id);
 

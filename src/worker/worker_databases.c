@@ -49,7 +49,7 @@
 /* In a maintenance worker: see worker_databases_is_thorough_run */
 static bool is_thorough_run = false;
 
-/* The present transaction wants a dispatcher, or maintenance, if it commits. */
+/* This transaction wants a dispatcher, or maintenance, if it commits. */
 static bool dispatcher_wanted = false;
 static bool maintenance_wanted = false;
 
