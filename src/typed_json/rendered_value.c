@@ -29,6 +29,7 @@
 #include "utils/typcache.h"
 
 #include "base/fixed_settings.h"
+#include "base/guarded_call.h"
 #include "base/settings.h"
 #include "typed_json/json_container.h"
 #include "typed_json/rendered_value.h"
@@ -42,10 +43,19 @@
 
 /*
  * A value with a larger typed JSON than this is not rendered but becomes a
- * marker.  The text may be twice as large; together they could be too large to
- * be allocated, and then the statement that is captured would fail.
+ * marker.
  */
 #define MAX_JSON_LENGTH (MaxAllocSize / 4)
+
+/*
+ * The text of a value can be longer than any string may be: bits become bytes,
+ * and each level of arrays, composite types and ranges may double quotes and
+ * backslashes.  The statement that is captured must not fail by that.  So what
+ * is larger than this, divided by two for each level, is rendered in a
+ * subtransaction.
+ */
+#define SAFE_SIZE	((Size) 32 * 1024 * 1024)
+#define SAFE_LEVELS 25 /* SAFE_SIZE is 2^25 */
 
 /* What the text output of a type depends on */
 typedef enum OutputNeeds
@@ -100,11 +110,13 @@ type_kind(const TypeCacheEntry *entry)
 }
 
 /*
- * Returns what the output of a type depends on.  All but a list of built-in
- * types need all settings: an extension's output function may read any.
+ * Returns what the output of a type depends on, and sets *levels to how deep
+ * arrays, composite types and ranges are nested in it.  All but a list of
+ * built-in types need all settings: an extension's output function may read
+ * any.
  */
 static OutputNeeds
-output_needs(Oid type)
+output_needs(Oid type, int *levels)
 {
 	TypeCacheEntry *entry = base_type(type);
 	OutputNeeds		needs = OUTPUT_NEEDS_NOTHING;
@@ -112,6 +124,7 @@ output_needs(Oid type)
 
 	check_stack_depth();
 
+	*levels = 0;
 	switch (type_kind(entry))
 	{
 		case KIND_RAW:
@@ -119,7 +132,9 @@ output_needs(Oid type)
 		case KIND_ENUM:
 			return OUTPUT_NEEDS_NOTHING;
 		case KIND_ARRAY:
-			return output_needs(entry->typelem);
+			needs = output_needs(entry->typelem, levels);
+			++*levels;
+			return needs;
 		case KIND_COMPOSITE:
 			if (entry->type_id == RECORDOID)
 				return OUTPUT_NEEDS_SETTINGS;
@@ -128,22 +143,30 @@ output_needs(Oid type)
 			{
 				Form_pg_attribute attribute = TupleDescAttr(desc, i);
 				OutputNeeds		  more;
+				int				  more_levels;
 
 				if (attribute->attisdropped)
 					continue;
-				more = output_needs(attribute->atttypid);
+				more = output_needs(attribute->atttypid, &more_levels);
 				needs = Max(needs, more);
+				*levels = Max(*levels, more_levels);
 			}
 			ReleaseTupleDesc(desc);
+			++*levels;
 			return needs;
 		case KIND_TEXT:
 			break;
 	}
 
-	if (entry->typtype == TYPTYPE_RANGE)
-		return output_needs(get_range_subtype(entry->type_id));
-	if (entry->typtype == TYPTYPE_MULTIRANGE)
-		return output_needs(get_multirange_range(entry->type_id));
+	if (entry->typtype == TYPTYPE_RANGE || entry->typtype == TYPTYPE_MULTIRANGE)
+	{
+		needs = output_needs(entry->typtype == TYPTYPE_RANGE ?
+								 get_range_subtype(entry->type_id) :
+								 get_multirange_range(entry->type_id),
+							 levels);
+		++*levels;
+		return needs;
+	}
 
 	switch (entry->type_id)
 	{
@@ -392,43 +415,75 @@ render_with_formats(const TypeCacheEntry *entry, Datum value,
 	return result;
 }
 
+/* A value that is to be rendered, and what has become of it */
+typedef struct Rendering
+{
+	const TypeCacheEntry *entry;
+	Datum				  value;
+	OutputNeeds			  needs;
+	MemoryContext		  context; /* of the result */
+	struct varlena		 *result;
+} Rendering;
+
+/* Renders a value under the settings that its type needs. */
+static void
+render(void *argument)
+{
+	Rendering *rendering = argument;
+
+	if (rendering->needs == OUTPUT_NEEDS_SETTINGS)
+	{
+		int nest_level = fixed_settings_begin();
+
+		rendering->result = render_value(rendering->entry, rendering->value,
+										 rendering->context);
+		fixed_settings_end(nest_level);
+	}
+	else
+		rendering->result = render_with_formats(rendering->entry, rendering->value,
+												rendering->context);
+}
+
+/* May the text of a value be longer than a string may be? */
+static bool
+may_be_too_long(const TypeCacheEntry *entry, Datum value, int levels)
+{
+	return entry->typlen == -1 &&
+		   VARSIZE_ANY(DatumGetPointer(value)) > SAFE_SIZE >> Min(levels, SAFE_LEVELS);
+}
+
 struct varlena *
 rendered_value_make(Oid type, Datum value)
 {
 	TypeCacheEntry *entry = base_type(type);
-	MemoryContext	context = CurrentMemoryContext;
+	Rendering		rendering = {.entry = entry, .context = CurrentMemoryContext};
 	MemoryContext	temporary;
-	struct varlena *result;
-	OutputNeeds		needs;
+	int				levels;
 
 	if (entry->typtype == TYPTYPE_ENUM)
 	{
 		HeapTuple tuple = enum_tuple(value);
 
-		result = make_text(context, RENDERED_TEXT, enum_label(tuple));
+		rendering.result = make_text(rendering.context, RENDERED_TEXT,
+									 enum_label(tuple));
 		ReleaseSysCache(tuple);
-		return result;
+		return rendering.result;
 	}
 
-	needs = output_needs(entry->type_id);
-	temporary = AllocSetContextCreate(context, "rendered value",
+	rendering.needs = output_needs(entry->type_id, &levels);
+	temporary = AllocSetContextCreate(rendering.context, "rendered value",
 									  ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(temporary);
-	value = unpack_value(entry, value);
+	rendering.value = unpack_value(entry, value);
+	if (!may_be_too_long(entry, rendering.value, levels))
+		render(&rendering);
+	else if (!guarded_call(render, &rendering, NULL))
+		rendering.result = make_text(rendering.context, RENDERED_MARKER,
+									 "value too large");
 
-	if (needs == OUTPUT_NEEDS_SETTINGS)
-	{
-		int nest_level = fixed_settings_begin();
-
-		result = render_value(entry, value, context);
-		fixed_settings_end(nest_level);
-	}
-	else
-		result = render_with_formats(entry, value, context);
-
-	MemoryContextSwitchTo(context);
+	MemoryContextSwitchTo(rendering.context);
 	MemoryContextDelete(temporary);
-	return result;
+	return rendering.result;
 }
 
 struct varlena *

@@ -2,7 +2,8 @@
 # keep no mapping from going on, with a filter or without.
 #
 # With "big" in PG_TEST_EXTRA there are also records that jsonb cannot hold
-# although it can hold each of their values, which takes 2 GB of memory.
+# although it can hold each of their values, and a value whose text no string
+# can hold, which takes 3 GB of memory.
 #
 # To see it fail: test/mutations/run large-values-shown.
 
@@ -110,6 +111,23 @@ is(with_markers(sql('SELECT new, old FROM pages ORDER BY n')), expected(@all), '
 is(sql('SELECT string_agg(DISTINCT id, $$ $$ ORDER BY id) FROM pages'), join(' ', 1 .. $last), '... and all that is in an image can be had');
 is(sql(q{SELECT count(*), max(length((new_image).v)), max(length((new_image).b)) FROM ddbstreams.changes(null::t)
 	WHERE (new_image).id < 4}), '3|270000000|205000000', 'changes() has the values');
+
+# Quotes are doubled at each level: the text would have 1.28 GB.
+if ($big)
+{
+	sql(q{
+CREATE TYPE a AS (t text);
+CREATE TYPE b AS (a a);
+CREATE TYPE c AS (b b);
+CREATE TYPE d AS (c c);
+CREATE TYPE e AS (d d);
+CREATE TABLE nested (id int PRIMARY KEY, v e);
+SELECT ddbstreams.enable_stream('nested', shard_count => 1);
+INSERT INTO nested SELECT id, row(row(row(row(row(repeat('"', length))))))::e FROM (VALUES (1, 40 * 1000 * 1000), (2, 2)) v (id, length)});
+	is(with_markers(sql(q{SELECT string_agg(new->>'v', ' ' ORDER BY at) FROM follow('nested')})),
+		'{"S":"MARKER"} {"M":{"d":{"M":{"c":{"M":{"b":{"M":{"a":{"M":{"t":{"S":"\\"\\""}}}}}}}}}}}',
+		'a value whose text would be too long does not keep a row from being written');
+}
 
 $node->stop;
 done_testing();
