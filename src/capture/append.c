@@ -33,6 +33,7 @@
 #include "capture/captured_relation.h"
 #include "capture/change_buffer.h"
 #include "capture/change_order.h"
+#include "capture/large_value.h"
 #include "capture/row_reference.h"
 #include "capture/writable_shards.h"
 #include "registry/catalog_table.h"
@@ -206,26 +207,75 @@ append_reordered(AppendBatch *batch, ChangeBucket *bucket, uint64 first,
 	pfree(positions);
 }
 
-/* Writes the large values that changes of a hash range refer to. */
+/*
+ * Copies a value to a side table from the one where a bucket's changes have
+ * found it, unless another change has done so.  It keeps its number and its
+ * transaction.
+ */
 static void
-write_values(AppendBatch *batch, Oid side_table, ChangeBucket *bucket,
-			 uint64 first, uint64 last)
+copy_value(AppendBatch *batch, Relation side, const ChangeBucket *bucket,
+		   const ValueCopy *copy)
 {
-	Relation	side = table_open(side_table, RowExclusiveLock);
+	Relation from;
+	Pointer	 content;
+
+	if (side_table_has(side, copy->transaction_id, copy->ordinal))
+		return;
+	from = table_open(bucket->side_table, AccessShareLock);
+	PushActiveSnapshot(GetLatestSnapshot());
+	content = DatumGetPointer(side_table_fetch(from, copy->transaction_id,
+											   copy->ordinal, GetActiveSnapshot()));
+	side_table_insert(side, copy->transaction_id, copy->ordinal, content);
+	PopActiveSnapshot();
+	table_close(from, NoLock);
+	batch->counts.bytes += VARSIZE_ANY(content);
+	pfree(content);
+}
+
+/* Lists a value in the side table, if it may be looked for there. */
+static void
+list_value(const AppendBatch *batch, Relation side, const BufferedValue *value)
+{
+	ValueCopy copy = value->copy;
+
+	if (value->value_xid == 0 || !TransactionIdIsValid(value->keeper))
+		return;
+	copy.transaction_id = batch->transaction_id;
+	side_table_list(side, &value->identity, value->value_xid, &copy);
+}
+
+/*
+ * Writes the large values that changes of a hash range refer to, and sees to
+ * it that those that are only mentioned are in the shard's side table.
+ */
+static void
+write_values(AppendBatch *batch, const WritableShard *shard,
+			 ChangeBucket *bucket, uint64 first, uint64 last)
+{
+	Relation	side = table_open(shard->side_table, RowExclusiveLock);
 	ChangeScan	scan;
 	ChangeItem *item;
 
 	change_buffer_scan_begin(&scan, bucket, SCAN_VALUES);
 	while ((item = change_buffer_scan_next(&scan, true)) != NULL)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (in_range(item, first, last))
-		{
-			char *value = change_item_body(item);
+		BufferedValue *value = (BufferedValue *) change_item_body(item);
 
-			side_table_insert(side, batch->transaction_id, item->ordinal, value);
-			batch->counts.bytes += VARSIZE_ANY(value);
+		CHECK_FOR_INTERRUPTS();
+		if (!in_range(item, first, last))
+			continue;
+		if (!BufferedValueIsMention(item))
+		{
+			char *content = BUFFERED_VALUE_CONTENT(value);
+
+			side_table_insert(side, batch->transaction_id, item->ordinal, content);
+			batch->counts.bytes += VARSIZE_ANY(content);
+			list_value(batch, side, value);
 		}
+		else if (value->copy.transaction_id != 0 &&
+				 bucket->side_number != shard->side_number)
+			copy_value(batch, side, bucket, &value->copy);
+		large_value_publish(value, batch->transaction_id, shard->side_number);
 	}
 	change_buffer_scan_end(&scan);
 	table_close(side, NoLock);
@@ -243,8 +293,8 @@ append_bucket(AppendBatch *batch, const StreamBuffer *buffer,
 		WritableShard shard = writable_shards_lock(buffer, first);
 		uint64		  last = Min(bucket->hash_last, shard.hash_last);
 
-		if (bucket->has_values)
-			write_values(batch, shard.side_table, bucket, first, last);
+		if (bucket->has_values || bucket->has_mentions)
+			write_values(batch, &shard, bucket, first, last);
 
 		shard_wake_at_end(shard.shard_table, buffer->stream_id);
 		batch->shard = table_open(shard.shard_table, NoLock);

@@ -227,12 +227,13 @@ static void
 capture_update(CapturedRelation *captured, TriggerData *trigdata)
 {
 	TupleDesc  tupdesc = RelationGetDescr(trigdata->tg_relation);
-	RowVersion old = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
-	RowVersion new = {trigdata->tg_newtuple, trigdata->tg_newslot};
+	RowVersion old = {trigdata->tg_trigtuple, trigdata->tg_trigslot, NULL, NULL};
+	RowVersion new = {trigdata->tg_newtuple, trigdata->tg_newslot, &old, NULL};
 	bool	  *same = palloc(tupdesc->natts * sizeof(bool));
 	bool	   key_differs;
 	CommandId  cid = inserting_command(new.tuple->t_data);
 
+	old.after = &new;
 	if (compare_row_versions(captured, tupdesc, old.slot, new.slot, same,
 							 &key_differs))
 	{
@@ -327,7 +328,8 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 		capture_update(captured, trigdata);
 	else
 	{
-		RowVersion	  version = {trigdata->tg_trigtuple, trigdata->tg_trigslot};
+		RowVersion	  version = {trigdata->tg_trigtuple, trigdata->tg_trigslot,
+								 NULL, NULL};
 		TupleDesc	  tupdesc = RelationGetDescr(trigdata->tg_relation);
 		StreamBuffer *buffer = find_buffer(captured, trigdata->tg_relation);
 
@@ -392,6 +394,7 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 			buffer = find_buffer(captured, rel);
 		version.tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
 		version.slot = slot;
+		version.before = version.after = NULL;
 		record_build(captured, buffer, RelationGetDescr(rel), RECORD_REMOVE,
 					 &version, NULL, NULL, NULL,
 					 GetCurrentCommandId(false));
@@ -403,7 +406,8 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
 	MemoryContextDelete(row_context);
-	if (buffer != NULL)
+	/* Without rows, too: numbers of its large values may be given again. */
+	if (change_buffer_find(captured->stream_id) != NULL)
 	{
 		change_buffer_new_generation(rel);
 		captured->file_number = InvalidOid;

@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
@@ -225,6 +226,7 @@ build_captured_relation(Relation rel)
 	roots_matter |= captured->virtuals != NULL && root != captured->relid;
 	captured->plain = !captured->descriptor->has_rendered &&
 					  !captured->descriptor->has_virtual;
+	captured->is_heap = rel->rd_rel->relam == HEAP_TABLE_AM_OID;
 
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextSetParent(context, TopMemoryContext);

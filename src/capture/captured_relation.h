@@ -38,6 +38,7 @@ typedef struct CapturedRelation
 	bool			partition_is_key; /* both hash the same columns alike */
 	VirtualColumns *virtuals;		  /* NULL: none */
 	bool			plain;			  /* tuples may be copied as they are */
+	bool			is_heap;		  /* xids of tuples mean what heaps mean */
 	Oid				trigger;		  /* known to be enable_stream's */
 
 	/* Where capture.c keeps what it has found out for a transaction */

@@ -62,6 +62,7 @@ static uint32		 source_count = 0;
 static uint32		 source_capacity = 0;
 static uint32		 last_generation = 0;
 static uint32		 last_ordinal = 0;
+static bool			 has_new_files = false;
 static uint64		 referred_bytes = 0;
 static uint64		 buffer_serial = 1;
 
@@ -217,7 +218,11 @@ change_buffer_find_source(Relation rel, int64 descriptor_id)
 			return i - 1;
 	}
 	if (source.generation == 0)
+	{
 		source.generation = ++last_generation;
+		for (uint32 i = 0; i < source_count; i++)
+			has_new_files |= sources[i].relid == RelationGetRelid(rel);
+	}
 	source.relid = RelationGetRelid(rel);
 	source.locator = compat_file_locator(rel);
 	source.is_permanent = rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT;
@@ -229,9 +234,16 @@ change_buffer_find_source(Relation rel, int64 descriptor_id)
 	return add_source(&source);
 }
 
+bool
+change_buffer_has_new_files(void)
+{
+	return has_new_files;
+}
+
 void
 change_buffer_new_generation(Relation rel)
 {
+	has_new_files = true;
 	for (uint32 i = source_count; i > 0; i--)
 	{
 		if (source_is_of(&sources[i - 1], rel))
@@ -481,17 +493,28 @@ change_buffer_commit(ChangeBucket *bucket, ChangeItem *item)
 }
 
 void
-change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
-						const void *value, Size length)
+change_buffer_add_value(ChangeBucket *bucket, uint64 hash,
+						const BufferedValue *value, const void *content,
+						Size length)
 {
+	char		start[CHANGE_ITEM_HEADER + MAXALIGN(sizeof(BufferedValue))] = {0};
 	ChangeItem	header;
 	ChangeItem *item;
 
-	bucket->has_values = true;
+	if (content != NULL)
+		bucket->has_values = true;
+	else
+		bucket->has_mentions = true;
+	memcpy(start + CHANGE_ITEM_HEADER, value, sizeof(BufferedValue));
+	length += MAXALIGN(sizeof(BufferedValue));
 	if (length < LONG_VALUE)
 	{
 		item = change_buffer_reserve(bucket, length);
-		memcpy((char *) item + CHANGE_ITEM_HEADER, value, length);
+		memcpy((char *) item + CHANGE_ITEM_HEADER, value, sizeof(BufferedValue));
+		if (content != NULL)
+			memcpy((char *) item + CHANGE_ITEM_HEADER +
+					   MAXALIGN(sizeof(BufferedValue)),
+				   content, length - MAXALIGN(sizeof(BufferedValue)));
 	}
 	else
 	{
@@ -499,7 +522,7 @@ change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
 		item->units = (CHANGE_ITEM_HEADER + MAXALIGN(length)) / MAXIMUM_ALIGNOF;
 	}
 	item->hash = hash;
-	item->ordinal = ordinal;
+	item->ordinal = value->copy.ordinal;
 	item->source = 0;
 	item->has_key_hash = false;
 	ItemPointerSetInvalid(&item->old_tid);
@@ -512,15 +535,15 @@ change_buffer_add_value(ChangeBucket *bucket, uint64 hash, uint32 ordinal,
 		change_buffer_commit(bucket, item);
 	else
 	{
-		char   start[CHANGE_ITEM_HEADER] = {0};
 		char   padding[MAXIMUM_ALIGNOF] = {0};
 		uint64 position = bucket->end;
 
 		memcpy(start, item, sizeof(ChangeItem));
 		spill_bucket(bucket);
 		open_bucket_file(bucket);
-		write_bucket_file(bucket, &position, start, CHANGE_ITEM_HEADER);
-		write_bucket_file(bucket, &position, value, length);
+		write_bucket_file(bucket, &position, start, sizeof(start));
+		write_bucket_file(bucket, &position, content,
+						  length - MAXALIGN(sizeof(BufferedValue)));
 		write_bucket_file(bucket, &position, padding, MAXALIGN(length) - length);
 		stamp_run(bucket);
 		bucket->end += CHANGE_ITEM_LENGTH(item);
@@ -725,6 +748,8 @@ change_buffer_cut(SubTransactionId subid)
 				cut_bucket(bucket, bucket->runs[run].start);
 				bucket->run_count = run;
 			}
+			/* The lock may have been the subtransaction's. */
+			bucket->keeps_side_table = false;
 		}
 	}
 }
@@ -773,5 +798,6 @@ void
 change_buffer_forget(void)
 {
 	reset_buffer();
+	has_new_files = false;
 	last_ordinal = 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
+#include "shard/side_table.h"
 #include "storage/fd.h"
 #include "storage/itemptr.h"
 #include "utils/rel.h"
@@ -37,7 +38,8 @@ typedef enum ChangeKind
  *	a change: the body is the entry of a frame, as it is appended to the shard;
  *		if is_reference is set, without the image that is a row version of the
  *		table and that row_reference.c copies from there;
- *	a large value, to which changes of this transaction refer by its ordinal;
+ *	a large value, to which changes of this transaction refer by its ordinal,
+ *		or the mention of one that a side table has already;
  *	an update that has changed nothing: without a body, it only tells of the
  *		versions of its row.
  *
@@ -82,6 +84,21 @@ change_item_key_hash(const ChangeItem *item)
 			   item->hash;
 }
 
+/* The body of a large value, and the whole body of a mention */
+typedef struct BufferedValue
+{
+	ValueCopy	  copy;
+	ValueIdentity identity;
+	uint64		  value_xid; /* for side_table_list; 0: it is not listed */
+	TransactionId keeper;	 /* of the version that has the value on, or invalid */
+} BufferedValue;
+
+#define BUFFERED_VALUE_CONTENT(value) \
+	((char *) (value) + MAXALIGN(sizeof(BufferedValue)))
+#define BufferedValueIsMention(item) \
+	(CHANGE_ITEM_LENGTH(item) == \
+	 CHANGE_ITEM_HEADER + MAXALIGN(sizeof(BufferedValue)))
+
 typedef struct ChangeChunk
 {
 	struct ChangeChunk *next;
@@ -115,6 +132,10 @@ typedef struct ChangeBucket
 	int			 run_count;
 	int			 run_capacity;
 	bool		 has_values;  /* there are large values */
+	bool		 has_mentions;
+	Oid			 side_table;  /* that of the shard that was open then */
+	int64		 side_number; /* shard_tables_side_number */
+	bool		 keeps_side_table; /* it is locked, and there */
 	CommandId	 highest_cid; /* of all changes so far */
 	bool		 disordered;  /* they are not in the order of their commands */
 } ChangeBucket;
@@ -200,6 +221,9 @@ extern uint32 change_buffer_find_source(Relation rel, int64 descriptor_id);
 /* A table is about to be truncated, perhaps without getting a new file. */
 extern void change_buffer_new_generation(Relation rel);
 
+/* Has a table had more than one generation in this transaction? */
+extern bool change_buffer_has_new_files(void);
+
 /*
  * Returns the source with a number.  The result stays valid until the next
  * source is made.
@@ -225,12 +249,12 @@ extern ChangeItem *change_buffer_reserve(ChangeBucket *bucket, Size size);
 extern void		   change_buffer_commit(ChangeBucket *bucket, ChangeItem *item);
 
 /*
- * Adds a copy of a large value, to be called before the changes that refer to
- * it are added.
+ * Adds a copy of a large value, or its mention if content is NULL; to be
+ * called before the changes that refer to it are added.
  */
 extern void change_buffer_add_value(ChangeBucket *bucket, uint64 hash,
-									uint32 ordinal, const void *value,
-									Size length);
+									const BufferedValue *value,
+									const void *content, Size length);
 
 /*
  * --- reading items

@@ -27,6 +27,7 @@
 #include "mb/pg_wchar.h"
 
 #include "base/settings.h"
+#include "capture/large_value.h"
 #include "capture/record_build.h"
 #include "capture/row_reference.h"
 #include "registry/view_type.h"
@@ -68,6 +69,7 @@ typedef struct ImagePlan
 typedef struct RecordPlan
 {
 	CapturedRelation *captured;
+	RecordEvent		  event;
 	ChangeBucket	 *bucket;
 	uint64			  hash;
 	bool			 *same;
@@ -129,35 +131,86 @@ measure_values(const RecordPlan *plan, ImagePlan *image)
 	image->data_size = heap_compute_data_size(desc, image->values, image->nulls);
 }
 
+static LargeValue
+large_value(const RecordPlan *plan)
+{
+	LargeValue value = {.bucket = plan->bucket, .hash = plan->hash};
+
+	return value;
+}
+
 /* Adds a value to the buffer by itself; returns the reference to it. */
 static Datum
 put_aside(RecordPlan *plan, Datum value)
 {
-	uint32 ordinal = change_buffer_next_ordinal();
+	LargeValue large = large_value(plan);
 
-	change_buffer_add_value(plan->bucket, plan->hash, ordinal,
-							DatumGetPointer(value),
-							VARSIZE_ANY(DatumGetPointer(value)));
-	return side_table_reference_make(ordinal, value);
+	return large_value_store(&large, value);
 }
 
-/* Returns what is stored for a column's value. */
-static Datum
-stored_value(RecordPlan *plan, Oid type, ColumnForm form, Datum value)
+/* Has a version, which may be NULL, the same pointer in column i? */
+static bool
+has_pointer(const RowVersion *version, int i, Datum value)
 {
+	Pointer other;
+
+	if (version == NULL || version->slot->tts_isnull[i])
+		return false;
+	other = DatumGetPointer(version->slot->tts_values[i]);
+	return VARATT_IS_EXTERNAL_ONDISK(other) &&
+		   memcmp(other, DatumGetPointer(value), TOAST_POINTER_SIZE) == 0;
+}
+
+/*
+ * Says where a value out of line was found, column i of a version.  Returns
+ * false if no copy of it can be found by that.
+ */
+static bool
+identify_value(const RecordPlan *plan, const RowVersion *version, int i,
+			   Datum value, LargeValue *large)
+{
+	bool is_new = version->after == NULL && plan->event != RECORD_REMOVE;
+
+	if (!plan->captured->is_heap ||
+		!large_value_identify(value, &large->identity) ||
+		(large->identity.extinfo & VARLENA_EXTSIZE_MASK) + VARHDRSZ < ASIDE_SIZE)
+		return false;
+	large->generation =
+		change_buffer_source(plan->captured->source)->generation;
+	if (!is_new)
+		large->holder = HeapTupleHeaderGetXmin(version->tuple->t_data);
+	else if (has_pointer(version->before, i, value))
+		large->holder = HeapTupleHeaderGetXmin(version->before->tuple->t_data);
+	if (is_new)
+		large->keeper = HeapTupleHeaderGetXmin(version->tuple->t_data);
+	else if (has_pointer(version->after, i, value))
+		large->keeper = HeapTupleHeaderGetXmin(version->after->tuple->t_data);
+	return true;
+}
+
+/* Returns what is stored for the value of a varlena column, i. */
+static Datum
+stored_value(RecordPlan *plan, const RowVersion *version, int i, Oid type)
+{
+	ColumnForm		form = plan->captured->descriptor->columns[i].form;
+	Datum			value = version->slot->tts_values[i];
+	LargeValue		large = large_value(plan);
 	struct varlena *pointer;
 	Datum			reference;
 
 	if (form == COLUMN_RENDERED)
 		pointer = rendered_value_make(type, value);
-	else if (VARATT_IS_EXTERNAL(DatumGetPointer(value)))
-		pointer = detoast_external_attr((struct varlena *) DatumGetPointer(value));
-	else
+	else if (!VARATT_IS_EXTERNAL(DatumGetPointer(value)))
 		return value;
+	else if (identify_value(plan, version, i, value, &large) &&
+			 large_value_find(&large, &reference))
+		return reference;
+	else
+		pointer = detoast_external_attr((struct varlena *) DatumGetPointer(value));
 
 	if (VARSIZE_ANY(pointer) < ASIDE_SIZE)
 		return PointerGetDatum(pointer);
-	reference = put_aside(plan, PointerGetDatum(pointer));
+	reference = large_value_store(&large, PointerGetDatum(pointer));
 	pfree(pointer);
 	return reference;
 }
@@ -205,8 +258,7 @@ plan_values(RecordPlan *plan, TupleDesc tupdesc, const RowVersion *version,
 											 version->slot->tts_values[i];
 		if (!image->nulls[i] &&
 			(column->form == COLUMN_RENDERED || att->attlen == -1))
-			image->values[i] = stored_value(plan, att->atttypid, column->form,
-											version->slot->tts_values[i]);
+			image->values[i] = stored_value(plan, version, i, att->atttypid);
 	}
 	measure_values(plan, image);
 }
@@ -333,16 +385,16 @@ find_largest(RecordPlan *plan, ImagePlan **image, int *column)
 static void
 put_image_aside(RecordPlan *plan, ImagePlan *image)
 {
-	Size   size = image_size(plan, image);
-	bytea *bytes = palloc(VARHDRSZ + size);
-	char  *aligned = palloc(size);
+	Size	   size = image_size(plan, image);
+	bytea	  *bytes = palloc(VARHDRSZ + size);
+	char	  *aligned = palloc(size);
+	LargeValue large = large_value(plan);
 
 	write_image(plan, image, aligned);
 	SET_VARSIZE(bytes, VARHDRSZ + size);
 	memcpy(VARDATA(bytes), aligned, size);
-	image->ordinal = change_buffer_next_ordinal();
-	change_buffer_add_value(plan->bucket, plan->hash, image->ordinal, bytes,
-							VARSIZE(bytes));
+	image->ordinal =
+		side_table_reference_ordinal(large_value_store(&large, PointerGetDatum(bytes)));
 	image->is_aside = true;
 	pfree(aligned);
 	pfree(bytes);
@@ -583,6 +635,7 @@ record_build(CapturedRelation *captured, StreamBuffer *buffer, TupleDesc tupdesc
 
 	memset(&plan, 0, sizeof(plan));
 	plan.captured = captured;
+	plan.event = event;
 	plan.same = same;
 	plan.hash = captured_relation_hash(captured->partition,
 									   captured->partition_count, keyed->slot);

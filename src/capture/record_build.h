@@ -18,6 +18,8 @@ typedef struct RowVersion
 {
 	HeapTuple		tuple;
 	TupleTableSlot *slot; /* of the same tuple; deformed as far as need be */
+	const struct RowVersion *before; /* of which an UPDATE has made it, or NULL */
+	const struct RowVersion *after;	 /* which an UPDATE has made of it, or NULL */
 } RowVersion;
 
 /*

@@ -18,7 +18,9 @@
 
 #include "base/relcache_callbacks.h"
 #include "capture/writable_shards.h"
+#include "registry/own_tables.h"
 #include "registry/shard_catalog.h"
+#include "shard/shard_tables.h"
 
 /* What the session remembers of a stream; entries are never removed. */
 typedef struct WritableShards
@@ -111,6 +113,10 @@ load_shards(WritableShards *writable)
 
 		ranges[count].shard_table = shard->shard_table;
 		ranges[count].side_table = shard->side_table;
+		ranges[count].side_number =
+			count > 0 && ranges[count - 1].side_table == shard->side_table ?
+				ranges[count - 1].side_number :
+				shard_tables_side_number(shard->side_table);
 		ranges[count].starting_number = shard->starting_number;
 		ranges[count].hash_first = shard->hash_first;
 		ranges[count].hash_last = shard->hash_last;
@@ -192,8 +198,29 @@ writable_shards_make_buffer(int64 stream_id)
 	buffer = change_buffer_create(stream_id, Max(writable->count, 1),
 								  hash_first);
 	buffer->writable = writable;
+	for (int i = 0; i < writable->count; i++)
+	{
+		buffer->buckets[i].side_table = writable->shards[i].side_table;
+		buffer->buckets[i].side_number = writable->shards[i].side_number;
+	}
 	pfree(hash_first);
 	return buffer;
+}
+
+/*
+ * The lock keeps expiry from dropping the table: what it has is copied to
+ * another one if the shard is not the open one any more at the append.
+ */
+bool
+writable_shards_keep_side_table(ChangeBucket *bucket)
+{
+	if (bucket->keeps_side_table)
+		return true;
+	LockRelationOid(bucket->side_table, AccessShareLock);
+	bucket->keeps_side_table =
+		own_tables_contain(bucket->side_table) &&
+		shard_tables_side_number(bucket->side_table) == bucket->side_number;
+	return bucket->keeps_side_table;
 }
 
 static WritableShard

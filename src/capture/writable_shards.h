@@ -14,6 +14,7 @@ typedef struct WritableShard
 {
 	Oid	   shard_table;
 	Oid	   side_table;
+	int64  side_number; /* shard_tables_side_number */
 	int64  starting_number;
 	uint64 hash_first; /* inclusive */
 	uint64 hash_last;  /* inclusive */
@@ -35,6 +36,12 @@ extern bool writable_shards_are_known(const StreamBuffer *buffer);
  */
 extern WritableShard writable_shards_lock(const StreamBuffer *buffer,
 										  uint64			  hash);
+
+/*
+ * Sees to it that the side table that a bucket expects is there until the end
+ * of the transaction.  Returns false if it is gone.
+ */
+extern bool writable_shards_keep_side_table(ChangeBucket *bucket);
 
 /*
  * Forgets what is out of date, at the end of a transaction, when there are no

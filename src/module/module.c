@@ -22,6 +22,7 @@
 
 #include "base/ddbstreams.h"
 #include "base/settings.h"
+#include "capture/known_values.h"
 #include "delivery/call_verdict.h"
 #include "delivery/delivery_dispatcher.h"
 #include "delivery/handler_mailbox.h"
@@ -61,6 +62,7 @@ request_shared_memory(void)
 	RequestAddinShmemSpace(shard_watch_shmem_size());
 	RequestAddinShmemSpace(handler_mailbox_shmem_size());
 	RequestAddinShmemSpace(call_verdict_shmem_size());
+	RequestAddinShmemSpace(known_values_shmem_size());
 }
 
 static void
@@ -78,6 +80,7 @@ start_shared_memory(void)
 	shard_watch_shmem_init();
 	handler_mailbox_shmem_init();
 	call_verdict_shmem_init();
+	known_values_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -29,6 +29,7 @@
 
 #include "capture/append.h"
 #include "capture/change_buffer.h"
+#include "capture/own_values.h"
 #include "module/worker_guard.h"
 #include "module/xact_callbacks.h"
 #include "registry/catalog_version.h"
@@ -100,6 +101,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
 		change_buffer_cut(subid);
+		own_values_cut(subid);
 		stream_ddl_cut(subid);
 		stream_notice_cut(subid);
 		worker_guard_cut(subid);

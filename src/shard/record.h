@@ -13,8 +13,9 @@
  *
  * and each image begins at MAXALIGN of the row.  Before the images comes the
  * identity on whose behalf the row was changed, if there is one
- * (RECORD_HAS_IDENTITY).  A large value is replaced by
- * a reference in the shape of a TOAST pointer (side_table.c).  An image that
+ * (RECORD_HAS_IDENTITY).  A large value is replaced by a reference in the
+ * shape of a TOAST pointer (side_table.c), which names the transaction that
+ * has stored it if that is not the record's.  An image that
  * is too large even so is kept whole in the side table (RECORD_*_ASIDE), and
  * the record holds only its ordinal.
  *

@@ -81,14 +81,18 @@ record_decoder_close(RecordDecoder *decoder)
 	MemoryContextDelete(decoder->own_context);
 }
 
-/* Reads a value from the side table, in the current memory context. */
+/*
+ * Reads a value from the side table, in the current memory context.  A
+ * transaction of 0 is the record's.
+ */
 static Datum
-fetch_aside(RecordDecoder *decoder, uint32 ordinal)
+fetch_aside(RecordDecoder *decoder, uint64 transaction_id, uint32 ordinal)
 {
 	if (decoder->side == NULL)
 		decoder->side = relation_open(decoder->shard->side_table, AccessShareLock);
-	return side_table_fetch(decoder->side, decoder->transaction_id, ordinal,
-							decoder->snapshot);
+	return side_table_fetch(decoder->side,
+							transaction_id != 0 ? transaction_id : decoder->transaction_id,
+							ordinal, decoder->snapshot);
 }
 
 Datum
@@ -99,7 +103,8 @@ record_decoder_value(RecordDecoder *decoder, Datum value)
 	if (!VARATT_IS_EXTERNAL(DatumGetPointer(value)))
 		return value;
 	oldcontext = MemoryContextSwitchTo(decoder->context);
-	value = fetch_aside(decoder, side_table_reference_ordinal(value));
+	value = fetch_aside(decoder, side_table_reference_transaction(value),
+						side_table_reference_ordinal(value));
 	MemoryContextSwitchTo(oldcontext);
 	return value;
 }
@@ -194,7 +199,7 @@ decode_image(RecordDecoder *decoder, const char *bytes, bool is_aside,
 
 		memcpy(&ordinal, bytes, sizeof(ordinal));
 		stored = (bytea *) detoast_attr((struct varlena *)
-											DatumGetPointer(fetch_aside(decoder, ordinal)));
+											DatumGetPointer(fetch_aside(decoder, 0, ordinal)));
 		aligned = palloc(VARSIZE_ANY_EXHDR(stored));
 		memcpy(aligned, VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored));
 		bytes = aligned;

@@ -164,6 +164,17 @@ create_side_table(int64 shard_no, Oid owner)
 	return relid;
 }
 
+int64
+shard_tables_side_number(Oid side_table)
+{
+	char	 *name = get_rel_name(side_table);
+	long long number = 0;
+
+	if (name == NULL || sscanf(name, "side_%lld", &number) != 1)
+		return 0;
+	return number;
+}
+
 /*
  * Keeps DROP EXTENSION away until the end of the transaction: it lists the
  * members of the extension at its start, and would miss one that is added

@@ -45,4 +45,10 @@ extern void shard_tables_close_all(int64 stream_id);
  */
 extern void shard_tables_drop(const ShardInfo *shard);
 
+/*
+ * Returns the number in a side table's name, which no other one had or will
+ * have in this database; 0 if there is no such table.
+ */
+extern int64 shard_tables_side_number(Oid side_table);
+
 #endif /* DDBSTREAMS_SHARD_TABLES_H */

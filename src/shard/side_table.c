@@ -4,9 +4,17 @@
  *
  * Each shard has a side table with a row (transaction_id, ordinal, value) for
  * each large value of its records.  TOAST stores the value out of line,
- * compressed or not as it was.  A record refers to the row by the ordinal, and
- * the row's transaction is the record's; so VACUUM FULL may move rows as it
- * likes.
+ * compressed or not as it was.  A record refers to the row by the ordinal and,
+ * if that is not the record's own, by the transaction; so VACUUM FULL may move
+ * rows as it likes.
+ *
+ * A record refers to a value that another transaction has stored if it is
+ * known to be the same (src/capture/large_value.c).  It is in the side table
+ * of the record's shard in any case, so it is there as long as the record.
+ *
+ * Some values are listed, so that they are found by the pointer to them: a row
+ * with the pointer's two numbers in place of the transaction, and LISTED in
+ * place of the ordinal.
  *
  * In an image the reference takes the shape of a TOAST pointer, so that the
  * functions that form and deform tuples step over it.  No such reference
@@ -28,15 +36,30 @@
 #define Anum_side_value			 3
 #define Natts_side				 3
 
+/* No value has this ordinal. */
+#define LISTED INT64CONST(-1)
+
+/* The value in a row that lists another one, as a bytea */
+typedef struct ListedValue
+{
+	int32		  vl_len_;
+	uint32		  ordinal;
+	uint64		  transaction_id;
+	uint64		  value_xid;
+	ValueIdentity identity;
+} ListedValue;
+
 Datum
-side_table_reference_make(uint32 ordinal, Datum value)
+side_table_reference_make(uint64 transaction_id, uint32 ordinal, Size raw_size)
 {
 	char				  *reference = palloc(TOAST_POINTER_SIZE);
 	struct varatt_external pointer;
 
 	memset(&pointer, 0, sizeof(pointer));
-	pointer.va_rawsize = toast_raw_datum_size(value);
+	pointer.va_rawsize = raw_size;
 	pointer.va_valueid = ordinal;
+	pointer.va_extinfo = (uint32) (transaction_id >> 32);
+	pointer.va_toastrelid = (uint32) transaction_id;
 	SET_VARTAG_EXTERNAL(reference, VARTAG_ONDISK);
 	memcpy(VARDATA_EXTERNAL(reference), &pointer, sizeof(pointer));
 	return PointerGetDatum(reference);
@@ -53,6 +76,14 @@ get_reference(Datum reference)
 	return pointer;
 }
 
+uint64
+side_table_reference_transaction(Datum reference)
+{
+	struct varatt_external pointer = get_reference(reference);
+
+	return (uint64) pointer.va_extinfo << 32 | pointer.va_toastrelid;
+}
+
 uint32
 side_table_reference_ordinal(Datum reference)
 {
@@ -65,9 +96,9 @@ side_table_reference_raw_size(Datum reference)
 	return get_reference(reference).va_rawsize;
 }
 
-void
-side_table_insert(Relation side, uint64 transaction_id, uint32 ordinal,
-				  const void *value)
+static void
+insert_row(Relation side, uint64 transaction_id, int64 ordinal,
+		   const void *value)
 {
 	Datum values[Natts_side];
 	bool  nulls[Natts_side] = {false};
@@ -78,23 +109,38 @@ side_table_insert(Relation side, uint64 transaction_id, uint32 ordinal,
 	heap_write_insert(side, values, nulls);
 }
 
-Datum
-side_table_fetch(Relation side, uint64 transaction_id, uint32 ordinal,
-				 Snapshot snapshot)
+void
+side_table_insert(Relation side, uint64 transaction_id, uint32 ordinal,
+				  const void *value)
+{
+	insert_row(side, transaction_id, ordinal, value);
+}
+
+static SysScanDesc
+begin_scan(Relation side, uint64 transaction_id, int64 ordinal,
+		   Snapshot snapshot)
 {
 	List	   *indexes = RelationGetIndexList(side);
+	Oid			index = linitial_oid(indexes);
 	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Datum		value;
-	bool		isnull;
 
+	list_free(indexes);
 	ScanKeyInit(&keys[0], Anum_side_transaction_id, BTEqualStrategyNumber,
 				F_INT8EQ, Int64GetDatum((int64) transaction_id));
 	ScanKeyInit(&keys[1], Anum_side_ordinal, BTEqualStrategyNumber,
 				F_INT8EQ, Int64GetDatum(ordinal));
-	scan = systable_beginscan(side, linitial_oid(indexes), true, snapshot,
-							  2, keys);
+	return systable_beginscan(side, index, true, snapshot, 2, keys);
+}
+
+Datum
+side_table_fetch(Relation side, uint64 transaction_id, uint32 ordinal,
+				 Snapshot snapshot)
+{
+	SysScanDesc scan = begin_scan(side, transaction_id, ordinal, snapshot);
+	HeapTuple	tuple;
+	Datum		value;
+	bool		isnull;
+
 	tuple = systable_getnext(scan);
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,
@@ -113,6 +159,66 @@ side_table_fetch(Relation side, uint64 transaction_id, uint32 ordinal,
 		value = PointerGetDatum(copy);
 	}
 	systable_endscan(scan);
-	list_free(indexes);
 	return value;
+}
+
+bool
+side_table_has(Relation side, uint64 transaction_id, uint32 ordinal)
+{
+	SysScanDesc scan = begin_scan(side, transaction_id, ordinal, SnapshotSelf);
+	bool		found = HeapTupleIsValid(systable_getnext(scan));
+
+	systable_endscan(scan);
+	return found;
+}
+
+static uint64
+listing_key(const ValueIdentity *identity)
+{
+	return (uint64) identity->toast_relid << 32 | identity->value_id;
+}
+
+void
+side_table_list(Relation side, const ValueIdentity *identity,
+				uint64 value_xid, const ValueCopy *copy)
+{
+	ListedValue listed;
+
+	memset(&listed, 0, sizeof(listed));
+	SET_VARSIZE(&listed, sizeof(listed));
+	listed.ordinal = copy->ordinal;
+	listed.transaction_id = copy->transaction_id;
+	listed.value_xid = value_xid;
+	listed.identity = *identity;
+	insert_row(side, listing_key(identity), LISTED, &listed);
+}
+
+bool
+side_table_find_listed(Relation side, const ValueIdentity *identity,
+					   uint64 value_xid, ValueCopy *copy)
+{
+	SysScanDesc scan = begin_scan(side, listing_key(identity), LISTED,
+								  SnapshotSelf);
+	HeapTuple	tuple;
+	bool		found = false;
+
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, Anum_side_value,
+										 RelationGetDescr(side), &isnull);
+		ListedValue listed;
+
+		if (VARSIZE_ANY_EXHDR(DatumGetPointer(value)) !=
+			sizeof(listed) - VARHDRSZ)
+			continue;
+		memcpy((char *) &listed + VARHDRSZ, VARDATA_ANY(DatumGetPointer(value)),
+			   sizeof(listed) - VARHDRSZ);
+		found = listed.value_xid == value_xid &&
+				memcmp(&listed.identity, identity, sizeof(ValueIdentity)) == 0;
+		copy->transaction_id = listed.transaction_id;
+		copy->ordinal = listed.ordinal;
+	}
+	systable_endscan(scan);
+	return found;
 }

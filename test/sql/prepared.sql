@@ -1,6 +1,7 @@
 -- Prepared transactions: their records come at COMMIT PREPARED, in their place.
 --
--- To see it fail: test/mutations/run children-abandoned-at-once.
+-- To see it fail: test/mutations/run children-abandoned-at-once
+-- kept-value-of-other-version.
 
 -- settings that the output below depends on
 set default_transaction_isolation = 'read committed';
@@ -155,6 +156,26 @@ commit prepared 'regress_ddbstreams_9';
 select count(distinct shard_id), count(*), sum(length(new_image->'v'->>'S'))
 from ddbstreams.describe_stream(:'arn_w') d, lateral
     ddbstreams.get_records(ddbstreams.get_shard_iterator(:'arn_w', d.shard_id, 'TRIM_HORIZON'));
+
+-- A transaction that is rolled back has noted where its large values are, which
+-- nobody may believe.
+create table x (id int primary key, n int, v text);
+alter table x alter v set storage external;
+select ddbstreams.enable_stream('x', shard_count => 1) as arn_x \gset
+insert into x values (1, 0, repeat('x', 3000));
+select ddbstreams.roll_over(:'arn_x');
+begin;
+update x set n = 1;
+prepare transaction 'regress_ddbstreams_10';
+rollback prepared 'regress_ddbstreams_10';
+update x set n = 2;
+begin;
+update x set n = 3;
+prepare transaction 'regress_ddbstreams_11';
+commit prepared 'regress_ddbstreams_11';
+update x set n = 4;
+select event_name, (c.old_image).n, length((c.old_image).v), (c.new_image).n, length((c.new_image).v)
+from ddbstreams.changes(null::x) c;
 
 select count(*) as left_over from pg_prepared_xacts where gid like 'regress_ddbstreams_%';
 \set VERBOSITY terse

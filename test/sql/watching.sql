@@ -89,7 +89,7 @@ CREATE FUNCTION watched_appended(arn text) RETURNS TABLE (appends bigint, append
 	SELECT commits, records, bytes, lock_time > 0 AND append_time BETWEEN lock_time AND 600000
 		AND lock_wait_time = 0 AND stats_reset < clock_timestamp(), lock_waits
 	FROM ddbstreams.append_stats WHERE stream_arn = arn $$;
-SELECT appends, appended, bytes BETWEEN 2000000 AND 2050000 AS bytes, timed, waits FROM watched_appended(:'arn');
+SELECT appends, appended, bytes BETWEEN 1000000 AND 1050000 AS bytes, timed, waits FROM watched_appended(:'arn');
 SELECT table_name, commits, records, bytes, append_time, lock_time, lock_waits, lock_wait_time, stats_reset
 FROM ddbstreams.append_stats WHERE stream_arn = :'odd_arn';
 BEGIN;

@@ -1,0 +1,36 @@
+/*
+ * own_values.h
+ *	  Copies of large values that the present transaction knows.
+ */
+#ifndef DDBSTREAMS_OWN_VALUES_H
+#define DDBSTREAMS_OWN_VALUES_H
+
+#include "base/ddbstreams.h"
+
+#include "access/xact.h"
+
+#include "capture/change_buffer.h"
+
+/* A value that a change of this transaction has or had */
+typedef struct OwnValue
+{
+	ValueIdentity identity;
+	uint32		  generation; /* see change_buffer_generation */
+	ValueCopy	  copy;
+	int64		  side_number; /* of the side table that the bucket expects */
+	uint64		  hash;		   /* of the partition key of the change */
+	TransactionId keeper;	   /* of the row version that it was found in last,
+								* or invalid */
+} OwnValue;
+
+/* Returns what is known of a value, or NULL. */
+extern OwnValue *own_values_find(const ValueIdentity *identity,
+								 uint32				  generation);
+
+/* Remembers a value, in place of what was known of it. */
+extern void own_values_put(const OwnValue *value);
+
+/* Forgets what an aborted subtransaction, and those in it, have put. */
+extern void own_values_cut(SubTransactionId subid);
+
+#endif /* DDBSTREAMS_OWN_VALUES_H */
