@@ -3,7 +3,6 @@
 # Reads all changes of table items through one psql, page by page, as a client
 # would, and prints how many there were.
 #
-#   read.pl aws   ddbstreams, aws('GetRecords'): one JSON text for a page
 #   read.pl rows  ddbstreams, get_records: 1,000 rows for a page
 #   read.pl poll  ddbstreams, poll and checkpoint, one worker: a transaction for
 #                 each 1,000 records
@@ -52,24 +51,7 @@ sub shard_iterators
 }
 
 my $count = 0;
-if ($mode eq 'aws')
-{
-	foreach my $iterator (shard_iterators())
-	{
-		for (;;)
-		{
-			my ($page) = ask("select ddbstreams.aws('GetRecords',
-				'{\"ShardIterator\":\"$iterator\"}')");
-			my $records = () = $page =~ /"eventID"/g;
-
-			last if $records == 0;
-			$count += $records;
-			($iterator) = substr($page, -2100) =~ /"NextShardIterator":"([^"]*)"/
-			  or last;
-		}
-	}
-}
-elsif ($mode eq 'rows')
+if ($mode eq 'rows')
 {
 	foreach my $iterator (shard_iterators())
 	{
@@ -114,7 +96,7 @@ elsif ($mode eq 'pgq')
 }
 else
 {
-	die "usage: $0 aws|rows|poll|pgq\n";
+	die "usage: $0 rows|poll|pgq\n";
 }
 print "$count\n";
 close $in;
