@@ -233,7 +233,8 @@ ALTER TABLE ddbstreams_shards.mapping REPLICA IDENTITY FULL;
 -- finished				the shard is closed and has been delivered to its end
 -- call_no				rises each time that the lane's worker writes the row; while
 --						a call runs it tells the call from others
--- in_call, called_at	the call has begun, and has not ended
+-- in_call, called_at	the call has begun, and has not ended; while the first call
+--						of a batch runs, the row is as it was before it
 -- attempts				calls of the present batch, the present one included
 -- crashes				how often one has ended its process
 -- failures				failures since the last success

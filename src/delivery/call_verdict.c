@@ -7,6 +7,15 @@
  * its own process, above all by a crash, which restarts the server; it must
  * not pay for what others do.  Without a verdict found here a call is excused.
  *
+ * The first call of a batch has no such mark, which would have to be flushed
+ * before the call.  It is noted here alone, with what the position would say
+ * (CallNote).  If its process ends there is always a verdict, excused or not,
+ * and the note makes the position what it would have been.  What is lost is
+ * then lost with the machine, whose death excuses every call.  All this relies
+ * on a position that is on disk before anyone can read it
+ * (delivery_position_save): a crash must not take away the one that a call was
+ * noted for.
+ *
  * A process that ends in good order (proc_exit) passes the verdict itself: it
  * knows which process has sent SIGTERM, and the FATAL error.
  *
@@ -19,14 +28,16 @@
  * written that SIGQUIT came: then all of them were killed at once, with the
  * machine or by kill -9, and nobody knows of any call that it is guilty.
  *
- * The file is in pg_stat_tmp, which base backups leave out.  If it cannot be
- * written, crashes are not counted.
+ * The file is in pg_stat_tmp, which base backups leave out.  If a backup is
+ * restored around it, or the server becomes a standby, its calls are of
+ * another history of the data, and it is emptied.  If it cannot be written,
+ * crashes are not counted.
  *
  * Verdicts wait in shared memory, and in the file, because there may be
  * another crash first, until a step of the unit has counted them, durably.
  * One that is never found, because the position was written just before the
- * crash, is overwritten in the end.  The shared memory is guarded by a
- * spinlock.
+ * crash, is overwritten in the end; a verdict that costs nothing goes first.
+ * The shared memory is guarded by a spinlock.
  */
 #include "postgres.h"
 
@@ -34,6 +45,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/xlog.h"
 #include "common/file_perm.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -48,13 +60,14 @@
 
 #define CALLS_FILE PG_STAT_TMP_DIR "/ddbstreams_calls"
 
-#define CALLS_MAGIC	 0xDDB50001
+#define CALLS_MAGIC	 0xDDB50002
 #define MAX_VERDICTS 64
 
 typedef enum CallState
 {
 	CALL_NONE,
 	CALL_RUNNING,
+	CALL_QUIT, /* its process was ended with all others */
 	CALL_JUDGED
 } CallState;
 
@@ -66,6 +79,8 @@ typedef struct CallRecord
 	Oid			 database;
 	DeliveryUnit unit;
 	int64		 call_no;
+	bool		 is_noted; /* the position does not say that it has begun */
+	CallNote	 note;	   /* means something if is_noted */
 } CallRecord;
 
 /* The file begins with this; behind it are the running calls. */
@@ -80,7 +95,7 @@ typedef struct CallsHeader
 typedef struct CallVerdicts
 {
 	slock_t	   mutex;
-	int		   next; /* the record to be overwritten if none is free */
+	int		   next; /* where to look for a record to be overwritten */
 	CallRecord records[MAX_VERDICTS];
 } CallVerdicts;
 
@@ -120,26 +135,72 @@ call_verdict_shmem_size(void)
 	return sizeof(CallVerdicts);
 }
 
-/* Keeps a verdict in shared memory; returns its index. */
+static bool
+is_free(const CallRecord *record)
+{
+	return record->state == CALL_NONE;
+}
+
+static bool
+is_excused(const CallRecord *record)
+{
+	return record->verdict == CALL_EXCUSED;
+}
+
+/* Returns the index of a verdict of this kind, looking from next on, or -1. */
+static int
+find_verdict(bool (*is_of_kind)(const CallRecord *record))
+{
+	for (int i = 0; i < MAX_VERDICTS; i++)
+	{
+		int index = (verdicts->next + i) % MAX_VERDICTS;
+
+		if (is_of_kind(&verdicts->records[index]))
+			return index;
+	}
+	return -1;
+}
+
+/*
+ * Keeps a verdict in shared memory; returns its index, or -1 if there is no
+ * room: one that costs nothing must not take the place of one that does.
+ */
 static int
 keep_verdict(const CallRecord *record)
 {
-	int index = -1;
+	int index;
 
 	SpinLockAcquire(&verdicts->mutex);
-	for (int i = 0; i < MAX_VERDICTS && index < 0; i++)
-	{
-		if (verdicts->records[i].state == CALL_NONE)
-			index = i;
-	}
+	index = find_verdict(is_free);
 	if (index < 0)
-	{
+		index = find_verdict(is_excused);
+	if (index < 0 && !is_excused(record))
 		index = verdicts->next;
+	if (index >= 0)
+	{
 		verdicts->next = (index + 1) % MAX_VERDICTS;
+		verdicts->records[index] = *record;
 	}
-	verdicts->records[index] = *record;
 	SpinLockRelease(&verdicts->mutex);
 	return index;
+}
+
+/* Keeps the verdict on the calls of a file that are in this state. */
+static void
+judge_calls(int fd, int count, CallState state, CallVerdict verdict)
+{
+	for (int i = 0; i < count; i++)
+	{
+		CallRecord call;
+
+		if (pread(fd, &call, sizeof(call), offset_of_call(i)) != sizeof(call))
+			break;
+		if (call.state != (int32) state)
+			continue;
+		call.state = CALL_JUDGED;
+		call.verdict = verdict;
+		(void) keep_verdict(&call);
+	}
 }
 
 /* Keeps the verdicts of a file that an earlier life of the server has left. */
@@ -156,20 +217,22 @@ read_file(int fd)
 			if (header->verdicts[i].state == CALL_JUDGED)
 				(void) keep_verdict(&header->verdicts[i]);
 		}
-		for (int i = 0; header->quit && i < header->call_count; i++)
+		if (header->quit)
 		{
-			CallRecord call;
-
-			if (pread(fd, &call, sizeof(call), offset_of_call(i)) != sizeof(call))
-				break;
-			if (call.state != CALL_RUNNING)
-				continue;
-			call.state = CALL_JUDGED;
-			call.verdict = CALL_GUILTY;
-			(void) keep_verdict(&call);
+			judge_calls(fd, header->call_count, CALL_RUNNING, CALL_GUILTY);
+			judge_calls(fd, header->call_count, CALL_QUIT, CALL_EXCUSED);
 		}
 	}
 	pfree(header);
+}
+
+/* Does recovery begin that leads to another history than the file is of? */
+static bool
+history_changes(void)
+{
+	return access(BACKUP_LABEL_FILE, F_OK) == 0 ||
+		   access(RECOVERY_SIGNAL_FILE, F_OK) == 0 ||
+		   access(STANDBY_SIGNAL_FILE, F_OK) == 0;
 }
 
 /* Writes a file without running calls. */
@@ -205,7 +268,7 @@ call_verdict_shmem_init(void)
 	if (!IsPostmasterEnvironment || IsBinaryUpgrade)
 		return;
 	fd = BasicOpenFile(CALLS_FILE, O_RDWR | O_CREAT | PG_BINARY);
-	if (fd >= 0)
+	if (fd >= 0 && !history_changes())
 		read_file(fd);
 	if (fd < 0 || !write_file(fd))
 		ereport(LOG,
@@ -225,7 +288,7 @@ static void
 note_quit(void)
 {
 	int32 quit = true;
-	int32 state = CALL_NONE;
+	int32 state = my_call.state == CALL_RUNNING && my_call.is_noted ? CALL_QUIT : CALL_NONE;
 
 	write_at(offsetof(CallsHeader, quit), &quit, sizeof(quit));
 	if (my_index >= 0)
@@ -269,16 +332,18 @@ judge(void)
 static void
 judge_at_exit(int code, Datum arg)
 {
-	CallVerdict verdict;
+	CallRecord call = my_call;
 
-	if (my_call.state != CALL_RUNNING)
+	if (call.state != CALL_RUNNING)
 		return;
-	verdict = judge();
-	if (verdict != CALL_EXCUSED)
+	call.state = CALL_JUDGED;
+	call.verdict = judge();
+	if (call.is_noted || !is_excused(&call))
 	{
-		my_call.state = CALL_JUDGED;
-		my_call.verdict = verdict;
-		write_at(offset_of_verdict(keep_verdict(&my_call)), &my_call, sizeof(my_call));
+		int index = keep_verdict(&call);
+
+		if (index >= 0)
+			write_at(offset_of_verdict(index), &call, sizeof(call));
 	}
 	call_verdict_end();
 }
@@ -295,15 +360,20 @@ call_verdict_attach(int index)
 }
 
 void
-call_verdict_begin(const DeliveryUnit *unit, int64 call_no)
+call_verdict_begin(const DeliveryUnit *unit, int64 call_no, const CallNote *note)
 {
-	memset(&my_call, 0, sizeof(my_call));
-	my_call.state = CALL_RUNNING;
-	my_call.database = MyDatabaseId;
-	my_call.unit = *unit;
-	my_call.call_no = call_no;
+	CallRecord call = {.state = CALL_RUNNING,
+					   .database = MyDatabaseId,
+					   .unit = *unit,
+					   .call_no = call_no,
+					   .is_noted = note != NULL};
+
+	if (note != NULL)
+		call.note = *note;
 	my_call_timed_out = false;
-	write_at(offset_of_call(my_index), &my_call, sizeof(my_call));
+	write_at(offset_of_call(my_index), &call, sizeof(call));
+	/* From here on it is found at the end of the process. */
+	my_call = call;
 }
 
 void
@@ -326,6 +396,26 @@ is_verdict_on(const CallRecord *record, const DeliveryUnit *unit, int64 call_no)
 	return record->state == CALL_JUDGED && record->database == MyDatabaseId &&
 		   record->call_no == call_no &&
 		   memcmp(&record->unit, unit, sizeof(DeliveryUnit)) == 0;
+}
+
+bool
+call_verdict_find_noted(const DeliveryUnit *unit, int64 call_no, int64 checkpoint,
+						CallNote *note)
+{
+	bool found = false;
+
+	SpinLockAcquire(&verdicts->mutex);
+	for (int i = 0; i < MAX_VERDICTS && !found; i++)
+	{
+		const CallRecord *record = &verdicts->records[i];
+
+		found = is_verdict_on(record, unit, call_no) && record->is_noted &&
+				record->note.checkpoint == checkpoint;
+		if (found)
+			*note = record->note;
+	}
+	SpinLockRelease(&verdicts->mutex);
+	return found;
 }
 
 CallVerdict

@@ -19,6 +19,19 @@ typedef enum CallVerdict
 	CALL_GUILTY		 /* the call itself has ended it, or crashed it */
 } CallVerdict;
 
+/*
+ * What a call has begun with, if its unit's position was not written before
+ * it.  The position must be flushed: what is noted here says what it lacks.
+ */
+typedef struct CallNote
+{
+	int64		checkpoint; /* as in the position */
+	int64		batch_end;
+	int64		records_filtered;
+	TimestampTz window_start; /* as in the position; 0: null */
+	TimestampTz window_end;
+} CallNote;
+
 extern Size call_verdict_shmem_size(void);
 
 /* Called in the postmaster, at its start and after a crash of a backend. */
@@ -33,9 +46,11 @@ extern void call_verdict_attach(int index);
 
 /*
  * A call begins or ends in this worker.  call_no is what tells the call from
- * others of the same unit.
+ * others of the same unit: that of its position as it is stored.  note is NULL
+ * if the position says that the call has begun.
  */
-extern void call_verdict_begin(const DeliveryUnit *unit, int64 call_no);
+extern void call_verdict_begin(const DeliveryUnit *unit, int64 call_no,
+							   const CallNote *note);
 extern void call_verdict_end(void);
 
 /*
@@ -50,6 +65,13 @@ extern void call_verdict_note_time_out(void);
  * from it is committed and on disk: a crash in between would lose both.
  */
 extern CallVerdict call_verdict_find(const DeliveryUnit *unit, int64 call_no);
-extern void		   call_verdict_forget(const DeliveryUnit *unit, int64 call_no);
+
+/*
+ * Is there a verdict on a call that was only noted here, with the position
+ * that has this call_no and checkpoint?  If so, fills *note.
+ */
+extern bool call_verdict_find_noted(const DeliveryUnit *unit, int64 call_no,
+									int64 checkpoint, CallNote *note);
+extern void call_verdict_forget(const DeliveryUnit *unit, int64 call_no);
 
 #endif /* DDBSTREAMS_CALL_VERDICT_H */

@@ -32,12 +32,16 @@
  * If n is changed back in the meantime, drain_to is taken away
  * (delivery_lanes_cancel_divide).
  *
+ * What is written here is flushed at its commit, as all positions are
+ * (delivery_position.c).
+ *
  * All rows of a shard are locked before one is changed, without waiting.  If
  * another transaction has locked one of them, because it is deleting the
  * mapping, nothing is done.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 
 #include "delivery/delivery_lanes.h"
@@ -110,6 +114,7 @@ summarize_lanes(LanesSummary *summary, int64 mapping_no, int64 shard_no)
 	{
 		DeliveryPosition *position = lfirst(lc);
 
+		(void) delivery_position_recall(position);
 		summary->least = Min(summary->least, position->checkpoint);
 		summary->most = Max(summary->most, position->checkpoint);
 		summary->farthest = Max(summary->farthest, position->checkpoint);
@@ -168,6 +173,7 @@ delivery_lanes_begin(int64 mapping_no, int64 shard_no, int lanes,
 {
 	TableRow row;
 
+	ForceSyncCommit();
 	row_for_shard(&row, mapping_no, shard_no);
 	row_set_int16(&row, Anum_lane_lanes, lanes);
 	row_set_int64(&row, Anum_lane_checkpoint, checkpoint);
@@ -187,6 +193,7 @@ delivery_lanes_divide(int64 mapping_no, int64 shard_no, int lanes)
 	LanesSummary summary;
 	TableRow	 row;
 
+	ForceSyncCommit();
 	row_for_shard(&row, mapping_no, shard_no);
 	if (!lock_lanes(&row))
 		return DIVIDE_WAITS;

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/timestamp.h"
 
@@ -205,6 +206,38 @@ delivery_position_list_of_shard(int64 mapping_no, int64 shard_no)
 						  &key, position_from_row);
 }
 
+CallNote
+delivery_position_note(const DeliveryPosition *position)
+{
+	CallNote note = {
+		.checkpoint = position->checkpoint,
+		.batch_end = position->batch_ends[position->batch_count - 1],
+		.records_filtered = position->records_filtered,
+		.window_start = position->window_start,
+		.window_end = position->window_end};
+
+	return note;
+}
+
+bool
+delivery_position_recall(DeliveryPosition *position)
+{
+	DeliveryUnit unit = {position->mapping_no, position->shard_no, position->lane};
+	CallNote	 note;
+
+	/* Only the first call of a batch is noted. */
+	if (position->in_call || position->batch_count > 0 ||
+		!call_verdict_find_noted(&unit, position->call_no, position->checkpoint, &note))
+		return false;
+	position->in_call = true;
+	position->attempts++;
+	position->records_filtered = note.records_filtered;
+	position->window_start = note.window_start;
+	position->window_end = note.window_end;
+	delivery_position_push_end(position, note.batch_end);
+	return true;
+}
+
 /* The row that was read, unless it has changed or somebody has locked it */
 #define OWN_ROW                                                      \
 	" FROM (SELECT ctid AS tid FROM " POSITION_TABLE                 \
@@ -218,6 +251,11 @@ delivery_position_save(DeliveryPosition *position)
 	TableRow row;
 	uint64	 count;
 
+	/*
+	 * Nobody may read a position that a crash can take away: a call that is
+	 * noted with its call_no would be forgotten (call_verdict.c).
+	 */
+	ForceSyncCommit();
 	position->call_no = position->stored_call_no + 1;
 	row_from_position(&row, position);
 	if (position->state_changed)

@@ -7,6 +7,7 @@
 
 #include "base/ddbstreams.h"
 
+#include "delivery/call_verdict.h"
 #include "delivery/delivery.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
@@ -74,10 +75,21 @@ extern List *delivery_position_list(int64 mapping_no);
 extern List *delivery_position_list_of_shard(int64 mapping_no, int64 shard_no);
 
 /*
+ * If a call that was only noted (call_verdict.h) has ended its process,
+ * changes a position that was read to what it would be if it had been written
+ * before the call, with in_call.  Returns whether that is so.
+ */
+extern bool delivery_position_recall(DeliveryPosition *position);
+
+/* Returns what is to be noted of a call that begins with this position. */
+extern CallNote delivery_position_note(const DeliveryPosition *position);
+
+/*
  * Writes a position that was read, with a new call_no.  Returns false if its
  * row is not the one that was read any more, or if another transaction has
  * locked it, because it is about to delete it; then the caller's transaction
- * must not commit.  Never waits.
+ * must not commit.  Never waits.  The transaction is flushed at its commit,
+ * whatever synchronous_commit is.
  */
 extern bool delivery_position_save(DeliveryPosition *position);
 

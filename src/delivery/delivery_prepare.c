@@ -143,9 +143,20 @@ begin_call(DeliveryStep *step, StepKind kind)
 	position->called_at = GetCurrentTimestamp();
 	if (kind != STEP_GIVE_UP)
 		position->attempts++;
-	delivery_step_save(step);
-	/* With synchronous_commit = off a crash could lose the mark. */
-	ForceSyncCommit();
+	if (!step->is_noted)
+		delivery_step_save(step);
+}
+
+/*
+ * Does the same for the first call of a new batch.  If nothing else has
+ * changed it is only noted (call_verdict.c), so that this transaction writes
+ * nothing.
+ */
+static void
+begin_first_call(DeliveryStep *step)
+{
+	step->is_noted = !step->position_changed && !step->is_serial;
+	begin_call(step, STEP_CALL);
 }
 
 /*
@@ -575,26 +586,26 @@ prepare_batch(DeliveryStep *step)
 	}
 	if (step->batch.error != NULL)
 		fail_unreadable(step);
-	else
+	else if (is_present)
 		begin_call(step, STEP_CALL);
+	else
+		begin_first_call(step);
 }
 
 void
 delivery_prepare(DeliveryStep *step)
 {
 	CallVerdict verdict = CALL_EXCUSED;
+	bool		is_recalled;
 
 	if (!load_unit(step))
 		return;
+	is_recalled = delivery_position_recall(step->position);
 	if (step->position->in_call)
 	{
 		verdict = call_verdict_find(step->unit, step->position->call_no);
-		if (verdict != CALL_EXCUSED)
-		{
-			/* A crash must not lose what was counted, and the verdict. */
-			step->judged_call = step->position->call_no;
-			ForceSyncCommit();
-		}
+		step->is_judged = is_recalled || verdict != CALL_EXCUSED;
+		step->judged_call = step->position->call_no;
 		step->is_serial = verdict == CALL_EXCUSED;
 		step->position->in_call = false;
 		step->position_changed = true;

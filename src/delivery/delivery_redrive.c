@@ -360,7 +360,7 @@ delivery_redrive_step(const DeliveryUnit *unit)
 		return outcome;
 
 	delivery_parallel_allow(!redrive.batch->in_call);
-	call_verdict_begin(unit, number_of_batch(redrive.batch));
+	call_verdict_begin(unit, number_of_batch(redrive.batch), NULL);
 	PG_TRY();
 	{
 		perform_redrive(&redrive);

@@ -3,10 +3,10 @@
  *	  Runs a step of delivery, with the transactions that it consists of.
  *
  * The first transaction reads a batch and counts the attempt
- * (delivery_prepare.c).  The second one calls the handler and moves the
- * position (delivery_perform.c).  If one of them fails, it is rolled back, and
- * another one writes the failure down; delivery_step.c decides what follows
- * from it.
+ * (delivery_prepare.c); it writes nothing if that is the first one.  The
+ * second one calls the handler and moves the position (delivery_perform.c).
+ * If one of them fails, it is rolled back, and another one writes the failure
+ * down; delivery_step.c decides what follows from it.
  */
 #include "postgres.h"
 
@@ -23,6 +23,7 @@
 #include "delivery/delivery_prepare.h"
 #include "delivery/delivery_run.h"
 #include "delivery/delivery_step.h"
+#include "delivery/handler_mailbox.h"
 #include "mapping/mapping.h"
 
 /* When to try again if another transaction has locked the position */
@@ -122,14 +123,15 @@ try_to_prepare(DeliveryStep *step)
 	memset(&step->batch, 0, sizeof(DeliveryBatch));
 	memset(&step->outcome, 0, sizeof(DeliveryOutcome));
 	step->position_changed = false;
-	step->judged_call = 0;
+	step->is_noted = false;
+	step->is_judged = false;
 	PG_TRY();
 	{
 		own_transaction_begin();
 		MemoryContextSwitchTo(step->context);
 		delivery_prepare(step);
 		own_transaction_commit();
-		if (step->judged_call != 0)
+		if (step->is_judged)
 			call_verdict_forget(step->unit, step->judged_call);
 	}
 	PG_CATCH();
@@ -150,9 +152,14 @@ static ErrorData *
 try_to_perform(DeliveryStep *step)
 {
 	ErrorData *volatile error = NULL;
+	CallNote note;
 
+	if (step->is_noted)
+		note = delivery_position_note(step->position);
 	delivery_parallel_allow(!step->is_serial);
-	call_verdict_begin(step->unit, step->position->call_no);
+	handler_mailbox_begin_call(step->position->attempts);
+	call_verdict_begin(step->unit, step->position->stored_call_no,
+					   step->is_noted ? &note : NULL);
 	PG_TRY();
 	{
 		delivery_perform(step);
@@ -168,6 +175,7 @@ try_to_perform(DeliveryStep *step)
 	}
 	PG_END_TRY();
 	call_verdict_end();
+	handler_mailbox_end_call();
 	return error;
 }
 

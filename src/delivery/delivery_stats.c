@@ -65,12 +65,16 @@ set_lag(TableRow *row, const StreamInfo *stream, const ShardInfo *shard,
 	row_set_float8(row, Anum_stats_lag_seconds, lag.seconds);
 }
 
-/* Returns the pid of the worker that runs the position's unit, or 0. */
+/*
+ * Returns the pid of the worker that runs the position's unit, or 0.  attempts
+ * is that of the call that it makes; 0: of none.
+ */
 static int
-worker_of_position(const DeliveryPosition *position, List *handlers)
+worker_of_position(const DeliveryPosition *position, List *handlers, int *attempts)
 {
 	ListCell *lc;
 
+	*attempts = 0;
 	foreach (lc, handlers)
 	{
 		HandlerInfo *handler = lfirst(lc);
@@ -81,19 +85,22 @@ worker_of_position(const DeliveryPosition *position, List *handlers)
 			handler->unit.shard_no == position->shard_no &&
 			handler->unit.lane == position->lane &&
 			worker_slots_get(handler->worker, &worker))
+		{
+			*attempts = handler->attempts;
 			return worker.pid;
+		}
 	}
 	return 0;
 }
 
 static const char *
-state_of_position(const MappingInfo *mapping, const DeliveryPosition *position, int worker)
+state_of_position(const MappingInfo *mapping, const DeliveryPosition *position, bool is_called)
 {
 	if (position->finished)
 		return "finished";
 	if (!mapping_is_active(mapping))
 		return "disabled";
-	if (worker != 0 && position->in_call)
+	if (is_called)
 		return "delivering";
 	if (position->giving_up != NULL)
 		return "giving up";
@@ -106,12 +113,15 @@ static void
 set_position(TableRow *row, const MappingInfo *mapping,
 			 const DeliveryPosition *position, List *handlers)
 {
-	int worker = worker_of_position(position, handlers);
+	int	 attempts;
+	int	 worker = worker_of_position(position, handlers, &attempts);
+	bool is_called = worker != 0 && (attempts > 0 || position->in_call);
 
 	row_set_int32(row, Anum_stats_lane, position->lane);
 	row_set_text(row, Anum_stats_state,
-				 state_of_position(mapping, position, worker));
-	row_set_int32(row, Anum_stats_attempts, position->attempts);
+				 state_of_position(mapping, position, is_called));
+	/* The first call of a batch is not written in the position. */
+	row_set_int32(row, Anum_stats_attempts, Max(position->attempts, attempts));
 	row_set_time(row, Anum_stats_next_attempt_at, position->next_attempt_at);
 	row_set_text(row, Anum_stats_last_error, position->last_error);
 	row_set_time(row, Anum_stats_last_error_at, position->last_error_at);

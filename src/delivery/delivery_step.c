@@ -6,7 +6,8 @@
  *
  *	1. delivery_prepare reads the unit's position and the records behind it,
  *	   and finds out what is to be done.  If the handler is to be called, it
- *	   counts the attempt and marks the call as begun, durably.  A worker that
+ *	   counts the attempt and marks the call as begun, durably; or, if it is
+ *	   the first call of a batch, leaves that to call_verdict.c.  A worker that
  *	   finds the mark later knows that the process which made the call has died
  *	   of it, alone or with the whole server.
  *	2. delivery_perform calls the handler and moves the checkpoint.  It writes

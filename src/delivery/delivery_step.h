@@ -52,7 +52,9 @@ typedef struct DeliveryStep
 	bool				  position_changed; /* and has not been saved since */
 	DeliveryBatch		  batch;
 	int64				  careful_to;	/* as in BatchRequest */
-	int64				  judged_call;	/* whose verdict is to be forgotten; or 0 */
+	bool				  is_noted;		/* the position does not tell of the call */
+	bool				  is_judged;	/* a verdict is to be forgotten ... */
+	int64				  judged_call;	/* ... on the call with this call_no */
 	bool				  is_serial;	/* the call has no parallel workers */
 	bool				  has_begun;	/* an error now is the handler's */
 	bool				  has_reported; /* ... and was not raised by it */

@@ -13,8 +13,8 @@
  * finds the entries and goes on with them.
  *
  * All of it is protected by one LWLock, which is held for copies only, never
- * while another lock is taken.  Two members are read or written without it:
- * yields, and call_since by its own worker.
+ * while another lock is taken.  Three members are read or written without it:
+ * yields, and call_since and attempts by their own worker.
  */
 #include "postgres.h"
 
@@ -91,6 +91,7 @@ set_handler_state(HandlerEntry *entry, HandlerState state)
 	entry->info.state = state;
 	entry->info.since = GetCurrentTimestamp();
 	entry->info.call_since = 0;
+	entry->info.attempts = 0;
 }
 
 /* --- for the dispatcher -------------------------------------------------- */
@@ -294,6 +295,18 @@ handler_mailbox_begin_step(void)
 {
 	/* Without the lock: a torn read would only be taken for a slow call. */
 	my_entry->info.call_since = GetCurrentTimestamp();
+}
+
+void
+handler_mailbox_begin_call(int attempts)
+{
+	my_entry->info.attempts = attempts;
+}
+
+void
+handler_mailbox_end_call(void)
+{
+	my_entry->info.attempts = 0;
 }
 
 bool

@@ -33,6 +33,7 @@ typedef struct HandlerInfo
 	bool			connected;	/* the worker has logged in as the role */
 	TimestampTz		since;		/* when the state began */
 	TimestampTz		call_since; /* when the present step began; 0: none has */
+	int				attempts;	/* of the batch in the present call; 0: none */
 	DeliveryUnit	unit;		/* means something unless the state is IDLE */
 	DeliveryOutcome outcome;	/* of the last run; if DONE, of this one */
 } HandlerInfo;
@@ -84,6 +85,10 @@ extern bool handler_mailbox_take(DeliveryUnit *unit, DeliveryOutcome *before);
 
 /* A step begins. */
 extern void handler_mailbox_begin_step(void);
+
+/* The step's call begins, with so many attempts; or it has ended. */
+extern void handler_mailbox_begin_call(int attempts);
+extern void handler_mailbox_end_call(void);
 
 /*
  * May the worker do another step, or has its time slice passed while others

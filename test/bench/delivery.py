@@ -3,7 +3,8 @@
 Latency: one row is written and committed on an idle server; the effect is
 committed by whoever follows, with a notification.  From the return of the
 commit to the notification's arrival, so that it includes the wake-up of this
-program.
+program.  Beside it, in turn, the commit of one row to a table without a stream,
+and how many times as long the mapping takes.
 
 Throughput: records that have been written before a mapping is enabled, until
 their delivery is committed.
@@ -35,12 +36,20 @@ def run(session, query, *parameters):
         return cursor.fetchall() if cursor.description else []
 
 
-def latencies(dbname, count):
-    """Commits one row after another; milliseconds until 'done' is notified."""
+def latencies(dbname, count, commits=None):
+    """Commits one row after another; milliseconds until 'done' is notified.
+
+    Where commits is a list, those of a single-row commit are appended to it.
+    """
     writer, listener = connect(dbname), connect(dbname)
     run(listener, 'listen done')
     found = []
     for i in range(count):
+        if commits is not None:
+            time.sleep(random.uniform(0.005, 0.03))
+            begun = time.perf_counter()
+            run(writer, 'insert into plain (v) values (%s)', i)
+            commits.append((time.perf_counter() - begun) * 1000)
         time.sleep(random.uniform(0.005, 0.03))
         run(writer, 'insert into hot (v) values (%s)', i)
         begun = time.perf_counter()
@@ -65,6 +74,7 @@ def mapping_latency():
     run(session, '''
         create extension ddbstreams;
         create table hot (id bigserial primary key, v int);
+        create table plain (id bigserial primary key, v int);
         create table effects (id bigint, v int);
         create function note(event jsonb) returns void language plpgsql as $$
         begin
@@ -75,7 +85,14 @@ def mapping_latency():
         select ddbstreams.enable_stream('hot');
         select ddbstreams.create_event_source_mapping('note', ddbstreams.latest_stream_arn('hot'), 'TRIM_HORIZON')''')
     latencies('mapping', 20)
-    say_latency('event source mapping', latencies('mapping', SAMPLES))
+    commits = []
+    found = latencies('mapping', SAMPLES, commits)
+    say_latency('single-row commit', commits)
+    say_latency('event source mapping', found)
+    median = statistics.median(commits)
+    print('%-44s median %8.2f      p99 %8.2f' % (
+        '... times the median single-row commit', statistics.median(found) / median,
+        found[int(len(found) * 0.99) - 1] / median), flush=True)
 
 
 def polling_latency(pause):

@@ -17,7 +17,13 @@
  * behind them at any moment.  What is not flushed is lost at the next end of
  * the server.  The server ends because the handler has ended its process,
  * OTHERS times because another process has crashed, and MACHINES times with
- * the machine, which may take the unsynced file of running calls with it.
+ * the machine, which may take the unsynced file of running calls with it, or
+ * bring back a verdict that was forgotten.
+ *
+ * The first call of a batch may be noted in that file alone; otherwise, and at
+ * each later call, the first transaction has committed the position before.
+ * Which of the two it is, where both may be, is left open: a step that has
+ * something else to write chooses the second.
  *
  * Leaves out: bisecting, windows, filters, lanes, the age and loss of records,
  * on_failure, answers that name a record, and the time between two attempts.
@@ -37,8 +43,13 @@
  *
  * Mutation MARK_NOT_FORCED refutes crashes_counted: that a call has begun is
  * committed asynchronously.
- * Mutation MARK_BEHIND_CALL refutes crashes_counted: the call is made before the
- * mark is committed.
+ * Mutation CALL_NOT_NOTED refutes crashes_counted: the first call of a batch is
+ * not noted in the file.
+ * Mutation NOTE_NOT_LOOKED_FOR refutes crashes_counted: a verdict is looked for
+ * only where the position says that a call has begun.
+ * Mutation END_NOT_FORCED refutes crashes_counted: the end of a batch is
+ * committed asynchronously, so that a position may be lost on which the next
+ * call was noted.
  * Mutation VERDICT_NOT_FORCED refutes crashes_counted: that a crash was counted
  * is committed asynchronously, and the verdict is forgotten.
  * Mutation VERDICT_TAKEN_FIRST refutes crashes_counted: the verdict is forgotten
@@ -96,9 +107,10 @@ Rows disk; /* as it is after a crash */
 bool row_locked;
 
 /* The file of running calls, and the verdicts in it and in shared memory */
-byte mark[WORKERS]; /* the call_no of a running call; 0: none */
+byte mark[WORKERS]; /* 1 + the position's call_no while a call runs; 0: none */
 bool quit;
-byte verdict; /* the call_no of a call that has ended its process */
+byte verdict;	/* the mark of a call that has ended its process */
+byte forgotten; /* the last verdict that was forgotten */
 
 byte server;   /* its lives so far */
 byte others;
@@ -168,6 +180,7 @@ end_others:
 			machines++;
 			if
 			:: verdict = 0
+			:: verdict = forgotten
 			:: skip
 			fi;
 			for (i : 0 .. WORKERS - 1) { mark[i] = 0 }
@@ -243,8 +256,17 @@ step:
 		stored = p.call_no;
 		judged = 0;
 		if
-		:: p.in_call && verdict == p.call_no ->
+#ifdef NOTE_NOT_LOOKED_FOR
+		:: p.in_call && verdict == p.call_no + 1 ->
+#else
+		:: verdict == p.call_no + 1 ->
+#endif
 			judged = verdict;
+			/* What the position lacks, the note of the call has. */
+			if
+			:: !p.in_call -> p.attempts++
+			:: else
+			fi;
 #ifdef VERDICT_TAKEN_FIRST
 			verdict = 0
 #endif
@@ -278,12 +300,12 @@ step:
 			goto give_up
 		:: else
 		fi;
-		p.in_call = true;
-		p.attempts++
+		p.attempts++;
+		if
+		:: !p.in_call && p.attempts == 1 && p.crashes == 0 -> p.in_call = true; goto call
+		:: p.in_call = true
+		fi
 	};
-#ifdef MARK_BEHIND_CALL
-	goto call;
-#endif
 
 begin_call:
 	/* delivery_position_save, and the commit, which is forced */
@@ -309,7 +331,11 @@ call:
 	atomic {
 		if
 		:: GONE -> goto start
-		:: else -> mark[me] = stored
+#ifdef CALL_NOT_NOTED
+		:: else -> mark[me] = (row.in_call -> stored + 1 : 0)
+#else
+		:: else -> mark[me] = stored + 1
+#endif
 		fi
 	};
 	/* the second transaction: the handler */
@@ -375,7 +401,11 @@ perform:
 #endif
 		end_batch(p);
 		p.in_call = false;
+#ifdef END_NOT_FORCED
 		commit(false)
+#else
+		commit(true)
+#endif
 	};
 	atomic {
 		if
@@ -385,7 +415,7 @@ perform:
 	};
 
 fail:
-	/* the third transaction; if it is lost, so is an attempt */
+	/* the third transaction */
 	atomic {
 		if
 		:: GONE -> goto start
@@ -398,7 +428,7 @@ fail:
 		:: else
 		fi;
 		if
-		:: IS_OWN -> commit(false)
+		:: IS_OWN -> commit(true)
 		:: else
 		fi;
 		goto start
@@ -428,7 +458,7 @@ count:
 		:: else
 		fi;
 		if
-		:: verdict == judged -> verdict = 0
+		:: verdict == judged -> verdict = 0; forgotten = judged
 		:: else
 		fi;
 		goto start
@@ -445,7 +475,7 @@ give_up:
 			decide(GIVEN_UP);
 			end_batch(p);
 			p.in_call = false;
-			commit(false)
+			commit(true)
 		:: else
 		fi;
 		goto start

@@ -14,7 +14,7 @@ use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(patience new_server create_helpers session send_query
   finish_query kill_server);
-our @EXPORT_OK = qw(sql comes_to crc32 create_maintained);
+our @EXPORT_OK = qw(sql comes_to crc32 create_maintained wait_for_end);
 
 # The server that was made last: sql and comes_to ask it.
 my $server;
@@ -194,6 +194,18 @@ sub kill_server
 	# A container's init may be slow to bury the postmaster.
 	unlink($node->data_dir . "/postmaster.pid");
 	unlink($node->host . "/.s.PGSQL." . $node->port . ".lock");
+	return;
+}
+
+# Waits until a server has ended by itself.
+sub wait_for_end
+{
+	my ($node) = @_;
+	my $until = time() + patience();
+
+	usleep(10_000) while -e $node->data_dir . '/postmaster.pid' && time() < $until;
+	ok(!-e $node->data_dir . '/postmaster.pid', 'the server has ended');
+	$node->_update_pid(0);
 	return;
 }
 

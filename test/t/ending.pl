@@ -2,8 +2,10 @@
 # crash, the handler itself.
 #
 # To see it fail: test/mutations/run call-without-verdict-is-guilty
-# deaf-handler-not-ended killed-server-is-guilty read-only-costs-attempts
-# role-takes-all-workers shutdown-is-failure terminated-call-is-guilty.
+# calls-of-other-history deaf-handler-not-ended first-call-written
+# killed-server-is-guilty note-forgets-filtered note-unknown-to-lanes
+# read-only-costs-attempts role-takes-all-workers shutdown-is-failure
+# terminated-call-is-guilty.
 
 use strict;
 use warnings;
@@ -12,12 +14,13 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
-use StreamTest qw(:DEFAULT sql comes_to);
+use StreamTest qw(:DEFAULT sql comes_to wait_for_end);
 
 my $node = new_server('ending', q{
 ddbstreams.max_workers = 4
 ddbstreams.maintenance_interval = 200ms
 max_worker_processes = 24
+wal_level = replica
 restart_after_crash = on
 });
 
@@ -78,15 +81,16 @@ my $uuid = make('waits', qq{
 	END}, 'batch_size => 1, maximum_retry_attempts => 0');
 
 # Waits until another call than the last one runs.
-my $calls = 0;
+my $last_call = '';
 
 sub call_runs
 {
 	my ($name) = @_;
+	my $call = qq{SELECT pid || ' ' || xact_start FROM ddbstreams.mapping_stats m JOIN pg_stat_activity ON pid = worker_pid
+		WHERE mapping = '$uuid' AND m.state = 'delivering'};
 
-	comes_to(qq{SELECT state, call_no > $calls FROM ddbstreams.mapping_stats, ddbstreams_shards.mapping_shard
-		WHERE mapping = '$uuid' AND in_call}, 'delivering|t', $name);
-	$calls = sql('SELECT max(call_no) FROM ddbstreams_shards.mapping_shard WHERE in_call');
+	comes_to("SELECT ($call) <> '$last_call'", 't', $name);
+	$last_call = sql($call);
 	return;
 }
 
@@ -212,6 +216,79 @@ copy_database();
 sql('CREATE ROLE go_redriven');
 comes_to('SELECT count(*) FROM fails_seen', '1', 'after DDL that ends workers it is called again');
 comes_to('SELECT count(*) FROM ddbstreams.failed_batches WHERE redriven_at IS NOT NULL', '1', '... with success');
+
+# --- the first call of a batch ----------------------------------------------------------
+
+# It has no commit of its own.
+my $counted = make('counted', 'BEGIN ' . note_ids('counted') . ' RETURN NULL; END', 'batch_size => 10');
+sql('INSERT INTO counted SELECT generate_series(1, 100)');
+comes_to('SELECT count(*) FROM counted_seen', '100', 'ten batches are delivered');
+is(sql(qq{SELECT batches_delivered || ' ' || call_no FROM ddbstreams_shards.mapping_shard
+	WHERE mapping_no = (SELECT mapping_no FROM ddbstreams_shards.mapping WHERE uuid = '$counted')}),
+	'10 10', '... and the position was written once for each');
+
+# If it crashes the server, the batch is delivered again as it was, in the same
+# window, without the record that has come meanwhile.
+my $noted = make('noted', q{BEGIN
+		RAISE LOG 'a call in % with %', event->'window'->>'start',
+			(SELECT string_agg(r->'dynamodb'->'Keys'->'id'->>'N', ' ') FROM jsonb_array_elements(event->'Records') r);
+		WHILE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'go_noted') LOOP
+			PERFORM pg_sleep(0.02);
+		END LOOP;
+		} . note_ids('noted') . q{
+		RETURN '{"state": {}}';
+	END}, q{tumbling_window => '15 minutes', filter_criteria => '{"Filters": [{"Pattern": "{\"eventName\": [\"INSERT\"]}"}]}'});
+sql('BEGIN; INSERT INTO noted VALUES (1); DELETE FROM noted; INSERT INTO noted VALUES (2); COMMIT');
+comes_to(stats($noted, 'state, attempts'), 'delivering|1', 'the first call of a batch runs');
+sql('INSERT INTO noted VALUES (3)');
+kill('KILL', sql(stats($noted, 'worker_pid')));
+comes_to(stats($noted, 'state, attempts'), 'delivering|2', '... and again when it has crashed the server');
+my @calls = slurp_file($node->logfile) =~ /LOG:  (a call in .*)/g;
+like($calls[0], qr/ with 1 2$/, '... with all records of its transaction');
+is($calls[1], $calls[0], '... which are the same the second time');
+is(sql(qq{SELECT crashes, records_filtered FROM ddbstreams_shards.mapping_shard
+	WHERE mapping_no = (SELECT mapping_no FROM ddbstreams_shards.mapping WHERE uuid = '$noted')}),
+	'1|1', '... and the crash and the record between them were counted');
+sql('CREATE ROLE go_noted');
+comes_to(q{SELECT string_agg(id::text, ' ' ORDER BY id) FROM noted_seen}, '1 2 3', '... until it succeeds');
+
+# The shard is to be divided into lanes before anybody has counted the crash.
+my $divided = make('divided', q{BEGIN
+		WHILE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'go_divided') LOOP
+			PERFORM pg_sleep(0.02);
+		END LOOP;
+		} . note_ids('divided') . q{
+		RETURN NULL;
+	END});
+sql('INSERT INTO divided VALUES (1)');
+comes_to(stats($divided, 'state, attempts'), 'delivering|1', 'the first call of another batch runs');
+my $victim = sql(stats($divided, 'worker_pid'));
+sql("SELECT ddbstreams.update_event_source_mapping('$divided', enabled => false)");
+kill('KILL', $victim);
+comes_to("SELECT count(*) FROM pg_stat_activity WHERE pid = $victim", '0', '... and crashes the server, when the mapping is disabled');
+sql("SELECT ddbstreams.update_event_source_mapping('$divided', enabled => true, parallelization_factor => 2)");
+comes_to(stats($divided, 'max(state), sum(attempts)'), 'delivering|2', '... which is enabled, with two lanes: it runs again');
+is(sql(qq{SELECT sum(crashes) FROM ddbstreams_shards.mapping_shard
+	WHERE mapping_no = (SELECT mapping_no FROM ddbstreams_shards.mapping WHERE uuid = '$divided')}),
+	'1', '... and the crash was counted');
+sql('CREATE ROLE go_divided');
+comes_to(stats($divided, 'count(*), sum(records_delivered)'), '2|1', '... and the shard is divided when it has ended');
+
+# A server that becomes a standby, or is restored from a backup, has another
+# history than the calls that are noted beside its data.
+sql('ALTER SYSTEM SET restart_after_crash = off');
+reload('restart_after_crash', 'off');
+start_call(6);
+kill('KILL', sql(stats($uuid, 'worker_pid')));
+wait_for_end($node);
+append_to_file($node->data_dir . '/standby.signal', '');
+$node->start;
+$node->promote;
+call_runs('a call that has crashed the server, which has become a standby and been promoted, runs again');
+is(sql(stats($uuid, 'attempts')), '1', '... which has cost no attempt');
+let_call_end(6, '... with success');
+sql('ALTER SYSTEM RESET restart_after_crash');
+reload('restart_after_crash', 'on');
 
 # --- read-only ------------------------------------------------------------------------
 

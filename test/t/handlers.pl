@@ -2,10 +2,10 @@
 # settings, what a handler leaves behind, time limits, handlers that end their
 # process or crash the server, fair shares, kill -9.
 #
-# To see it fail: test/mutations/run call-not-forced call-not-marked
+# To see it fail: test/mutations/run call-not-marked call-not-noted
 # failed-batches-stay handler-as-superuser handler-without-timeout
-# mapping-takes-all-workers max-workers-none-runs-one session-not-cleaned
-# verdict-forgotten-first workers-end-on-error.
+# mapping-takes-all-workers max-workers-none-runs-one position-not-forced
+# session-not-cleaned verdict-forgotten-first workers-end-on-error.
 
 use strict;
 use warnings;
@@ -19,6 +19,7 @@ my $node = new_server('handlers', q{
 ddbstreams.max_workers = 3
 max_worker_processes = 16
 restart_after_crash = on
+wal_writer_delay = 10s
 });
 
 # A table with a stream, and a mapping with a handler with this body, made by a

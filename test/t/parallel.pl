@@ -1,7 +1,8 @@
 # A parallel worker of a handler's query crashes the server: the batch is given up
 # for it in the end.
 #
-# To see it fail: test/mutations/run parallel-crashes-for-ever.
+# To see it fail: test/mutations/run ended-call-forgotten
+# parallel-crashes-for-ever.
 
 use strict;
 use warnings;
