@@ -229,6 +229,19 @@ discover_unit(QueuedMapping *mapping, int64 shard_no, int lane, Oid shard_table)
 }
 
 /*
+ * The unit's last run has found that the tables do not call for it, and now
+ * they do: the mapping was disabled for a moment, or a batch was marked to be
+ * redriven again.
+ */
+static void
+ready_if_changed(QueuedUnit *unit)
+{
+	if (unit->has_changed)
+		delivery_queue_make_ready(unit);
+	unit->has_changed = false;
+}
+
+/*
  * Returns the checkpoint with which a mapping begins a shard: just before the
  * shard's start, or before the horizon if the shard is older than the mapping.
  */
@@ -309,6 +322,8 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping,
 			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
 		if (divided || (moves && unit->state == UNIT_IDLE))
 			delivery_queue_make_ready(unit);
+		else if (!found.any_drains)
+			ready_if_changed(unit);
 	}
 }
 
@@ -334,7 +349,8 @@ discover_expired(QueuedMapping *known, const ShardPositions *found)
 		DeliveryPosition *position = lfirst(lc);
 
 		if (!position->finished)
-			(void) discover_unit(known, position->shard_no, position->lane, InvalidOid);
+			ready_if_changed(discover_unit(known, position->shard_no, position->lane,
+											 InvalidOid));
 	}
 }
 
@@ -451,7 +467,7 @@ discover_mapping(QueuedMapping *known)
 	if (!discover_shards(known, mapping, discover_stream(mapping->stream_id, known->wanted_at)))
 		return false;
 	if (delivery_redrive_is_wanted(mapping->mapping_no))
-		(void) discover_unit(known, 0, REDRIVE_LANE, InvalidOid);
+		ready_if_changed(discover_unit(known, 0, REDRIVE_LANE, InvalidOid));
 	if (mapping->version == known->seeks_version && mapping_catalog_acknowledge(mapping) &&
 		!known->is_held_up)
 		known->version = mapping->version;

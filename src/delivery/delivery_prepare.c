@@ -315,8 +315,14 @@ load_unit(DeliveryStep *step)
 		step->mapping->role_id != GetSessionUserId())
 		return false;
 	step->position = delivery_position_load(step->unit);
-	if (step->position == NULL || step->position->finished)
+	if (step->position == NULL)
 		return false;
+	if (step->position->finished)
+	{
+		/* The shard's other lanes may not be, so that its units stay. */
+		delivery_step_set_result(step, DELIVERY_IDLE, 0);
+		return false;
+	}
 	if (step->position->next_attempt_at > GetCurrentTimestamp())
 	{
 		step->outcome.suspect = step->position->crashes > 0;

@@ -267,6 +267,7 @@ delivery_queue_begin(QueuedUnit *unit)
 	Assert(unit->state == UNIT_READY);
 	set_state(unit, UNIT_RUNNING);
 	unit->again = false;
+	unit->has_changed = false;
 	unit->mapping->running++;
 	move_behind_others(unit->mapping);
 }
@@ -296,6 +297,7 @@ delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome)
 			break;
 		case DELIVERY_CHANGED:
 			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
+			unit->has_changed = true;
 			if (unit->again)
 				delivery_queue_make_ready(unit);
 			break;

@@ -5,7 +5,7 @@
 # To see it fail: test/mutations/run attempts-kept-after-part
 # adopted-unit-left-idle bisect-without-half call-no-kept-at-end
 # delivery-children-first event-keys-unsorted event-without-offsets failing-since-kept failure-always-unhandled
-# failure-counts-from-zero lanes-divided-at-once position-saved-before-call
+# changed-unit-rests failure-counts-from-zero lanes-divided-at-once position-saved-before-call
 # position-saved-whatever-is-there records-given-up-not-counted
 # unknown-identifier-is-success.
 
@@ -614,6 +614,24 @@ sql(q{INSERT INTO moved VALUES (3)});
 kill('TERM', $dispatcher);
 kill('CONT', $dispatcher);
 comes_to(q{SELECT count(*) FROM moved_seen}, '2', 'the successor delivers the next record');
+
+# --- a mapping that is disabled for a moment --------------------------------------------------------------------------------
+
+# A step finds it disabled; the dispatcher looks when it is enabled again.
+sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', batch_size => 1)});
+$holder->query_safe('SELECT pg_advisory_lock(18)');
+sql(q{INSERT INTO moved VALUES (4), (5)});
+comes_to(stats($uuid, 'state, attempts'), 'delivering|1', 'a call is running');
+$dispatcher = sql(q{SELECT pid FROM ddbstreams.workers WHERE worker_type = 'dispatcher'});
+kill('STOP', $dispatcher);
+sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', enabled => false)});
+$holder->query_safe('SELECT pg_advisory_unlock(18)');
+comes_to(q{SELECT count(*) FROM moved_seen}, '3', 'it has ended');
+comes_to(qq{SELECT state FROM pg_stat_activity WHERE pid IN (SELECT pid FROM ddbstreams.workers
+	WHERE worker_type = 'handler') AND state <> 'idle'}, '', '... and its worker has found the mapping disabled');
+sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', enabled => true)});
+kill('CONT', $dispatcher);
+comes_to(q{SELECT count(*) FROM moved_seen}, '4', 'when it is enabled again, the next record is delivered');
 $holder->quit;
 $writer->quit;
 
