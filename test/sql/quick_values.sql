@@ -9,6 +9,8 @@
 create schema quick_values;
 set search_path = quick_values, public;
 set timezone = 'UTC';
+-- a character below is a backslash
+set standard_conforming_strings = on;
 
 -- A number has one byte, one more if it is negative, and one for two digits.
 create function number_size(n numeric) returns int language sql immutable as $$
