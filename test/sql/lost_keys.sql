@@ -92,6 +92,7 @@ create table ended (id pg_temp.mood primary key);
 select ddbstreams.enable_stream('ended', shard_count => 1) is not null;
 insert into ended values ('calm');
 \c -
+set quote_all_identifiers = off;
 do $$
 begin
 	for i in 1 .. 600 loop

@@ -115,4 +115,5 @@ select count(*) as documents,
     count(*) filter (where (ddbstreams.unmarshal(new_image)::jsonb -> 'j') is distinct from j) as wrong
 from test.records('documents'), lateral (select (keys -> 'id' ->> 'N')::int) r (id) join documents using (id);
 
+set client_min_messages = warning;
 drop schema quick_values cascade;
