@@ -155,7 +155,7 @@ ddbstreams_wait_for_records(PG_FUNCTION_ARGS)
 	MemoryContext  oldcontext;
 	ShardIterator *iterator;
 	TimestampTz	   until;
-	bool		   found;
+	volatile bool  found;
 
 	if (PG_ARGISNULL(0))
 		error_null_argument("shardIterator");
