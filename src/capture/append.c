@@ -3,12 +3,13 @@
  *	  From the change buffer to the shards, at commit.
  *
  * Before the commit, or before PREPARE TRANSACTION, the changes in the buffer
- * are appended to the shards that are open then, one shard after another.  For
- * each of them the writers' lock is taken (writable_shards.c), large values
- * are inserted into the side table, and only then batches of records go to the
- * log (shard_log.c).  With the commit the records become visible, together
- * with the changes that they tell of.  The readers of these shards are woken
- * at the end of the transaction (shard_wake.c).
+ * are appended to the shards that are open then.  For each shard of a stream
+ * the writers' lock is taken (writable_shards.c), large values are inserted
+ * into the side table, and only then the first batch of records goes to the
+ * log (shard_log.c); further batches follow by turns.  With the commit the
+ * records become visible, together with the changes that they tell of.  The
+ * readers of these shards are woken at the end of the transaction
+ * (shard_wake.c).
  *
  * All transactions lock shards in the order of streams and, within a stream,
  * of hash ranges, so writers never wait for each other in a circle.
@@ -67,6 +68,18 @@ typedef struct AppendBatch
 	RowReference  rows[SHARD_LOG_BATCH_RECORDS];
 	RowReferences references;
 } AppendBatch;
+
+/* The changes of a bucket that go to one shard */
+typedef struct AppendPart
+{
+	ChangeBucket *bucket;
+	uint64		  first; /* of the hash range, inclusive */
+	uint64		  last;
+	Relation	  shard;
+	int64		  starting_number;
+	ChangeScan	  scan;
+	ChangeItem	 *next; /* NULL: all are appended */
+} AppendPart;
 
 /* Has the append of the present transaction run? */
 static bool appended = false;
@@ -151,52 +164,61 @@ in_range(const ChangeItem *item, uint64 first, uint64 last)
 	return item->hash >= first && item->hash <= last;
 }
 
-/* Appends a bucket's changes of a hash range, in the order of capture. */
+/* Makes a batch one of a part's shard. */
 static void
-append_in_order(AppendBatch *batch, ChangeBucket *bucket, uint64 first,
-				uint64 last)
+batch_begin(AppendBatch *batch, const AppendPart *part)
 {
-	ChangeScan	scan;
-	ChangeItem *item;
-	ChangeItem *next;
+	batch->shard = part->shard;
+	batch->starting_number = part->starting_number;
+}
 
-	change_buffer_scan_begin(&scan, bucket, SCAN_CHANGES);
-	next = change_buffer_scan_next(&scan, true);
-	while ((item = next) != NULL)
+/*
+ * Appends the next batch of a part's changes, in the order of capture.
+ * Returns false if none are left.
+ */
+static bool
+append_in_order(AppendBatch *batch, AppendPart *part)
+{
+	ChangeItem *item;
+
+	batch_begin(batch, part);
+	while ((item = part->next) != NULL)
 	{
-		if (in_range(item, first, last))
+		if (in_range(item, part->first, part->last))
 		{
 			if (!batch_has_room(batch, item))
-				batch_flush(batch);
+				break;
 			batch_add(batch, item, true);
 		}
 		/* The batch points to items, which are gone when the window moves. */
-		next = change_buffer_scan_next(&scan, batch->count == 0);
-		if (next == NULL && batch->count > 0)
+		part->next = change_buffer_scan_next(&part->scan, batch->count == 0);
+		if (part->next == NULL && batch->count > 0)
 		{
 			batch_flush(batch);
-			next = change_buffer_scan_next(&scan, true);
+			part->next = change_buffer_scan_next(&part->scan, true);
+			return part->next != NULL;
 		}
 	}
 	batch_flush(batch);
-	change_buffer_scan_end(&scan);
+	return part->next != NULL;
 }
 
-/* Appends a bucket's changes of a hash range, in the order of row versions. */
+/* Appends all of a part's changes, in the order of row versions. */
 static void
-append_reordered(AppendBatch *batch, ChangeBucket *bucket, uint64 first,
-				 uint64 last)
+append_reordered(AppendBatch *batch, const AppendPart *part)
 {
-	uint64	   count;
-	uint64	  *positions = change_order_positions(bucket, &count);
-	ChangeScan scan;
+	ChangeBucket *bucket = part->bucket;
+	uint64		  count;
+	uint64		 *positions = change_order_positions(bucket, &count);
+	ChangeScan	  scan;
 
+	batch_begin(batch, part);
 	change_buffer_scan_begin(&scan, bucket, SCAN_CHANGES);
 	for (uint64 i = 0; i < count; i++)
 	{
 		ChangeItem *item = change_buffer_item_at(&scan, positions[i]);
 
-		if (!in_range(item, first, last))
+		if (!in_range(item, part->first, part->last))
 			continue;
 		if (!batch_has_room(batch, item))
 			batch_flush(batch);
@@ -281,34 +303,105 @@ write_values(AppendBatch *batch, const WritableShard *shard,
 	table_close(side, NoLock);
 }
 
-/* Appends a bucket to the shards that are open for its hash range now. */
+/* Appends the first batch of a part, or all of it if it is disordered. */
 static void
-append_bucket(AppendBatch *batch, const StreamBuffer *buffer,
-			  ChangeBucket *bucket)
+begin_part(AppendBatch *batch, AppendPart *part, int part_count)
+{
+	part->next = NULL;
+	if (part->bucket->disordered)
+		append_reordered(batch, part);
+	else
+	{
+		change_buffer_scan_begin(&part->scan, part->bucket, SCAN_CHANGES);
+		part->scan.window_size /= part_count;
+		part->next = change_buffer_scan_next(&part->scan, true);
+		(void) append_in_order(batch, part);
+	}
+}
+
+static void
+end_part(AppendPart *part)
+{
+	if (!part->bucket->disordered)
+		change_buffer_scan_end(&part->scan);
+	table_close(part->shard, NoLock);
+}
+
+/*
+ * Locks the shards that are open for a bucket's hash range now, writes their
+ * large values, and begins the part of the bucket that goes to each of them.
+ * Adds to a list those that have more than a batch.
+ */
+static List *
+add_parts(List *parts, AppendBatch *batch, const StreamBuffer *buffer,
+		  ChangeBucket *bucket)
 {
 	uint64 first = bucket->hash_first;
 
 	for (;;)
 	{
 		WritableShard shard = writable_shards_lock(buffer, first);
-		uint64		  last = Min(bucket->hash_last, shard.hash_last);
+		AppendPart	 *part = palloc(sizeof(AppendPart));
+		bool		  is_last;
 
+		part->bucket = bucket;
+		part->first = first;
+		part->last = Min(bucket->hash_last, shard.hash_last);
+		part->starting_number = shard.starting_number;
 		if (bucket->has_values || bucket->has_mentions)
-			write_values(batch, &shard, bucket, first, last);
-
+			write_values(batch, &shard, bucket, part->first, part->last);
 		shard_wake_at_end(shard.shard_table, buffer->stream_id);
-		batch->shard = table_open(shard.shard_table, NoLock);
-		batch->starting_number = shard.starting_number;
-		if (bucket->disordered)
-			append_reordered(batch, bucket, first, last);
-		else
-			append_in_order(batch, bucket, first, last);
-		table_close(batch->shard, NoLock);
+		part->shard = table_open(shard.shard_table, NoLock);
+		begin_part(batch, part, buffer->bucket_count);
 
-		if (last == bucket->hash_last)
-			break;
-		first = last + 1;
+		first = part->last + 1;
+		is_last = part->last == bucket->hash_last;
+		if (part->next != NULL)
+			parts = lappend(parts, part);
+		else
+		{
+			end_part(part);
+			pfree(part);
+		}
+		if (is_last)
+			return parts;
 	}
+}
+
+/*
+ * Appends all changes of a stream.  Parts that have more than a batch get one
+ * each by turns: what one of them has fetched of the table into the
+ * processor's cache is used by the others soon.
+ */
+static void
+append_stream(AppendBatch *batch, StreamBuffer *buffer)
+{
+	List	 *parts = NIL;
+	ListCell *lc;
+	bool	  some_left;
+
+	for (int b = 0; b < buffer->bucket_count; b++)
+	{
+		if (buffer->buckets[b].end > 0)
+			parts = add_parts(parts, batch, buffer, &buffer->buckets[b]);
+	}
+	some_left = parts != NIL;
+	while (some_left)
+	{
+		some_left = false;
+		foreach (lc, parts)
+		{
+			AppendPart *part = lfirst(lc);
+
+			if (part->next != NULL && append_in_order(batch, part))
+				some_left = true;
+		}
+	}
+	foreach (lc, parts)
+	{
+		end_part(lfirst(lc));
+	}
+	list_free_deep(parts);
 }
 
 static int
@@ -401,11 +494,7 @@ append_all(void)
 	for (int i = 0; i < count; i++)
 	{
 		append_counts_begin(&batch.counts);
-		for (int b = 0; b < buffers[i]->bucket_count; b++)
-		{
-			if (buffers[i]->buckets[b].end > 0)
-				append_bucket(&batch, buffers[i], &buffers[i]->buckets[b]);
-		}
+		append_stream(&batch, buffers[i]);
 		append_counts_add(buffers[i]->stream_id, &batch.counts);
 	}
 

@@ -33,6 +33,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/prefetch.h"
 #include "capture/append.h"
 #include "capture/captured_relation.h"
 #include "capture/change_buffer.h"
@@ -231,9 +232,13 @@ capture_update(CapturedRelation *captured, TriggerData *trigdata)
 	RowVersion new = {trigdata->tg_newtuple, trigdata->tg_newslot, &old, NULL};
 	bool	  *same = palloc(tupdesc->natts * sizeof(bool));
 	bool	   key_differs;
-	CommandId  cid = inserting_command(new.tuple->t_data);
+	CommandId  cid;
 
 	old.after = &new;
+	/* They are on pages that were written some thousand rows ago. */
+	prefetch_memory(old.tuple->t_data, old.tuple->t_len);
+	prefetch_memory(new.tuple->t_data, new.tuple->t_len);
+	cid = inserting_command(new.tuple->t_data);
 	if (compare_row_versions(captured, tupdesc, old.slot, new.slot, same,
 							 &key_differs))
 	{

@@ -559,6 +559,7 @@ change_buffer_scan_begin(ChangeScan *scan, ChangeBucket *bucket,
 	scan->kind = kind;
 	scan->bucket = bucket;
 	scan->chunk = bucket->first_chunk;
+	scan->window_size = WINDOW_SIZE;
 }
 
 void
@@ -623,7 +624,9 @@ item_in_file(ChangeScan *scan, uint64 position, bool whole, bool may_refill)
 	{
 		if (!may_refill)
 			return NULL;
-		read_window(scan, position, Min(WINDOW_SIZE, file_end - position));
+		read_window(scan, position,
+					Min(Max(scan->window_size, CHANGE_ITEM_HEADER),
+						file_end - position));
 	}
 	item = (ChangeItem *) (scan->window + (position - scan->window_start));
 	if (whole && !window_holds(scan, position, CHANGE_ITEM_LENGTH(item)))
@@ -631,7 +634,7 @@ item_in_file(ChangeScan *scan, uint64 position, bool whole, bool may_refill)
 		if (!may_refill)
 			return NULL;
 		read_window(scan, position,
-					Min(Max(WINDOW_SIZE, CHANGE_ITEM_LENGTH(item)),
+					Min(Max(scan->window_size, CHANGE_ITEM_LENGTH(item)),
 						file_end - position));
 		item = (ChangeItem *) scan->window;
 	}

@@ -96,7 +96,7 @@ typedef struct BufferedValue
 #define BUFFERED_VALUE_CONTENT(value) \
 	((char *) (value) + MAXALIGN(sizeof(BufferedValue)))
 #define BufferedValueIsMention(item) \
-	(CHANGE_ITEM_LENGTH(item) == \
+	(CHANGE_ITEM_LENGTH(item) ==     \
 	 CHANGE_ITEM_HEADER + MAXALIGN(sizeof(BufferedValue)))
 
 typedef struct ChangeChunk
@@ -131,13 +131,13 @@ typedef struct ChangeBucket
 	ChangeRun	*runs;
 	int			 run_count;
 	int			 run_capacity;
-	bool		 has_values;  /* there are large values */
+	bool		 has_values; /* there are large values */
 	bool		 has_mentions;
-	Oid			 side_table;  /* that of the shard that was open then */
-	int64		 side_number; /* shard_tables_side_number */
+	Oid			 side_table;	   /* that of the shard that was open then */
+	int64		 side_number;	   /* shard_tables_side_number */
 	bool		 keeps_side_table; /* it is locked, and there */
-	CommandId	 highest_cid; /* of all changes so far */
-	bool		 disordered;  /* they are not in the order of their commands */
+	CommandId	 highest_cid;	   /* of all changes so far */
+	bool		 disordered;	   /* they are not in the order of their commands */
 } ChangeBucket;
 
 /* All changes of one stream */
@@ -166,7 +166,8 @@ typedef struct ChangeScan
 	uint64		   position;	  /* of the next item */
 	uint64		   item_position; /* of the item returned last */
 	ChangeChunk	  *chunk;
-	char		  *window; /* what was read from the file */
+	Size		   window_size; /* how much to read at once */
+	char		  *window;		/* what was read from the file */
 	Size		   window_capacity;
 	uint64		   window_start;
 	Size		   window_length;

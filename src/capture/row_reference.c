@@ -30,9 +30,8 @@
 #include "storage/bufpage.h"
 
 #include "base/compat.h"
+#include "base/prefetch.h"
 #include "capture/row_reference.h"
-
-#define CACHE_LINE 64
 
 Size
 row_image_size(const HeapTupleHeaderData *tuple, Size length)
@@ -116,16 +115,6 @@ pin_page(RowPage *page, const ChangeItem *item)
 	page->buffer = ReadBufferWithoutRelcache(page->locator, MAIN_FORKNUM,
 											 page->block, RBM_NORMAL, NULL,
 											 source->is_permanent);
-}
-
-/* Fetches memory into the processor's cache. */
-static void
-prefetch(const char *memory, Size length)
-{
-#ifdef __GNUC__
-	for (Size at = 0; at < length; at += CACHE_LINE)
-		__builtin_prefetch(memory + at);
-#endif
 }
 
 /* Returns the place of a version on its page, or NULL if it is not there. */
@@ -227,13 +216,13 @@ row_reference_resolve(RowReferences *references, const RowReference *list,
 			ItemId id = find_version(page, referred_tid(list[end].item));
 
 			if (id != NULL)
-				prefetch(page + ItemIdGetOffset(id), ItemIdGetLength(id));
+				prefetch_memory(page + ItemIdGetOffset(id), ItemIdGetLength(id));
 		}
 		if (end < count)
 		{
 			pin_page(next, list[end].item);
-			prefetch(BufferGetPage(next->buffer), SizeOfPageHeaderData +
-													  64 * sizeof(ItemIdData));
+			prefetch_memory(BufferGetPage(next->buffer), SizeOfPageHeaderData +
+															 64 * sizeof(ItemIdData));
 		}
 		for (int i = first; i < end; i++)
 			write_entry(page, list[i].item, list[i].out);

@@ -6,7 +6,7 @@
  *	  src/shard/shard_log.c		take_numbers, shard_log_append, shard_log_now
  *	  src/shard/shard_reader.c	read_page, is_aborted, shard_reader_next,
  *								shard_reader_latest
- *	  src/capture/append.c		append_bucket: one batch after the other
+ *	  src/capture/append.c		append_in_order: one batch after the other
  *	  PostgreSQL's order at the end of a transaction: the commit log first, then
  *	  the list of running transactions
  *

@@ -4,7 +4,8 @@
  *
  * Abstracts
  *	  src/capture/writable_shards.c	load_shards, writable_shards_lock
- *	  src/capture/append.c			append_bucket
+ *	  src/capture/append.c			add_parts, begin_part,
+ *								append_in_order
  *	  src/lineage/lineage.c			close_in_transaction, lock_and_write,
  *									write_closing
  *	  src/shard/shard_tables.c		shard_tables_close, shard_tables_publish
