@@ -297,7 +297,8 @@ write_values(AppendBatch *batch, const WritableShard *shard,
 		else if (value->copy.transaction_id != 0 &&
 				 bucket->side_number != shard->side_number)
 			copy_value(batch, side, bucket, &value->copy);
-		large_value_publish(value, batch->transaction_id, shard->side_number);
+		large_value_publish(value, batch->transaction_id, shard->side_table,
+							shard->side_number);
 	}
 	change_buffer_scan_end(&scan);
 	table_close(side, NoLock);

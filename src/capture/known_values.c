@@ -33,6 +33,7 @@ typedef struct KnownValue
 	ValueCopy	  copy;
 	ValueIdentity identity;
 	Oid			  database;
+	Oid			  side_table;
 	uint32		  last_used; /* the set's clock then */
 } KnownValue;
 
@@ -110,8 +111,8 @@ oldest_entry(KnownSet *set)
 }
 
 void
-known_values_put(const ValueIdentity *identity, uint64 xid, int64 side_number,
-				 const ValueCopy *copy)
+known_values_put(const ValueIdentity *identity, uint64 xid, Oid side_table,
+				 int64 side_number, const ValueCopy *copy)
 {
 	KnownSet   *set = set_of(identity);
 	KnownValue *value;
@@ -121,6 +122,7 @@ known_values_put(const ValueIdentity *identity, uint64 xid, int64 side_number,
 	if (value == NULL)
 		value = oldest_entry(set);
 	value->xid = xid;
+	value->side_table = side_table;
 	value->side_number = side_number;
 	value->copy = *copy;
 	value->identity = *identity;
@@ -130,8 +132,8 @@ known_values_put(const ValueIdentity *identity, uint64 xid, int64 side_number,
 }
 
 bool
-known_values_find(const ValueIdentity *identity, uint64 xid, int64 side_number,
-				  ValueCopy *copy)
+known_values_find(const ValueIdentity *identity, uint64 xid, Oid side_table,
+				  int64 side_number, ValueCopy *copy)
 {
 	KnownSet   *set = set_of(identity);
 	KnownValue *value;
@@ -140,6 +142,7 @@ known_values_find(const ValueIdentity *identity, uint64 xid, int64 side_number,
 	SpinLockAcquire(&set->mutex);
 	value = entry_of(set, identity);
 	found = value != NULL && value->xid == xid &&
+			value->side_table == side_table &&
 			value->side_number == side_number;
 	if (found)
 	{

@@ -17,17 +17,19 @@ extern void known_values_shmem_init(void);
 /*
  * Notes that a transaction, which may be running yet, has left a value in a
  * row version, and where its copy is.  xid is that of the row version, its
- * upper half made of the epoch; side_number is that of the side table that has
- * the copy.
+ * upper half made of the epoch; side_table has the copy, and side_number is
+ * its number: Oids and numbers can both be given again, but not to one table.
  */
 extern void known_values_put(const ValueIdentity *identity, uint64 xid,
-							 int64 side_number, const ValueCopy *copy);
+							 Oid side_table, int64 side_number,
+							 const ValueCopy *copy);
 
 /*
  * Looks for a copy, in a side table, of a value that a row version with an xid
  * has.  Returns false if none is known.
  */
 extern bool known_values_find(const ValueIdentity *identity, uint64 xid,
-							  int64 side_number, ValueCopy *copy);
+							  Oid side_table, int64 side_number,
+							  ValueCopy *copy);
 
 #endif /* DDBSTREAMS_KNOWN_VALUES_H */

@@ -81,6 +81,7 @@ remember(const LargeValue *value, const ValueCopy *copy)
 	own.identity = value->identity;
 	own.generation = value->generation;
 	own.copy = *copy;
+	own.side_table = value->bucket->side_table;
 	own.side_number = value->bucket->side_number;
 	own.hash = value->hash;
 	own.keeper = value->keeper;
@@ -89,7 +90,9 @@ remember(const LargeValue *value, const ValueCopy *copy)
 
 /*
  * A copy that this transaction stores goes to the side table of its change's
- * shard.  A change with another hash may go to a shard with another one.
+ * shard.  A change with another hash may go to a shard with another one; so
+ * may one with the same hash, if a partition has gone to another table with a
+ * stream.
  */
 static bool
 find_own(const LargeValue *value, ValueCopy *copy)
@@ -99,9 +102,10 @@ find_own(const LargeValue *value, ValueCopy *copy)
 	if (own == NULL)
 		return false;
 	*copy = own->copy;
-	if (own->hash != value->hash &&
-		(copy->transaction_id == 0 ||
-		 own->side_number != value->bucket->side_number))
+	if (own->side_table != value->bucket->side_table ||
+		own->side_number != value->bucket->side_number)
+		return false;
+	if (own->hash != value->hash && copy->transaction_id == 0)
 		return false;
 	if (own->hash != value->hash ||
 		(TransactionIdIsValid(value->keeper) && own->keeper != value->keeper))
@@ -118,6 +122,7 @@ find_known(const LargeValue *value, ValueCopy *copy)
 	if (!TransactionIdIsNormal(value->holder) ||
 		TransactionIdIsCurrentTransactionId(value->holder) ||
 		!known_values_find(&value->identity, xid_with_epoch(value->holder),
+						   value->bucket->side_table,
 						   value->bucket->side_number, copy) ||
 		!writable_shards_keep_side_table(value->bucket))
 		return false;
@@ -231,7 +236,7 @@ large_value_store(const LargeValue *value, Datum content)
  */
 void
 large_value_publish(const BufferedValue *value, uint64 transaction_id,
-					int64 side_number)
+					Oid side_table, int64 side_number)
 {
 	ValueCopy copy = value->copy;
 
@@ -242,5 +247,5 @@ large_value_publish(const BufferedValue *value, uint64 transaction_id,
 	if (copy.transaction_id == 0)
 		copy.transaction_id = transaction_id;
 	known_values_put(&value->identity, xid_with_epoch(value->keeper),
-					 side_number, &copy);
+					 side_table, side_number, &copy);
 }

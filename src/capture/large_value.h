@@ -45,10 +45,11 @@ extern Datum large_value_store(const LargeValue *value, Datum content);
 
 /*
  * For the append: other changes may refer to the copy of a value from now on,
- * which is in the side table with this number.  transaction_id is that of the
- * present transaction.
+ * which is in this side table.  transaction_id is that of the present
+ * transaction.
  */
 extern void large_value_publish(const BufferedValue *value,
-								uint64 transaction_id, int64 side_number);
+								uint64 transaction_id, Oid side_table,
+								int64 side_number);
 
 #endif /* DDBSTREAMS_LARGE_VALUE_H */

@@ -17,9 +17,10 @@ typedef struct OwnValue
 	ValueIdentity identity;
 	uint32		  generation; /* see change_buffer_generation */
 	ValueCopy	  copy;
-	int64		  side_number; /* of the side table that the bucket expects */
-	uint64		  hash;		   /* of the partition key of the change */
-	TransactionId keeper;	   /* of the row version that it was found in last,
+	Oid			  side_table; /* that the bucket expects */
+	int64		  side_number;
+	uint64		  hash;	  /* of the partition key of the change */
+	TransactionId keeper; /* of the row version that it was found in last,
 								* or invalid */
 } OwnValue;
 

@@ -4,7 +4,7 @@
 -- To see it fail: test/mutations/run kept-value-stored-again
 -- kept-value-of-aborted-subtransaction kept-value-not-published
 -- kept-value-of-other-side-table kept-value-of-other-shard
--- kept-value-not-listed.
+-- kept-value-not-listed kept-value-of-other-stream.
 
 \pset format unaligned
 \pset tuples_only on
@@ -224,6 +224,27 @@ select count(*), count(*) filter (where s like '% BAD%') from story('p') s;
 update p set id = 141 where id = 61;
 select stored('p');
 select s from story('p') s where s ~ '^. (61|141) ';
+
+-- A partition goes to another table with a stream, in one transaction: what is
+-- stored for the first one is not looked for in the second one.
+create table p3 (like p including all);
+alter table p attach partition p3 for values from (1000) to (1100);
+create table q (like p including all) partition by range (id);
+select ddbstreams.enable_stream('q', shard_count => 1) is not null;
+insert into p values (1000, 0, repeat('k', 5000)), (1001, 0, repeat('l', 5000));
+begin;
+update p set n = 1, v = repeat('m', 5000) where id = 1000;
+update p set n = 1 where id = 1001;
+set local client_min_messages = warning;
+alter table p detach partition p3;
+alter table q attach partition p3 for values from (1000) to (1100);
+reset client_min_messages;
+update q set n = 2;
+update q set n = 3;
+commit;
+update q set n = 4;
+select s from story('p') s where s ~ '^. 100[01] ' order by s collate "C";
+select * from story('q') s order by s collate "C";
 
 -- changes() and aws() have it whole, too.
 select event_name, length((old_image).v), length((new_image).v) from ddbstreams.changes(null::t) where (new_image).n = 5 and (new_image).id = 6;

@@ -5,8 +5,11 @@
 # The number of a value is given again when the value is gone: that is brought
 # about, and the new value must not be taken for the old one.
 #
+# So may that of a side table, if its sequence is set back.
+#
 # To see it fail: test/mutations/run kept-value-stored-again
-# kept-value-not-listed kept-value-by-number-alone.
+# kept-value-not-listed kept-value-by-number-alone
+# kept-value-of-number-given-again.
 
 use strict;
 use warnings;
@@ -124,5 +127,20 @@ $node->restart;
 $node->safe_psql('postgres', $update);
 is( $node->safe_psql('postgres', q{SELECT string_agg(concat(left(event, 1), left(old->'v'->>'S', 1), left(new->'v'->>'S', 1)), ' ' ORDER BY at) FROM follow('t')}),
 	'Ia Maa Ra Ib Mbb Mbb', 'the number means another value');
+
+# The same number for another side table
+my $side = q{SELECT split_part(side_table::regclass::text, '.', 2), stream_id FROM ddbstreams_shards.shard};
+my ($name, $stream) = split /\|/, $node->safe_psql('postgres', "$side LIMIT 1");
+$node->safe_psql('postgres', qq{
+	SET client_min_messages = warning;
+	DROP EXTENSION ddbstreams CASCADE;
+	CREATE EXTENSION ddbstreams;
+	SELECT setval('ddbstreams_shards.id_seq', $stream - 1);
+	SELECT ddbstreams.enable_stream('t', shard_count => 1);
+	$update});
+is($node->safe_psql('postgres', $side), "$name|$stream", 'a new side table has the number of an old one');
+is( $node->safe_psql('postgres', q{
+		SELECT left(old_image->'v'->>'S', 1) FROM ddbstreams.newest_records(ddbstreams.latest_stream_arn('t'))}),
+	'b', '... and has the value');
 
 done_testing();
