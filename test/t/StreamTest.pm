@@ -64,9 +64,11 @@ sub comes_to
 
 	while (1)
 	{
-		my ($code, $out, $err) = $server->psql($database // 'postgres', $query);
+		# psql() dies if psql ends before it has read the query, as it may when
+		# the server takes no connections.
+		my ($code, $out, $err) = eval { $server->psql($database // 'postgres', $query) };
 
-		$found = defined $code && $code == 0 ? $out : $err;
+		$found = defined $code && $code == 0 ? $out : $err // $@;
 		last if $found eq $expected || time() > $until;
 		usleep(20_000);
 	}
