@@ -223,7 +223,7 @@ bool
 delivery_position_recall(DeliveryPosition *position)
 {
 	DeliveryUnit unit = {position->mapping_no, position->shard_no, position->lane};
-	CallNote	 note;
+	CallNote	 note = {0};
 
 	/* Only the first call of a batch is noted. */
 	if (position->in_call || position->batch_count > 0 ||

@@ -152,7 +152,7 @@ static ErrorData *
 try_to_perform(DeliveryStep *step)
 {
 	ErrorData *volatile error = NULL;
-	CallNote note;
+	CallNote note = {0};
 
 	if (step->is_noted)
 		note = delivery_position_note(step->position);
