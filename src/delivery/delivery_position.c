@@ -5,7 +5,8 @@
  * A row is written by the handler worker that runs its unit.  There should be
  * one such worker at most.  Whatever happens, a step that has lost its row
  * commits nothing: a row is written only if its call_no is still the one that
- * was read, and each write raises call_no.
+ * was read, and each write raises call_no.  (Not one that only says that the
+ * unit could not be run: the verdict on its last call waits for that call_no.)
  *
  * The dispatcher makes the rows, divides a shard anew, and removes what is no
  * longer needed, while no worker runs the units (delivery_lanes.c).
@@ -268,6 +269,24 @@ delivery_position_save(DeliveryPosition *position)
 	position->stored_call_no = position->call_no;
 	position->state_changed = false;
 	return count == 1;
+}
+
+bool
+delivery_position_save_failure(const DeliveryPosition *position)
+{
+	TableRow row;
+
+	row_from_position(&row, position);
+	return owner_sql_execute("UPDATE " POSITION_TABLE " AS s"
+							 " SET failures = $failures,"
+							 " next_attempt_at = $next_attempt_at,"
+							 " last_result = $last_result,"
+							 " last_result_at = $last_result_at,"
+							 " last_error = $last_error,"
+							 " last_error_at = $last_error_at,"
+							 " last_error_sqlstate = $last_error_sqlstate,"
+							 " failing_since = $failing_since" OWN_ROW,
+							 &row) == 1;
 }
 
 void

@@ -94,6 +94,13 @@ extern CallNote delivery_position_note(const DeliveryPosition *position);
 extern bool delivery_position_save(DeliveryPosition *position);
 
 /*
+ * Writes of a position only that its unit could not be run, before anything
+ * was found out about its last call: call_no stays, by which the verdict on
+ * that call is found.  Returns as the function above.
+ */
+extern bool delivery_position_save_failure(const DeliveryPosition *position);
+
+/*
  * Writes down what keeps all of a mapping's units from running, except where a
  * handler worker is writing.
  */

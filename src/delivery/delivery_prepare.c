@@ -295,8 +295,8 @@ block_without_right(DeliveryStep *step)
 	delivery_position_set_result(position, psprintf("PROBLEM: %s",
 													error != NULL ? error->message : ""));
 	position->next_attempt_at = delivery_step_backoff(position->failures);
-	step->position_changed = true;
-	delivery_step_save(step);
+	/* Or another transaction is about to delete the row, and may roll back. */
+	(void) delivery_position_save_failure(position);
 	delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
 }
 

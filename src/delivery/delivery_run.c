@@ -106,7 +106,7 @@ record_own_failure(DeliveryStep *step, const ErrorData *error)
 		 * If the row cannot be written, another transaction is about to delete
 		 * it.  It may still roll back; so the unit is tried again.
 		 */
-		(void) delivery_position_save(position);
+		(void) delivery_position_save_failure(position);
 		delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
 	}
 	own_transaction_commit();

@@ -4,8 +4,8 @@
 # To see it fail: test/mutations/run call-without-verdict-is-guilty
 # calls-of-other-history deaf-handler-not-ended first-call-written
 # killed-server-is-guilty note-forgets-filtered note-unknown-to-lanes
-# read-only-costs-attempts role-takes-all-workers shutdown-is-failure
-# terminated-call-is-guilty.
+# read-only-costs-attempts right-hides-crash role-takes-all-workers
+# shutdown-is-failure terminated-call-is-guilty.
 
 use strict;
 use warnings;
@@ -273,6 +273,33 @@ is(sql(qq{SELECT sum(crashes) FROM ddbstreams_shards.mapping_shard
 	'1', '... and the crash was counted');
 sql('CREATE ROLE go_divided');
 comes_to(stats($divided, 'count(*), sum(records_delivered)'), '2|1', '... and the shard is divided when it has ended');
+
+# The right is gone before anybody has counted the crash.
+sql('CREATE ROLE rightless LOGIN');
+my $revoked = make('revoked', q{BEGIN
+		WHILE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'go_revoked') LOOP
+			PERFORM pg_sleep(0.02);
+		END LOOP;
+		} . note_ids('revoked') . q{
+		RETURN NULL;
+	END}, '', 'rightless');
+my $revoked_crashes = qq{SELECT crashes FROM ddbstreams_shards.mapping_shard
+	WHERE mapping_no = (SELECT mapping_no FROM ddbstreams_shards.mapping WHERE uuid = '$revoked')};
+sql('INSERT INTO revoked VALUES (1)');
+comes_to(stats($revoked, 'state, attempts'), 'delivering|1', 'a first call runs');
+foreach my $crashes (1 .. 2)
+{
+	$victim = sql(stats($revoked, 'worker_pid'));
+	sql('REVOKE SELECT ON revoked FROM PUBLIC');
+	kill('KILL', $victim);
+	comes_to(stats($revoked, 'last_error'), 'permission denied for table revoked',
+		"... and crashes the server, time $crashes, when its role may not read the table any more");
+	sql('GRANT SELECT ON revoked TO PUBLIC');
+	comes_to(stats($revoked, 'state, attempts'), 'delivering|' . ($crashes + 1), '... and runs again when it may');
+	is(sql($revoked_crashes), $crashes, '... and the crash was counted');
+}
+sql('CREATE ROLE go_revoked');
+comes_to('SELECT count(*) FROM revoked_seen', '1', '... and the batch is delivered');
 
 # A server that becomes a standby, or is restored from a backup, has another
 # history than the calls that are noted beside its data.
