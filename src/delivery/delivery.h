@@ -65,6 +65,7 @@ typedef struct DeliveryPassed
  * suspect		x		x		x		x		-
  * slow			x		x		x		x		x
  * passed		x		-		x		-		-
+ * drained		-		-		-		-		x
  *
  * The others are 0 or false.
  */
@@ -76,6 +77,7 @@ typedef struct DeliveryOutcome
 	bool		   suspect;	   /* a call of its batch has ended a process */
 	bool		   slow;	   /* its call took longer than a time slice */
 	DeliveryPassed passed;
+	bool		   drained; /* the lane has come to where it is to stop */
 } DeliveryOutcome;
 
 /* How long a unit may run while others wait */

@@ -322,7 +322,7 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping,
 			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
 		if (divided || (moves && unit->state == UNIT_IDLE))
 			delivery_queue_make_ready(unit);
-		else if (!found.any_drains)
+		else
 			ready_if_changed(unit);
 	}
 }

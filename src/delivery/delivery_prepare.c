@@ -399,7 +399,8 @@ prepare_nothing(DeliveryStep *step, bool is_present)
 		step->position_changed |= batch->through > position->checkpoint;
 		position->checkpoint = batch->through;
 		position->records_filtered += filtered;
-		delivery_step_set_result(step, batch->end == BATCH_AT_LAST ? DELIVERY_CHANGED : DELIVERY_AGAIN, 0);
+		step->outcome.drained = batch->end == BATCH_AT_LAST;
+		delivery_step_set_result(step, step->outcome.drained ? DELIVERY_CHANGED : DELIVERY_AGAIN, 0);
 	}
 	else if (batch->end == BATCH_AT_HEAP_END && !ShardIsOpen(step->shard))
 	{

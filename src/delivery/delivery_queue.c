@@ -297,7 +297,7 @@ delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome)
 			break;
 		case DELIVERY_CHANGED:
 			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
-			unit->has_changed = true;
+			unit->has_changed = !outcome->drained;
 			if (unit->again)
 				delivery_queue_make_ready(unit);
 			break;

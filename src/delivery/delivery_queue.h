@@ -76,7 +76,7 @@ typedef struct QueuedUnit
 	uint32			discovery;	  /* the number of that discovery */
 	bool			again;		  /* a record was appended while it ran */
 	bool			held;		  /* not to run until the next discovery */
-	bool			has_changed;  /* the result of its last run was CHANGED */
+	bool			has_changed;  /* its last run was CHANGED, not drained */
 	DeliveryOutcome outcome;	  /* of the last run */
 	dlist_node		ready_node;	  /* in mapping->ready, if the state is READY */
 	dlist_node		waiting_node; /* if the state is WAITING */

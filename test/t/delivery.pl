@@ -5,7 +5,7 @@
 # To see it fail: test/mutations/run attempts-kept-after-part
 # adopted-unit-left-idle bisect-without-half call-no-kept-at-end
 # delivery-children-first event-keys-unsorted event-without-offsets failing-since-kept failure-always-unhandled
-# changed-unit-rests failure-counts-from-zero lanes-divided-at-once position-saved-before-call
+# changed-lane-rests changed-unit-rests failure-counts-from-zero lanes-divided-at-once position-saved-before-call
 # position-saved-whatever-is-there records-given-up-not-counted
 # unknown-identifier-is-success.
 
@@ -632,6 +632,43 @@ comes_to(qq{SELECT state FROM pg_stat_activity WHERE pid IN (SELECT pid FROM ddb
 sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', enabled => true)});
 kill('CONT', $dispatcher);
 comes_to(q{SELECT count(*) FROM moved_seen}, '4', 'when it is enabled again, the next record is delivered');
+# The same, while its shard is to be divided into lanes: the rest of a batch that
+# was bisected comes before that.
+sql(q{CREATE TABLE halved (id int PRIMARY KEY); CREATE TABLE halved_seen (id int);
+	SELECT ddbstreams.enable_stream('halved', shard_count => 1);
+	CREATE FUNCTION halved_handler(event jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+	DECLARE
+		first int := event->'Records'->0->'dynamodb'->'Keys'->'id'->>'N';
+	BEGIN
+		IF event->'Records'->1 IS NOT NULL OR (first = 1 AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'go_halved')) THEN
+			RAISE EXCEPTION 'not yet';
+		END IF;
+		PERFORM pg_advisory_xact_lock(20);
+		INSERT INTO halved_seen VALUES (first);
+		RETURN NULL;
+	END$$});
+my $halved = sql(q{SELECT ddbstreams.create_event_source_mapping('halved_handler', ddbstreams.latest_stream_arn('halved'),
+	'TRIM_HORIZON', bisect_batch_on_function_error => true)});
+my $halved_position = qq{ddbstreams_shards.mapping_shard
+	WHERE mapping_no = (SELECT mapping_no FROM ddbstreams_shards.mapping WHERE uuid = '$halved')};
+$holder->query_safe('SELECT pg_advisory_lock(20)');
+sql(q{INSERT INTO halved VALUES (1), (2)});
+comes_to("SELECT cardinality(batch_ends), failures > 1 FROM $halved_position", '2|t', 'a batch is bisected, and its first half fails');
+sql(qq{SELECT ddbstreams.update_event_source_mapping('$halved', parallelization_factor => 2)});
+comes_to("SELECT drain_to IS NOT NULL FROM $halved_position", 't', '... before its shard is divided');
+sql('CREATE ROLE go_halved');
+comes_to(stats($halved, 'state'), 'delivering', '... and is called again');
+$dispatcher = sql(q{SELECT pid FROM ddbstreams.workers WHERE worker_type = 'dispatcher'});
+kill('STOP', $dispatcher);
+sql(qq{SELECT ddbstreams.update_event_source_mapping('$halved', enabled => false)});
+$holder->query_safe('SELECT pg_advisory_unlock(20)');
+comes_to(q{SELECT count(*) FROM halved_seen}, '1', '... with success');
+comes_to(qq{SELECT state FROM pg_stat_activity WHERE pid IN (SELECT pid FROM ddbstreams.workers
+	WHERE worker_type = 'handler') AND state <> 'idle'}, '', '... and its worker has found the mapping disabled');
+sql(qq{SELECT ddbstreams.update_event_source_mapping('$halved', enabled => true)});
+kill('CONT', $dispatcher);
+comes_to(q{SELECT count(*) FROM halved_seen}, '2', 'when it is enabled again, the other half is delivered');
+comes_to("SELECT count(*), max(drain_to) FROM $halved_position", '2|', '... and the shard is divided');
 $holder->quit;
 $writer->quit;
 
