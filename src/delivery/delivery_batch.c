@@ -117,6 +117,7 @@ open_page(RecordPage *page, const BatchRequest *request, Snapshot snapshot)
 	page->iterator = palloc0(sizeof(ShardIterator));
 	page->iterator->stream = unconstify(StreamInfo *, request->stream);
 	page->iterator->shard = unconstify(ShardInfo *, request->shard);
+	record_page_find_region(page);
 	page->has_reader_slot = reader_slots_take(request->shard->shard_table,
 											  READER_DELIVERS, &page->reader_slot);
 	page->reader = shard_reader_open(request->shard, snapshot, request->after);

@@ -20,12 +20,10 @@
 #define EPOCH_DIFFERENCE \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
-/* data may be NULL if there is none, as the region of an event. */
 static inline char *
 put(char *out, const char *data, size_t length)
 {
-	if (length > 0)
-		memcpy(out, data, length);
+	memcpy(out, data, length);
 	return out + length;
 }
 

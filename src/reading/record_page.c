@@ -21,9 +21,8 @@
 #include "shard/horizon.h"
 #include "shard/reader_slots.h"
 
-/* Finds the region in the stream's ARN. */
-static void
-find_region(RecordPage *page)
+void
+record_page_find_region(RecordPage *page)
 {
 	page->region = page->iterator->stream->arn + strlen("arn:aws:dynamodb:");
 	page->region_length = (int) (strchr(page->region, ':') - page->region);
@@ -44,7 +43,7 @@ open_reader(RecordPage *page, int64 position, ReaderKind kind, Snapshot snapshot
 	page->reader = shard_reader_open(shard, snapshot, position);
 	page->decoder = record_decoder_create(shard, snapshot);
 	iterator_writer_init(&page->writer, page->iterator->stream, shard);
-	find_region(page);
+	record_page_find_region(page);
 	initStringInfo(&page->keys);
 	initStringInfo(&page->old_image);
 	initStringInfo(&page->new_image);

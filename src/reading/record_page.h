@@ -91,6 +91,12 @@ extern const char *record_page_next_iterator(RecordPage *page);
 extern void record_page_end(RecordPage *page);
 
 /*
+ * Finds the region in the stream's ARN, for a page that is not begun by one of
+ * the functions above.
+ */
+extern void record_page_find_region(RecordPage *page);
+
+/*
  * Writes the present record's event id to out: EVENT_ID_LENGTH hexadecimal
  * digits without a terminator, unique over all streams.
  */

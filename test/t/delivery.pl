@@ -156,7 +156,7 @@ is(sql(q{SELECT string_agg(k, ' ' ORDER BY k) FROM events, jsonb_object_keys(eve
 is(sql(q{SELECT string_agg(k, ' ' ORDER BY k COLLATE "C") FROM events, jsonb_object_keys(event->'Records'->0) k}),
 	'awsRegion dynamodb eventID eventName eventSource eventSourceARN eventVersion', 'members of a record');
 is(sql(q{SELECT event->'Records'->0->>'eventSourceARN' = ddbstreams.latest_stream_arn('plain'),
-	event->'Records'->0->'dynamodb'->'NewImage' FROM events}), 't|{"v": {"N": "7"}, "id": {"N": "2000"}}', 'what they are');
+	event->'Records'->0->>'awsRegion', event->'Records'->0->'dynamodb'->'NewImage' FROM events}), 't|ddblocal|{"v": {"N": "7"}, "id": {"N": "2000"}}', 'what they are');
 is(sql(q{SELECT (event->'Records'->0->'dynamodb') - 'ApproximateCreationDateTime' =
 		((ddbstreams.aws('GetRecords', json_build_object('ShardIterator', ddbstreams.get_shard_iterator(
 			ddbstreams.latest_stream_arn('plain'), shard_id, 'AT_SEQUENCE_NUMBER',
