@@ -117,26 +117,10 @@ open_page(RecordPage *page, const BatchRequest *request, Snapshot snapshot)
 	page->iterator = palloc0(sizeof(ShardIterator));
 	page->iterator->stream = unconstify(StreamInfo *, request->stream);
 	page->iterator->shard = unconstify(ShardInfo *, request->shard);
-	record_page_find_region(page);
-	page->has_reader_slot = reader_slots_take(request->shard->shard_table,
-											  READER_DELIVERS, &page->reader_slot);
-	page->reader = shard_reader_open(request->shard, snapshot, request->after);
-	page->decoder = record_decoder_create(request->shard, snapshot);
+	record_page_open(page, request->after, READER_DELIVERS, snapshot);
 	if (request->careful_to > 0)
 		page->decoder->side = try_relation_open(request->shard->side_table,
 												AccessShareLock);
-	initStringInfo(&page->keys);
-	initStringInfo(&page->old_image);
-	initStringInfo(&page->new_image);
-}
-
-static void
-close_page(RecordPage *page)
-{
-	record_decoder_close(page->decoder);
-	shard_reader_close(page->reader);
-	if (page->has_reader_slot)
-		reader_slots_release(&page->reader_slot);
 }
 
 /* Appends the page's present record as an element of Records. */
@@ -411,7 +395,7 @@ delivery_batch_read(DeliveryBatch *batch, const BatchRequest *request,
 			}
 		}
 	}
-	close_page(&page);
+	record_page_end(&page);
 	/* Its last record may be the one that it had to end at. */
 	if (batch->end != BATCH_AT_LAST && batch->through >= request->last)
 		batch->end = BATCH_AT_LAST;

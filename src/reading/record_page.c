@@ -21,32 +21,43 @@
 #include "shard/horizon.h"
 #include "shard/reader_slots.h"
 
-void
-record_page_find_region(RecordPage *page)
+/* Finds the region in the stream's ARN. */
+static void
+find_region(RecordPage *page)
 {
 	page->region = page->iterator->stream->arn + strlen("arn:aws:dynamodb:");
 	page->region_length = (int) (strchr(page->region, ':') - page->region);
 }
 
 /*
- * Opens the shard's reader, decoder and iterator writer.  The reader slot
- * comes first: while a backend waits for one, it has opened nothing.
+ * The reader slot comes first: while a backend waits for one, it has opened
+ * nothing.
  */
-static void
-open_reader(RecordPage *page, int64 position, ReaderKind kind, Snapshot snapshot)
+void
+record_page_open(RecordPage *page, int64 position, ReaderKind kind,
+				 Snapshot snapshot)
 {
 	ShardInfo *shard = page->iterator->shard;
 
-	kept_memory_begin();
 	page->has_reader_slot = reader_slots_take(shard->shard_table, kind,
 											  &page->reader_slot);
 	page->reader = shard_reader_open(shard, snapshot, position);
 	page->decoder = record_decoder_create(shard, snapshot);
-	iterator_writer_init(&page->writer, page->iterator->stream, shard);
-	record_page_find_region(page);
+	find_region(page);
 	initStringInfo(&page->keys);
 	initStringInfo(&page->old_image);
 	initStringInfo(&page->new_image);
+}
+
+/* Opens a page whose records have iterators. */
+static void
+open_with_iterators(RecordPage *page, int64 position, ReaderKind kind,
+					Snapshot snapshot)
+{
+	kept_memory_begin();
+	record_page_open(page, position, kind, snapshot);
+	iterator_writer_init(&page->writer, page->iterator->stream,
+						 page->iterator->shard);
 }
 
 void
@@ -65,8 +76,8 @@ record_page_begin(RecordPage *page, const char *iterator, int max_records,
 	page->max_records = max_records;
 	page->horizon = horizon_of_shard_by_age(page->iterator->stream,
 											page->iterator->shard);
-	open_reader(page, iterator_position_resolve(page->iterator, snapshot),
-				READER_RAISES_ERROR, snapshot);
+	open_with_iterators(page, iterator_position_resolve(page->iterator, snapshot),
+						READER_RAISES_ERROR, snapshot);
 }
 
 void
@@ -82,7 +93,7 @@ record_page_begin_at(RecordPage *page, StreamInfo *stream, ShardInfo *shard,
 	page->iterator->position = position;
 	page->max_records = max_records;
 	page->horizon = horizon;
-	open_reader(page, position, READER_WAITS, snapshot);
+	open_with_iterators(page, position, READER_WAITS, snapshot);
 }
 
 void

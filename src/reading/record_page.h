@@ -15,6 +15,7 @@
 #include "reading/iterator.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
+#include "shard/reader_slots.h"
 #include "shard/record_decode.h"
 #include "shard/shard_reader.h"
 #include "storage/lock.h"
@@ -72,6 +73,14 @@ extern void record_page_begin_at(RecordPage *page, StreamInfo *stream,
 								 Snapshot snapshot);
 
 /*
+ * Opens what reading and record_json need, for a page that is all zeros but
+ * for the iterator's stream and shard.  Its records are read and decoded by
+ * the caller, and have no iterators.
+ */
+extern void record_page_open(RecordPage *page, int64 position, ReaderKind kind,
+							 Snapshot snapshot);
+
+/*
  * Reads the next record into the page and decodes it.  Returns false at the
  * page's end: it has max_records records, the next one would not fit, or none
  * can be read now.  It is an error if the record has passed its retention.
@@ -89,12 +98,6 @@ extern void record_page_decode_texts(RecordPage *page);
 extern const char *record_page_next_iterator(RecordPage *page);
 
 extern void record_page_end(RecordPage *page);
-
-/*
- * Finds the region in the stream's ARN, for a page that is not begun by one of
- * the functions above.
- */
-extern void record_page_find_region(RecordPage *page);
 
 /*
  * Writes the present record's event id to out: EVENT_ID_LENGTH hexadecimal
