@@ -34,6 +34,7 @@
 #include "capture/captured_relation.h"
 #include "capture/change_buffer.h"
 #include "capture/change_order.h"
+#include "capture/change_source.h"
 #include "capture/large_value.h"
 #include "capture/row_reference.h"
 #include "capture/writable_shards.h"
@@ -154,7 +155,7 @@ batch_add(AppendBatch *batch, const ChangeItem *item, bool item_stays)
 			memcpy(copy, entry, entry_length(item));
 	}
 	record->entry = copy != NULL ? copy : entry;
-	record->descriptor_id = change_buffer_source(item->source)->descriptor_id;
+	record->descriptor_id = change_source_get(item->source)->descriptor_id;
 	batch->bytes += frame_single_length(entry);
 }
 

@@ -37,6 +37,7 @@
 #include "capture/append.h"
 #include "capture/captured_relation.h"
 #include "capture/change_buffer.h"
+#include "capture/change_source.h"
 #include "capture/record_build.h"
 #include "capture/writable_shards.h"
 #include "registry/catalog_version.h"
@@ -134,7 +135,7 @@ find_buffer(CapturedRelation *captured, Relation rel)
 	}
 	if (captured->file_number != compat_file_number(rel))
 	{
-		captured->source = change_buffer_find_source(rel,
+		captured->source = change_source_find(rel,
 													 captured->descriptor->id);
 		captured->file_number = compat_file_number(rel);
 	}
@@ -414,7 +415,7 @@ ddbstreams_capture_truncate(PG_FUNCTION_ARGS)
 	/* Without rows, too: numbers of its large values may be given again. */
 	if (change_buffer_find(captured->stream_id) != NULL)
 	{
-		change_buffer_new_generation(rel);
+		change_source_new_generation(rel);
 		captured->file_number = InvalidOid;
 	}
 	note_truncated(rel);

@@ -45,7 +45,7 @@ typedef struct CapturedRelation
 	uint64				 buffer_serial; /* change_buffer_serial then */
 	struct StreamBuffer *buffer;
 	Oid					 file_number; /* the table's, of this source */
-	uint32				 source;	  /* see change_buffer_find_source */
+	uint32				 source;	  /* see change_source_find */
 } CapturedRelation;
 
 /*

@@ -32,9 +32,7 @@
  */
 #include "postgres.h"
 
-#include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_am.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -42,6 +40,7 @@
 
 #include "base/settings.h"
 #include "capture/change_buffer.h"
+#include "capture/change_source.h"
 
 #define FIRST_CHUNK_SIZE ((Size) 1024)
 #define LAST_CHUNK_SIZE	 ((Size) 256 * 1024)
@@ -57,14 +56,9 @@ static StreamBuffer *stream_buffers = NULL;
 static Size			 memory_used = 0; /* by all chunks, also spare ones */
 static ChangeChunk	*spare_chunks = NULL;
 
-static ChangeSource *sources = NULL;
-static uint32		 source_count = 0;
-static uint32		 source_capacity = 0;
-static uint32		 last_generation = 0;
-static uint32		 last_ordinal = 0;
-static bool			 has_new_files = false;
-static uint64		 referred_bytes = 0;
-static uint64		 buffer_serial = 1;
+static uint32 last_ordinal = 0;
+static uint64 referred_bytes = 0;
+static uint64 buffer_serial = 1;
 
 StreamBuffer *
 change_buffer_streams(void)
@@ -166,104 +160,6 @@ change_buffer_next_ordinal(void)
 	return ++last_ordinal;
 }
 
-/* Is a source of the file that a relation has now? */
-static bool
-source_is_of(const ChangeSource *source, Relation rel)
-{
-	return source->relid == RelationGetRelid(rel) &&
-		   compat_locator_number(source->locator) == compat_file_number(rel);
-}
-
-static uint32
-add_source(const ChangeSource *source)
-{
-	if (source_count == source_capacity)
-	{
-		uint32 capacity = Max(4, source_capacity * 2);
-
-		if (sources == NULL)
-			sources = MemoryContextAlloc(TopTransactionContext,
-										 capacity * sizeof(ChangeSource));
-		else
-			sources = repalloc_huge(sources, capacity * sizeof(ChangeSource));
-		source_capacity = capacity;
-	}
-	sources[source_count] = *source;
-	return source_count++;
-}
-
-/*
- * Neither TRUNCATE nor ALTER TABLE runs while trigger events of the table are
- * pending, so all changes of a generation are captured before those of the
- * next.
- *
- * A file that is older than the transaction stays as it is until the
- * transaction ends, even if the table gets another one or is dropped: no
- * version of a row that the transaction has made or superseded can be removed
- * before.  A file that the transaction has made may be truncated.
- */
-uint32
-change_buffer_find_source(Relation rel, int64 descriptor_id)
-{
-	ChangeSource source;
-
-	memset(&source, 0, sizeof(source));
-	source.generation = 0;
-	for (uint32 i = source_count; i > 0 && source.generation == 0; i--)
-	{
-		if (!source_is_of(&sources[i - 1], rel))
-			continue;
-		source.generation = sources[i - 1].generation;
-		if (sources[i - 1].descriptor_id == descriptor_id)
-			return i - 1;
-	}
-	if (source.generation == 0)
-	{
-		source.generation = ++last_generation;
-		for (uint32 i = 0; i < source_count; i++)
-			has_new_files |= sources[i].relid == RelationGetRelid(rel);
-	}
-	source.relid = RelationGetRelid(rel);
-	source.locator = compat_file_locator(rel);
-	source.is_permanent = rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT;
-	source.keeps_rows = rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
-						rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
-						rel->rd_createSubid == InvalidSubTransactionId &&
-						!compat_has_new_file(rel);
-	source.descriptor_id = descriptor_id;
-	return add_source(&source);
-}
-
-bool
-change_buffer_has_new_files(void)
-{
-	return has_new_files;
-}
-
-void
-change_buffer_new_generation(Relation rel)
-{
-	has_new_files = true;
-	for (uint32 i = source_count; i > 0; i--)
-	{
-		if (source_is_of(&sources[i - 1], rel))
-		{
-			ChangeSource source = sources[i - 1];
-
-			source.generation = ++last_generation;
-			(void) add_source(&source);
-			return;
-		}
-	}
-}
-
-const ChangeSource *
-change_buffer_source(uint32 number)
-{
-	Assert(number < source_count);
-	return &sources[number];
-}
-
 /*
  * A copy is cheaper than a look into the table later, as long as there are
  * few.  Nor is it worth while to look where most pages may have gone from
@@ -274,7 +170,7 @@ change_buffer_may_refer(uint32 source, Size size)
 {
 	Size copied = Min(COPIED_MEMORY, (Size) setting_buffer_memory * 1024 / 2);
 
-	if (memory_used < copied || !sources[source].keeps_rows ||
+	if (memory_used < copied || !change_source_get(source)->keeps_rows ||
 		referred_bytes + size > (uint64) NBuffers * BLCKSZ / 2)
 		return false;
 	referred_bytes += size;
@@ -764,10 +660,7 @@ reset_buffer(void)
 	stream_buffers = NULL;
 	memory_used = 0;
 	spare_chunks = NULL;
-	sources = NULL;
-	source_count = source_capacity = 0;
 	referred_bytes = 0;
-	last_generation = 0;
 	buffer_serial++;
 }
 
@@ -791,8 +684,7 @@ change_buffer_close(void)
 		spare_chunks = chunk->next;
 		free_chunk(chunk);
 	}
-	if (sources != NULL)
-		pfree(sources);
+	change_source_close();
 	reset_buffer();
 }
 
@@ -800,7 +692,7 @@ change_buffer_close(void)
 void
 change_buffer_forget(void)
 {
+	change_source_forget();
 	reset_buffer();
-	has_new_files = false;
 	last_ordinal = 0;
 }

@@ -14,17 +14,6 @@
 
 #define NO_FILE ((File) 0) /* fd.c gives no such number */
 
-/* What the changes of one file of a table have in common */
-typedef struct ChangeSource
-{
-	Oid				  relid;
-	CompatFileLocator locator; /* of the file that the TIDs are in */
-	bool			  is_permanent;
-	bool			  keeps_rows; /* see change_buffer_may_refer */
-	uint32			  generation; /* rises with each new file */
-	int64			  descriptor_id;
-} ChangeSource;
-
 typedef enum ChangeKind
 {
 	ITEM_CHANGE,
@@ -53,7 +42,7 @@ typedef struct ChangeItem
 		CommandId cid;	   /* the command that changed the row */
 		uint32	  ordinal; /* of a large value */
 	};
-	uint32			source : 31; /* a number of change_buffer_source */
+	uint32			source : 31; /* a number of change_source.h */
 	uint32			has_key_hash : 1;
 	ItemPointerData old_tid;	/* invalid for an INSERT */
 	ItemPointerData new_tid;	/* invalid for a REMOVE */
@@ -210,26 +199,6 @@ extern bool change_buffer_has_changes(int64 stream_id);
 
 /* Returns an ordinal for a large value, unique in this transaction. */
 extern uint32 change_buffer_next_ordinal(void);
-
-/*
- * Returns the number of the source that a table's changes have now.  Its
- * generation tells apart rows with the same TID: those of different tables,
- * and those of the files that a table has before and after TRUNCATE or a
- * rewrite.
- */
-extern uint32 change_buffer_find_source(Relation rel, int64 descriptor_id);
-
-/* A table is about to be truncated, perhaps without getting a new file. */
-extern void change_buffer_new_generation(Relation rel);
-
-/* Has a table had more than one generation in this transaction? */
-extern bool change_buffer_has_new_files(void);
-
-/*
- * Returns the source with a number.  The result stays valid until the next
- * source is made.
- */
-extern const ChangeSource *change_buffer_source(uint32 number);
 
 /*
  * --- adding items -----------------------------------------------------------

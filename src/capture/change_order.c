@@ -33,6 +33,7 @@
 #include "utils/hsearch.h"
 
 #include "capture/change_order.h"
+#include "capture/change_source.h"
 
 #define NO_LINK (-1)
 
@@ -122,7 +123,7 @@ collect_changes(ChangeBucket *bucket, int64 *count)
 		change->position = scan.item_position;
 		change->hash = item->hash;
 		change->key_hash = change_item_key_hash(item);
-		change->generation = change_buffer_source(item->source)->generation;
+		change->generation = change_source_get(item->source)->generation;
 		change->cid = item->cid;
 		set_version(&change->old, change->generation, &item->old_tid);
 		set_version(&change->new, change->generation, &item->new_tid);

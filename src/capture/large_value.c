@@ -25,6 +25,7 @@
 #include "access/xact.h"
 #include "utils/fmgroids.h"
 
+#include "capture/change_source.h"
 #include "capture/known_values.h"
 #include "capture/large_value.h"
 #include "capture/own_values.h"
@@ -242,7 +243,7 @@ large_value_publish(const BufferedValue *value, uint64 transaction_id,
 
 	if (!OidIsValid(value->identity.toast_relid) ||
 		!TransactionIdIsNormal(value->keeper) ||
-		change_buffer_has_new_files())
+		change_source_has_new_files())
 		return;
 	if (copy.transaction_id == 0)
 		copy.transaction_id = transaction_id;

@@ -27,6 +27,7 @@
 #include "mb/pg_wchar.h"
 
 #include "base/settings.h"
+#include "capture/change_source.h"
 #include "capture/large_value.h"
 #include "capture/record_build.h"
 #include "capture/row_reference.h"
@@ -176,7 +177,7 @@ identify_value(const RecordPlan *plan, const RowVersion *version, int i,
 		(large->identity.extinfo & VARLENA_EXTSIZE_MASK) + VARHDRSZ < ASIDE_SIZE)
 		return false;
 	large->generation =
-		change_buffer_source(plan->captured->source)->generation;
+		change_source_get(plan->captured->source)->generation;
 	if (!is_new)
 		large->holder = HeapTupleHeaderGetXmin(version->tuple->t_data);
 	else if (has_pointer(version->before, i, value))

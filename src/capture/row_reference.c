@@ -14,7 +14,7 @@
  *	- if the transaction itself does, or drops the table, the file that was
  *	  there before stays until the transaction ends;
  *	- TRUNCATE empties a file at once only if this transaction has made it, and
- *	  the changes in such files do not refer to rows (change_buffer.c);
+ *	  the changes in such files do not refer to rows (change_source.c);
  *	- a subtransaction that is aborted takes its changes with it.
  *
  * So from some number of changes on, a change has the TID of the version in
@@ -31,6 +31,7 @@
 
 #include "base/compat.h"
 #include "base/prefetch.h"
+#include "capture/change_source.h"
 #include "capture/row_reference.h"
 
 Size
@@ -100,14 +101,14 @@ is_on_page(const RowPage *page, const ChangeItem *item)
 	return BufferIsValid(page->buffer) &&
 		   page->block == ItemPointerGetBlockNumber(referred_tid(item)) &&
 		   compat_locators_equal(page->locator,
-								 change_buffer_source(item->source)->locator);
+								 change_source_get(item->source)->locator);
 }
 
 /* Pins the page of the version that a change refers to. */
 static void
 pin_page(RowPage *page, const ChangeItem *item)
 {
-	const ChangeSource *source = change_buffer_source(item->source);
+	const ChangeSource *source = change_source_get(item->source);
 
 	unpin_page(page);
 	page->locator = source->locator;
@@ -181,7 +182,7 @@ write_entry(Page page, const ChangeItem *item, FrameEntry *out)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg_internal("a row version of table %u that a change refers to is not there",
-								 change_buffer_source(item->source)->relid)));
+								 change_source_get(item->source)->relid)));
 	memcpy(to + size, from, end - (to + size));
 }
 
