@@ -342,10 +342,13 @@ add_parts(List *parts, AppendBatch *batch, const StreamBuffer *buffer,
 
 	for (;;)
 	{
-		WritableShard shard = writable_shards_lock(buffer, first);
+		WritableShard shard;
 		AppendPart	 *part = palloc(sizeof(AppendPart));
 		bool		  is_last;
 
+		/* A vacuum of the table must not wait for as long as this may. */
+		row_reference_end(&batch->references);
+		shard = writable_shards_lock(buffer, first);
 		part->bucket = bucket;
 		part->first = first;
 		part->last = Min(bucket->hash_last, shard.hash_last);

@@ -34,7 +34,8 @@
 #include "capture/change_source.h"
 #include "capture/row_reference.h"
 
-Size
+/* Returns the size of the image that a tuple of length bytes is. */
+static Size
 row_image_size(const HeapTupleHeaderData *tuple, Size length)
 {
 	Size bitmap = (tuple->t_infomask & HEAP_HASNULL) ?
@@ -210,21 +211,23 @@ row_reference_resolve(RowReferences *references, const RowReference *list,
 		}
 		else if (!is_on_page(current, list[first].item))
 			pin_page(current, list[first].item);
+		for (end = first; end < count && is_on_page(current, list[end].item); end++)
+			;
+		/* It may have to be read, which must not happen with a page locked. */
+		if (end < count)
+			pin_page(next, list[end].item);
 		page = BufferGetPage(current->buffer);
 		LockBuffer(current->buffer, BUFFER_LOCK_SHARE);
-		for (end = first; end < count && is_on_page(current, list[end].item); end++)
+		for (int i = first; i < end; i++)
 		{
-			ItemId id = find_version(page, referred_tid(list[end].item));
+			ItemId id = find_version(page, referred_tid(list[i].item));
 
 			if (id != NULL)
 				prefetch_memory(page + ItemIdGetOffset(id), ItemIdGetLength(id));
 		}
 		if (end < count)
-		{
-			pin_page(next, list[end].item);
 			prefetch_memory(BufferGetPage(next->buffer), SizeOfPageHeaderData +
 															 64 * sizeof(ItemIdData));
-		}
 		for (int i = first; i < end; i++)
 			write_entry(page, list[i].item, list[i].out);
 		LockBuffer(current->buffer, BUFFER_LOCK_UNLOCK);

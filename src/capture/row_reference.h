@@ -43,13 +43,13 @@ extern void row_reference_begin(RowReferences *references);
 extern void row_reference_resolve(RowReferences		 *references,
 								  const RowReference *list, int count);
 
+/* Unpins what is pinned; further calls of row_reference_resolve may follow. */
 extern void row_reference_end(RowReferences *references);
 
 /*
- * Returns the size of the image that a tuple of length bytes is, and writes
- * it: the null bitmap if there is one, and the values.
+ * Writes the image that a tuple of length bytes is: the null bitmap if there is
+ * one, and the values.
  */
-extern Size row_image_size(const HeapTupleHeaderData *tuple, Size length);
 extern void row_image_write(const HeapTupleHeaderData *tuple, Size length,
 							char *out);
 
