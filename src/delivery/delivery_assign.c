@@ -96,7 +96,7 @@ count_pool(HandlerPool *pool)
 	{
 		QueuedMapping *mapping = dlist_container(QueuedMapping, node, iter.cur);
 
-		if (mapping->active || mapping->running > 0)
+		if (mapping->active || mapping->running > 0 || !dlist_is_empty(&mapping->ready))
 			pool->mappings++;
 		if (mapping->is_slow)
 			pool->slow += mapping->running;
