@@ -262,10 +262,10 @@ first_checkpoint(const MappingInfo *mapping, const StreamInfo *stream,
  */
 static void
 discover_shard(QueuedMapping *known, const MappingInfo *mapping,
-			   const DiscoveredStream *stream, const ShardInfo *shard,
-			   const ShardPositions *positions)
+			   const StreamInfo *info, const DiscoveredStream *stream,
+			   const ShardInfo *shard, const ShardPositions *positions)
 {
-	ShardPositions found = {.shard_no = shard->shard_no};
+	ShardPositions found = {0};
 	int			   lanes = mapping_shard_lanes(mapping);
 	int64		   no = mapping->mapping_no;
 	bool		   divides;
@@ -279,11 +279,8 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping,
 		return;
 	if (found.count == 0)
 	{
-		const StreamInfo *info;
-
 		if (!parent_is_done(shard, stream, no))
 			return;
-		info = stream_catalog_by_id(mapping->stream_id, NULL);
 		if (!delivery_lanes_begin(no, shard->shard_no, lanes,
 								  first_checkpoint(mapping, info, shard)))
 		{
@@ -350,7 +347,7 @@ discover_expired(QueuedMapping *known, const ShardPositions *found)
 
 		if (!position->finished)
 			ready_if_changed(discover_unit(known, position->shard_no, position->lane,
-											 InvalidOid));
+										   InvalidOid));
 	}
 }
 
@@ -376,7 +373,7 @@ count_shards_up_to(const DiscoveredStream *stream, int64 shard_no)
 /* Looks at a mapping's next shards; returns whether they were the last. */
 static bool
 discover_shards(QueuedMapping *known, const MappingInfo *mapping,
-				const DiscoveredStream *stream)
+				const StreamInfo *info, const DiscoveredStream *stream)
 {
 	int	  shard_count = list_length(stream->shards);
 	int	  next = count_shards_up_to(stream, known->discovered_to);
@@ -405,7 +402,7 @@ discover_shards(QueuedMapping *known, const MappingInfo *mapping,
 		{
 			if (positions != NULL && positions->shard_no != shard->shard_no)
 				positions = NULL;
-			discover_shard(known, mapping, stream, shard, positions);
+			discover_shard(known, mapping, info, stream, shard, positions);
 			next++;
 		}
 		if (positions != NULL)
@@ -448,14 +445,18 @@ begin_discovery(QueuedMapping *known, const MappingInfo *mapping)
 static bool
 discover_mapping(QueuedMapping *known)
 {
-	MappingInfo *mapping = mapping_catalog_by_no(known->mapping_no);
+	MappingInfo		 *mapping = mapping_catalog_by_no(known->mapping_no);
+	const StreamInfo *info = NULL;
 
 	if (!known->is_begun)
 		begin_discovery(known, mapping);
 	if (mapping == NULL)
 		mapping_shard_delete_of(known->mapping_no);
-	known->active = mapping != NULL && mapping_is_active(mapping) &&
-					mapping_state_problem(mapping) == NULL;
+	if (mapping != NULL && mapping_is_active(mapping) &&
+		mapping_state_problem(mapping) == NULL)
+		info = stream_catalog_by_id(mapping->stream_id, NULL);
+	/* The stream may have been deleted a moment ago. */
+	known->active = info != NULL;
 	if (!known->active)
 	{
 		/* What this discovery has found before is not wanted any more. */
@@ -464,7 +465,8 @@ discover_mapping(QueuedMapping *known)
 		return true;
 	}
 	known->stream_id = mapping->stream_id;
-	if (!discover_shards(known, mapping, discover_stream(mapping->stream_id, known->wanted_at)))
+	if (!discover_shards(known, mapping, info,
+						 discover_stream(mapping->stream_id, known->wanted_at)))
 		return false;
 	if (delivery_redrive_is_wanted(mapping->mapping_no))
 		ready_if_changed(discover_unit(known, 0, REDRIVE_LANE, InvalidOid));
