@@ -43,7 +43,7 @@ typedef struct QueuedMapping
 	DiscoveryWish wish;
 	dlist_node	  wish_node;	 /* if it is wanted */
 	uint64		  wanted_at;	 /* when: a count of wishes */
-	bool		  again;		 /* wanted once more, behind the present one */
+	DiscoveryWish again;		 /* wanted once more, behind the present one */
 	uint32		  listed;		 /* by the survey of that number */
 	uint32		  discovery;	 /* the number of the present one */
 	bool		  is_begun;		 /* it has made a step, and is not complete */

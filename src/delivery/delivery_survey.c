@@ -4,7 +4,7 @@
  *
  * A survey reads the list of the database's mappings.  A mapping that is new,
  * has changed, is gone, or has failed batches to be redriven, is to be
- * discovered (delivery_discover.c); so is one of whose units one has ended.
+ * discovered (delivery_discover.c); so is one when one of its units has ended.
  * Most of what can be learnt from the tables is learnt that way.  For the rest
  * (a stream or a shard expires) a survey is thorough from time to time: then
  * all mappings are discovered as a routine.
@@ -22,7 +22,6 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "base/own_transaction.h"
@@ -80,7 +79,7 @@ want_mapping(QueuedMapping *mapping, DiscoveryWish wish)
 {
 	/* What it has read already may have changed since. */
 	if (mapping->is_begun)
-		mapping->again = true;
+		mapping->again = Max(mapping->again, wish);
 	else
 		mapping->wanted_at = delivery_discover_wish();
 	if (mapping->wish >= wish)
@@ -282,10 +281,12 @@ discovery_step(dlist_head *list)
 	{
 		dlist_delete(&mapping->wish_node);
 		mapping->wish = DISCOVERY_NOT_WANTED;
-		if (mapping->again)
+		if (mapping->again != DISCOVERY_NOT_WANTED)
 		{
-			mapping->again = false;
-			want_mapping(mapping, DISCOVERY_URGENT);
+			DiscoveryWish again = mapping->again;
+
+			mapping->again = DISCOVERY_NOT_WANTED;
+			want_mapping(mapping, again);
 		}
 		else if (!mapping->active && dlist_is_empty(&mapping->units))
 			delivery_queue_remove_mapping(mapping);
