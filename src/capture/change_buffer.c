@@ -9,8 +9,8 @@
  * Shards are split later, and never merged, so a bucket covers one or more
  * whole shards at the append.
  *
- * In a large transaction a change has the place of a row version of the table
- * in place of the image, if the image is nothing but a copy of it:
+ * In a large transaction a change says where a row version of the table is,
+ * instead of having the image, if that is nothing but a copy of the version:
  * row_reference.c says why that is enough.
  *
  * Everything is in TopTransactionContext.  Items are kept in chunks of memory.

@@ -206,7 +206,7 @@ extern uint32 change_buffer_next_ordinal(void);
 
 /*
  * May a change of a source refer to a row version of size bytes, in place of
- * having a copy of it?
+ * having a copy of it?  If so, it is counted as one that does.
  */
 extern bool change_buffer_may_refer(uint32 source, Size size);
 

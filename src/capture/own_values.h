@@ -15,7 +15,7 @@
 typedef struct OwnValue
 {
 	ValueIdentity identity;
-	uint32		  generation; /* see change_buffer_generation */
+	uint32		  generation; /* of its source, see change_source_find */
 	ValueCopy	  copy;
 	Oid			  side_table; /* that the bucket expects */
 	int64		  side_number;

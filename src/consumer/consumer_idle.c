@@ -16,7 +16,8 @@
  * The counts are read before the leases and shards (consumer_view_load), so
  * that a change which comes in between is looked for once too often, and not
  * missed.  What a transaction reads that has written something may be undone,
- * so nothing is noted then; and nothing holds for longer than a minute.
+ * so nothing is noted then; and nothing holds for longer than a minute, which
+ * may follow on the minute of what consumer_empty.c knows.
  *
  * Whether the user may poll is none of this: it is looked up by each poll.
  */

@@ -21,7 +21,7 @@ typedef enum CallVerdict
 
 /*
  * What a call has begun with, if its unit's position was not written before
- * it.  The position must be flushed: what is noted here says what it lacks.
+ * it.  A note completes a position that is on disk already.
  */
 typedef struct CallNote
 {

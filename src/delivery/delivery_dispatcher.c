@@ -42,8 +42,8 @@
 
 /*
  * A step of reading that takes longer than this is not followed by the next
- * one before the same time has gone by: half of the time is left for giving
- * units to handlers, however much there is to be read.
+ * one before the same time has gone by, or MAX_STEP_PAUSE_MS: half of the time
+ * is left for giving units to handlers, however many steps there are.
  */
 #define QUICK_STEP_MS	  2
 #define MAX_STEP_PAUSE_MS 1000

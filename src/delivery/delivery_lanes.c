@@ -32,7 +32,7 @@
  * If n is changed back in the meantime, drain_to is taken away
  * (delivery_lanes_cancel_divide).
  *
- * What is written here is flushed at its commit, as all positions are
+ * What makes a position or raises its call_no is flushed at its commit
  * (delivery_position.c).
  *
  * All rows of a shard are locked before one is changed, without waiting.  If

@@ -16,7 +16,6 @@
 
 #include <limits.h>
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"

@@ -27,8 +27,9 @@
  * that runs, but only for one that has taken the fence and is about to commit;
  * and what a handler has done for a mapping that was deleted meanwhile never
  * commits.  Rows of mapping_shard that are left behind bear a mapping_no that
- * is not used again; later deletes, the dispatcher and maintenance remove them
- * (mapping_shard_delete_orphans).
+ * is not used again; later deletes and maintenance
+ * (mapping_shard_delete_orphans) and the dispatcher (mapping_shard_delete_of)
+ * remove them.
  *
  * Changing a mapping waits only for other changes of its role's mappings of
  * the stream, and, if the change is one of its function, for handlers that

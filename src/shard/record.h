@@ -15,9 +15,9 @@
  * identity on whose behalf the row was changed, if there is one
  * (RECORD_HAS_IDENTITY).  A large value is replaced by a reference in the
  * shape of a TOAST pointer (side_table.c), which names the transaction that
- * has stored it if that is not the record's.  An image that
- * is too large even so is kept whole in the side table (RECORD_*_ASIDE), and
- * the record holds only its ordinal.
+ * has stored it if that is not the record's.  An image that is too large even
+ * so is kept whole in the side table (RECORD_*_ASIDE), and the record holds
+ * only its ordinal.
  *
  * Records of one transaction that lie on one page are packed into one row, a
  * frame (frame.c).  Its sequence_number is the first record's; the others'

@@ -54,7 +54,7 @@ typedef struct RecordDecoder
 	ShownColumn		   *shown;		 /* its columns */
 	bool				is_quick;	 /* values may be written by quick_value_put */
 
-	/* Arrays for the columns of a descriptor, of which there may be so many */
+	/* Arrays with room for the columns of a descriptor: array_room of them */
 	int			 array_room;
 	DecodedImage arrays[2]; /* of the old and of the new image */
 } RecordDecoder;

@@ -46,8 +46,8 @@ extern void shard_tables_close_all(int64 stream_id);
 extern void shard_tables_drop(const ShardInfo *shard);
 
 /*
- * Returns the number in a side table's name, which no other one had or will
- * have in this database; 0 if there is no such table.
+ * Returns the number in a side table's name, which no other one has or will
+ * have while the extension is there; 0 if there is no such table.
  */
 extern int64 shard_tables_side_number(Oid side_table);
 

@@ -24,7 +24,7 @@
  * for each.
  *
  * What is watched need not be a shard: any key and number will do on which all
- * agree that call shard_wake_at_end for it, if the number is no stream's.
+ * agree that call shard_wake_at_end for it, if no shard has both.
  *
  * On a standby there are no commits, so nobody is woken there.
  */

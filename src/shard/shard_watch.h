@@ -14,7 +14,7 @@
 
 /*
  * What is watched: a shard of a stream, by its table and the stream's id; or a
- * consumer, by a key and its number.
+ * consumer or a stream as a whole, by a key and its number.
  */
 typedef struct ShardWatchKey
 {

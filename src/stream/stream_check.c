@@ -8,12 +8,12 @@
  * were made to the system catalogues directly.
  *
  * A table that another extension has taken over meanwhile loses its stream,
- * and so does one whose key is not what it was: temporary objects of which it
- * has a type are removed also while the library does not know the catalogue.
+ * and so does one whose key is not what it was: a temporary type that the key
+ * has is removed also while the library does not know the catalogue.
  *
  * Every run looks each trigger up in pg_trigger by its name, which is cheap.
  * A table is locked, and opened, only if its triggers are not in order and
- * must be repaired; a table that cannot be locked at once, with its triggers,
+ * must be repaired, or if its key is looked at, in thorough runs; a table that cannot be locked at once, with its triggers,
  * waits for the next run.
  */
 #include "postgres.h"
