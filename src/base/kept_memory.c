@@ -5,8 +5,8 @@
  * A page of records takes some megabytes, which PostgreSQL frees at the end of
  * the statement.  The C library gives free memory at the end of its heap back
  * to the kernel if that is more than a threshold of 128 kB, and has to get it
- * for the next page anew: page faults and zeros are then more than a third of
- * what a page costs.
+ * for the next page anew: page faults and zeros are then about a third of what
+ * a page costs.
  *
  * glibc raises the threshold to twice the size of the largest block that it
  * has mapped by itself and was freed, up to 64 MB.  So one such block, which
