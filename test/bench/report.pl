@@ -7,8 +7,8 @@ use strict;
 use warnings;
 use POSIX qw(strftime);
 
-my ($file, $markdown, $methods, $rows, $keys, $clients, $seconds, $rounds,
-	$depth, $version) = @ARGV;
+my ($file, $markdown, $methods, $rows, $keys, $clients, $seconds, $depth,
+	$version) = @ARGV;
 my @methods = split ' ', $methods;
 my %name = (
 	none => 'no capture',
@@ -149,9 +149,11 @@ sub machine
 
 printf "%s; %s; load average %s.\n", strftime('%Y-%m-%d', localtime), machine(),
   (split ' ', `cat /proc/loadavg`)[0];
+# The figures may be of several calls, each with rounds of its own.
 printf "Medians of %d interleaved rounds, in brackets the ratio to no capture "
   . "(reading: to wal2json's peek, or pg_recvlogical); 8 columns, both images, 4 shards, "
-  . "fsync = off, shared_buffers 1 GB, autovacuum off.\n\n", $rounds;
+  . "fsync = off, shared_buffers 1 GB, autovacuum off.\n\n",
+  scalar @{ $figures{ $methods[0] }{insert_s} };
 
 # The table of what capturing costs in one of the servers
 sub capturing
