@@ -43,12 +43,12 @@ extern void row_reference_begin(RowReferences *references);
 extern void row_reference_resolve(RowReferences		 *references,
 								  const RowReference *list, int count);
 
-/* Unpins what is pinned; further calls of row_reference_resolve may follow. */
+/* Unpins what is pinned; row_reference_resolve can be called again. */
 extern void row_reference_end(RowReferences *references);
 
 /*
- * Writes the image that a tuple of length bytes is: the null bitmap if there is
- * one, and the values.
+ * Writes the image that a tuple of length bytes is: the null bitmap, if any,
+ * and the values.
  */
 extern void row_image_write(const HeapTupleHeaderData *tuple, Size length,
 							char *out);

@@ -21,7 +21,7 @@
 #include "shard/shard_wake.h"
 #include "shard/shard_watch.h"
 
-/* In shared memory, by slot: how many transactions that touched it have ended */
+/* In shared memory, by slot: how many transactions that touched it ended */
 static pg_atomic_uint64 *ends = NULL;
 
 typedef struct TouchedShard

@@ -13,8 +13,8 @@
  *
  * Every run looks each trigger up in pg_trigger by its name, which is cheap.
  * A table is locked, and opened, only if its triggers are not in order and
- * must be repaired, or if its key is looked at, in thorough runs; a table that cannot be locked at once, with its triggers,
- * waits for the next run.
+ * must be repaired, or if its key is looked at, in thorough runs; a table that
+ * cannot be locked at once, with its triggers, waits for the next run.
  */
 #include "postgres.h"
 
