@@ -7,6 +7,9 @@
 
 #include "base/ddbstreams.h"
 
+/* Room that a UUID takes */
+#define HEX_DIGITS_UUID_ROOM 36
+
 /* Writes two small digits for each byte; returns their end. */
 static inline char *
 hex_digits_put(char *out, const void *bytes, int length)
@@ -18,6 +21,22 @@ hex_digits_put(char *out, const void *bytes, int length)
 	{
 		*out++ = digits[in[i] >> 4];
 		*out++ = digits[in[i] & 0xF];
+	}
+	return out;
+}
+
+/* Writes a UUID as uuid_out does; returns its end. */
+static inline char *
+hex_digits_put_uuid(char *out, const unsigned char *bytes)
+{
+	static const int groups[] = {4, 2, 2, 2, 6};
+
+	for (int i = 0; i < (int) lengthof(groups); i++)
+	{
+		if (i > 0)
+			*out++ = '-';
+		out = hex_digits_put(out, bytes, groups[i]);
+		bytes += groups[i];
 	}
 	return out;
 }

@@ -78,9 +78,8 @@ change_source_find(Relation rel, int64 descriptor_id)
 	}
 	source.relid = RelationGetRelid(rel);
 	source.locator = compat_file_locator(rel);
-	source.is_permanent = rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT;
 	source.keeps_rows = rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
-						rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
+						RelationIsPermanent(rel) &&
 						rel->rd_createSubid == InvalidSubTransactionId &&
 						!compat_has_new_file(rel);
 	source.descriptor_id = descriptor_id;

@@ -13,8 +13,7 @@
 typedef struct ChangeSource
 {
 	Oid				  relid;
-	CompatFileLocator locator; /* of the file that the TIDs are in */
-	bool			  is_permanent;
+	CompatFileLocator locator;	  /* of the file that the TIDs are in */
 	bool			  keeps_rows; /* see change_buffer_may_refer */
 	uint32			  generation; /* rises with each new file */
 	int64			  descriptor_id;

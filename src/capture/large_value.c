@@ -79,8 +79,8 @@ remember(const LargeValue *value, const ValueCopy *copy)
 {
 	OwnValue own;
 
-	own.identity = value->identity;
-	own.generation = value->generation;
+	own.key.identity = value->identity;
+	own.key.generation = value->generation;
 	own.copy = *copy;
 	own.side_table = value->bucket->side_table;
 	own.side_number = value->bucket->side_number;
@@ -98,7 +98,8 @@ remember(const LargeValue *value, const ValueCopy *copy)
 static bool
 find_own(const LargeValue *value, ValueCopy *copy)
 {
-	OwnValue *own = own_values_find(&value->identity, value->generation);
+	const OwnValueKey key = {value->identity, value->generation};
+	OwnValue		 *own = own_values_find(&key);
 
 	if (own == NULL)
 		return false;

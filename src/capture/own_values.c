@@ -22,23 +22,11 @@
 
 #define MAX_VALUES 16384
 
-typedef struct OwnKey
-{
-	ValueIdentity identity;
-	uint32		  generation;
-} OwnKey;
-
-typedef struct OwnEntry
-{
-	OwnKey	 key;
-	OwnValue value;
-} OwnEntry;
-
 /* Which subtransaction has put a value */
 typedef struct OwnPut
 {
 	SubTransactionId subid;
-	OwnKey			 key;
+	OwnValueKey		 key;
 } OwnPut;
 
 /* All in TopTransactionContext, of the buffers with this serial number */
@@ -59,14 +47,14 @@ begin(void)
 {
 	HASHCTL ctl;
 
-	ctl.keysize = sizeof(OwnKey);
-	ctl.entrysize = sizeof(OwnEntry);
+	ctl.keysize = sizeof(OwnValueKey);
+	ctl.entrysize = sizeof(OwnValue);
 	ctl.hcxt = TopTransactionContext;
 	values = NULL;
 	put_count = 0;
 	put_capacity = 64;
 	put_list = MemoryContextAlloc(TopTransactionContext,
-							  put_capacity * sizeof(OwnPut));
+								  put_capacity * sizeof(OwnPut));
 	values = hash_create("ddbstreams own values", 64, &ctl,
 						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	buffer_serial = change_buffer_serial();
@@ -80,34 +68,16 @@ forget_all(void)
 	begin();
 }
 
-static OwnKey
-make_key(const ValueIdentity *identity, uint32 generation)
-{
-	OwnKey key;
-
-	memset(&key, 0, sizeof(key));
-	key.identity = *identity;
-	key.generation = generation;
-	return key;
-}
-
 OwnValue *
-own_values_find(const ValueIdentity *identity, uint32 generation)
+own_values_find(const OwnValueKey *key)
 {
-	OwnKey	  key = make_key(identity, generation);
-	OwnEntry *entry;
-
-	if (!is_present())
-		return NULL;
-	entry = hash_search(values, &key, HASH_FIND, NULL);
-	return entry ? &entry->value : NULL;
+	return is_present() ? hash_search(values, key, HASH_FIND, NULL) : NULL;
 }
 
 void
 own_values_put(const OwnValue *value)
 {
-	OwnKey	  key = make_key(&value->identity, value->generation);
-	OwnEntry *entry;
+	OwnValue *entry;
 
 	if (!is_present())
 		begin();
@@ -118,10 +88,10 @@ own_values_put(const OwnValue *value)
 		put_list = repalloc(put_list, 2 * put_capacity * sizeof(OwnPut));
 		put_capacity *= 2;
 	}
-	entry = hash_search(values, &key, HASH_ENTER, NULL);
-	entry->value = *value;
+	entry = hash_search(values, &value->key, HASH_ENTER, NULL);
+	*entry = *value;
 	put_list[put_count].subid = GetCurrentSubTransactionId();
-	put_list[put_count].key = key;
+	put_list[put_count].key = value->key;
 	put_count++;
 }
 

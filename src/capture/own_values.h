@@ -11,11 +11,17 @@
 
 #include "capture/change_buffer.h"
 
-/* A value that a change of this transaction has or had */
-typedef struct OwnValue
+/* Which value, in which file of its table; without padding */
+typedef struct OwnValueKey
 {
 	ValueIdentity identity;
 	uint32		  generation; /* of its source, see change_source_find */
+} OwnValueKey;
+
+/* A value that a change of this transaction has or had */
+typedef struct OwnValue
+{
+	OwnValueKey	  key;
 	ValueCopy	  copy;
 	Oid			  side_table; /* that the bucket expects */
 	int64		  side_number;
@@ -25,8 +31,7 @@ typedef struct OwnValue
 } OwnValue;
 
 /* Returns what is known of a value, or NULL. */
-extern OwnValue *own_values_find(const ValueIdentity *identity,
-								 uint32				  generation);
+extern OwnValue *own_values_find(const OwnValueKey *key);
 
 /* Remembers a value, in place of what was known of it. */
 extern void own_values_put(const OwnValue *value);

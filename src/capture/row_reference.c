@@ -109,14 +109,12 @@ is_on_page(const RowPage *page, const ChangeItem *item)
 static void
 pin_page(RowPage *page, const ChangeItem *item)
 {
-	const ChangeSource *source = change_source_get(item->source);
-
 	unpin_page(page);
-	page->locator = source->locator;
+	page->locator = change_source_get(item->source)->locator;
 	page->block = ItemPointerGetBlockNumber(referred_tid(item));
 	page->buffer = ReadBufferWithoutRelcache(page->locator, MAIN_FORKNUM,
 											 page->block, RBM_NORMAL, NULL,
-											 source->is_permanent);
+											 true /* see keeps_rows */);
 }
 
 /* Returns the place of a version on its page, or NULL if it is not there. */

@@ -247,31 +247,47 @@ stream_check_triggers(void)
 	list_free(disordered);
 }
 
-static void
-end_taken_over(Oid root)
+/*
+ * Ends the stream of a table if a function still has something against it,
+ * which it returns in words.  Returns whether the stream has been ended: also
+ * if a lock cannot be had at once, it has not.
+ */
+static bool
+end_if(Oid root, const char *(*objection)(Oid root))
 {
 	List	   *relids;
 	StreamInfo *stream = NULL;
-	const char *hint;
-	const char *claim;
+	const char *reason = NULL;
 
 	own_transaction_begin();
 	if (try_lock_with_partitions(root, &relids))
 		stream = stream_catalog_enabled(root, NULL);
 	if (stream != NULL)
 		stream = stream_catalog_try_lock(stream->stream_id);
-	if (stream != NULL && StreamIsEnabled(stream) &&
-		(claim = stream_neighbours_claim(root, &hint)) != NULL &&
-		try_lock_triggers(relids))
+	if (stream != NULL && StreamIsEnabled(stream))
+		reason = objection(root);
+	if (reason != NULL && !try_lock_triggers(relids))
+		reason = NULL;
+	if (reason != NULL)
 	{
 		stream_end(root);
 		ereport(WARNING,
-				(errmsg("ddbstreams has disabled the stream of table \"%s\": the table is now %s",
-						stream->table_name, claim),
+				(errmsg("ddbstreams has disabled the stream of table \"%s\": %s",
+						stream->table_name, reason),
 				 errdetail("Changes that were made meanwhile may be missing in stream \"%s\".",
 						   stream->arn)));
 	}
 	own_transaction_commit();
+	return reason != NULL;
+}
+
+static const char *
+claim_of_neighbour(Oid root)
+{
+	const char *hint;
+	const char *claim = stream_neighbours_claim(root, &hint);
+
+	return claim == NULL ? NULL : psprintf("the table is now %s", claim);
 }
 
 void
@@ -283,7 +299,7 @@ stream_check_neighbours(void)
 	foreach (lc, taken_over)
 	{
 		CHECK_FOR_INTERRUPTS();
-		end_taken_over(lfirst_oid(lc));
+		(void) end_if(lfirst_oid(lc), claim_of_neighbour);
 	}
 	list_free(taken_over);
 }
@@ -328,32 +344,10 @@ find_harmed(List *relids)
 	return harmed;
 }
 
-static void
-end_harmed(Oid root)
+static const char *
+harm_of_key(Oid root)
 {
-	List	   *relids;
-	StreamInfo *stream = NULL;
-	bool		ended = false;
-
-	own_transaction_begin();
-	if (try_lock_with_partitions(root, &relids))
-		stream = stream_catalog_enabled(root, NULL);
-	if (stream != NULL)
-		stream = stream_catalog_try_lock(stream->stream_id);
-	if (stream != NULL && StreamIsEnabled(stream) && key_is_harmed(root) &&
-		try_lock_triggers(relids))
-	{
-		stream_end(root);
-		ended = true;
-		ereport(WARNING,
-				(errmsg("ddbstreams has disabled the stream of table \"%s\": its key is not what it was",
-						stream->table_name),
-				 errdetail("Changes that were made meanwhile may be missing in stream \"%s\".",
-						   stream->arn)));
-	}
-	own_transaction_commit();
-	if (!ended)
-		worker_databases_request_thorough_run(MyDatabaseId, false);
+	return key_is_harmed(root) ? "its key is not what it was" : NULL;
 }
 
 void
@@ -368,7 +362,8 @@ stream_check_keys(void)
 	foreach (lc, harmed)
 	{
 		CHECK_FOR_INTERRUPTS();
-		end_harmed(lfirst_oid(lc));
+		if (!end_if(lfirst_oid(lc), harm_of_key))
+			worker_databases_request_thorough_run(MyDatabaseId, false);
 	}
 	list_free(harmed);
 }

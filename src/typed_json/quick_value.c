@@ -131,22 +131,6 @@ put_float8(char *out, float8 value, int64 *size)
 	return out + length;
 }
 
-static inline char *
-put_uuid(char *out, const pg_uuid_t *uuid)
-{
-	static const int	 groups[] = {4, 2, 2, 2, 6};
-	const unsigned char *bytes = uuid->data;
-
-	for (int i = 0; i < (int) lengthof(groups); i++)
-	{
-		if (i > 0)
-			*out++ = '-';
-		out = hex_digits_put(out, bytes, groups[i]);
-		bytes += groups[i];
-	}
-	return out;
-}
-
 /* The size of a text without escapes is its length. */
 static inline char *
 with_length(char *out, char *end, int64 *size)
@@ -209,7 +193,7 @@ put_quoted(QuickKind kind, Datum value, char *out, const char *end, int64 *size)
 											  kind == QUICK_TIMESTAMPTZ),
 							   size);
 		case QUICK_UUID:
-			return with_length(out, put_uuid(out, DatumGetUUIDP(value)), size);
+			return with_length(out, hex_digits_put_uuid(out, DatumGetUUIDP(value)->data), size);
 		default:
 			return NULL;
 	}

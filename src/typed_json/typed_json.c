@@ -404,18 +404,9 @@ write_interval(JsonWriter *writer, Interval *interval)
 static int64
 write_uuid(JsonWriter *writer, const pg_uuid_t *uuid)
 {
-	static const int	 groups[] = {4, 2, 2, 2, 6};
-	const unsigned char *bytes = uuid->data;
-	char				 text[2 * UUID_LEN + lengthof(groups)];
-	char				*out = text;
+	char  text[HEX_DIGITS_UUID_ROOM];
+	char *out = hex_digits_put_uuid(text, uuid->data);
 
-	for (int i = 0; i < (int) lengthof(groups); i++)
-	{
-		if (i > 0)
-			*out++ = '-';
-		out = hex_digits_put(out, bytes, groups[i]);
-		bytes += groups[i];
-	}
 	json_writer_put_plain(writer, 'S', text, out - text);
 	return out - text;
 }

@@ -91,6 +91,25 @@ sub stats
 	return qq{SELECT $columns FROM ddbstreams.mapping_stats WHERE mapping = '$uuid'};
 }
 
+# Disables a mapping while its call waits for an advisory lock of $holder and the
+# dispatcher stands still, and enables it when its worker has found it disabled:
+# a step finds that out, and the dispatcher looks only afterwards.
+sub disable_for_a_moment
+{
+	my ($mapping, $holder, $lock, $seen) = @_;
+	my $dispatcher = sql(q{SELECT pid FROM ddbstreams.workers WHERE worker_type = 'dispatcher'});
+
+	kill('STOP', $dispatcher);
+	sql(qq{SELECT ddbstreams.update_event_source_mapping('$mapping', enabled => false)});
+	$holder->query_safe("SELECT pg_advisory_unlock($lock)");
+	comes_to($seen->[0], $seen->[1], 'its call has ended');
+	comes_to(q{SELECT state FROM pg_stat_activity WHERE pid IN (SELECT pid FROM ddbstreams.workers
+		WHERE worker_type = 'handler') AND state <> 'idle'}, '', '... and its worker has found the mapping disabled');
+	sql(qq{SELECT ddbstreams.update_event_source_mapping('$mapping', enabled => true)});
+	kill('CONT', $dispatcher);
+	return;
+}
+
 my $uuid;
 
 # --- delivery ------------------------------------------------------------------
@@ -617,20 +636,11 @@ comes_to(q{SELECT count(*) FROM moved_seen}, '2', 'the successor delivers the ne
 
 # --- a mapping that is disabled for a moment --------------------------------------------------------------------------------
 
-# A step finds it disabled; the dispatcher looks when it is enabled again.
 sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', batch_size => 1)});
 $holder->query_safe('SELECT pg_advisory_lock(18)');
 sql(q{INSERT INTO moved VALUES (4), (5)});
 comes_to(stats($uuid, 'state, attempts'), 'delivering|1', 'a call is running');
-$dispatcher = sql(q{SELECT pid FROM ddbstreams.workers WHERE worker_type = 'dispatcher'});
-kill('STOP', $dispatcher);
-sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', enabled => false)});
-$holder->query_safe('SELECT pg_advisory_unlock(18)');
-comes_to(q{SELECT count(*) FROM moved_seen}, '3', 'it has ended');
-comes_to(qq{SELECT state FROM pg_stat_activity WHERE pid IN (SELECT pid FROM ddbstreams.workers
-	WHERE worker_type = 'handler') AND state <> 'idle'}, '', '... and its worker has found the mapping disabled');
-sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', enabled => true)});
-kill('CONT', $dispatcher);
+disable_for_a_moment($uuid, $holder, 18, [ q{SELECT count(*) FROM moved_seen}, '3' ]);
 comes_to(q{SELECT count(*) FROM moved_seen}, '4', 'when it is enabled again, the next record is delivered');
 # The same, while its shard is to be divided into lanes: the rest of a batch that
 # was bisected comes before that.
@@ -658,15 +668,7 @@ sql(qq{SELECT ddbstreams.update_event_source_mapping('$halved', parallelization_
 comes_to("SELECT drain_to IS NOT NULL FROM $halved_position", 't', '... before its shard is divided');
 sql('CREATE ROLE go_halved');
 comes_to(stats($halved, 'state'), 'delivering', '... and is called again');
-$dispatcher = sql(q{SELECT pid FROM ddbstreams.workers WHERE worker_type = 'dispatcher'});
-kill('STOP', $dispatcher);
-sql(qq{SELECT ddbstreams.update_event_source_mapping('$halved', enabled => false)});
-$holder->query_safe('SELECT pg_advisory_unlock(20)');
-comes_to(q{SELECT count(*) FROM halved_seen}, '1', '... with success');
-comes_to(qq{SELECT state FROM pg_stat_activity WHERE pid IN (SELECT pid FROM ddbstreams.workers
-	WHERE worker_type = 'handler') AND state <> 'idle'}, '', '... and its worker has found the mapping disabled');
-sql(qq{SELECT ddbstreams.update_event_source_mapping('$halved', enabled => true)});
-kill('CONT', $dispatcher);
+disable_for_a_moment($halved, $holder, 20, [ q{SELECT count(*) FROM halved_seen}, '1' ]);
 comes_to(q{SELECT count(*) FROM halved_seen}, '2', 'when it is enabled again, the other half is delivered');
 comes_to("SELECT count(*), max(drain_to) FROM $halved_position", '2|', '... and the shard is divided');
 $holder->quit;
