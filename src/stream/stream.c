@@ -100,7 +100,22 @@ lock_with_partitions(Oid table_oid)
 	return relids;
 }
 
-/* The same, if the user owns the table */
+/*
+ * Adds the partitions that are half detached, whose triggers have to end with
+ * the others.
+ */
+static List *
+lock_detaching(List *relids)
+{
+	List	 *detaching = stream_triggers_detaching(relids);
+	ListCell *lc;
+
+	foreach (lc, detaching)
+		LockRelationOid(lfirst_oid(lc), ShareRowExclusiveLock);
+	return list_concat(relids, detaching);
+}
+
+/* Locks a table and its partitions, if the user owns the table. */
 static List *
 lock_against_writers(Oid table_oid)
 {
@@ -427,7 +442,7 @@ stream_disable(Oid table_oid)
 	List	   *relids;
 
 	PreventCommandIfReadOnly("disable_stream()");
-	relids = lock_against_writers(table_oid);
+	relids = lock_detaching(lock_against_writers(table_oid));
 	check_not_in_use(relids, NULL, "disable");
 	stream = stream_catalog_enabled(table_oid, NULL);
 	if (stream != NULL)
@@ -455,7 +470,7 @@ stream_disable(Oid table_oid)
 void
 stream_end(Oid table_oid)
 {
-	List	   *relids = lock_with_partitions(table_oid);
+	List	   *relids = lock_detaching(lock_with_partitions(table_oid));
 	StreamInfo *stream = stream_catalog_enabled(table_oid, NULL);
 
 	if (stream != NULL)
@@ -467,7 +482,7 @@ stream_end(Oid table_oid)
 void
 stream_stop_capture(Oid table_oid)
 {
-	List *relids = lock_with_partitions(table_oid);
+	List *relids = lock_detaching(lock_with_partitions(table_oid));
 
 	stream_triggers_disable(relids);
 	invalidate_relations(relids);
@@ -483,7 +498,7 @@ stream_remove(Oid table_oid)
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table_oid)))
 		return;
 	relids = get_rel_relkind(table_oid) == RELKIND_PARTITIONED_TABLE ?
-				 find_all_inheritors(table_oid, AccessExclusiveLock, NULL) :
+				 lock_detaching(find_all_inheritors(table_oid, AccessExclusiveLock, NULL)) :
 				 list_make1_oid(table_oid);
 	check_not_in_use(relids, NULL, "disable");
 	stream = stream_catalog_enabled(table_oid, NULL);

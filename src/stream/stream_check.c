@@ -155,6 +155,27 @@ try_lock_with_partitions(Oid root, List **relids)
 }
 
 /*
+ * The same with the partitions that are half detached, as stream_end wants it
+ */
+static bool
+try_lock_to_end(Oid root, List **relids)
+{
+	List	 *detaching;
+	ListCell *lc;
+
+	if (!try_lock_with_partitions(root, relids))
+		return false;
+	detaching = stream_triggers_detaching(*relids);
+	foreach (lc, detaching)
+	{
+		if (!ConditionalLockRelationOid(lfirst_oid(lc), ShareRowExclusiveLock))
+			return false;
+	}
+	*relids = list_concat(*relids, detaching);
+	return true;
+}
+
+/*
  * Locks the rows of the tables' triggers, which another transaction may have
  * changed; false if one cannot be had at once.  To wait for it would hold up
  * all that write to the tables, which are locked.
@@ -260,7 +281,7 @@ end_if(Oid root, const char *(*objection)(Oid root))
 	const char *reason = NULL;
 
 	own_transaction_begin();
-	if (try_lock_with_partitions(root, &relids))
+	if (try_lock_to_end(root, &relids))
 		stream = stream_catalog_enabled(root, NULL);
 	if (stream != NULL)
 		stream = stream_catalog_try_lock(stream->stream_id);

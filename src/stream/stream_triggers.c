@@ -349,6 +349,34 @@ stream_triggers_disable(List *relids)
 }
 
 List *
+stream_triggers_detaching(List *relids)
+{
+	List	 *all = list_copy(relids);
+	List	 *detaching = NIL;
+	ListCell *lc;
+
+	/* The list grows while it is gone through. */
+	foreach (lc, all)
+	{
+		bool  is_new = foreach_current_index (lc) >= list_length(relids);
+		bool  exist = false;
+		List *children;
+
+		if (get_rel_relkind(lfirst_oid(lc)) != RELKIND_PARTITIONED_TABLE)
+			continue;
+		children = find_inheritance_children_extended(lfirst_oid(lc), false, NoLock,
+													  &exist, NULL);
+		if (!is_new && !exist)
+			continue;
+		children = list_difference_oid(children, all);
+		detaching = list_concat(detaching, children);
+		all = list_concat(all, children);
+	}
+	list_free(all);
+	return detaching;
+}
+
+List *
 stream_triggers_tables(void)
 {
 	List	   *relids = NIL;

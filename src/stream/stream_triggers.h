@@ -96,6 +96,14 @@ extern void stream_triggers_enable(List *relids);
 extern void stream_triggers_disable(List *relids);
 
 /*
+ * Returns the partitions of a stream's tables that are half detached: DETACH
+ * PARTITION ... CONCURRENTLY was interrupted.  They are partitions, and have
+ * the triggers, but are not found as such until the command is finished.
+ * Nothing is locked.
+ */
+extern List *stream_triggers_detaching(List *relids);
+
+/*
  * Drops the triggers that an earlier stream of their own has left on tables
  * that are about to become partitions.  A partitioned table comes before its
  * partitions in relids.
