@@ -243,6 +243,8 @@ comes_to(stats($noted, 'state, attempts'), 'delivering|1', 'the first call of a 
 sql('INSERT INTO noted VALUES (3)');
 kill('KILL', sql(stats($noted, 'worker_pid')));
 comes_to(stats($noted, 'state, attempts'), 'delivering|2', '... and again when it has crashed the server');
+# A worker is delivering a moment before its handler writes to the log.
+$node->wait_for_log(qr/LOG:  a call in .*LOG:  a call in .*\n/s);
 my @calls = slurp_file($node->logfile) =~ /LOG:  (a call in .*)/g;
 like($calls[0], qr/ with 1 2$/, '... with all records of its transaction');
 is($calls[1], $calls[0], '... which are the same the second time');
