@@ -245,6 +245,31 @@ mapping_catalog_any_enabled(void)
 							 &key) > 0;
 }
 
+/*
+ * A mapping whose role has been dropped must not come to another role that is
+ * given the same number later.
+ */
+void
+mapping_catalog_disable_without_role(void)
+{
+	TableRow key;
+	uint64	 count;
+
+	row_init(&key, &mapping_table);
+	count = owner_sql_execute("UPDATE " MAPPING_TABLE " AS m SET enabled = false"
+							  " FROM (SELECT mapping_no FROM " MAPPING_TABLE
+							  "       WHERE enabled AND NOT EXISTS"
+							  "        (SELECT FROM pg_catalog.pg_authid WHERE oid = role_id)"
+							  "       FOR NO KEY UPDATE SKIP LOCKED) AS locked"
+							  " WHERE m.mapping_no = locked.mapping_no",
+							  &key);
+	if (count > 0)
+		ereport(WARNING,
+				(errmsg_plural("ddbstreams has disabled %llu event source mapping, whose role has been dropped",
+							   "ddbstreams has disabled %llu event source mappings, whose roles have been dropped",
+							   count, (unsigned long long) count)));
+}
+
 bool
 mapping_catalog_acknowledge(const MappingInfo *mapping)
 {

@@ -35,6 +35,9 @@ extern List *mapping_catalog_list(void);
 /* Is there an enabled mapping that works in this database? */
 extern bool mapping_catalog_any_enabled(void);
 
+/* Disables the mappings whose roles have been dropped, except locked ones. */
+extern void mapping_catalog_disable_without_role(void);
+
 /* Raises the error for a mapping that does not exist. */
 extern void mapping_catalog_not_found(void) pg_attribute_noreturn();
 

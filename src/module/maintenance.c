@@ -63,6 +63,7 @@ static void check_version(void);
 static void look_for_mappings(void);
 static void check_neighbours(void);
 static void check_definitions(void);
+static void check_owners(void);
 static void look_for_streams(void);
 
 /* Without it no other task can do anything. */
@@ -74,6 +75,7 @@ static const MaintenanceTask tasks[] = {
 	{"check keys", stream_check_keys},
 	{"check triggers", stream_check_triggers},
 	{"check definitions", check_definitions},
+	{"check owners", check_owners},
 	{"check decoding", stream_check_decoding},
 	{"roll over", lineage_roll_over_due},
 	{"split by load", lineage_split_hot},
@@ -103,10 +105,11 @@ check_version(void)
 }
 
 /*
- * Disables the mappings that come from another server, and has a dispatcher
- * started if this database has an enabled mapping.  Commands
- * on mappings do so when they commit; this is for those that were committed as
- * prepared transactions, or before the server was started.
+ * Disables the mappings that come from another server, and those whose roles
+ * have been dropped, and has a dispatcher started if this database has an
+ * enabled mapping.  Commands on mappings do so when they commit; this is for
+ * those that were committed as prepared transactions, or before the server was
+ * started.
  */
 static void
 look_for_mappings(void)
@@ -116,6 +119,7 @@ look_for_mappings(void)
 
 	own_transaction_begin();
 	mapping_origin_settle();
+	mapping_catalog_disable_without_role();
 	found = mapping_catalog_any_enabled();
 	own_transaction_commit();
 	if (found)
@@ -145,6 +149,13 @@ check_definitions(void)
 {
 	if (agenda_is_due())
 		stream_check_definitions();
+}
+
+static void
+check_owners(void)
+{
+	if (agenda_is_due())
+		stream_check_owners();
 }
 
 /* Where there is no stream any more, runs need not be frequent. */

@@ -254,6 +254,34 @@ stream_check_definitions(void)
 	own_transaction_commit();
 }
 
+/*
+ * The stream of a dropped table can be read by the role that owned the table.
+ * If that has been dropped, too, it must not be another one that is given the
+ * same number later.
+ */
+void
+stream_check_owners(void)
+{
+	ListCell *lc;
+
+	own_transaction_begin();
+	foreach (lc, stream_catalog_list(InvalidOid, NULL))
+	{
+		StreamInfo *stream = lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!stream->table_dropped || !OidIsValid(stream->owner) ||
+			SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(stream->owner)))
+			continue;
+		stream = stream_catalog_try_lock(stream->stream_id);
+		if (stream == NULL)
+			continue;
+		stream->owner = InvalidOid;
+		stream_catalog_replace(stream);
+	}
+	own_transaction_commit();
+}
+
 void
 stream_check_triggers(void)
 {

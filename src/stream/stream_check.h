@@ -19,6 +19,12 @@ extern void stream_check_triggers(void);
 extern void stream_check_definitions(void);
 
 /*
+ * Takes streams of dropped tables from roles that have been dropped, too: then
+ * superusers alone can read them.
+ */
+extern void stream_check_owners(void);
+
+/*
  * Disables the streams of tables that another extension has taken over.  Locks
  * such a table as disable_stream does, without waiting.
  */
