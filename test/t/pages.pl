@@ -206,7 +206,7 @@ foreach my $full_page_writes ('on', 'off')
 #
 # A crash between the extension of the file and the WAL record leaves zeros.
 
-my $file = $node->data_dir . '/' . sql(q{SELECT pg_relation_filepath(shards('t'))});
+$file = $node->data_dir . '/' . sql(q{SELECT pg_relation_filepath(shards('t'))});
 $node->stop;
 open(my $handle, '>>:raw', $file) or die "$file: $!";
 print $handle "\0" x (3 * $PAGE);
