@@ -9,9 +9,10 @@
  *	sleeping	until it may try again
  *	(running)	a worker has it
  *
- * No worker is kept by a request that only waits: requests of one role cannot
- * keep those of another from being checked and answered.  Workers are started
- * as they are needed, and stay.
+ * No worker is kept by a request that only waits, and one that has a slot
+ * takes no worker from others: requests of one role cannot keep those of
+ * another from being checked and answered.  Workers are started as they are
+ * needed, and stay.
  *
  * One mutex guards all of it, and n_running, waiting_head and waiting_tail of
  * the pools.  It is not held while a worker works.
@@ -29,8 +30,9 @@
 /* How long a request waits for a slot or a worker, in milliseconds */
 #define WAIT_TIME 5000
 
-#define MAX_WORKERS 64
-#define STACK_SIZE	(512 * 1024)
+/* Workers besides one for each request that has a slot */
+#define SPARE_WORKERS 64
+#define STACK_SIZE	  (512 * 1024)
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t  wakeup; /* of idle workers */
@@ -39,17 +41,10 @@ static Request		  *ready_tail;
 static Request		  *started_head; /* ready, too: the database works on them */
 static Request		  *started_tail;
 static Request		  *sleeping; /* in the order of wake_at */
+static int			   n_slots;	 /* that requests have, of all pools */
 static int			   n_workers;
 static int			   n_idle_workers;
 static void (*request_done)(Request *request);
-
-static int
-max_workers(void)
-{
-	return gateway_options.connections > MAX_WORKERS ?
-			   gateway_options.connections :
-			   MAX_WORKERS;
-}
 
 static void
 append_to(Request **head, Request **tail, Request *request)
@@ -97,7 +92,7 @@ need_worker(void)
 		pthread_cond_signal(&wakeup);
 		return;
 	}
-	if (n_workers >= max_workers())
+	if (n_workers >= SPARE_WORKERS + n_slots)
 		return;
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -139,6 +134,7 @@ admit(Request *request)
 	if (pool->n_running < pool->limit)
 	{
 		pool->n_running++;
+		n_slots++;
 		request->has_slot = true;
 		make_ready(request);
 	}
@@ -155,7 +151,10 @@ give_up_slot(Request *request)
 
 	request->has_slot = false;
 	if (next == NULL)
+	{
 		pool->n_running--;
+		n_slots--;
+	}
 	else
 	{
 		next->has_slot = true;
@@ -302,6 +301,7 @@ request_queue_take_slot(Request *request)
 	pthread_mutex_lock(&mutex);
 	request->has_slot = request->pool->n_running < request->pool->limit;
 	request->pool->n_running += request->has_slot;
+	n_slots += request->has_slot;
 	pthread_mutex_unlock(&mutex);
 	return request->has_slot;
 }

@@ -3,7 +3,7 @@
 #
 # To see it fail: test/mutations/run gateway-any-header-name gateway-any-host
 # gateway-label-unescaped gateway-more-connections gateway-slow-stay
-# gateway-worker-wakes-nobody.
+# gateway-worker-wakes-nobody gateway-workers-of-one-role.
 
 use strict;
 use warnings;
@@ -23,7 +23,7 @@ use Time::HiRes qw(time usleep);
 
 plan skip_all => 'ddbstreams-gateway is not built' unless gateway_program();
 
-my $node = new_server('gateway', '');
+my $node = new_server('gateway', 'max_connections = 150');
 my $dir = $PostgreSQL::Test::Utils::tmp_check;
 
 $node->safe_psql('postgres', <<'SQL');
@@ -267,6 +267,23 @@ is($node->safe_psql('postgres', "SELECT usename FROM pg_stat_activity WHERE appl
 my @sockets = map { connect_to($gateway) } 1 .. 200;
 aws($gateway, 'ListStreams', {}, socket => $_, no_wait => 1) foreach @sockets;
 is(scalar(grep { (receive($_) // {})->{status} == 200 } @sockets), 200, '200 requests at once');
+is(stop_gateway($gateway), 0, 'it ends');
+
+# As many connections as there are workers to spare, all of which wait.  It is
+# well if some wait no longer: they are given up after ten seconds.
+$gateway = start_gateway($node, '--keys', $keys, '--connections', '64');
+$blocker->query_safe('BEGIN; LOCK orders');
+@sockets = map { connect_to($gateway) } 1 .. 64;
+aws($gateway, 'DynamoDB_20120810.UpdateTable',
+	{ TableName => 'orders', StreamSpecification => { StreamEnabled => JSON::PP::false } },
+	socket => $_, no_wait => 1) foreach @sockets;
+for (my $until = time + 5; time < $until; usleep(50_000))
+{
+	last if $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == 64;
+}
+is(aws($gateway, 'ListStreams', {}, %ben)->{status}, 200, 'all requests of a role wait, and another role does not');
+$blocker->query_safe('COMMIT');
+receive($_) foreach @sockets;
 is(stop_gateway($gateway), 0, 'it ends');
 
 # --- gateways without signatures -------------------------------------------------
