@@ -82,6 +82,12 @@ ROW_TABLE(worker, WORKER_COLUMNS);
 #define SELECT_CONSUMERS "SELECT $(columns) FROM " CONSUMER_TABLE
 #define SELECT_LEASES	 "SELECT $(columns) FROM " LEASE_TABLE " WHERE consumer_no = $consumer_no"
 
+/*
+ * Leases of a few of many shards are looked up one by one.  Without statistics
+ * of the table the planner would rather read those of all shards.
+ */
+#define EACH_SHARD "unnest($shard_nos) AS each_no"
+
 static void *
 consumer_from_row(const TableRow *row)
 {
@@ -279,15 +285,30 @@ consumer_catalog_leases(int64 consumer_no)
 }
 
 List *
-consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id)
+consumer_catalog_leases_of_shards(int64 consumer_no, const int64 *shard_nos, int count)
+{
+	TableRow row;
+
+	lease_row(&row, consumer_no);
+	row_set_int64s(&row, Anum_lease_shard_nos, shard_nos, count);
+	return owner_sql_list("SELECT lease.* FROM " EACH_SHARD ", LATERAL (" SELECT_LEASES
+						  " AND shard_no = each_no OFFSET 0) AS lease",
+						  &row, lease_from_row);
+}
+
+List *
+consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id,
+								 const int64 *shard_nos, int count)
 {
 	TableRow row;
 
 	lease_row(&row, consumer_no);
 	row_set_text(&row, Anum_lease_lease_owner, worker_id);
-	return owner_sql_list(SELECT_LEASES
+	row_set_int64s(&row, Anum_lease_shard_nos, shard_nos, count);
+	return owner_sql_list("SELECT lease.* FROM " EACH_SHARD ", LATERAL (" SELECT_LEASES
+						  " AND shard_no = each_no"
 						  " AND lease_owner = $lease_owner AND checkpoint_kind <> 'e'"
-						  " ORDER BY shard_no FOR UPDATE SKIP LOCKED",
+						  " FOR UPDATE SKIP LOCKED) AS lease",
 						  &row, lease_from_row);
 }
 

@@ -56,15 +56,20 @@ extern int64 consumer_catalog_take_untold(int64 consumer_no);
 /* Returns all leases of a consumer (ConsumerLease *), sorted by shard_no. */
 extern List *consumer_catalog_leases(int64 consumer_no);
 
+/* Returns those of these shards, in any order. */
+extern List *consumer_catalog_leases_of_shards(int64 consumer_no, const int64 *shard_nos,
+											   int count);
+
 /*
- * The next five return leases too, sorted by shard_no, and lock their rows
- * until the transaction ends.  All but consumer_catalog_lock_lease leave out
+ * The next five return leases too, and lock their rows until the transaction
+ * ends.  All but consumer_catalog_lock_lease leave out
  * the finished leases and those that another transaction has locked, and so
  * never wait.
  */
 
-/* Locks the leases that a worker owns. */
-extern List *consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id);
+/* Locks the leases of these shards that a worker owns. */
+extern List *consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id,
+											  const int64 *shard_nos, int count);
 
 /*
  * Locks at most limit of these shards' leases that are free at this time: they

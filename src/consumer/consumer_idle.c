@@ -13,7 +13,7 @@
  * - at a time that the view tells: when a lease or the registration of this
  *   worker is to be renewed, or that of another one expires.
  *
- * The counts are read before the leases and shards (consumer_view_load), so
+ * The counts are read before the leases and shards (consumer_view_begin), so
  * that a change which comes in between is looked for once too often, and not
  * missed.  What a transaction reads that has written something may be undone,
  * so nothing is noted then; and nothing holds for longer than a minute, which
@@ -80,18 +80,16 @@ find_worker(const ConsumerInfo *consumer, const char *worker_id)
 }
 
 bool
-consumer_idle_is_known(const ConsumerInfo *consumer, const char *worker_id)
+consumer_idle_is_known(const ConsumerView *view)
 {
-	const IdleWorker *worker = find_worker(consumer, worker_id);
+	const IdleWorker *worker = find_worker(view->consumer, view->worker_id);
 	TimestampTz		  now = clock_now();
-	uint64			  ends[SHARD_SLOTS];
 
 	if (worker == NULL || now < worker->from || now >= worker->until ||
 		TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
 		worker->catalog != catalog_table_oid(CATALOG_STREAM, false))
 		return false;
-	shard_wake_read_ends(ends);
-	return sum_ends(&worker->slots, ends) == worker->ends;
+	return sum_ends(&worker->slots, view->ends) == worker->ends;
 }
 
 TimestampTz

@@ -10,10 +10,10 @@
 #include "consumer/consumer_view.h"
 
 /*
- * Is a worker known to have nothing to do: no record, no lease to renew, to
- * take or to give up?
+ * Is the worker of a view that has begun known to have nothing to do: no
+ * record, no lease to renew, to take or to give up?
  */
-extern bool consumer_idle_is_known(const ConsumerInfo *consumer, const char *worker_id);
+extern bool consumer_idle_is_known(const ConsumerView *view);
 
 /* Notes that a poll has found nothing to do for the view's worker. */
 extern void consumer_idle_note(const ConsumerView *view);

@@ -151,9 +151,17 @@ consumer_lease_create_missing(ConsumerView *view)
 void
 consumer_lease_lock_own(ConsumerView *view)
 {
+	int64	 *shard_nos = palloc(Max(view->count, 1) * sizeof(int64));
+	int		  count = 0;
 	ListCell *lc;
 
-	foreach (lc, consumer_catalog_lock_own_leases(view->consumer->consumer_no, view->worker_id))
+	for (int i = 0; i < view->count; i++)
+	{
+		if (consumer_view_is_eligible(&view->shards[i]))
+			shard_nos[count++] = view->shards[i].info->shard_no;
+	}
+	foreach (lc, consumer_catalog_lock_own_leases(view->consumer->consumer_no, view->worker_id,
+												  shard_nos, count))
 	{
 		ConsumerLease *lease = lfirst(lc);
 		ConsumerShard *shard = consumer_view_shard_by_no(view, lease->shard_no);

@@ -64,6 +64,7 @@ typedef struct ConsumerPoll
 	TimestampTz	   until; /* by the server's clock */
 	ReturnSetInfo *rsinfo;
 	int			   returned;	 /* rows so far */
+	bool		   has_begun;	 /* view has begun, and is not loaded */
 	bool		   has_locked;	 /* step 2 was done at least once */
 	bool		   is_contended; /* another session of the worker has locks */
 	bool		   has_taken_over;
@@ -273,6 +274,8 @@ lock_and_read(ConsumerPoll *poll)
 	{
 		taken_now = consumer_lease_take_free(view);
 		finished_now = consumer_lease_settle(view);
+		if (finished_now > 0)
+			consumer_view_go_on(view);
 		taken += taken_now;
 		finished += finished_now;
 	} while (finished_now > 0);
@@ -402,6 +405,15 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, bool is_last,
 	return wants && may_try;
 }
 
+/* Begins the view of a round. */
+static void
+begin_view(ConsumerPoll *poll)
+{
+	MemoryContextReset(poll->context);
+	consumer_view_begin(&poll->view, poll->consumer_name, poll->worker_id);
+	poll->has_begun = true;
+}
+
 /*
  * Step 1 of the opening comment.  Returns whether there is something to do;
  * then poll->view is loaded.
@@ -417,10 +429,12 @@ wait_for_work(ConsumerPoll *poll)
 		ConsumerView *view = &poll->view;
 		bool		  is_watched;
 
-		MemoryContextReset(poll->context);
 		if (!is_last)
 			(void) shard_watch_take(NULL);
-		consumer_view_load(view, poll->consumer_name, poll->worker_id);
+		if (!poll->has_begun)
+			begin_view(poll);
+		poll->has_begun = false;
+		consumer_view_load(view);
 		is_watched = is_last || watch_leases(poll, view);
 		if (is_watched && has_work(poll, view, is_last, &next_look))
 			return true;
@@ -459,15 +473,15 @@ poll_until(ConsumerPoll *poll)
  * the poll would raise one.
  */
 static bool
-is_known_idle(const ConsumerPoll *poll)
+is_known_idle(ConsumerPoll *poll)
 {
-	ConsumerInfo *consumer = consumer_catalog_by_name(poll->consumer_name);
-	Snapshot	  snapshot;
+	Snapshot snapshot;
 
-	if (!consumer_idle_is_known(consumer, poll->worker_id))
+	begin_view(poll);
+	if (!consumer_idle_is_known(&poll->view))
 		return false;
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	stream_access_check(consumer_view_find_stream(consumer, snapshot));
+	stream_access_check(consumer_view_find_stream(poll->view.consumer, snapshot));
 	UnregisterSnapshot(snapshot);
 	return true;
 }

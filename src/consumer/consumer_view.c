@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "consumer/consumer_catalog.h"
+#include "consumer/consumer_lineage.h"
 #include "consumer/consumer_view.h"
 #include "reading/stream_access.h"
 #include "registry/shard_catalog.h"
@@ -38,6 +39,13 @@ consumer_view_find_stream(const ConsumerInfo *consumer, Snapshot snapshot)
 				 errdetail("It was the stream of consumer \"%s\".", consumer->consumer_name),
 				 errhint("Drop the consumer with ddbstreams.drop_consumer.")));
 	return stream;
+}
+
+static bool
+is_finished(const ConsumerShard *shard)
+{
+	return shard->gone ||
+		   (shard->lease != NULL && shard->lease->kind == CHECKPOINT_SHARD_END);
 }
 
 static int
@@ -110,22 +118,11 @@ find_lease(const List *leases, int64 shard_no)
 	return NULL;
 }
 
-void
-consumer_view_fill(ConsumerView *view, List *leases)
+/* Completes a view whose shards are there, sorted by their ids. */
+static void
+link_shards(ConsumerView *view)
 {
-	List	 *infos = shard_catalog_list(view->stream->stream_id, view->snapshot);
-	ListCell *lc;
-
-	view->count = 0;
-	view->shards = palloc0(Max(list_length(infos), 1) * sizeof(ConsumerShard));
-	view->by_no = palloc(Max(list_length(infos), 1) * sizeof(ConsumerShard *));
-	foreach (lc, infos)
-	{
-		ConsumerShard *shard = &view->shards[view->count++];
-
-		shard->info = lfirst(lc);
-		shard->lease = find_lease(leases, shard->info->shard_no);
-	}
+	view->by_no = palloc(Max(view->count, 1) * sizeof(ConsumerShard *));
 	for (int i = 0; i < view->count; i++)
 	{
 		char *parent = view->shards[i].info->parent_shard_id;
@@ -137,23 +134,92 @@ consumer_view_fill(ConsumerView *view, List *leases)
 }
 
 void
-consumer_view_load(ConsumerView *view, const char *consumer_name,
-				   const char *worker_id)
+consumer_view_fill(ConsumerView *view, List *leases)
 {
-	List *leases;
+	List	 *infos = shard_catalog_list(view->stream->stream_id, view->snapshot);
+	ListCell *lc;
 
+	view->count = 0;
+	view->shards = palloc0(Max(list_length(infos), 1) * sizeof(ConsumerShard));
+	foreach (lc, infos)
+	{
+		ConsumerShard *shard = &view->shards[view->count++];
+
+		shard->info = lfirst(lc);
+		shard->lease = find_lease(leases, shard->info->shard_no);
+	}
+	link_shards(view);
+}
+
+void
+consumer_view_begin(ConsumerView *view, const char *consumer_name,
+					const char *worker_id)
+{
 	memset(view, 0, sizeof(ConsumerView));
 	view->ends = palloc(SHARD_SLOTS * sizeof(uint64));
 	shard_wake_read_ends(view->ends);
 	view->consumer = consumer_catalog_by_name(consumer_name);
 	view->worker_id = worker_id;
+}
+
+/*
+ * Reads the leases of shards that concern a poll and have not been read yet,
+ * and adds these shards.
+ */
+static void
+add_shards(ConsumerView *view)
+{
+	const ConsumerLineage *lineage = view->lineage;
+	int					   added = 0;
+	ConsumerShard		  *shards;
+
+	consumer_lineage_read_leases(view);
+	for (int i = 0; i < lineage->count; i++)
+		added += consumer_lineage_is_new(view, i);
+	shards = palloc0(Max(view->count + added, 1) * sizeof(ConsumerShard));
+	if (view->count > 0)
+		memcpy(shards, view->shards, view->count * sizeof(ConsumerShard));
+	view->shards = shards;
+	for (int i = 0; i < lineage->count; i++)
+	{
+		ConsumerShard *shard = &shards[view->count];
+
+		if (!consumer_lineage_is_new(view, i))
+			continue;
+		shard->info = shard_catalog_copy(lineage->shards[i].info);
+		shard->lease = find_lease(view->leases, shard->info->shard_no);
+		view->known[i] |= LINEAGE_IN_VIEW;
+		view->count++;
+	}
+	qsort(shards, view->count, sizeof(ConsumerShard), compare_shard_ids);
+	link_shards(view);
+	for (int i = 0; i < view->count; i++)
+		shards[i].blocked = shards[i].parent == NULL &&
+							!consumer_lineage_may_begin(view, shards[i].info->shard_no);
+}
+
+void
+consumer_view_load(ConsumerView *view)
+{
 	view->now = clock_now();
-	leases = consumer_catalog_leases(view->consumer->consumer_no);
 	view->workers = consumer_catalog_workers(view->consumer->consumer_no);
 	view->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	view->stream = consumer_view_find_stream(view->consumer, view->snapshot);
 	stream_access_check(view->stream);
-	consumer_view_fill(view, leases);
+	consumer_lineage_open(view);
+	add_shards(view);
+	consumer_lineage_keep(view);
+}
+
+void
+consumer_view_go_on(ConsumerView *view)
+{
+	for (int i = 0; i < view->count; i++)
+	{
+		if (is_finished(&view->shards[i]))
+			consumer_lineage_finish(view, view->shards[i].info->shard_no);
+	}
+	add_shards(view);
 }
 
 void
@@ -173,17 +239,10 @@ consumer_view_end(ConsumerView *view)
 	view->snapshot = NULL;
 }
 
-static bool
-is_finished(const ConsumerShard *shard)
-{
-	return shard->gone ||
-		   (shard->lease != NULL && shard->lease->kind == CHECKPOINT_SHARD_END);
-}
-
 bool
 consumer_view_is_eligible(const ConsumerShard *shard)
 {
-	return shard->lease != NULL && !is_finished(shard) &&
+	return shard->lease != NULL && !is_finished(shard) && !shard->blocked &&
 		   (shard->parent == NULL || is_finished(shard->parent));
 }
 

@@ -18,6 +18,7 @@ typedef struct ConsumerShard
 {
 	ShardInfo			 *info;
 	struct ConsumerShard *parent;  /* NULL if there is none any more */
+	bool				  blocked; /* a parent that the view does not have is not finished */
 	ConsumerLease		 *lease;   /* NULL if there is none yet */
 	bool				  locked;  /* by this transaction, for the worker */
 	bool				  changed; /* the lease is to be written */
@@ -38,6 +39,11 @@ typedef struct ConsumerView
 	ConsumerShard  *shards;	 /* sorted by their ids */
 	ConsumerShard **by_no;	 /* the same, sorted by their numbers */
 	List		   *workers; /* ConsumerWorker *, dead ones too */
+
+	/* Of a worker's view, which has only the shards that concern its poll */
+	struct ConsumerLineage *lineage;
+	uint8				   *known;	/* of each shard of the lineage */
+	List				   *leases; /* that were read, sorted by shard_no */
 } ConsumerView;
 
 /* Returns the stream of a consumer; an error if it is gone. */
@@ -45,13 +51,26 @@ extern StreamInfo *consumer_view_find_stream(const ConsumerInfo *consumer,
 											 Snapshot			 snapshot);
 
 /*
- * Loads what a worker has to know: consumer, stream, shards, leases, workers.
- * Raises an error if the current user may not use the consumer or read the
- * stream.  All of it is palloc'd in CurrentMemoryContext; consumer_view_end
- * releases the snapshot.
+ * Begins the view of a worker: the counts of ended transactions, and the
+ * consumer.  Raises an error if the current user may not use it.
  */
-extern void consumer_view_load(ConsumerView *view, const char *consumer_name,
-							   const char *worker_id);
+extern void consumer_view_begin(ConsumerView *view, const char *consumer_name,
+								const char *worker_id);
+
+/*
+ * Loads what else a worker has to know: stream, shards, leases, workers.  Of
+ * the shards it has those that are not finished and whose parents are, and
+ * those that lack a lease.  Raises an error if the current user may not read
+ * the stream.  All of it is palloc'd in CurrentMemoryContext;
+ * consumer_view_end releases the snapshot.
+ */
+extern void consumer_view_load(ConsumerView *view);
+
+/*
+ * Adds the shards to a worker's view whose parents are finished by now.  The
+ * view's shards move to another place.
+ */
+extern void consumer_view_go_on(ConsumerView *view);
 
 /*
  * Loads the consumer and its stream alone, for no worker; view->stream is NULL
@@ -64,7 +83,7 @@ extern void consumer_view_load_consumer(ConsumerView *view, ConsumerInfo *consum
 extern void consumer_view_end(ConsumerView *view);
 
 /*
- * Fills in the shards of a view whose stream and snapshot are set, with these
+ * Fills in all shards of a view whose stream and snapshot are set, with these
  * leases (ConsumerLease *, sorted by shard_no).
  */
 extern void consumer_view_fill(ConsumerView *view, List *leases);

@@ -156,6 +156,27 @@ shard_catalog_by_no(int64 shard_no, Snapshot snapshot)
 	return shards == NIL ? NULL : linitial(shards);
 }
 
+ShardInfo *
+shard_catalog_copy(const ShardInfo *shard)
+{
+	ShardInfo *copy = palloc(sizeof(ShardInfo));
+
+	*copy = *shard;
+	copy->shard_id = pstrdup(shard->shard_id);
+	if (shard->parent_shard_id != NULL)
+		copy->parent_shard_id = pstrdup(shard->parent_shard_id);
+	return copy;
+}
+
+void
+shard_catalog_free(ShardInfo *shard)
+{
+	if (shard->parent_shard_id != NULL)
+		pfree(shard->parent_shard_id);
+	pfree(shard->shard_id);
+	pfree(shard);
+}
+
 bool
 shard_catalog_shares_side_table(const ShardInfo *shard)
 {

@@ -59,6 +59,10 @@ extern ShardInfo *shard_catalog_find(int64 stream_id, const char *shard_id,
 /* Returns the shard that has this number, or NULL. */
 extern ShardInfo *shard_catalog_by_no(int64 shard_no, Snapshot snapshot);
 
+/* Returns a copy of a shard, which shard_catalog_free frees. */
+extern ShardInfo *shard_catalog_copy(const ShardInfo *shard);
+extern void		  shard_catalog_free(ShardInfo *shard);
+
 /* Has another shard the same side table? */
 extern bool shard_catalog_shares_side_table(const ShardInfo *shard);
 
