@@ -50,6 +50,13 @@
 #include "shard/side_table.h"
 #include "shard/xid_times.h"
 
+/*
+ * How much of a bucket's file is read at once, at least: what fills a page of
+ * its shard.  A batch ends where the window does, so that smaller ones would
+ * make small frames.
+ */
+#define MIN_WINDOW (2 * BLCKSZ)
+
 /* Room for the entries of a batch that are not in the buffer as they are */
 #define BATCH_COPIES (SHARD_LOG_BATCH_BYTES + BLCKSZ)
 
@@ -315,7 +322,7 @@ begin_part(AppendBatch *batch, AppendPart *part, int part_count)
 	else
 	{
 		change_buffer_scan_begin(&part->scan, part->bucket, SCAN_CHANGES);
-		part->scan.window_size /= part_count;
+		part->scan.window_size = Max(part->scan.window_size / part_count, MIN_WINDOW);
 		part->next = change_buffer_scan_next(&part->scan, true);
 		(void) append_in_order(batch, part);
 	}

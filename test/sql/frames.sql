@@ -2,7 +2,8 @@
 -- they are read one by one all the same, from any position, with their own
 -- numbers, descriptors and identities.
 --
--- To see it fail: test/mutations/run frame-one-descriptor frame-read-from-start.
+-- To see it fail: test/mutations/run frame-one-descriptor frame-read-from-start
+-- append-tiny-windows.
 CREATE EXTENSION IF NOT EXISTS ddbstreams;
 SET client_min_messages = warning;
 
@@ -91,3 +92,26 @@ SELECT string_agg(event_name || (keys -> 'id' ->> 'BOOL'), ' ' ORDER BY sequence
 
 DROP TABLE framed, framed_sizes, framed_keys;
 DROP FUNCTION framed_behind, framed_walk;
+
+-- Many shards of a large transaction, whose changes were in a file, share the memory
+-- in which it is read again: each gets as much of it as a page's records need.
+CREATE TABLE framed_shards (id int PRIMARY KEY);
+SELECT ddbstreams.enable_stream('framed_shards', 'KEYS_ONLY', shard_count => 256) AS arn \gset
+SET ddbstreams.buffer_memory = '64kB';
+INSERT INTO framed_shards SELECT generate_series(1, 40000);
+RESET ddbstreams.buffer_memory;
+CREATE FUNCTION framed_rows(arn text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	shard regclass;
+	rows bigint;
+	total bigint := 0;
+BEGIN
+	FOR shard IN SELECT shard_table FROM ddbstreams.describe_stream(arn) LOOP
+		EXECUTE format('SELECT count(*) FROM %s', shard) INTO rows;
+		total := total + rows;
+	END LOOP;
+	RETURN total;
+END $$;
+SELECT framed_rows(:'arn') AS rows;
+DROP TABLE framed_shards;
+DROP FUNCTION framed_rows;
