@@ -2,86 +2,76 @@
 create extension if not exists ddbstreams;
 create schema bench;
 
--- The milliseconds that a query takes in the middle of some runs
-create function bench.ms(query text, runs int default 9) returns numeric language plpgsql as $$
-declare
-	began timestamptz;
-	took float8[] := '{}';
-begin
-	for i in 1 .. runs loop
-		began := clock_timestamp();
-		execute query;
-		took := took || (extract(epoch from clock_timestamp() - began) * 1000)::float8;
-	end loop;
-	return (select round(percentile_cont(0.5) within group (order by t)::numeric, 3) from unnest(took) t);
-end $$;
-
--- The microseconds of a transaction that inserts a row
-create procedure bench.commits(table_name regclass, first int, inout us numeric) language plpgsql as $$
+-- The microseconds that a statement takes in the middle of some runs; $1 is the
+-- number of the run, from first.  Each is a transaction of its own, if commits.
+create procedure bench.median(statement text, runs int, first bigint, commits boolean, inout us numeric)
+language plpgsql as $$
 declare
 	took float8[] := '{}';
 	began timestamptz;
 begin
-	for i in first .. first + 300 loop
+	for i in first .. first + runs - 1 loop
 		began := clock_timestamp();
-		execute format('insert into %s values (%s)', table_name, i);
-		commit;
+		execute statement using i;
+		if commits then
+			commit;
+		end if;
 		took := took || extract(epoch from clock_timestamp() - began)::float8 * 1000000;
 	end loop;
 	us := (select round(percentile_cont(0.5) within group (order by t)::numeric, 1) from unnest(took) t);
 end $$;
 
-create function bench.enable(table_name text, shards int, view_type text default 'KEYS_ONLY') returns void
-language plpgsql as $$
+-- Makes tables with streams: t1, t2 ...
+create procedure bench.enable(streams int, shards int) language plpgsql as $$
 begin
-	execute format('create table %I (id int primary key)', table_name);
-	perform ddbstreams.enable_stream(table_name::regclass, view_type, shard_count => shards);
+	for i in 1 .. streams loop
+		execute format('create table t%s (id bigint primary key)', i);
+		perform ddbstreams.enable_stream(('t' || i)::regclass, 'KEYS_ONLY', shard_count => shards);
+		commit;
+	end loop;
 end $$;
 
-create function bench.arn(table_name regclass) returns text language sql as
-	'select ddbstreams.latest_stream_arn(table_name)';
+create function bench.arn(table_name text default 't1') returns text language sql as
+	'select ddbstreams.latest_stream_arn(table_name::regclass)';
 
--- The first open shard of a stream
-create function bench.shard(table_name regclass) returns text language sql as $$
-	select shard_id from ddbstreams.describe_stream(bench.arn(table_name))
-	where ending_sequence_number is null order by 1 limit 1 $$;
+-- The statement that takes LATEST of the first open shard of t1
+create function bench.latest() returns text language sql as $$
+	select format('select ddbstreams.get_shard_iterator(%L, %L, ''LATEST'')', bench.arn(), min(shard_id))
+	from ddbstreams.describe_stream(bench.arn()) where ending_sequence_number is null $$;
 
-create function bench.latest(table_name regclass) returns text language sql as
-	$$select ddbstreams.get_shard_iterator(bench.arn(table_name), bench.shard(table_name), 'LATEST')$$;
-
--- How many pages of a stream's one shard LATEST reads
-create function bench.latest_pages(table_name regclass) returns bigint language plpgsql as $$
+-- How many pages of the one shard of t1 LATEST reads
+create function bench.latest_pages() returns bigint language plpgsql as $$
 declare
-	shard regclass := (select shard_table from ddbstreams.describe_stream(bench.arn(table_name)));
+	shard regclass := (select shard_table from ddbstreams.describe_stream(bench.arn()));
 	before bigint := pg_stat_get_xact_blocks_fetched(shard);
 begin
-	perform bench.latest(table_name);
+	execute bench.latest();
 	return pg_stat_get_xact_blocks_fetched(shard) - before;
 end $$;
 
 create function bench.handler(event jsonb) returns void language sql as '';
 
--- The memory that this backend has taken, in MB, when it has written to a stream and
--- read one
-create function bench.memory() returns numeric language plpgsql as $$
+-- A worker of consumer c reads all there is.
+create procedure bench.drain(worker text) language plpgsql as $$
+declare
+	polled bigint;
 begin
-	insert into t1 values (-1) on conflict do nothing;
-	perform bench.latest('t1'), count(*) from ddbstreams.describe_stream(bench.arn('t1'));
-	return (select round(sum(total_bytes) / 1048576, 1) from pg_backend_memory_contexts);
+	loop
+		select sum(n) into polled from (
+			select count(*) as n, ddbstreams.checkpoint('c', worker, shard_id, max(sequence_number))
+			from ddbstreams.poll('c', worker, 10000) group by shard_id) r;
+		commit;
+		exit when polled is null;
+	end loop;
 end $$;
 
 -- Workers w1, w2 ... of consumer c share the leases of its stream, and have
 -- checkpointed everything.
-create procedure bench.share(shards int, workers int) language plpgsql as $$
-declare
-	r record;
+create procedure bench.share(workers int) language plpgsql as $$
 begin
 	loop
 		for i in 1 .. workers loop
-			for r in select shard_id, max(sequence_number) as n from ddbstreams.poll('c', 'w' || i, 10000) group by 1 loop
-				perform ddbstreams.checkpoint('c', 'w' || i, r.shard_id, r.n);
-			end loop;
-			commit;
+			call bench.drain('w' || i);
 		end loop;
 		exit when (select min(leases) = max(leases) and count(*) = workers from
 			(select count(*) as leases from ddbstreams.leases('c') group by lease_owner) l)
@@ -89,80 +79,67 @@ begin
 	end loop;
 end $$;
 
--- The milliseconds of a poll
-create procedure bench.polls(worker text, runs int, inout ms numeric) language plpgsql as $$
-declare
-	took float8[] := '{}';
-	began timestamptz;
+-- A thousand records in one shard of t1, of one key, and the statement that reads them
+create procedure bench.write_last(key bigint, inout statement text) language plpgsql as $$
 begin
-	for i in 1 .. runs loop
-		began := clock_timestamp();
-		perform ddbstreams.poll('c', worker);
-		commit;
-		took := took || (extract(epoch from clock_timestamp() - began) * 1000)::float8;
+	for i in 1 .. 500 loop
+		insert into t1 values (key);
+		delete from t1 where id = key;
 	end loop;
-	ms := (select round(percentile_cont(0.5) within group (order by t)::numeric, 3) from unnest(took) t);
+	commit;
+	statement := (select format('select count(*) from ddbstreams.get_records(ddbstreams.get_shard_iterator(%L, %L, ''AT_SEQUENCE_NUMBER'', %L))',
+			bench.arn(), shard_id, min(sequence_number))
+		from ddbstreams.newest_records(bench.arn(), 1000) group by shard_id order by count(*) desc limit 1);
 end $$;
 
--- The microseconds of a row in a transaction of so many
-create procedure bench.rows(table_name regclass, first int, count int, inout us numeric) language plpgsql as $$
+-- What is measured beside all numbers, for stream t1 and a table without a stream:
+-- commits (us), LATEST, the last 1,000 records, describe_stream, poll (ms), memory of
+-- this backend (MB), relations
+create procedure bench.figures(first bigint, inout figures text) language plpgsql as $$
 declare
-	took float8[] := '{}';
-	began timestamptz;
+	statements text[];
+	last_records text;
+	statement text;
+	us numeric;
 begin
-	for i in 1 .. case when count > 100000 then 1 when count > 1000 then 3 else 20 end loop
-		began := clock_timestamp();
-		execute format('insert into %s select generate_series(%s, %s)', table_name, first + (i - 1) * count, first + i * count - 1);
-		commit;
-		took := took || extract(epoch from clock_timestamp() - began)::float8 * 1000000 / count;
+	create table if not exists plain (id bigint primary key);
+	if not exists (select from ddbstreams.consumer_stats) then
+		perform ddbstreams.create_consumer('c', bench.arn(), 'LATEST');
+	end if;
+	commit;
+	call bench.median('insert into plain values ($1)', 301, first, true, us);
+	figures := us;
+	call bench.median('insert into t1 values ($1)', 301, first, true, us);
+	figures := concat_ws('|', figures, us);
+	call bench.write_last(-1, last_records);
+	call bench.drain('w');
+	statements := array[bench.latest(), last_records,
+		format('select count(*) from ddbstreams.describe_stream(%L)', bench.arn()),
+		'select ddbstreams.poll(''c'', ''w'')'];
+	foreach statement in array statements loop
+		call bench.median(statement, 51, 1, true, us);
+		figures := concat_ws('|', figures, round(us / 1000, 3));
 	end loop;
-	us := (select round(percentile_cont(0.5) within group (order by t)::numeric, 2) from unnest(took) t);
+	figures := concat_ws('|', figures,
+		(select round(sum(total_bytes) / 1048576, 1) from pg_backend_memory_contexts),
+		(select count(*) from pg_class));
 end $$;
 
-create function bench.make_wide(table_name text, streamed boolean) returns void language plpgsql as $$
+create procedure bench.make_wide(name text, streamed boolean) language plpgsql as $$
 begin
-	execute format('create table %I (id int primary key, n int, v text)', table_name);
-	execute format('alter table %I alter v set storage external', table_name);
+	execute format('create table %I (id bigint primary key, n int, v text)', name);
+	execute format('alter table %I alter v set storage external', name);
 	if streamed then
-		perform ddbstreams.enable_stream(table_name::regclass, 'NEW_AND_OLD_IMAGES', shard_count => 1);
+		perform ddbstreams.enable_stream(name::regclass, 'NEW_AND_OLD_IMAGES', shard_count => 1);
 	end if;
 end $$;
 
--- The microseconds of inserting a row with so many bytes; a hundred are inserted
-create procedure bench.wide(table_name regclass, width int, inout us numeric) language plpgsql as $$
-declare
-	took float8[] := '{}';
-	began timestamptz;
-begin
-	for i in 1 .. 100 loop
-		began := clock_timestamp();
-		execute format('insert into %s values (%s, 0, repeat(chr(65 + %s %% 26), %s))', table_name, i, i, width);
-		commit;
-		took := took || extract(epoch from clock_timestamp() - began)::float8 * 1000000;
-	end loop;
-	us := (select round(percentile_cont(0.5) within group (order by t)::numeric, 1) from unnest(took) t);
-end $$;
-
--- The same for updating another column
-create procedure bench.touch(table_name regclass, inout us numeric) language plpgsql as $$
-declare
-	took float8[] := '{}';
-	began timestamptz;
-begin
-	for i in 1 .. 100 loop
-		began := clock_timestamp();
-		execute format('update %s set n = n + 1 where id = %s', table_name, i);
-		commit;
-		took := took || extract(epoch from clock_timestamp() - began)::float8 * 1000000;
-	end loop;
-	us := (select round(percentile_cont(0.5) within group (order by t)::numeric, 1) from unnest(took) t);
-end $$;
-
-create function bench.bytes_a_record(table_name regclass) returns bigint language sql as $$
+create function bench.bytes_a_record(table_name text) returns bigint language sql as $$
 	select sum(bytes)::bigint / greatest(sum(records)::bigint, 1) from ddbstreams.stream_stats
 	where stream_arn = bench.arn(table_name) $$;
 
 -- Reads a hundred records.
-create function bench.read(table_name regclass) returns bigint language sql as $$
+create function bench.read(table_name text) returns bigint language sql as $$
 	select sum(length(new_image::text)) from ddbstreams.get_records(ddbstreams.get_shard_iterator(
-		bench.arn(table_name), bench.shard(table_name), 'TRIM_HORIZON'), 100) $$;
+		bench.arn(table_name), (select min(shard_id) from ddbstreams.describe_stream(bench.arn(table_name))),
+		'TRIM_HORIZON'), 100) $$;
