@@ -45,6 +45,9 @@
 PG_FUNCTION_INFO_V1(ddbstreams_capture);
 PG_FUNCTION_INFO_V1(ddbstreams_capture_truncate);
 
+/* How much of a page is asked for at most */
+#define MAX_EXPECTED ((Size) 1024)
+
 /* A table whose rows the present TRUNCATE has captured */
 typedef struct TruncatedTable
 {
@@ -210,6 +213,20 @@ compare_row_versions(CapturedRelation *captured, TupleDesc tupdesc,
 }
 
 /*
+ * Asks for the two versions behind one that a trigger has fired for: triggers
+ * mostly fire in the order of the versions, and PostgreSQL looks at each of
+ * them before it calls the trigger.  A page is filled from its end, with
+ * versions of about one size.
+ */
+static void
+expect_versions_behind(HeapTuple tuple)
+{
+	Size length = Min(2 * tuple->t_len, MAX_EXPECTED);
+
+	prefetch_memory((const char *) tuple->t_data - length, length);
+}
+
+/*
  * Returns the command of this transaction that made a row version.  COPY
  * FREEZE makes versions that seem to be older than the transaction, and whose
  * command can no longer be told when they are superseded: then the first
@@ -239,6 +256,8 @@ capture_update(CapturedRelation *captured, TriggerData *trigdata)
 	/* They are on pages that were written some thousand rows ago. */
 	prefetch_memory(old.tuple->t_data, old.tuple->t_len);
 	prefetch_memory(new.tuple->t_data, new.tuple->t_len);
+	expect_versions_behind(old.tuple);
+	expect_versions_behind(new.tuple);
 	cid = inserting_command(new.tuple->t_data);
 	if (compare_row_versions(captured, tupdesc, old.slot, new.slot, same,
 							 &key_differs))
@@ -339,6 +358,7 @@ ddbstreams_capture(PG_FUNCTION_ARGS)
 		TupleDesc	  tupdesc = RelationGetDescr(trigdata->tg_relation);
 		StreamBuffer *buffer = find_buffer(captured, trigdata->tg_relation);
 
+		expect_versions_behind(version.tuple);
 		if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 			record_build(captured, buffer, tupdesc, RECORD_INSERT, NULL,
 						 &version, NULL, NULL,

@@ -38,6 +38,7 @@
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
+#include "base/prefetch.h"
 #include "base/settings.h"
 #include "capture/change_buffer.h"
 #include "capture/change_source.h"
@@ -312,6 +313,8 @@ allocate_chunk(Size size)
 
 	chunk = MemoryContextAllocHuge(TopTransactionContext,
 								   offsetof(ChangeChunk, data) + size);
+	if (size == LAST_CHUNK_SIZE)
+		populate_memory(chunk, size);
 	chunk->size = size;
 	memory_used += size;
 	return chunk;

@@ -14,8 +14,8 @@
 #include "utils/rel.h"
 
 /* What is appended at most under one acquisition of the append lock */
-#define SHARD_LOG_BATCH_RECORDS 512
-#define SHARD_LOG_BATCH_BYTES	(64 * 1024)
+#define SHARD_LOG_BATCH_RECORDS 1024
+#define SHARD_LOG_BATCH_BYTES	(128 * 1024)
 
 extern Size shard_log_shmem_size(void);
 
