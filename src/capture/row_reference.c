@@ -186,9 +186,29 @@ write_entry(Page page, const ChangeItem *item, FrameEntry *out)
 }
 
 /*
+ * Asks for the versions on a page that the changes from first on refer to.  A
+ * place that is no longer one, for want of a lock on the page, does no harm.
+ */
+static void
+expect_versions(const RowPage *page, const RowReference *list, int first,
+				int count)
+{
+	Page content = BufferGetPage(page->buffer);
+
+	for (int i = first; i < count && is_on_page(page, list[i].item); i++)
+	{
+		ItemId id = find_version(content, referred_tid(list[i].item));
+
+		if (id != NULL)
+			prefetch_memory(content + ItemIdGetOffset(id), ItemIdGetLength(id));
+	}
+}
+
+/*
  * The versions of a page are mostly not in the processor's cache, nor do they
  * lie one behind the other: those between them are of other shards.  So they
- * are all asked for before the first one is copied, and so is the next page.
+ * are all asked for before the first one is copied, and while the page behind
+ * theirs is looked up; its line pointers are asked for while they are copied.
  */
 void
 row_reference_resolve(RowReferences *references, const RowReference *list,
@@ -198,7 +218,6 @@ row_reference_resolve(RowReferences *references, const RowReference *list,
 	{
 		RowPage *current = &references->current;
 		RowPage *next = &references->next;
-		Page	 page;
 
 		if (is_on_page(next, list[first].item))
 		{
@@ -209,25 +228,22 @@ row_reference_resolve(RowReferences *references, const RowReference *list,
 		}
 		else if (!is_on_page(current, list[first].item))
 			pin_page(current, list[first].item);
+		if (first == 0)
+			expect_versions(current, list, first, count);
 		for (end = first; end < count && is_on_page(current, list[end].item); end++)
 			;
 		/* It may have to be read, which must not happen with a page locked. */
 		if (end < count)
+		{
 			pin_page(next, list[end].item);
-		page = BufferGetPage(current->buffer);
+			prefetch_memory(BufferGetPage(next->buffer),
+							SizeOfPageHeaderData + 64 * sizeof(ItemIdData));
+		}
 		LockBuffer(current->buffer, BUFFER_LOCK_SHARE);
 		for (int i = first; i < end; i++)
-		{
-			ItemId id = find_version(page, referred_tid(list[i].item));
-
-			if (id != NULL)
-				prefetch_memory(page + ItemIdGetOffset(id), ItemIdGetLength(id));
-		}
-		if (end < count)
-			prefetch_memory(BufferGetPage(next->buffer), SizeOfPageHeaderData +
-															 64 * sizeof(ItemIdData));
-		for (int i = first; i < end; i++)
-			write_entry(page, list[i].item, list[i].out);
+			write_entry(BufferGetPage(current->buffer), list[i].item, list[i].out);
 		LockBuffer(current->buffer, BUFFER_LOCK_UNLOCK);
+		if (end < count)
+			expect_versions(next, list, end, count);
 	}
 }
