@@ -12,7 +12,8 @@
  * (shard_wake.c).
  *
  * All transactions lock shards in the order of streams and, within a stream,
- * of hash ranges, so writers never wait for each other in a circle.
+ * of hash ranges, so writers never wait for each other in a circle.  Those of
+ * several streams are all locked before the first record is appended.
  *
  * Commit callbacks of libraries that were loaded before ddbstreams run after
  * this one, and may change rows.  What is captured after the append is
@@ -416,6 +417,31 @@ append_stream(AppendBatch *batch, StreamBuffer *buffer)
 	list_free_deep(parts);
 }
 
+/*
+ * If there are changes of several streams, locks their shards before the first
+ * record is appended: from then on the readers of a stream stop at this
+ * transaction, which must not have to wait for what the owner of another
+ * stream does.
+ */
+static void
+lock_shards(StreamBuffer *const *buffers, int count)
+{
+	for (int i = 0; count > 1 && i < count; i++)
+	{
+		for (int b = 0; b < buffers[i]->bucket_count; b++)
+		{
+			const ChangeBucket *bucket = &buffers[i]->buckets[b];
+			uint64				first = bucket->hash_first;
+			WritableShard		shard;
+
+			if (bucket->end == 0)
+				continue;
+			while ((shard = writable_shards_lock(buffers[i], first)).hash_last < bucket->hash_last)
+				first = shard.hash_last + 1;
+		}
+	}
+}
+
 static int
 compare_stream_buffers(const void *a, const void *b)
 {
@@ -485,6 +511,7 @@ append_all(void)
 	/* The extension may have been updated since the changes were captured. */
 	catalog_version_check();
 	qsort(buffers, count, sizeof(StreamBuffer *), compare_stream_buffers);
+	lock_shards(buffers, count);
 
 	/* Only what may be toasted needs a snapshot, which is not cheap. */
 	stores_descriptors = !row_descriptor_all_stored();

@@ -9,11 +9,12 @@
  *	   says what is left to be said of it;
  *	   stream_definition.c writes changed mappings into the triggers of their
  *	   streams, but not before a PREPARE TRANSACTION;
- *	2. append.c appends the captured changes to the shards;
- *	3. stream_ending.c disables the streams of tables that are dropped, or
+ *	2. stream_ending.c locks what it has to change in step 4;
+ *	3. append.c appends the captured changes to the shards;
+ *	4. stream_ending.c disables the streams of tables that are dropped, or
  *	   taken over by another extension, behind the append of what the
  *	   transaction had captured before;
- *	4. worker_guard.c finds out what the transaction leaves of the extension.
+ *	5. worker_guard.c finds out what the transaction leaves of the extension.
  *
  * After a commit the launcher is told what DDL has changed for workers.  After
  * a commit, an abort or a PREPARE, all that these files remember of the
@@ -64,6 +65,8 @@ xact_callback(XactEvent event, void *arg)
 			if (event == XACT_EVENT_PRE_COMMIT)
 				stream_definition_at_commit();
 			stream_notice_send();
+			if (stream_ending_is_due())
+				append_without_lock_timeout(stream_ending_lock);
 			append_at_commit();
 			if (stream_ending_is_due())
 				append_without_lock_timeout(stream_ending_perform);

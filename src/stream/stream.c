@@ -468,6 +468,17 @@ stream_disable(Oid table_oid)
 }
 
 void
+stream_lock(Oid table_oid)
+{
+	StreamInfo *stream;
+
+	(void) lock_detaching(lock_with_partitions(table_oid));
+	stream = stream_catalog_enabled(table_oid, NULL);
+	if (stream != NULL)
+		(void) stream_catalog_lock(stream->stream_id);
+}
+
+void
 stream_end(Oid table_oid)
 {
 	List	   *relids = lock_detaching(lock_with_partitions(table_oid));

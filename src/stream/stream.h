@@ -40,6 +40,12 @@ extern char *stream_disable(Oid table_oid);
 extern void stream_end(Oid table_oid);
 
 /*
+ * Takes the locks that stream_end takes first, on the table, its partitions
+ * and its stream, so that stream_end need not wait for them.
+ */
+extern void stream_lock(Oid table_oid);
+
+/*
  * Disables the capture triggers of a table whose stream ends with this
  * transaction, and which cannot be captured from now on.  Takes the same
  * locks.

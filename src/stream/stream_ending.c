@@ -145,6 +145,33 @@ close_dropped(Oid relid, Oid owner)
 	}
 }
 
+/*
+ * From the append on, the readers of other streams stop at this transaction;
+ * so what stream_ending_perform may have to wait for is waited for before.
+ */
+void
+stream_ending_lock(void)
+{
+	List	 *due = stream_ddl_notes();
+	ListCell *lc;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach (lc, due)
+	{
+		DdlNote	 *entry = lfirst(lc);
+		bool	  exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid));
+		ListCell *stream;
+
+		if ((entry->event == TABLE_TAKEN_OVER || entry->event == KEY_LOST) && exists)
+			stream_lock(entry->relid);
+		if (entry->event != TABLE_DROPPED || exists)
+			continue;
+		foreach (stream, stream_catalog_list(entry->relid, NULL))
+			(void) stream_catalog_lock(((StreamInfo *) lfirst(stream))->stream_id);
+	}
+	PopActiveSnapshot();
+}
+
 void
 stream_ending_perform(void)
 {

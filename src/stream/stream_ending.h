@@ -37,6 +37,9 @@ extern void stream_ending_note_taken_over(const StreamInfo *stream, Oid root,
 /* May there be streams that end with this transaction? */
 extern bool stream_ending_is_due(void);
 
+/* Takes the locks on tables and streams that stream_ending_perform needs. */
+extern void stream_ending_lock(void);
+
 /*
  * Disables the streams of the tables that this transaction has dropped, that
  * another extension has taken over, or that have lost their key with what it
