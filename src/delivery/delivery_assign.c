@@ -327,6 +327,12 @@ delivery_assign(void)
 								  lacks_slot ? "no handler worker can be started: max_worker_processes is reached" : NULL);
 }
 
+void
+delivery_assign_pause(void)
+{
+	next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), START_RETRY_MS);
+}
+
 static bool
 role_has_mappings(Oid role)
 {

@@ -15,6 +15,9 @@
  */
 extern void delivery_assign(void);
 
+/* No worker is started for a while: one has ended before it was connected. */
+extern void delivery_assign_pause(void);
+
 /*
  * Ends handler workers that have been idle for long, except for one of each
  * role that has mappings.  Returns when to call this again, or DT_NOEND.

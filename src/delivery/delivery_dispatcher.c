@@ -123,6 +123,17 @@ collect_outcome(const HandlerInfo *handler)
 	handler_mailbox_collect(handler->index);
 }
 
+/*
+ * Has a worker failed that is not there any more?  It has not if it was told
+ * to end, nor if it was not started because the dispatcher that had asked for
+ * it has ended.
+ */
+static bool
+could_not_connect(const HandlerInfo *handler)
+{
+	return handler->refused || (!handler->started && !handler->adopted);
+}
+
 /* Takes note of handler workers that have ended a run, or their process. */
 static void
 collect_from_handlers(void)
@@ -149,8 +160,10 @@ collect_from_handlers(void)
 		if (!is_there)
 		{
 			handler_mailbox_free(handler->index);
-			if (!handler->connected)
-				role_backoff_note_problem(handler->role);
+			if (could_not_connect(handler))
+				role_backoff_note_problem(handler->role, handler->since);
+			else if (!handler->connected)
+				delivery_assign_pause();
 		}
 	}
 }

@@ -238,6 +238,7 @@ handler_mailbox_adopt(void)
 
 		if (is_of_my_database(entry))
 		{
+			entry->info.adopted = true;
 			entry->dispatcher_id = worker_slots_my_id();
 			entry->dispatcher = MyProc;
 		}
@@ -263,6 +264,9 @@ void
 handler_mailbox_attach(int index)
 {
 	my_entry = &mailbox->entries[index];
+	lock_mailbox();
+	my_entry->info.started = true;
+	unlock_mailbox();
 }
 
 void
@@ -270,6 +274,14 @@ handler_mailbox_connected(void)
 {
 	lock_mailbox();
 	my_entry->info.connected = true;
+	unlock_mailbox();
+}
+
+void
+handler_mailbox_refused(void)
+{
+	lock_mailbox();
+	my_entry->info.refused = true;
 	unlock_mailbox();
 }
 

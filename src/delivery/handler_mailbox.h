@@ -30,7 +30,10 @@ typedef struct HandlerInfo
 	WorkerId		worker;
 	Oid				database;
 	Oid				role;
-	bool			connected;	/* the worker has logged in as the role */
+	bool			adopted;	/* another dispatcher has asked for it */
+	bool			started;	/* the worker's process has found the entry */
+	bool			connected;	/* ... has logged in as the role */
+	bool			refused;	/* ... or could not, and ends */
 	TimestampTz		since;		/* when the state began */
 	TimestampTz		call_since; /* when the present step began; 0: none has */
 	int				attempts;	/* of the batch in the present call; 0: none */
@@ -77,8 +80,9 @@ extern void handler_mailbox_set_yield(bool yield);
  */
 extern void handler_mailbox_attach(int index);
 
-/* The worker has logged in. */
+/* The worker has logged in; or it ends because it could not. */
 extern void handler_mailbox_connected(void);
+extern void handler_mailbox_refused(void);
 
 /* Takes the unit that the worker was given; returns false if there is none. */
 extern bool handler_mailbox_take(DeliveryUnit *unit, DeliveryOutcome *before);

@@ -33,6 +33,7 @@
 #include "delivery/delivery_session.h"
 #include "delivery/handler_mailbox.h"
 #include "delivery/handler_worker.h"
+#include "worker/worker_end.h"
 #include "worker/worker_slots.h"
 #include "worker/worker_turns.h"
 
@@ -43,6 +44,8 @@
 
 /* A process whose memory has grown beyond this is not used again. */
 #define MAX_SESSION_BYTES ((Size) 256 * 1024 * 1024)
+
+static bool is_connected = false;
 
 /* Runs one step.  An error that is not the handler's goes to the log. */
 static DeliveryOutcome
@@ -114,6 +117,18 @@ keep_freed_memory(void)
 #endif
 }
 
+/*
+ * Called when the process ends.  If it was not connected yet, that was refused
+ * to the role, unless the process was told to end.
+ */
+static void
+note_refusal(int code, Datum arg)
+{
+	if (!is_connected && code != 0 && !worker_end_is_ordered() &&
+		!worker_end_is_from_outside())
+		handler_mailbox_refused();
+}
+
 void
 handler_worker_main(Datum main_arg)
 {
@@ -126,10 +141,12 @@ handler_worker_main(Datum main_arg)
 	call_verdict_attach(*(const int *) worker_slots_extra());
 	/* What PL/Python prints shall reach the log at once. */
 	setenv("PYTHONUNBUFFERED", "1", 0);
+	before_shmem_exit(note_refusal, 0);
 	BackgroundWorkerInitializeConnectionByOid(worker_slots_my_database(),
 											  worker_slots_my_role(),
 											  COMPAT_WORKER_AS_ANY_ROLE);
 	worker_slots_fix_settings();
+	is_connected = true;
 	handler_mailbox_connected();
 	delivery_call_init();
 	delivery_parallel_init();

@@ -1,6 +1,6 @@
 /*
  * role_backoff.c
- *	  Roles whose handler workers end before they are connected.
+ *	  Roles whose handler workers cannot connect.
  *
  * These are roles that may not log in, or not into this database, or that have
  * been dropped.  Their workers are started again more and more rarely, and
@@ -35,6 +35,7 @@ typedef struct RoleProblem
 {
 	Oid			role;
 	int			failures;	/* one after the other */
+	TimestampTz failed_at;	/* the last one */
 	TimestampTz next_start; /* no worker is started before that */
 } RoleProblem;
 
@@ -89,7 +90,7 @@ role_backoff_next_start(Oid role)
 }
 
 void
-role_backoff_note_problem(Oid role)
+role_backoff_note_problem(Oid role, TimestampTz started_before)
 {
 	RoleProblem	 *problem = find_problem(role);
 	MemoryContext context = CurrentMemoryContext;
@@ -105,7 +106,13 @@ role_backoff_note_problem(Oid role)
 		problems = lappend(problems, problem);
 		MemoryContextSwitchTo(oldcontext);
 	}
+	/* Workers that were started together fail together: one failure. */
+	if (started_before < problem->failed_at)
+		return;
+	problem->failed_at = GetCurrentTimestamp();
 	problem->failures++;
+	elog(DEBUG1, "workers of role %u could not connect, time %d", role,
+		 problem->failures);
 	problem->next_start = backoff_until(problem->failures, FIRST_RETRY_MS,
 										MAX_RETRY_MS);
 

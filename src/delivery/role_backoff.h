@@ -1,6 +1,6 @@
 /*
  * role_backoff.h
- *	  Roles whose handler workers end before they are connected.
+ *	  Roles whose handler workers cannot connect.
  */
 #ifndef DDBSTREAMS_ROLE_BACKOFF_H
 #define DDBSTREAMS_ROLE_BACKOFF_H
@@ -16,10 +16,11 @@
 extern TimestampTz role_backoff_next_start(Oid role);
 
 /*
- * A worker of the role has ended before it was connected.  Its mappings show
- * why.  Called by the dispatcher, outside of a transaction.
+ * A worker of the role, which was started before the time, could not connect,
+ * and has ended.  The role's mappings show why.  Called by the dispatcher,
+ * outside of a transaction.
  */
-extern void role_backoff_note_problem(Oid role);
+extern void role_backoff_note_problem(Oid role, TimestampTz started_before);
 
 /* A worker of the role has connected. */
 extern void role_backoff_forget_problem(Oid role);
