@@ -35,9 +35,10 @@
  *
  * Verdicts wait in shared memory, and in the file, because there may be
  * another crash first, until a step of the unit has counted them, durably.
- * One that is never found, because the position was written just before the
- * crash, is overwritten in the end; a verdict that costs nothing goes first.
- * The shared memory is guarded by a spinlock.
+ * One that is never found, because the mapping was deleted, or because the
+ * position was written just before the crash, is overwritten in the end.  A
+ * verdict that costs nothing goes first, but for a share: the notes of excused
+ * calls are needed too.  The shared memory is guarded by a spinlock.
  */
 #include "postgres.h"
 
@@ -62,6 +63,9 @@
 
 #define CALLS_MAGIC	 0xDDB50002
 #define MAX_VERDICTS 64
+
+/* So many of them are for calls that are excused, if there are so many. */
+#define EXCUSED_SHARE 16
 
 typedef enum CallState
 {
@@ -95,7 +99,8 @@ typedef struct CallsHeader
 typedef struct CallVerdicts
 {
 	slock_t	   mutex;
-	int		   next; /* where to look for a record to be overwritten */
+	int		   next[2]; /* where to look for a record to be overwritten: one
+						 * that costs something, one that is excused */
 	CallRecord records[MAX_VERDICTS];
 } CallVerdicts;
 
@@ -136,51 +141,79 @@ call_verdict_shmem_size(void)
 }
 
 static bool
-is_free(const CallRecord *record)
-{
-	return record->state == CALL_NONE;
-}
-
-static bool
 is_excused(const CallRecord *record)
 {
 	return record->verdict == CALL_EXCUSED;
 }
 
-/* Returns the index of a verdict of this kind, looking from next on, or -1. */
+/* Is this the verdict on that call? */
+static bool
+is_verdict_on(const CallRecord *record, Oid database, const DeliveryUnit *unit,
+			  int64 call_no)
+{
+	return record->state == CALL_JUDGED && record->database == database &&
+		   record->call_no == call_no &&
+		   memcmp(&record->unit, unit, sizeof(DeliveryUnit)) == 0;
+}
+
+/* Returns the index of the verdict on a call, or -1. */
 static int
-find_verdict(bool (*is_of_kind)(const CallRecord *record))
+find_verdict(Oid database, const DeliveryUnit *unit, int64 call_no)
 {
 	for (int i = 0; i < MAX_VERDICTS; i++)
 	{
-		int index = (verdicts->next + i) % MAX_VERDICTS;
-
-		if (is_of_kind(&verdicts->records[index]))
-			return index;
+		if (is_verdict_on(&verdicts->records[i], database, unit, call_no))
+			return i;
 	}
 	return -1;
 }
 
 /*
- * Keeps a verdict in shared memory; returns its index, or -1 if there is no
- * room: one that costs nothing must not take the place of one that does.
+ * Returns where there is room for a verdict: where there is none, or else
+ * where the oldest one of the kind is that has more than its share.
  */
 static int
-keep_verdict(const CallRecord *record)
+find_room(void)
+{
+	int	 excused = 0;
+	bool takes_excused;
+
+	for (int i = 0; i < MAX_VERDICTS; i++)
+	{
+		if (verdicts->records[i].state == CALL_NONE)
+			return i;
+		excused += is_excused(&verdicts->records[i]);
+	}
+	takes_excused = excused > EXCUSED_SHARE;
+	for (int i = 0; i < MAX_VERDICTS; i++)
+	{
+		int index = (verdicts->next[takes_excused] + i) % MAX_VERDICTS;
+
+		if (is_excused(&verdicts->records[index]) == takes_excused)
+		{
+			verdicts->next[takes_excused] = (index + 1) % MAX_VERDICTS;
+			return index;
+		}
+	}
+	return 0; /* not reached: there are more verdicts than the share */
+}
+
+/*
+ * Keeps a verdict in shared memory; returns its index.  A process that is
+ * ended while it judges its call may have a second one; the graver one counts.
+ */
+static int
+keep_verdict(CallRecord *record)
 {
 	int index;
 
 	SpinLockAcquire(&verdicts->mutex);
-	index = find_verdict(is_free);
+	index = find_verdict(record->database, &record->unit, record->call_no);
 	if (index < 0)
-		index = find_verdict(is_excused);
-	if (index < 0 && !is_excused(record))
-		index = verdicts->next;
-	if (index >= 0)
-	{
-		verdicts->next = (index + 1) % MAX_VERDICTS;
-		verdicts->records[index] = *record;
-	}
+		index = find_room();
+	else
+		record->verdict = Max(record->verdict, verdicts->records[index].verdict);
+	verdicts->records[index] = *record;
 	SpinLockRelease(&verdicts->mutex);
 	return index;
 }
@@ -342,8 +375,7 @@ judge_at_exit(int code, Datum arg)
 	{
 		int index = keep_verdict(&call);
 
-		if (index >= 0)
-			write_at(offset_of_verdict(index), &call, sizeof(call));
+		write_at(offset_of_verdict(index), &call, sizeof(call));
 	}
 	call_verdict_end();
 }
@@ -389,28 +421,20 @@ call_verdict_note_time_out(void)
 	my_call_timed_out = true;
 }
 
-/* Is this the verdict on a call in this database? */
-static bool
-is_verdict_on(const CallRecord *record, const DeliveryUnit *unit, int64 call_no)
-{
-	return record->state == CALL_JUDGED && record->database == MyDatabaseId &&
-		   record->call_no == call_no &&
-		   memcmp(&record->unit, unit, sizeof(DeliveryUnit)) == 0;
-}
-
 bool
 call_verdict_find_noted(const DeliveryUnit *unit, int64 call_no, int64 checkpoint,
 						CallNote *note)
 {
 	bool found = false;
+	int	 index;
 
 	SpinLockAcquire(&verdicts->mutex);
-	for (int i = 0; i < MAX_VERDICTS && !found; i++)
+	index = find_verdict(MyDatabaseId, unit, call_no);
+	if (index >= 0)
 	{
-		const CallRecord *record = &verdicts->records[i];
+		const CallRecord *record = &verdicts->records[index];
 
-		found = is_verdict_on(record, unit, call_no) && record->is_noted &&
-				record->note.checkpoint == checkpoint;
+		found = record->is_noted && record->note.checkpoint == checkpoint;
 		if (found)
 			*note = record->note;
 	}
@@ -422,13 +446,12 @@ CallVerdict
 call_verdict_find(const DeliveryUnit *unit, int64 call_no)
 {
 	CallVerdict verdict = CALL_EXCUSED;
+	int			index;
 
 	SpinLockAcquire(&verdicts->mutex);
-	for (int i = 0; i < MAX_VERDICTS; i++)
-	{
-		if (is_verdict_on(&verdicts->records[i], unit, call_no))
-			verdict = verdicts->records[i].verdict;
-	}
+	index = find_verdict(MyDatabaseId, unit, call_no);
+	if (index >= 0)
+		verdict = verdicts->records[index].verdict;
 	SpinLockRelease(&verdicts->mutex);
 	return verdict;
 }
@@ -436,17 +459,14 @@ call_verdict_find(const DeliveryUnit *unit, int64 call_no)
 void
 call_verdict_forget(const DeliveryUnit *unit, int64 call_no)
 {
-	for (int i = 0; i < MAX_VERDICTS; i++)
-	{
-		int32 state = CALL_NONE;
-		bool  found;
+	int32 state = CALL_NONE;
+	int	  index;
 
-		SpinLockAcquire(&verdicts->mutex);
-		found = is_verdict_on(&verdicts->records[i], unit, call_no);
-		if (found)
-			verdicts->records[i].state = CALL_NONE;
-		SpinLockRelease(&verdicts->mutex);
-		if (found)
-			write_at(offset_of_verdict(i), &state, sizeof(state));
-	}
+	SpinLockAcquire(&verdicts->mutex);
+	index = find_verdict(MyDatabaseId, unit, call_no);
+	if (index >= 0)
+		verdicts->records[index].state = CALL_NONE;
+	SpinLockRelease(&verdicts->mutex);
+	if (index >= 0)
+		write_at(offset_of_verdict(index), &state, sizeof(state));
 }
