@@ -314,13 +314,13 @@ discover_shard(QueuedMapping *known, const MappingInfo *mapping,
 		QueuedUnit *unit = discover_unit(known, shard->shard_no, lane, shard->shard_table);
 
 		unit->held = held;
-		/* A record that a lane has passed over may now belong to it. */
-		if (divided)
-			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
 		if (divided || (moves && unit->state == UNIT_IDLE))
 			delivery_queue_make_ready(unit);
 		else
 			ready_if_changed(unit);
+		/* A record that a lane has passed over may now belong to it. */
+		if (divided)
+			memset(&unit->outcome, 0, sizeof(DeliveryOutcome));
 	}
 }
 

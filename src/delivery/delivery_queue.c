@@ -25,7 +25,10 @@ dlist_head delivery_queue_all_mappings = DLIST_STATIC_INIT(delivery_queue_all_ma
 dlist_head delivery_queue_all_shards = DLIST_STATIC_INIT(delivery_queue_all_shards);
 uint64	   delivery_queue_shard_changes = 0;
 
-static dlist_head waiting_units = DLIST_STATIC_INIT(waiting_units);
+static int compare_wake_times(const pairingheap_node *a, const pairingheap_node *b, void *arg);
+
+/* Units that wait; the first is the one whose time comes first. */
+static pairingheap waiting_units = {.ph_compare = compare_wake_times};
 
 typedef struct UnitEntry
 {
@@ -113,6 +116,16 @@ find_shard(Oid shard_table)
 	return shard;
 }
 
+static int
+compare_wake_times(const pairingheap_node *a, const pairingheap_node *b, void *arg)
+{
+	TimestampTz x = pairingheap_const_container(QueuedUnit, waiting_node, a)->outcome.wake_at;
+	TimestampTz y = pairingheap_const_container(QueuedUnit, waiting_node, b)->outcome.wake_at;
+
+	return x < y ? 1 : x > y ? -1 :
+							   0;
+}
+
 static bool
 is_resting(const QueuedUnit *unit)
 {
@@ -159,12 +172,12 @@ set_state(QueuedUnit *unit, UnitState state)
 	if (unit->state == UNIT_READY)
 		dlist_delete(&unit->ready_node);
 	else if (unit->state == UNIT_WAITING)
-		dlist_delete(&unit->waiting_node);
+		pairingheap_remove(&waiting_units, &unit->waiting_node);
 	unit->state = state;
 	if (state == UNIT_READY)
 		dlist_push_tail(&unit->mapping->ready, &unit->ready_node);
 	else if (state == UNIT_WAITING)
-		dlist_push_tail(&waiting_units, &unit->waiting_node);
+		pairingheap_add(&waiting_units, &unit->waiting_node);
 	if (unit->shard != NULL)
 		unit->shard->resting += is_resting(unit) - was_resting;
 }
@@ -229,11 +242,32 @@ delivery_queue_touch(QueuedUnit *unit)
 			return;
 		if (outcome->not_before > GetCurrentTimestamp())
 		{
+			pairingheap_remove(&waiting_units, &unit->waiting_node);
 			outcome->wake_at = Min(outcome->wake_at, outcome->not_before);
+			pairingheap_add(&waiting_units, &unit->waiting_node);
 			return;
 		}
 	}
 	delivery_queue_make_ready(unit);
+}
+
+void
+delivery_queue_move_role(dlist_head *list, size_t node_offset, Oid role)
+{
+	dlist_head		   of_role = DLIST_STATIC_INIT(of_role);
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify (iter, list)
+	{
+		QueuedMapping *mapping = (QueuedMapping *) ((char *) iter.cur - node_offset);
+
+		if (mapping->role != role)
+			continue;
+		dlist_delete(iter.cur);
+		dlist_push_tail(&of_role, iter.cur);
+	}
+	while (!dlist_is_empty(&of_role))
+		dlist_push_tail(list, dlist_pop_head_node(&of_role));
 }
 
 /*
@@ -243,21 +277,9 @@ delivery_queue_touch(QueuedUnit *unit)
 static void
 move_behind_others(QueuedMapping *served)
 {
-	dlist_head		   of_role = DLIST_STATIC_INIT(of_role);
-	dlist_mutable_iter iter;
-
+	delivery_queue_move_role(&delivery_queue_all_mappings,
+							 offsetof(QueuedMapping, node), served->role);
 	dlist_delete(&served->node);
-	dlist_foreach_modify (iter, &delivery_queue_all_mappings)
-	{
-		QueuedMapping *mapping = dlist_container(QueuedMapping, node, iter.cur);
-
-		if (mapping->role != served->role)
-			continue;
-		dlist_delete(&mapping->node);
-		dlist_push_tail(&of_role, &mapping->node);
-	}
-	while (!dlist_is_empty(&of_role))
-		dlist_push_tail(&delivery_queue_all_mappings, dlist_pop_head_node(&of_role));
 	dlist_push_tail(&delivery_queue_all_mappings, &served->node);
 }
 
@@ -307,18 +329,16 @@ delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome)
 TimestampTz
 delivery_queue_run_timers(void)
 {
-	TimestampTz		   now = GetCurrentTimestamp();
-	TimestampTz		   next = DT_NOEND;
-	dlist_mutable_iter iter;
+	TimestampTz now = GetCurrentTimestamp();
 
-	dlist_foreach_modify (iter, &waiting_units)
+	while (!pairingheap_is_empty(&waiting_units))
 	{
-		QueuedUnit *unit = dlist_container(QueuedUnit, waiting_node, iter.cur);
+		QueuedUnit *unit = pairingheap_container(QueuedUnit, waiting_node,
+												 pairingheap_first(&waiting_units));
 
-		if (unit->outcome.wake_at <= now)
-			delivery_queue_make_ready(unit);
-		else
-			next = Min(next, unit->outcome.wake_at);
+		if (unit->outcome.wake_at > now)
+			return unit->outcome.wake_at;
+		delivery_queue_make_ready(unit);
 	}
-	return next;
+	return DT_NOEND;
 }

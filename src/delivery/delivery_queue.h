@@ -9,6 +9,7 @@
 
 #include "delivery/delivery.h"
 #include "lib/ilist.h"
+#include "lib/pairingheap.h"
 
 typedef enum UnitState
 {
@@ -68,20 +69,20 @@ typedef struct QueuedShard
 
 typedef struct QueuedUnit
 {
-	DeliveryUnit	key;
-	QueuedMapping  *mapping;
-	QueuedShard	   *shard; /* NULL: no shard is to be watched */
-	UnitState		state;
-	bool			discovered;	  /* the last discovery has found it */
-	uint32			discovery;	  /* the number of that discovery */
-	bool			again;		  /* a record was appended while it ran */
-	bool			held;		  /* not to run until the next discovery */
-	bool			has_changed;  /* its last run was CHANGED, not drained */
-	DeliveryOutcome outcome;	  /* of the last run */
-	dlist_node		ready_node;	  /* in mapping->ready, if the state is READY */
-	dlist_node		waiting_node; /* if the state is WAITING */
-	dlist_node		shard_node;	  /* in shard->units, if there is a shard */
-	dlist_node		node;		  /* in mapping->units */
+	DeliveryUnit	 key;
+	QueuedMapping	*mapping;
+	QueuedShard		*shard; /* NULL: no shard is to be watched */
+	UnitState		 state;
+	bool			 discovered;   /* the last discovery has found it */
+	uint32			 discovery;	   /* the number of that discovery */
+	bool			 again;		   /* a record was appended while it ran */
+	bool			 held;		   /* not to run until the next discovery */
+	bool			 has_changed;  /* its last run was CHANGED, not drained */
+	DeliveryOutcome	 outcome;	   /* of the last run */
+	dlist_node		 ready_node;   /* in mapping->ready, if it is READY */
+	pairingheap_node waiting_node; /* if the state is WAITING */
+	dlist_node		 shard_node;   /* in shard->units, if there is a shard */
+	dlist_node		 node;		   /* in mapping->units */
 } QueuedUnit;
 
 /* Mappings; the head is to be served next. */
@@ -125,6 +126,13 @@ extern void delivery_queue_begin(QueuedUnit *unit);
 
 /* The run of a unit has ended. */
 extern void delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome);
+
+/*
+ * Lets the mappings of other roles come before those of this one in a list,
+ * whose nodes are at that offset of QueuedMapping.  Those of the role keep
+ * their order.
+ */
+extern void delivery_queue_move_role(dlist_head *list, size_t node_offset, Oid role);
 
 /*
  * Makes ready the units whose time has come.  Returns when the next one's time

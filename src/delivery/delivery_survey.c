@@ -243,26 +243,6 @@ watch_shards(void)
 	watched_changes = delivery_queue_shard_changes;
 }
 
-/* The mappings of other roles come before those of this one. */
-static void
-move_role_behind_others(dlist_head *list, Oid role)
-{
-	dlist_head		   of_role = DLIST_STATIC_INIT(of_role);
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify (iter, list)
-	{
-		QueuedMapping *mapping = dlist_container(QueuedMapping, wish_node, iter.cur);
-
-		if (mapping->role != role)
-			continue;
-		dlist_delete(&mapping->wish_node);
-		dlist_push_tail(&of_role, &mapping->wish_node);
-	}
-	while (!dlist_is_empty(&of_role))
-		dlist_push_tail(list, dlist_pop_head_node(&of_role));
-}
-
 /*
  * Takes a step of the discovery of the list's first mapping.  Its units are
  * ready then.  Their shards are watched from here on, before a handler reads
@@ -291,7 +271,7 @@ discovery_step(dlist_head *list)
 		else if (!mapping->active && dlist_is_empty(&mapping->units))
 			delivery_queue_remove_mapping(mapping);
 	}
-	move_role_behind_others(list, role);
+	delivery_queue_move_role(list, offsetof(QueuedMapping, wish_node), role);
 	watch_shards();
 }
 
