@@ -271,13 +271,13 @@ delivery_position_save(DeliveryPosition *position)
 	return count == 1;
 }
 
-bool
+void
 delivery_position_save_failure(const DeliveryPosition *position)
 {
 	TableRow row;
 
 	row_from_position(&row, position);
-	return owner_sql_execute("UPDATE " POSITION_TABLE " AS s"
+	(void) owner_sql_execute("UPDATE " POSITION_TABLE " AS s"
 							 " SET failures = $failures,"
 							 " next_attempt_at = $next_attempt_at,"
 							 " last_result = $last_result,"
@@ -286,7 +286,7 @@ delivery_position_save_failure(const DeliveryPosition *position)
 							 " last_error_at = $last_error_at,"
 							 " last_error_sqlstate = $last_error_sqlstate,"
 							 " failing_since = $failing_since" OWN_ROW,
-							 &row) == 1;
+							 &row);
 }
 
 void

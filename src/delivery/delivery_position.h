@@ -96,9 +96,10 @@ extern bool delivery_position_save(DeliveryPosition *position);
 /*
  * Writes of a position only that its unit could not be run, before anything
  * was found out about its last call: call_no stays, by which the verdict on
- * that call is found.  Returns as the function above.
+ * that call is found.  Does nothing where the function above returns false:
+ * the transaction that is about to delete the row may still roll back.
  */
-extern bool delivery_position_save_failure(const DeliveryPosition *position);
+extern void delivery_position_save_failure(const DeliveryPosition *position);
 
 /*
  * Writes down what keeps all of a mapping's units from running, except where a

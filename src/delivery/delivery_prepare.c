@@ -285,18 +285,11 @@ check_right(void *stream)
 static void
 block_without_right(DeliveryStep *step)
 {
-	DeliveryPosition *position = step->position;
-	ErrorData		 *error = guarded_call_error(check_right, step->stream);
+	ErrorData *error = guarded_call_error(check_right, step->stream);
 
-	position->failures++;
-	delivery_position_set_error(position, error != NULL ? error->sqlerrcode : 0,
-								error != NULL ? error->message : NULL);
-	delivery_position_set_result(position, psprintf("PROBLEM: %s",
-													error != NULL ? error->message : ""));
-	position->next_attempt_at = delivery_step_backoff(position->failures);
-	/* Or another transaction is about to delete the row, and may roll back. */
-	(void) delivery_position_save_failure(position);
-	delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
+	/* The right may have been given just now. */
+	delivery_step_block(step, error != NULL ? error->sqlerrcode : 0,
+						error != NULL ? error->message : "the table may not be read");
 }
 
 /*

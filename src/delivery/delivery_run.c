@@ -97,17 +97,7 @@ record_own_failure(DeliveryStep *step, const ErrorData *error)
 	if (position != NULL)
 	{
 		step->position = position;
-		position->failures++;
-		delivery_position_set_error(position, error->sqlerrcode,
-									delivery_call_error_text(error));
-		delivery_position_set_result(position, psprintf("PROBLEM: %s", position->last_error));
-		position->next_attempt_at = delivery_step_backoff(position->failures);
-		/*
-		 * If the row cannot be written, another transaction is about to delete
-		 * it.  It may still roll back; so the unit is tried again.
-		 */
-		(void) delivery_position_save_failure(position);
-		delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
+		delivery_step_block(step, error->sqlerrcode, delivery_call_error_text(error));
 	}
 	own_transaction_commit();
 	if (position != NULL && step->mapping != NULL)

@@ -144,6 +144,19 @@ delivery_step_fail(DeliveryStep *step, FailureKind kind, int sqlstate,
 }
 
 void
+delivery_step_block(DeliveryStep *step, int sqlstate, const char *error)
+{
+	DeliveryPosition *position = step->position;
+
+	position->failures++;
+	delivery_position_set_error(position, sqlstate, error);
+	delivery_position_set_result(position, psprintf("PROBLEM: %s", error));
+	position->next_attempt_at = delivery_step_backoff(position->failures);
+	delivery_position_save_failure(position);
+	delivery_step_set_result(step, DELIVERY_BLOCKED, position->next_attempt_at);
+}
+
+void
 delivery_step_give_up(DeliveryStep *step, const char *failure)
 {
 	DeliveryPosition *position = step->position;

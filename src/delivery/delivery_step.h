@@ -82,6 +82,12 @@ extern TimestampTz delivery_step_backoff(int failures);
 extern void delivery_step_fail(DeliveryStep *step, FailureKind kind, int sqlstate,
 							   const char *error);
 
+/*
+ * Writes into the position why its unit cannot be run now, and has it tried
+ * again later.  The SQLSTATE is 0 if that was no error.
+ */
+extern void delivery_step_block(DeliveryStep *step, int sqlstate, const char *error);
+
 /* Returns Lambda's record of the present batch's failure, palloc'd. */
 extern char *delivery_step_failure_record(const DeliveryStep *step);
 
