@@ -102,7 +102,7 @@ consumer_idle_registration_due(const ConsumerView *view)
 		const ConsumerWorker *worker = lfirst(lc);
 
 		if (strcmp(worker->worker_id, view->worker_id) == 0)
-			return worker->expires_at - view->consumer->lease_usec / 3 * 2;
+			return consumer_view_time_of_third(view, worker->expires_at, 1);
 	}
 	return PG_INT64_MIN;
 }
@@ -139,7 +139,7 @@ idle_until(const ConsumerView *view, ShardWatchBits *slots)
 		{
 			if (!consumer_empty_is_known(view, shard))
 				return view->now;
-			until = Min(until, shard->lease->expires_at - view->consumer->lease_usec / 3 * 2);
+			until = Min(until, consumer_view_time_of_third(view, shard->lease->expires_at, 1));
 			shard_watch_mark(slots, shard->info->shard_table);
 		}
 		else if (shard->lease->expires_at >= view->now)

@@ -366,7 +366,8 @@ consumer_lease_renew(ConsumerView *view)
 		ConsumerShard *shard = &view->shards[i];
 
 		if (shard->locked &&
-			(shard->changed || shard->lease->expires_at < view->now + usec / 3 * 2))
+			(shard->changed ||
+			 consumer_view_time_of_third(view, shard->lease->expires_at, 1) < view->now))
 		{
 			shard->lease->expires_at = view->now + usec;
 			shard->lease->counter++;

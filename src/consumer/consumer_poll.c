@@ -354,7 +354,6 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, bool is_last,
 		 TimestampTz *next_look)
 {
 	TimestampTz	 now = GetCurrentTimestamp();
-	int64		 margin = view->consumer->lease_usec / 3 * (is_last ? 2 : 1);
 	bool		 may_try = is_last || now >= poll->retry_at;
 	bool		 wants = false;
 	LeaseBalance balance;
@@ -375,7 +374,8 @@ has_work(const ConsumerPoll *poll, const ConsumerView *view, bool is_last,
 			continue;
 		if (consumer_view_is_own(view, shard))
 		{
-			TimestampTz renewal = shard->lease->expires_at - margin;
+			TimestampTz renewal = consumer_view_time_of_third(view, shard->lease->expires_at,
+															  is_last ? 1 : 2);
 
 			if (!poll->has_locked && renewal <= view->now)
 				return true;

@@ -260,6 +260,12 @@ consumer_view_is_free(const ConsumerView *view, const ConsumerShard *shard)
 		   (shard->lease->owner == NULL || shard->lease->expires_at < view->now);
 }
 
+TimestampTz
+consumer_view_time_of_third(const ConsumerView *view, TimestampTz expires_at, int third)
+{
+	return expires_at - view->consumer->lease_usec / 3 * (3 - third);
+}
+
 Relation
 consumer_view_open_table(const ConsumerShard *shard)
 {

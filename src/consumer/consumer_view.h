@@ -105,6 +105,14 @@ extern bool consumer_view_is_own(const ConsumerView *view, const ConsumerShard *
 extern bool consumer_view_is_free(const ConsumerView *view, const ConsumerShard *shard);
 
 /*
+ * Returns when what is valid until expires_at, a lease or the registration of
+ * a worker, is that many thirds through.  A poll renews what is one third
+ * through, and while it waits what is two thirds through.
+ */
+extern TimestampTz consumer_view_time_of_third(const ConsumerView *view,
+											   TimestampTz expires_at, int third);
+
+/*
  * Opens a shard's table with AccessShareLock, or returns NULL if the table has
  * been dropped.  Expiry takes its lock without waiting, so it leaves the table
  * alone until this lock is released.
