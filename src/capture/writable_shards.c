@@ -40,6 +40,9 @@ typedef struct ShardTableEntry
 static HTAB *writable_by_stream = NULL;
 static HTAB *stream_by_table = NULL;
 
+/* The one that is being looked up, whose tables are not known yet, or NULL */
+static WritableShards *loading = NULL;
+
 /* Is there anything that the end of the transaction has to free? */
 static bool some_are_stale = false;
 
@@ -49,6 +52,8 @@ mark_shards_stale(Oid relid)
 {
 	WritableShards *writable;
 
+	if (loading != NULL)
+		loading->stale = some_are_stale = true;
 	if (OidIsValid(relid))
 	{
 		ShardTableEntry *entry = hash_search(stream_by_table, &relid, HASH_FIND,
@@ -100,8 +105,12 @@ load_shards(WritableShards *writable)
 	int			   count = 0;
 	WritableShard *ranges;
 
-	/* A message that comes during the look-up must not be lost. */
+	/*
+	 * A message that comes during the look-up must not be lost, whichever
+	 * table it is for.
+	 */
 	writable->stale = false;
+	loading = writable;
 	shards = shard_catalog_open(writable->stream_id, NULL);
 
 	ranges = MemoryContextAlloc(TopMemoryContext,
@@ -135,6 +144,7 @@ load_shards(WritableShards *writable)
 
 		entry->stream_id = writable->stream_id;
 	}
+	loading = NULL;
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
 }
@@ -150,6 +160,7 @@ load_if_stale(WritableShards *writable)
 		}
 		PG_CATCH();
 		{
+			loading = NULL;
 			writable->stale = some_are_stale = true;
 			PG_RE_THROW();
 		}
