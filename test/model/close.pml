@@ -40,6 +40,8 @@
  * the lock that no writer's goes with.
  * Mutation NOT_LOOKED_AT_AGAIN refutes closed_for_good: a writer that was granted
  * its lock does not look whether the shard is still open.
+ * Mutation UNKNOWN_IGNORED refutes closed_for_good: a message about a shard that
+ * comes while a session looks the shards up is lost.
  * Mutation NO_STREAM_LOCK refutes tiling: two sessions close shards of a stream
  * at the same time.
  * Mutation OPEN_BEFORE_LOCK refutes tiling: whether the shard is open is looked
@@ -169,16 +171,27 @@ start:
 
 look:
 	/* load_if_stale */
-	atomic {
-		if
-		:: stale ->
+	do
+	:: stale ->
+		atomic {
 			stale = false;
 			find_open(0, known[0]);
 			find_open(1, known[1])
-		:: else
-		fi;
-		shard = known[key]
-	};
+		};
+		/* A message that comes now is of a table that is not known yet. */
+		atomic {
+			if
+			:: skip
+			::
+#ifndef UNKNOWN_IGNORED
+				stale = heard != messages;
+#endif
+				heard = messages
+			fi
+		}
+	:: else -> break
+	od;
+	shard = known[key];
 	atomic {
 		!closing[shard] ->
 			writers[shard]++;
