@@ -21,6 +21,9 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "registry/shard_catalog.h"
+#include "registry/stream_catalog.h"
+#include "utils/snapshot.h"
 
 #define CONSUMER_MAX_NAME 128 /* characters, of consumers and workers */
 
@@ -34,8 +37,8 @@ typedef enum CheckpointKind
 } CheckpointKind;
 
 /*
- * The types below are rows of tables of ddbstreams_shards; the install script
- * explains the columns.
+ * The next three types are rows of tables of ddbstreams_shards; the install
+ * script explains the columns.
  */
 
 /* A row of consumer */
@@ -77,5 +80,38 @@ typedef struct ConsumerWorker
 	char	   *worker_id;
 	TimestampTz expires_at;
 } ConsumerWorker;
+
+/* A shard of the stream, with the consumer's lease of it */
+typedef struct ConsumerShard
+{
+	ShardInfo			 *info;
+	struct ConsumerShard *parent;  /* NULL if there is none any more */
+	bool				  blocked; /* a parent that the view does not have is not finished */
+	ConsumerLease		 *lease;   /* NULL if there is none yet */
+	bool				  locked;  /* by this transaction, for the worker */
+	bool				  changed; /* the lease is to be written */
+	bool				  gone;	   /* dropped since the snapshot */
+	int64				  horizon; /* records below are out of reach */
+} ConsumerShard;
+
+/* A consumer as a worker sees it */
+typedef struct ConsumerView
+{
+	ConsumerInfo   *consumer;
+	const char	   *worker_id; /* NULL if no worker looks */
+	StreamInfo	   *stream;
+	uint64		   *ends;	  /* of transactions, by slot, before all that follows */
+	Snapshot		snapshot; /* of stream, shards and records */
+	TimestampTz		now;	  /* clock_now() */
+	int				count;
+	ConsumerShard  *shards;	 /* sorted by their ids */
+	ConsumerShard **by_no;	 /* the same, sorted by their numbers */
+	List		   *workers; /* ConsumerWorker *, dead ones too */
+
+	/* Of a worker's view, which has only the shards that concern its poll */
+	struct ConsumerLineage *lineage;
+	uint8				   *known;	/* of each shard of the lineage */
+	List				   *leases; /* that were read, sorted by shard_no */
+} ConsumerView;
 
 #endif /* DDBSTREAMS_CONSUMER_H */

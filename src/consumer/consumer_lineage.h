@@ -7,7 +7,7 @@
 
 #include "base/ddbstreams.h"
 
-#include "consumer/consumer_view.h"
+#include "consumer/consumer.h"
 
 /* What is known of a shard */
 #define LINEAGE_HAS_LEASE (1 << 0) /* the consumer has a lease of it */
