@@ -183,7 +183,7 @@ $locker->quit;
 # --- waiting ------------------------------------------------------------------------
 
 # A poll that waits for records of many shards is not woken by commits to other
-# streams, in its database or in another one.  When it wakes it reads the leases.
+# streams, in its database or in another one.  When it wakes it looks its consumer up.
 $node->append_conf('postgresql.conf', 'ddbstreams.maintenance_interval = 1h');
 $node->reload;
 sql(q{
@@ -240,8 +240,8 @@ $waiter->quit;
 sql(q{SELECT count(ddbstreams.checkpoint('c', 'w', shard_id, sequence_number)) FROM
 	(SELECT shard_id, max(sequence_number) AS sequence_number FROM ddbstreams.poll('c', 'w', 10000) GROUP BY 1) r}, 'quiet');
 
-my $looks = q{SELECT sum(pg_stat_get_numscans(indexrelid)) + pg_stat_get_numscans('ddbstreams_shards.consumer_lease'::regclass)
-	FROM pg_index WHERE indrelid = 'ddbstreams_shards.consumer_lease'::regclass};
+my $looks = q{SELECT sum(pg_stat_get_numscans(indexrelid)) + pg_stat_get_numscans('ddbstreams_shards.consumer'::regclass)
+	FROM pg_index WHERE indrelid = 'ddbstreams_shards.consumer'::regclass};
 my $before = sql($looks, 'quiet');
 my $poll = session($node, 'quiet');
 send_query($poll, q{SELECT count(*) FROM ddbstreams.poll('c', 'w', max_wait => '1 hour')});
