@@ -4,17 +4,20 @@
  *
  *     follow DIRECTORY
  *
- * A process of its own reads each shard. The directory has a file for each shard
- * that says how far it is. The file is written after the records are printed, so
- * each record is printed at least once. The program ends with an error when it
- * loses the database; start it again, and it goes on where it was. Run it once
- * for a directory: it does not share the shards with others.
+ * A process of its own reads each shard; one prints at a time, so that lines do
+ * not mix. The directory has a file for each shard that says how far it is. The
+ * file is written after the records are printed, so each record is printed at
+ * least once. The program ends with an error when it loses the database; start it
+ * again, and it goes on where it was. Run it once for a directory: it does not
+ * share the shards with others.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +30,8 @@
 static PGconn *database;
 static const char *directory;
 static const char *arn;
+static int		   turn;				 /* the directory, locked by the process that prints */
+static char		   page_buffer[1 << 20]; /* of stdout: a page goes out at once */
 
 static void
 connect_database(void)
@@ -159,11 +164,13 @@ follow(const char *shard)
 									 iterator, NULL, NULL, NULL));
 		int		  count = PQntuples(records);
 
-		for (int i = 0; i < count; i++)
-			printf("%s\n", PQgetvalue(records, i, 2));
 		if (count > 0)
 		{
+			flock(turn, LOCK_EX);
+			for (int i = 0; i < count; i++)
+				printf("%s\n", PQgetvalue(records, i, 2));
 			fflush(stdout);
+			flock(turn, LOCK_UN);
 			save(shard, PQgetvalue(records, count - 1, 0));
 			free(iterator);
 			iterator = value(records, count - 1, 1);
@@ -207,6 +214,7 @@ main(int argc, char **argv)
 		return 1;
 	}
 	directory = argv[1];
+	setvbuf(stdout, page_buffer, _IOFBF, sizeof(page_buffer));
 	connect_database();
 	arn = one(run("select ddbstreams.latest_stream_arn('orders')", NULL, NULL, NULL, NULL));
 
@@ -240,6 +248,7 @@ main(int argc, char **argv)
 			{
 				/* it does not outlive this program (Linux) */
 				prctl(PR_SET_PDEATHSIG, SIGKILL);
+				turn = open(directory, O_RDONLY);
 				connect_database();
 				follow(shard);
 				PQfinish(database);
