@@ -57,10 +57,13 @@
 static ConsumerLineage *lineages[MAX_LINEAGES];
 static int				next_place = 0;
 
-static Oid
-slot_key(const ConsumerView *view)
+/* Returns how many transactions that changed the stream's shards have ended. */
+static uint64
+count_changes(const ConsumerView *view)
 {
-	return shard_watch_number_key(view->stream->stream_id).shard_table;
+	ShardWatchKey key = shard_watch_number_key(view->stream->stream_id);
+
+	return view->ends[shard_slot_number(key.shard_table)];
 }
 
 /* Returns the place of a shard, or -1. */
@@ -82,29 +85,6 @@ find_place(const ConsumerLineage *lineage, int64 shard_no)
 			high = middle;
 	}
 	return -1;
-}
-
-/* Finds a shard in a list that is sorted by ids. */
-static const ShardInfo *
-find_info(const List *infos, const char *shard_id)
-{
-	int low = 0;
-	int high = list_length(infos);
-
-	while (low < high)
-	{
-		int				 middle = low + (high - low) / 2;
-		const ShardInfo *info = list_nth(infos, middle);
-		int				 order = strcmp(info->shard_id, shard_id);
-
-		if (order == 0)
-			return info;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
 }
 
 static int
@@ -135,7 +115,7 @@ read_lineage(const ConsumerView *view, const ConsumerLineage *older)
 	list_sort(by_no, compare_numbers);
 	lineage->catalog = catalog_table_oid(CATALOG_STREAM, false);
 	lineage->consumer_no = view->consumer->consumer_no;
-	lineage->ends = view->ends[shard_slot_number(slot_key(view))];
+	lineage->ends = count_changes(view);
 	lineage->read_at = GetCurrentTimestamp();
 	lineage->context = context;
 	lineage->shards = palloc(Max(list_length(by_no), 1) * sizeof(LineageShard));
@@ -156,7 +136,7 @@ read_lineage(const ConsumerView *view, const ConsumerLineage *older)
 	{
 		const ShardInfo *info = lfirst(lc);
 		const ShardInfo *parent = info->parent_shard_id ?
-									  find_info(by_id, info->parent_shard_id) :
+									  shard_catalog_in_list(by_id, info->parent_shard_id) :
 									  NULL;
 
 		lineage->shards[foreach_current_index (lc)].parent =
@@ -185,7 +165,7 @@ find_lineage(const ConsumerView *view)
 static bool
 is_current(const ConsumerView *view, const ConsumerLineage *lineage)
 {
-	return lineage->ends == view->ends[shard_slot_number(slot_key(view))] &&
+	return lineage->ends == count_changes(view) &&
 		   !TimestampDifferenceExceeds(lineage->read_at, GetCurrentTimestamp(),
 									   HOLDS_SECONDS * 1000);
 }

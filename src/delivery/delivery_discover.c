@@ -100,29 +100,6 @@ discover_stream(int64 stream_id, uint64 wanted_at)
 	return stream;
 }
 
-/* Returns the shard of an id, or NULL if it has been dropped. */
-static const ShardInfo *
-find_shard(const DiscoveredStream *stream, const char *shard_id)
-{
-	int low = 0;
-	int high = list_length(stream->shards);
-
-	while (low < high)
-	{
-		int				 middle = (low + high) / 2;
-		const ShardInfo *shard = list_nth(stream->shards, middle);
-		int				 order = strcmp(shard->shard_id, shard_id);
-
-		if (order == 0)
-			return shard;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
 /*
  * What the positions of a shard's lanes have in common.  They are summed up
  * where they are read: a row for each lane takes ten times as long.
@@ -195,7 +172,7 @@ parent_is_done(const ShardInfo *shard, const DiscoveredStream *stream, int64 map
 
 	if (shard->parent_shard_id == NULL)
 		return true;
-	parent = find_shard(stream, shard->parent_shard_id);
+	parent = shard_catalog_in_list(stream->shards, shard->parent_shard_id);
 	if (parent == NULL)
 		return true;
 	positions = list_positions(mapping_no, parent->shard_no - 1, parent->shard_no);

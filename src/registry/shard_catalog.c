@@ -145,6 +145,28 @@ shard_catalog_find(int64 stream_id, const char *shard_id, Snapshot snapshot)
 }
 
 ShardInfo *
+shard_catalog_in_list(const List *shards, const char *shard_id)
+{
+	int low = 0;
+	int high = list_length(shards);
+
+	while (low < high)
+	{
+		int		   middle = low + (high - low) / 2;
+		ShardInfo *shard = list_nth(shards, middle);
+		int		   order = strcmp(shard->shard_id, shard_id);
+
+		if (order == 0)
+			return shard;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+ShardInfo *
 shard_catalog_by_no(int64 shard_no, Snapshot snapshot)
 {
 	ScanKeyData key;

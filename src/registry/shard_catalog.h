@@ -56,6 +56,9 @@ extern List *shard_catalog_open(int64 stream_id, Snapshot snapshot);
 extern ShardInfo *shard_catalog_find(int64 stream_id, const char *shard_id,
 									 Snapshot snapshot);
 
+/* Returns the one of a list of shard_catalog_list that has this id, or NULL. */
+extern ShardInfo *shard_catalog_in_list(const List *shards, const char *shard_id);
+
 /* Returns the shard that has this number, or NULL. */
 extern ShardInfo *shard_catalog_by_no(int64 shard_no, Snapshot snapshot);
 
