@@ -123,11 +123,11 @@ stream_ending_is_due(void)
  * that were disabled before, can be read by its last owner from now on.
  */
 static void
-close_dropped(Oid relid, Oid owner)
+close_dropped(const DdlNote *note)
 {
 	ListCell *lc;
 
-	foreach (lc, stream_catalog_list(relid, NULL))
+	foreach (lc, stream_catalog_list(note->relid, NULL))
 	{
 		StreamInfo *stream =
 			stream_catalog_lock(((StreamInfo *) lfirst(lc))->stream_id);
@@ -140,9 +140,42 @@ close_dropped(Oid relid, Oid owner)
 			stream->disabled_at = clock_now();
 		}
 		stream->table_dropped = true;
-		stream->owner = owner;
+		stream->owner = note->owner;
 		stream_catalog_replace(stream);
 	}
+}
+
+static void
+lock_dropped(const DdlNote *note)
+{
+	ListCell *lc;
+
+	foreach (lc, stream_catalog_list(note->relid, NULL))
+		(void) stream_catalog_lock(((StreamInfo *) lfirst(lc))->stream_id);
+}
+
+/*
+ * Goes through the tables whose streams end with this transaction: those that
+ * are gone, and those that are there and lose their streams.
+ */
+static void
+for_each_due(void (*if_dropped)(const DdlNote *note), void (*if_there)(Oid relid))
+{
+	List	 *due = stream_ddl_notes();
+	ListCell *lc;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach (lc, due)
+	{
+		const DdlNote *note = lfirst(lc);
+		bool		   exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(note->relid));
+
+		if (note->event == TABLE_DROPPED && !exists)
+			if_dropped(note);
+		else if ((note->event == TABLE_TAKEN_OVER || note->event == KEY_LOST) && exists)
+			if_there(note->relid);
+	}
+	PopActiveSnapshot();
 }
 
 /*
@@ -152,43 +185,11 @@ close_dropped(Oid relid, Oid owner)
 void
 stream_ending_lock(void)
 {
-	List	 *due = stream_ddl_notes();
-	ListCell *lc;
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach (lc, due)
-	{
-		DdlNote	 *entry = lfirst(lc);
-		bool	  exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid));
-		ListCell *stream;
-
-		if ((entry->event == TABLE_TAKEN_OVER || entry->event == KEY_LOST) && exists)
-			stream_lock(entry->relid);
-		if (entry->event != TABLE_DROPPED || exists)
-			continue;
-		foreach (stream, stream_catalog_list(entry->relid, NULL))
-			(void) stream_catalog_lock(((StreamInfo *) lfirst(stream))->stream_id);
-	}
-	PopActiveSnapshot();
+	for_each_due(lock_dropped, stream_lock);
 }
 
 void
 stream_ending_perform(void)
 {
-	List	 *due = stream_ddl_notes();
-	ListCell *lc;
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach (lc, due)
-	{
-		DdlNote *entry = lfirst(lc);
-		bool	 exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid));
-
-		if (entry->event == TABLE_DROPPED && !exists)
-			close_dropped(entry->relid, entry->owner);
-		else if ((entry->event == TABLE_TAKEN_OVER || entry->event == KEY_LOST) &&
-				 exists)
-			stream_end(entry->relid);
-	}
-	PopActiveSnapshot();
+	for_each_due(close_dropped, stream_end);
 }
