@@ -278,10 +278,10 @@ handler_mailbox_connected(void)
 }
 
 void
-handler_mailbox_refused(void)
+handler_mailbox_failed(void)
 {
 	lock_mailbox();
-	my_entry->info.refused = true;
+	my_entry->info.refused = !my_entry->info.connected;
 	unlock_mailbox();
 }
 

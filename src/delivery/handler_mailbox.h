@@ -80,9 +80,11 @@ extern void handler_mailbox_set_yield(bool yield);
  */
 extern void handler_mailbox_attach(int index);
 
-/* The worker has logged in; or it ends because it could not. */
+/* The worker has logged in. */
 extern void handler_mailbox_connected(void);
-extern void handler_mailbox_refused(void);
+
+/* The worker's process fails: unless it has logged in, it could not. */
+extern void handler_mailbox_failed(void);
 
 /* Takes the unit that the worker was given; returns false if there is none. */
 extern bool handler_mailbox_take(DeliveryUnit *unit, DeliveryOutcome *before);

@@ -45,8 +45,6 @@
 /* A process whose memory has grown beyond this is not used again. */
 #define MAX_SESSION_BYTES ((Size) 256 * 1024 * 1024)
 
-static bool is_connected = false;
-
 /* Runs one step.  An error that is not the handler's goes to the log. */
 static DeliveryOutcome
 run_step(const DeliveryUnit *unit, const DeliveryPassed *passed_before)
@@ -124,9 +122,8 @@ keep_freed_memory(void)
 static void
 note_refusal(int code, Datum arg)
 {
-	if (!is_connected && code != 0 && !worker_end_is_ordered() &&
-		!worker_end_is_from_outside())
-		handler_mailbox_refused();
+	if (code != 0 && !worker_end_is_ordered() && !worker_end_is_from_outside())
+		handler_mailbox_failed();
 }
 
 void
@@ -146,7 +143,6 @@ handler_worker_main(Datum main_arg)
 											  worker_slots_my_role(),
 											  COMPAT_WORKER_AS_ANY_ROLE);
 	worker_slots_fix_settings();
-	is_connected = true;
 	handler_mailbox_connected();
 	delivery_call_init();
 	delivery_parallel_init();
