@@ -17,9 +17,8 @@
 
 # shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
-mkdir -p "$scratch/go"
-cd "$scratch/go"
-cat >main.go <<'END'
+go_packages github.com/aws/aws-lambda-go@v1.55.1
+cat >"$go_project/main.go" <<'END'
 package main
 
 import (
@@ -41,11 +40,7 @@ func main() {
 	fmt.Printf("false\tNULL %t, error %t\n", value.IsNull(), err != nil)
 }
 END
-export GOPATH=$scratch/gopath GOCACHE=$scratch/gocache GOFLAGS=-modcacherw
-go mod init finding 2>/dev/null
-go get github.com/aws/aws-lambda-go@v1.55.1 2>/dev/null
-echo "version: aws-lambda-go 1.55.1, $(go version)"
-seen=$(go run .)
+seen=$(run_go)
 expect_lines "$seen" <<'END'
 Integer() of 9007199254740993	9007199254740993, error false
 Integer() of 9223372036854775807	9223372036854775807, error false

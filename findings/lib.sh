@@ -121,6 +121,41 @@ maven_packages()
 	printf 'version: %s\n' "$@" "$(java --version | head -n 1)"
 }
 
+# Make a project in Rust, $rust_project, with these lines of dependencies. Its
+# program is src/main.rs, which run_rust builds and runs.
+rust_packages()
+{
+	rust_project=$scratch/rust
+	mkdir -p "$rust_project/src"
+	{
+		printf '[package]\nname = "finding"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\n'
+		printf '%s\n' "$@"
+	} >"$rust_project/Cargo.toml"
+	printf 'version: %s\n' "$@" "$(cargo --version)"
+}
+
+run_rust()
+{
+	(cd "$rust_project" && CARGO_TARGET_DIR=$rust_project/target cargo run --quiet)
+}
+
+# Make a project in Go, $go_project, with these modules, each written
+# module@version. Its program is main.go, which run_go builds and runs.
+go_packages()
+{
+	go_project=$scratch/go
+	mkdir -p "$go_project"
+	export GOPATH=$scratch/gopath GOCACHE=$scratch/gocache GOFLAGS=-modcacherw
+	(cd "$go_project" && go mod init finding && go get "$@") >"$scratch/go.log" 2>&1 ||
+		{ cat "$scratch/go.log"; exit 2; }
+	printf 'version: %s\n' "$@" "$(go version)"
+}
+
+run_go()
+{
+	(cd "$go_project" && go mod tidy >"$scratch/go.log" 2>&1 && go run .)
+}
+
 # Extract packages of this machine's Debian, without installing them. Their
 # files are below $packages; servers that start_debian starts find them.
 debian_packages()

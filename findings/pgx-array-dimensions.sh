@@ -15,8 +15,8 @@
 # shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_postgresql
-mkdir "$scratch/go"
-cat >"$scratch/go/main.go" <<'END'
+go_packages github.com/jackc/pgx/v5@v5.12.0
+cat >"$go_project/main.go" <<'END'
 package main
 
 import (
@@ -47,13 +47,7 @@ func main() {
 	fmt.Printf("scanned\t%v\n", nested)
 }
 END
-cd "$scratch/go"
-export GOFLAGS=-modcacherw
-go mod init finding >/dev/null 2>&1
-go get github.com/jackc/pgx/v5@v5.12.0 >/dev/null 2>&1
-go mod tidy >/dev/null 2>&1
-echo "version: pgx $(go list -m -f '{{.Version}}' github.com/jackc/pgx/v5), $(go version)"
-seen=$(go run .)
+seen=$(run_go)
 expect_lines "$seen" <<'END'
 array[array[1,2],array[3,4]]	[1 2 3 4]
 array[array[1,2,3,4]]	[1 2 3 4]

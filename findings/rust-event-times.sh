@@ -20,17 +20,9 @@
 
 # shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
-mkdir -p "$scratch/rust/src"
-cat >"$scratch/rust/Cargo.toml" <<'END'
-[package]
-name = "finding"
-version = "0.1.0"
-edition = "2021"
-[dependencies]
-aws_lambda_events = { version = "=1.2.1", default-features = false, features = ["dynamodb"] }
-serde_json = "1"
-END
-cat >"$scratch/rust/src/main.rs" <<'END'
+rust_packages 'aws_lambda_events = { version = "=1.2.1", default-features = false, features = ["dynamodb"] }' \
+	'serde_json = "1"'
+cat >"$rust_project/src/main.rs" <<'END'
 use aws_lambda_events::event::dynamodb::Event;
 use serde_json::{json, to_value, Value};
 
@@ -56,11 +48,7 @@ fn main() {
     }
 }
 END
-cd "$scratch/rust"
-export CARGO_TARGET_DIR=$scratch/rust/target
-cargo build --quiet
-echo "version: aws_lambda_events 1.2.1, $(cargo --version)"
-seen=$(cargo run --quiet | sort -u)
+seen=$(run_rust | sort -u)
 expect_lines "$seen" <<'END'
 1479499740 is read with nanoseconds	0
 1479499740 is written as	1479499740

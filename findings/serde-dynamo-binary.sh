@@ -16,17 +16,8 @@
 
 # shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
-mkdir -p "$scratch/rust/src"
-cat >"$scratch/rust/Cargo.toml" <<'END'
-[package]
-name = "finding"
-version = "0.1.0"
-edition = "2021"
-[dependencies]
-serde_dynamo = "=4.3.0"
-serde_json = "1"
-END
-cat >"$scratch/rust/src/main.rs" <<'END'
+rust_packages 'serde_dynamo = "=4.3.0"' 'serde_json = "1"'
+cat >"$rust_project/src/main.rs" <<'END'
 use serde_dynamo::{from_attribute_value, from_item, AttributeValue, Item};
 use serde_json::Value;
 
@@ -47,11 +38,7 @@ fn main() {
     show("N to String", from_attribute_value::<_, String>(AttributeValue::N("1.50".into())));
 }
 END
-cd "$scratch/rust"
-export CARGO_TARGET_DIR=$scratch/rust/target
-cargo build --quiet
-echo "version: serde_dynamo 4.3.0, $(cargo --version)"
-seen=$(cargo run --quiet)
+seen=$(run_rust)
 expect_lines "$seen" <<'END'
 typed JSON	{"B":"AAE="}
 with B, to Value	refused
