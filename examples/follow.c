@@ -249,6 +249,11 @@ main(int argc, char **argv)
 				/* it does not outlive this program (Linux) */
 				prctl(PR_SET_PDEATHSIG, SIGKILL);
 				turn = open(directory, O_RDONLY);
+				if (turn < 0)
+				{
+					perror(directory);
+					exit(1);
+				}
 				connect_database();
 				follow(shard);
 				PQfinish(database);
