@@ -426,7 +426,9 @@ append_stream(AppendBatch *batch, StreamBuffer *buffer)
 static void
 lock_shards(StreamBuffer *const *buffers, int count)
 {
-	for (int i = 0; count > 1 && i < count; i++)
+	if (count == 1)
+		return;
+	for (int i = 0; i < count; i++)
 	{
 		for (int b = 0; b < buffers[i]->bucket_count; b++)
 		{

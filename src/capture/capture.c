@@ -139,7 +139,7 @@ find_buffer(CapturedRelation *captured, Relation rel)
 	if (captured->file_number != compat_file_number(rel))
 	{
 		captured->source = change_source_find(rel,
-													 captured->descriptor->id);
+											  captured->descriptor->id);
 		captured->file_number = compat_file_number(rel);
 	}
 	return captured->buffer;

@@ -62,9 +62,8 @@ extern List *consumer_catalog_leases_of_shards(int64 consumer_no, const int64 *s
 
 /*
  * The next five return leases too, and lock their rows until the transaction
- * ends.  All but consumer_catalog_lock_lease leave out
- * the finished leases and those that another transaction has locked, and so
- * never wait.
+ * ends.  All but consumer_catalog_lock_lease leave out the finished leases and
+ * those that another transaction has locked, and so never wait.
  */
 
 /* Locks the leases of these shards that a worker owns. */
