@@ -50,6 +50,7 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/tuplestore.h"
 
 #include "base/clock.h"
@@ -439,35 +440,49 @@ is_old(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 	return is_due;
 }
 
-/* Returns the other child of a shard's parent, or NULL if it has no other. */
-static ShardInfo *
-sibling_of(List *shards, const ShardInfo *shard)
+/*
+ * Returns how many records a second a shard gets; 0 if its table is locked, or
+ * gone since the list of shards was read: nobody is waited for.
+ */
+static double
+load_of(const ShardInfo *shard)
 {
-	ListCell *lc;
+	if (!ConditionalLockRelationOid(shard->shard_table, AccessShareLock) ||
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(shard->shard_table)))
+		return 0;
+	return shard_stats_rate(shard, GetActiveSnapshot());
+}
+
+/*
+ * Was the split that made the shard's range in vain, because one key has
+ * nearly all of the load?  Then another split would be in vain, too.  Since
+ * that split each of the halves may have been rolled over, and the other one
+ * split again.
+ */
+static bool
+was_split_in_vain(List *shards, const ShardInfo *shard, double rate)
+{
+	const ShardInfo *whole = shard;
+	double			 other_rate = 0;
+	ListCell		*lc;
+
+	while (whole != NULL && whole->hash_first == shard->hash_first &&
+		   whole->hash_last == shard->hash_last)
+		whole = whole->parent_shard_id == NULL ?
+					NULL :
+					shard_catalog_in_list(shards, whole->parent_shard_id);
+	if (whole == NULL)
+		return false;
 
 	foreach (lc, shards)
 	{
 		ShardInfo *other = lfirst(lc);
 
-		if (other->shard_no != shard->shard_no && other->parent_shard_id != NULL &&
-			shard->parent_shard_id != NULL &&
-			strcmp(other->parent_shard_id, shard->parent_shard_id) == 0)
-			return other;
+		if (ShardIsOpen(other) && other->shard_no != shard->shard_no &&
+			other->hash_first >= whole->hash_first && other->hash_last <= whole->hash_last)
+			other_rate += load_of(other);
 	}
-	return NULL;
-}
-
-/*
- * Was the split of the shard's parent in vain, because one key has nearly all
- * of the load?  Then another split would be in vain, too.
- */
-static bool
-was_split_in_vain(List *shards, const ShardInfo *shard, double rate)
-{
-	ShardInfo *sibling = sibling_of(shards, shard);
-
-	return sibling != NULL && ShardIsOpen(sibling) &&
-		   shard_stats_rate(sibling, GetActiveSnapshot()) < rate / 20;
+	return other_rate < rate / 20;
 }
 
 /* Is a shard to be split for its load? */
@@ -479,7 +494,7 @@ is_hot(const StreamInfo *stream, List *shards, const ShardInfo *shard)
 	if (shard->hash_first == shard->hash_last ||
 		shard->created_at > clock_now() - SPLIT_MIN_AGE)
 		return false;
-	rate = shard_stats_rate(shard, GetActiveSnapshot());
+	rate = load_of(shard);
 	return rate > setting_split_above && !was_split_in_vain(shards, shard, rate);
 }
 
