@@ -81,12 +81,14 @@ check_timeout(const Interval *timeout)
 
 /*
  * Sleeps until something may have changed, or the time is over.  "replayed" is
- * where the replay was before the caller looked for records.
+ * where the replay was before the caller looked for records, and "in_recovery"
+ * whether there was any: who did not watch then is woken by nobody, even if
+ * the standby has been promoted meanwhile.
  */
 static void
-sleep_for_change(XLogRecPtr replayed, int64 remaining_ms)
+sleep_for_change(bool in_recovery, XLogRecPtr replayed, int64 remaining_ms)
 {
-	if (RecoveryInProgress())
+	if (in_recovery)
 	{
 		TimestampTz until = GetCurrentTimestamp() + remaining_ms * 1000;
 
@@ -120,13 +122,15 @@ wait_for_record(const ShardIterator *iterator, TimestampTz until, MemoryContext 
 	{
 		ReleasedSnapshot released;
 		XLogRecPtr		 replayed;
+		bool			 in_recovery;
 		int64			 remaining = until - GetCurrentTimestamp();
 
 		if (remaining <= 0)
 			return false;
 		/* What is replayed after has_record has looked must end the sleep. */
 		replayed = GetXLogReplayRecPtr(NULL);
-		if (!RecoveryInProgress())
+		in_recovery = RecoveryInProgress();
+		if (!in_recovery)
 		{
 			if (!watches)
 				shard_watch_set(&key, 1);
@@ -137,7 +141,7 @@ wait_for_record(const ShardIterator *iterator, TimestampTz until, MemoryContext 
 		if (has_record(iterator))
 			return true;
 		sleep_snapshot_release(&released);
-		sleep_for_change(replayed, (remaining + 999) / 1000);
+		sleep_for_change(in_recovery, replayed, (remaining + 999) / 1000);
 		sleep_snapshot_restore(&released);
 	}
 }

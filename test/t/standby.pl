@@ -2,7 +2,7 @@
 # with higher numbers in the same shards.
 #
 # To see it fail: test/mutations/run no-floor-after-recovery
-# standby-running-transactions.
+# standby-running-transactions waits-unwatched-after-promotion.
 
 use strict;
 use warnings;
@@ -145,6 +145,18 @@ $primary->safe_psql('postgres', q{
 	INSERT INTO p VALUES (7, 1)});
 my $last = both(q{SELECT max(number) FROM follow('p')}, 'the last number');
 $here = $standby->safe_psql('postgres', q{SELECT latest('p')});
+
+# Somebody waits who is just looking the shard up, and is held there until the
+# promotion: he has begun on a standby and goes to sleep on a primary.
+my $locker = session($primary);
+$waiter = session($standby);
+send_query($waiter, qq{SELECT ddbstreams.wait_for_records('$here', '@{[ patience() ]} s')});
+$standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%wait_for_records%' AND wait_event_type = 'Extension'})
+  or die 'nobody waits';
+$locker->query_safe('BEGIN; LOCK TABLE ddbstreams_shards.shard');
+$standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE NOT granted})
+  or die 'nobody waits for the lock';
+
 $primary->stop('immediate');
 $standby->promote;
 my $start = $standby->safe_psql('postgres', 'SELECT clock_timestamp()');
@@ -152,6 +164,7 @@ $standby->safe_psql('postgres', join(';', map { "INSERT INTO p VALUES ($_, 1)" }
 is($standby->safe_psql('postgres', q{SELECT story('p')}), 'I1 I2 I3 I4 I5',
 	'a prepared transaction is still in the way');
 $standby->safe_psql('postgres', q{COMMIT PREPARED 'left'});
+is(finish_query($waiter), 't', 'who has waited since before the promotion is woken by a commit');
 is($standby->safe_psql('postgres', q{SELECT story('p')}),
 	join(' ', 'I1 I2 I3 I4 I5 I6 I7', map { "I$_" } 11 .. 20), 'writing goes on in the same shard');
 is($standby->safe_psql('postgres', q{SELECT disorder('p')}), '0', 'numbers rise');
