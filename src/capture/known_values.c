@@ -4,8 +4,8 @@
  *
  * For some values out of line it is kept in shared memory which transaction
  * was the last to leave the value in a row version, and where the copy is that
- * the records of this transaction refer to.  Who finds the value in a row
- * version of that very transaction, knows that it is the same
+ * the records of this transaction refer to.  A backend that finds the value in
+ * a row version of that very transaction knows that it is the same
  * (large_value.c says why).
  *
  * This is a cache: a value that is not in it is stored once more.  It is a

@@ -22,7 +22,7 @@
 	"abcdefghijklmnopqrstuvwxyz"
 
 /*
- * Bytes of all bodies together, at most: who sends them is not known before
+ * Bytes of all bodies together, at most: the sender is not known before
  * they are there.  Clients' own requests have hundreds of bytes each.
  */
 #define MAX_ALL_BODIES (64 * 1024 * 1024)

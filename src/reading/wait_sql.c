@@ -82,8 +82,8 @@ check_timeout(const Interval *timeout)
 /*
  * Sleeps until something may have changed, or the time is over.  "replayed" is
  * where the replay was before the caller looked for records, and "in_recovery"
- * whether there was any: who did not watch then is woken by nobody, even if
- * the standby has been promoted meanwhile.
+ * whether there was any: a backend that did not watch then is woken by none,
+ * even if the standby has been promoted meanwhile.
  */
 static void
 sleep_for_change(bool in_recovery, XLogRecPtr replayed, int64 remaining_ms)

@@ -179,7 +179,7 @@ update t set n = 2;
 update t set n = 3;
 select * from story('t');
 
--- A frozen version does not tell who has made it; then the value is looked for in
+-- A frozen version does not tell which transaction has made it; then the value is looked for in
 -- a list, where it is from the second time on.  (Nothing is frozen if an old
 -- snapshot is about.)
 select stored('t') as stored \gset

@@ -1,4 +1,4 @@
--- What a caller is told who has mistaken something: a table's name for an ARN,
+-- What a caller is told that has mistaken something: a table's name for an ARN,
 -- an ARN for an iterator, a value's spelling, a name in a filter.
 --
 -- To see it fail: test/mutations/run 'hint-*' 'argument-*' filter-futile.

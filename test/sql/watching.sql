@@ -160,7 +160,7 @@ SELECT records BETWEEN 580000 AND 620000 AS records, records_per_second > 2000 A
 FROM ddbstreams.stream_stats WHERE stream_arn = :'many_arn';
 SELECT regexp_replace(l, '^[^ ]+ (.*)about [56][0-9]{5} records, .*', '\1about 6xxxxx') FROM ddbstreams.shard_tree(:'many_arn') l;
 
--- Who asks for one stream pays for that alone: nothing is read of another.
+-- A caller that asks for one stream pays for that alone: nothing is read of another.
 BEGIN;
 SELECT sum(pg_stat_get_xact_blocks_fetched(shard_table)) AS read FROM ddbstreams.describe_stream(:'many_arn') \gset
 SELECT count(*) FROM ddbstreams.stream_stats WHERE stream_arn = :'arn';

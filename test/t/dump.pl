@@ -352,7 +352,7 @@ $node->safe_psql('r', 'DROP TABLE w; CREATE TABLE w (id int PRIMARY KEY); GRANT 
 like($err, qr/must be owner of table "w" to create trigger/, 'a role that may make triggers on a table may not enable its stream');
 
 
-# A mapping becomes nobody's who has not had a hand in it.
+# A role that has had no hand in a mapping does not come to own it.
 $node->safe_psql('r', 'ALTER TABLE w OWNER TO other; GRANT CREATE ON SCHEMA public TO other');
 foreach my $role ('postgres', 'owner', 'nobody')
 {

@@ -146,8 +146,8 @@ $primary->safe_psql('postgres', q{
 my $last = both(q{SELECT max(number) FROM follow('p')}, 'the last number');
 $here = $standby->safe_psql('postgres', q{SELECT latest('p')});
 
-# Somebody waits who is just looking the shard up, and is held there until the
-# promotion: he has begun on a standby and goes to sleep on a primary.
+# A session that waits is just looking the shard up, and is held there until the
+# promotion: it has begun on a standby and goes to sleep on a primary.
 my $locker = session($primary);
 $waiter = session($standby);
 send_query($waiter, qq{SELECT ddbstreams.wait_for_records('$here', '@{[ patience() ]} s')});
@@ -164,7 +164,7 @@ $standby->safe_psql('postgres', join(';', map { "INSERT INTO p VALUES ($_, 1)" }
 is($standby->safe_psql('postgres', q{SELECT story('p')}), 'I1 I2 I3 I4 I5',
 	'a prepared transaction is still in the way');
 $standby->safe_psql('postgres', q{COMMIT PREPARED 'left'});
-is(finish_query($waiter), 't', 'who has waited since before the promotion is woken by a commit');
+is(finish_query($waiter), 't', 'a session that has waited since before the promotion is woken by a commit');
 is($standby->safe_psql('postgres', q{SELECT story('p')}),
 	join(' ', 'I1 I2 I3 I4 I5 I6 I7', map { "I$_" } 11 .. 20), 'writing goes on in the same shard');
 is($standby->safe_psql('postgres', q{SELECT disorder('p')}), '0', 'numbers rise');
