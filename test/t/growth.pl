@@ -242,6 +242,8 @@ sql(q{SELECT count(ddbstreams.checkpoint('c', 'w', shard_id, sequence_number)) F
 
 my $looks = q{SELECT sum(pg_stat_get_numscans(indexrelid)) + pg_stat_get_numscans('ddbstreams_shards.consumer'::regclass)
 	FROM pg_index WHERE indrelid = 'ddbstreams_shards.consumer'::regclass};
+# What a session has counted is added up when it ends.
+comes_to(q{SELECT count(*) FROM pg_stat_activity WHERE datname = 'quiet' AND backend_type = 'client backend'}, '0', 'other sessions have ended');
 my $before = sql($looks, 'quiet');
 my $poll = session($node, 'quiet');
 send_query($poll, q{SELECT count(*) FROM ddbstreams.poll('c', 'w', max_wait => '1 hour')});

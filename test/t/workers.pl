@@ -157,7 +157,8 @@ runs('plain', 'COMMIT PREPARED makes it one', $changed);
 sql(q{BEGIN; DROP EXTENSION ddbstreams; PREPARE TRANSACTION 'p'}, 'plain');
 runs('two', 'a prepared DROP EXTENSION delays nobody else');
 sql(q{COMMIT PREPARED 'p'}, 'plain');
-has_none('plain', 'and COMMIT PREPARED ends maintenance');
+# This command waits for no worker.
+comes(q{SELECT count(*) FROM ddbstreams.workers WHERE database = 'plain'}, '0', 'and COMMIT PREPARED ends maintenance');
 
 sql('CREATE DATABASE copy TEMPLATE one');
 runs('copy', 'a copy of a database has the extension, too');
