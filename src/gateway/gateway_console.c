@@ -125,7 +125,7 @@ answer_static(Request *request, unsigned status, const char *content_type,
 				  "{\"error\":{\"message\":\"" text "\"}}", \
 				  sizeof("{\"error\":{\"message\":\"" text "\"}}") - 1)
 
-/* Answers with the first value of a result, whose memory becomes the answer's. */
+/* Answers with the first value of a result; its memory is the answer's. */
 static void
 answer_value(Request *request, unsigned status, PGresult *result)
 {
@@ -286,6 +286,7 @@ answer_query(Request *request, const ConsoleQuery *query)
 	switch (console_session_begin(request, &connection))
 	{
 		case SESSION_OPEN:
+			request->is_known = true;
 			run_query(request, connection, query);
 			console_session_end(connection);
 			return;

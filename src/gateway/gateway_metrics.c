@@ -5,6 +5,9 @@
  * The gateway counts requests itself.  Streams, mappings, consumers and
  * workers are the database's: one statement makes their lines of the views
  * that the metrics role sees.
+ *
+ * Anybody may ask, so requests share what is asked of the database: all that
+ * have come before a text was begun are answered by it.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,6 +16,7 @@
 
 #include "gateway/answer.h"
 #include "gateway/console_files.h"
+#include "gateway/gateway_clock.h"
 #include "gateway/gateway_log.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/text_buffer.h"
@@ -47,7 +51,19 @@ typedef struct OperationCounts
 static OperationCounts operations[MAX_OPERATIONS];
 static int			   n_clients;
 static atomic_size_t   unread;
+static atomic_bool	   were_refused; /* because of that */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* The text of answers */
+typedef struct MetricsText
+{
+	TextBuffer text;
+	double	   began_at;
+	int		   n_users; /* answers, and the list of newest ones; by the mutex */
+} MetricsText;
+
+/* The newest ones, without and with single shards; by the mutex */
+static MetricsText *newest[2];
 
 static int
 index_of(const Operation *operation)
@@ -160,10 +176,10 @@ append_own(TextBuffer *text)
  * returns whether the database answered.
  */
 static bool
-append_views(TextBuffer *text, DatabaseConnection *connection, const char *query)
+append_views(TextBuffer *text, DatabaseConnection *connection, bool with_shards)
 {
 	Statement	   statement = {.number = STATEMENT_METRICS, .name = "gateway_metrics", .n_params = 1, .types = {BOOLOID}};
-	StatementParam param = {.bytes = query != NULL && strcmp(query, "shards=1") == 0 ? "t" : "f"};
+	StatementParam param = {.bytes = with_shards ? "t" : "f"};
 	PGresult	  *result;
 	bool		   done;
 
@@ -179,44 +195,125 @@ append_views(TextBuffer *text, DatabaseConnection *connection, const char *query
 	return done;
 }
 
-/* The text of an answer has been sent, or its client has gone. */
+static bool
+wants_shards(const Request *request)
+{
+	return request->query != NULL && strcmp(request->query, "shards=1") == 0;
+}
+
+/* An answer is sent, or its client has gone; or a newer text is there. */
 static void
 release_text(void *arg)
 {
-	TextBuffer *text = arg;
+	MetricsText *text = arg;
+	bool		 is_unused;
 
-	unread -= text->length;
-	text_free(text);
+	pthread_mutex_lock(&mutex);
+	is_unused = --text->n_users == 0;
+	pthread_mutex_unlock(&mutex);
+	if (!is_unused)
+		return;
+	unread -= text->text.length;
+	text_free(&text->text);
 	free(text);
+}
+
+/* Keeps a text for others that wait, in place of the one before. */
+static void
+keep_text(MetricsText *text, bool with_shards)
+{
+	MetricsText *before;
+
+	pthread_mutex_lock(&mutex);
+	before = newest[with_shards];
+	newest[with_shards] = text;
+	text->n_users++;
+	pthread_mutex_unlock(&mutex);
+	if (before != NULL)
+		release_text(before);
+}
+
+bool
+metrics_answer_again(Request *request)
+{
+	MetricsText *text;
+
+	pthread_mutex_lock(&mutex);
+	text = newest[wants_shards(request)];
+	if (text != NULL && text->began_at > request->started_at)
+		text->n_users++;
+	else
+		text = NULL;
+	pthread_mutex_unlock(&mutex);
+	if (text != NULL)
+		answer_own_text(request, MHD_HTTP_OK, CONTENT_TYPE, &text->text, release_text);
+	return text != NULL;
+}
+
+static bool
+are_unread(void)
+{
+	return unread > MAX_UNREAD;
+}
+
+bool
+metrics_were_refused(void)
+{
+	return atomic_exchange(&were_refused, false);
+}
+
+/* Forgets the texts that nobody may want any more. */
+static void
+forget_newest(void)
+{
+	for (int i = 0; i < 2; i++)
+	{
+		MetricsText *text;
+
+		pthread_mutex_lock(&mutex);
+		text = newest[i];
+		newest[i] = NULL;
+		pthread_mutex_unlock(&mutex);
+		if (text != NULL)
+			release_text(text);
+	}
 }
 
 void
 metrics_answer(Request *request, DatabaseConnection *connection)
 {
-	TextBuffer *text;
+	MetricsText *text;
 
-	if (unread > MAX_UNREAD)
+	if (are_unread())
+		forget_newest();
+	if (are_unread())
 	{
+		were_refused = true;
 		answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain", TOO_MANY,
 					strlen(TOO_MANY));
 		return;
 	}
-	text = malloc(sizeof(TextBuffer));
+	text = malloc(sizeof(MetricsText));
 	if (text == NULL)
 	{
 		answer_error(request, "InternalServerError", NULL);
 		return;
 	}
-	text_init(text);
-	append_own(text);
-	append_head(text, "ddbstreams_up", "gauge",
+	text->began_at = clock_seconds();
+	text->n_users = 1;
+	text_init(&text->text);
+	append_own(&text->text);
+	append_head(&text->text, "ddbstreams_up", "gauge",
 				"Whether the database has answered the metrics role.");
-	if (connection == NULL || !append_views(text, connection, request->query))
-		text_append(text, "ddbstreams_up 0\n");
+	if (connection == NULL || !append_views(&text->text, connection, wants_shards(request)))
+		text_append(&text->text, "ddbstreams_up 0\n");
 	/* A broken one is empty. */
-	unread += text->length;
-	if (!text_is_broken(text))
-		answer_own_text(request, MHD_HTTP_OK, CONTENT_TYPE, text, release_text);
+	unread += text->text.length;
+	if (!text_is_broken(&text->text))
+	{
+		keep_text(text, wants_shards(request));
+		answer_own_text(request, MHD_HTTP_OK, CONTENT_TYPE, &text->text, release_text);
+	}
 	else
 	{
 		release_text(text);

@@ -20,4 +20,16 @@ extern void metrics_client(int change);
  */
 extern void metrics_answer(Request *request, DatabaseConnection *connection);
 
+/*
+ * Answers GET /metrics by a text that was begun after the request had come;
+ * false if there is none.
+ */
+extern bool metrics_answer_again(Request *request);
+
+/*
+ * Has anybody been refused metrics, since this was asked last, because others
+ * do not read theirs?
+ */
+extern bool metrics_were_refused(void);
+
 #endif /* DDBSTREAMS_GATEWAY_METRICS_H */

@@ -69,7 +69,8 @@ typedef struct Request
 	char			*owned[STATEMENT_MAX_PARAMS]; /* memory of params */
 
 	/* how far it is: perform.c and request_queue.c */
-	DatabasePool	   *pool; /* NULL until the signature is checked */
+	DatabasePool	   *pool;	  /* NULL until the signature is checked */
+	bool				is_known; /* it is from somebody who may ask */
 	bool				has_slot;
 	DatabaseConnection *database;	/* its statement runs there */
 	long				sent_at;	/* ms; since then */

@@ -13,6 +13,9 @@
  *
  * libmicrohttpd closes a connection on which nothing happens.  One on which
  * very little happens is found in the list of connections (http_server_tick).
+ * If there are too many connections, a new one takes the place of another, of
+ * whose client nothing is known but that it has connected: so nobody can keep
+ * others out by connections, without a key.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -48,6 +51,15 @@
 /* TLS 1.2 and 1.3, as GnuTLS names them */
 #define TLS_PRIORITIES "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"
 
+/*
+ * Connections besides --clients: for new ones, until those that have to go
+ * have gone
+ */
+#define SPARE_CLIENTS 64
+
+/* Milliseconds that reading metrics may take while others cannot have them */
+#define METRICS_SLOW_TIME 1000
+
 /* How many times --timeout a request or its answer may take on the wire */
 #define SLOW_FACTOR 2
 
@@ -80,7 +92,12 @@ typedef struct Client
 {
 	MHD_socket	   socket;
 	ClientState	   state;
-	long		   since; /* ms */
+	long		   since;	  /* ms */
+	long		   opened_at; /* ms */
+	bool		   is_known;  /* a request of it was from somebody who may ask */
+	bool		   is_ended;  /* it is shut down, and will be closed */
+	bool		   gets_metrics;
+	struct Loop	  *loop;
 	struct Client *next;
 	struct Client *previous;
 } Client;
@@ -93,6 +110,7 @@ typedef struct Loop
 	int				   event;	 /* an eventfd, by which workers wake it; it stays open */
 	Request			  *requests; /* whose results it waits for */
 	pthread_t		   thread;
+	int				   n_clients; /* that are not shut down; by the mutex */
 } Loop;
 
 static Loop		   loops[OPTIONS_MAX_LISTEN];
@@ -128,11 +146,70 @@ set_client_state(struct MHD_Connection *connection, ClientState state)
 	pthread_mutex_lock(&mutex);
 	client->state = state;
 	client->since = clock_ms();
+	client->gets_metrics = false;
 	pthread_mutex_unlock(&mutex);
 }
 
+/* The answer of a request is on its way. */
 static void
-open_client(struct MHD_Connection *connection, void **context)
+set_client_writing(const Request *request)
+{
+	Client *client = client_of(request->connection);
+
+	if (client == NULL)
+		return;
+	set_client_state(request->connection, CLIENT_WRITING);
+	pthread_mutex_lock(&mutex);
+	client->is_known |= request->is_known;
+	client->gets_metrics = request->operation != NULL &&
+						   request->operation->kind == OPERATION_METRICS;
+	pthread_mutex_unlock(&mutex);
+}
+
+/* Ends a connection: libmicrohttpd's thread finds it closed, and frees it. */
+static void
+end_client(Client *client)
+{
+	if (client->is_ended)
+		return;
+	client->is_ended = true;
+	client->loop->n_clients--;
+	shutdown(client->socket, SHUT_RDWR);
+}
+
+/*
+ * Is it better to end one connection than another?  One whose client is not
+ * known, and of these the one that has been open for the longest time,
+ * whatever its client does meanwhile; else the one that has been idle longest.
+ */
+static bool
+is_less_worth(const Client *client, const Client *other)
+{
+	if (client->is_known != other->is_known)
+		return !client->is_known;
+	return client->is_known ? client->since < other->since :
+							  client->opened_at < other->opened_at;
+}
+
+/* Makes room for a new connection.  The mutex is held. */
+static void
+make_room(const Client *new)
+{
+	Client *least = NULL;
+
+	for (Client *client = clients; client != NULL; client = client->next)
+	{
+		if (client != new && client->loop == new->loop && !client->is_ended &&
+			client->state != CLIENT_WORKING &&
+			(least == NULL || is_less_worth(client, least)))
+			least = client;
+	}
+	if (least != NULL)
+		end_client(least);
+}
+
+static void
+open_client(Loop *loop, struct MHD_Connection *connection, void **context)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -142,12 +219,15 @@ open_client(struct MHD_Connection *connection, void **context)
 	if (client == NULL)
 		return;
 	client->socket = info != NULL ? info->connect_fd : MHD_INVALID_SOCKET;
-	client->since = clock_ms();
+	client->since = client->opened_at = clock_ms();
+	client->loop = loop;
 	pthread_mutex_lock(&mutex);
 	client->next = clients;
 	if (clients != NULL)
 		clients->previous = client;
 	clients = client;
+	if (++loop->n_clients > gateway_options.clients)
+		make_room(client);
 	pthread_mutex_unlock(&mutex);
 	metrics_client(1);
 }
@@ -166,6 +246,7 @@ close_client(void **context)
 		clients = client->next;
 	if (client->next != NULL)
 		client->next->previous = client->previous;
+	client->loop->n_clients -= !client->is_ended;
 	pthread_mutex_unlock(&mutex);
 	free(client);
 	*context = NULL;
@@ -177,9 +258,8 @@ static void
 notify_connection(void *arg, struct MHD_Connection *connection, void **context,
 				  enum MHD_ConnectionNotificationCode code)
 {
-	(void) arg;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		open_client(connection, context);
+		open_client(arg, connection, context);
 	else
 		close_client(context);
 }
@@ -188,17 +268,19 @@ void
 http_server_tick(void)
 {
 	long limit = SLOW_FACTOR * 1000L * gateway_options.timeout;
-	long too_old;
+	bool make_haste = metrics_were_refused();
+	long now = clock_ms();
 
 	pthread_mutex_lock(&mutex);
 	if (is_stopping && limit > STOP_SLOW_TIME)
 		limit = STOP_SLOW_TIME;
-	too_old = clock_ms() - limit;
 	for (Client *client = clients; client != NULL; client = client->next)
 	{
-		/* libmicrohttpd's thread finds the connection closed, and frees it. */
-		if (client->state != CLIENT_WORKING && client->since < too_old)
-			shutdown(client->socket, SHUT_RDWR);
+		long age = now - client->since;
+
+		if (client->state != CLIENT_WORKING &&
+			(age > limit || (make_haste && client->gets_metrics && age > METRICS_SLOW_TIME)))
+			end_client(client);
 	}
 	pthread_mutex_unlock(&mutex);
 }
@@ -299,7 +381,7 @@ send_answer(Request *request)
 	result = MHD_queue_response(request->connection, request->status, request->response);
 	MHD_destroy_response(request->response);
 	request->response = NULL;
-	set_client_state(request->connection, CLIENT_WRITING);
+	set_client_writing(request);
 	return result;
 }
 
@@ -581,12 +663,13 @@ listen_at(const ListenAddress *address, Loop *loop)
 							MHD_OPTION_SOCK_ADDR, &address->address,
 							MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
 							MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u,
-							MHD_OPTION_CONNECTION_LIMIT, (unsigned) gateway_options.clients,
+							MHD_OPTION_CONNECTION_LIMIT,
+							(unsigned) gateway_options.clients + SPARE_CLIENTS,
 							MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY,
 							MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) gateway_options.timeout,
 							MHD_OPTION_URI_LOG_CALLBACK, begin_request, NULL,
 							MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL,
-							MHD_OPTION_NOTIFY_CONNECTION, notify_connection, NULL,
+							MHD_OPTION_NOTIFY_CONNECTION, notify_connection, loop,
 							MHD_OPTION_UNESCAPE_CALLBACK, do_not_unescape, NULL,
 							MHD_OPTION_ARRAY, tls_cert != NULL ? tls : no_tls,
 							MHD_OPTION_END);

@@ -144,7 +144,10 @@ check_signature(Request *request)
 			answer_error(request, "UnrecognizedClientException",
 						 "The security token included in the request is invalid");
 		else
+		{
 			request->pool = pool;
+			request->is_known = true;
+		}
 	}
 	sigv4_free(&auth);
 	return request->pool != NULL;
@@ -231,7 +234,10 @@ perform_check(Request *request)
 	{
 		case OPERATION_AWS:
 			if (gateway_options.no_auth)
+			{
 				request->pool = default_pool;
+				request->is_known = true;
+			}
 			else if (!check_signature(request))
 				return PERFORM_ANSWERED;
 			return PERFORM_WANTS_SLOT;
@@ -370,9 +376,12 @@ PerformStep
 perform_run(Request *request)
 {
 	char				error[512];
-	DatabaseConnection *connection = database_take(request->pool, error, sizeof(error));
+	DatabaseConnection *connection;
 	PerformStep			step = PERFORM_ANSWERED;
 
+	if (request->operation->kind == OPERATION_METRICS && metrics_answer_again(request))
+		return PERFORM_ANSWERED;
+	connection = database_take(request->pool, error, sizeof(error));
 	if (connection == NULL)
 		complain(request->pool, error);
 	if (request->operation->kind == OPERATION_METRICS)

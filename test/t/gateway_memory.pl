@@ -2,7 +2,7 @@
 # records, connections, and large bodies, and while clients do not read.
 #
 # To see it fail: test/mutations/run gateway-keep-pages gateway-unread-metrics
-# gateway-unread-answers.
+# gateway-unread-answers gateway-unread-metrics-stay.
 
 use strict;
 use warnings;
@@ -193,13 +193,13 @@ foreach my $client (1 .. 12)
 	push(@statuses, substr($bytes, 9));
 }
 is($statuses[0], 200, 'metrics for a client that does not read');
-is($statuses[-1], 503, 'no more of them than may be');
+ok((grep { $_ == 503 } @statuses), 'no more of them than may be');
 $after = settles(\&resident, MAX_RESIDENT + 8 * 1024 * 1024 + $size);
 cmp_ok($after, '<=', MAX_RESIDENT + 8 * 1024 * 1024 + $size, 'memory for them: ' . megabytes($after));
 is(aws($gateway, 'GetRecords', \%page, no_sign => 1, raw => 1)->{status}, 200, 'others are answered');
-undef @slow;
 is( settles(sub { call($gateway, 'GET', '/metrics', no_sign => 1)->{status} }, 200),
-	200, 'metrics are there again when these clients have gone');
+	200, 'metrics are there again, and those who do not read them are not');
+undef @slow;
 is(stop_gateway($gateway), 0, 'it ends');
 
 done_testing();
