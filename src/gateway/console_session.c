@@ -9,7 +9,8 @@
  * connection is not used.
  *
  * A wrong password costs its request a second.  That, and the number of
- * requests that may run, bound how fast passwords can be tried.
+ * requests that may run, bound how fast passwords can be tried.  Some of that
+ * number are always left to others than the machine that tries.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -30,6 +31,9 @@
  * AWS's clients want, too.
  */
 #define MAX_RUNNING 16
+
+/* Of one machine, or of one network of IPv6 */
+#define MAX_RUNNING_OF_ADDRESS 12
 
 #define PENALTY 1 /* seconds */
 
@@ -53,25 +57,69 @@ static const Statement settings_statement = {
 	.n_params = 0};
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static int			   n_running;
+static const Request  *running[MAX_RUNNING];   /* NULL: free */
+static uint64_t		   addresses[MAX_RUNNING]; /* of their clients */
+
+/* Returns a number that is the same for all clients of a machine. */
+static uint64_t
+address_of(const Request *request)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+	uint64_t			   number = 0;
+
+	if (address == NULL)
+		return 0;
+	if (address->sa_family == AF_INET)
+		return ((const struct sockaddr_in *) address)->sin_addr.s_addr;
+	if (address->sa_family == AF_INET6)
+	{
+		const struct in6_addr *in6 = &((const struct sockaddr_in6 *) address)->sin6_addr;
+
+		if (IN6_IS_ADDR_V4MAPPED(in6))
+			memcpy(&number, in6->s6_addr + 12, 4);
+		else
+			memcpy(&number, in6->s6_addr, 8);
+	}
+	return number;
+}
 
 static bool
-start_running(void)
+start_running(const Request *request)
 {
-	bool done;
+	uint64_t address = address_of(request);
+	int		 of_address = 0;
+	int		 place = -1;
 
 	pthread_mutex_lock(&mutex);
-	done = n_running < MAX_RUNNING;
-	n_running += done;
+	for (int i = 0; i < MAX_RUNNING; i++)
+	{
+		if (running[i] == NULL)
+			place = i;
+		else
+			of_address += addresses[i] == address;
+	}
+	if (of_address >= MAX_RUNNING_OF_ADDRESS)
+		place = -1;
+	if (place >= 0)
+	{
+		running[place] = request;
+		addresses[place] = address;
+	}
 	pthread_mutex_unlock(&mutex);
-	return done;
+	return place >= 0;
 }
 
 static void
-stop_running(void)
+stop_running(const Request *request)
 {
 	pthread_mutex_lock(&mutex);
-	n_running--;
+	for (int i = 0; i < MAX_RUNNING; i++)
+	{
+		if (running[i] == request)
+			running[i] = NULL;
+	}
 	pthread_mutex_unlock(&mutex);
 }
 
@@ -145,13 +193,14 @@ decode_credentials(const char *header, char *out)
 static SessionVerdict
 sign_in(const char *role, const char *password, DatabaseConnection **connection)
 {
-	char	  error[512];
-	PGresult *result;
-	bool	  done;
+	char				error[512];
+	DatabaseConnection *opened = database_sign_in(gateway_options.conninfo, role,
+												  password, error, sizeof(error));
+	PGresult		   *result;
+	bool				done;
 
-	*connection = database_sign_in(gateway_options.conninfo, role, password, error,
-								   sizeof(error));
-	if (*connection == NULL)
+	*connection = opened;
+	if (opened == NULL)
 	{
 		gateway_log("console: %s", error);
 		return database_answers(gateway_options.conninfo) ? SESSION_REFUSED :
@@ -185,7 +234,7 @@ console_session_begin(const Request *request, DatabaseConnection **connection)
 		if (header == NULL)
 			return SESSION_WANTED;
 	}
-	if (!start_running())
+	if (!start_running(request))
 		return SESSION_BUSY;
 	if (gateway_options.no_auth)
 		verdict = sign_in(NULL, NULL, connection);
@@ -197,13 +246,13 @@ console_session_begin(const Request *request, DatabaseConnection **connection)
 	if (verdict == SESSION_REFUSED)
 		sleep(PENALTY);
 	if (verdict != SESSION_OPEN)
-		stop_running();
+		stop_running(request);
 	return verdict;
 }
 
 void
-console_session_end(DatabaseConnection *connection)
+console_session_end(const Request *request, DatabaseConnection *connection)
 {
 	database_release(connection);
-	stop_running();
+	stop_running(request);
 }

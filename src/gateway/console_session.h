@@ -25,6 +25,6 @@ typedef enum SessionVerdict
 extern SessionVerdict console_session_begin(const Request		*request,
 											DatabaseConnection **connection);
 
-extern void console_session_end(DatabaseConnection *connection);
+extern void console_session_end(const Request *request, DatabaseConnection *connection);
 
 #endif /* DDBSTREAMS_CONSOLE_SESSION_H */

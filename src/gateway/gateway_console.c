@@ -288,7 +288,7 @@ answer_query(Request *request, const ConsoleQuery *query)
 		case SESSION_OPEN:
 			request->is_known = true;
 			run_query(request, connection, query);
-			console_session_end(connection);
+			console_session_end(request, connection);
 			return;
 		case SESSION_WANTED:
 			answer_problem(request, MHD_HTTP_UNAUTHORIZED,

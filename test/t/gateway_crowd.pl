@@ -1,8 +1,8 @@
 # ddbstreams-gateway and many clients without a key: they keep no others out, by
 # connections, by requests for metrics, or by wrong passwords.
 #
-# To see it fail: test/mutations/run gateway-full-of-silence
-# gateway-known-end-first gateway-metrics-each.
+# To see it fail: test/mutations/run gateway-console-of-one-address
+# gateway-full-of-silence gateway-known-end-first gateway-metrics-each.
 
 use strict;
 use warnings;
@@ -11,6 +11,8 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use GatewayTest;
+use IO::Socket::INET;
+use MIME::Base64;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use StreamTest;
@@ -100,6 +102,35 @@ foreach (1 .. 20)
 	last if defined($count = count_statements(20));
 }
 cmp_ok($count // 'none', '<=', 3, 'requests for metrics share what the database says');
+is(stop_gateway($gateway), 0, 'it ends');
+
+# --- the console ------------------------------------------------------------------
+
+# Wrong passwords from one address, and the right one from another
+$node->safe_psql('postgres', q{CREATE ROLE keeper LOGIN PASSWORD 'right'});
+my $hba = slurp_file($node->data_dir . '/pg_hba.conf');
+write_file($node->data_dir . '/pg_hba.conf', "local all keeper scram-sha-256\n$hba");
+$node->reload;
+$gateway = start_gateway($node, '--keys', $keys);
+
+sub sign_in
+{
+	my ($address, $password, %params) = @_;
+	my $socket = IO::Socket::INET->new(LocalAddr => $address, PeerAddr => '127.0.0.1', PeerPort => $gateway->{port})
+	  // die "cannot connect: $@";
+
+	return call($gateway, 'GET', '/console/data/streams', no_sign => 1, socket => $socket,
+		headers => { Authorization => 'Basic ' . encode_base64("keeper:$password", '') }, %params);
+}
+
+SKIP:
+{
+	skip 'only Linux has all addresses of 127.0.0.0/8', 3 unless $^O eq 'linux';
+	is(sign_in('127.0.0.1', 'right')->{status}, 200, 'the console');
+	my @wrong = map { sign_in('127.0.0.2', 'wrong', no_wait => 1) } 1 .. 40;
+	is(sign_in('127.0.0.1', 'right')->{status}, 200, 'the console while another machine tries passwords');
+	is(scalar(grep { receive($_)->{status} !~ /^(401|503)$/ } @wrong), 0, '... in vain');
+}
 is(stop_gateway($gateway), 0, 'it ends');
 
 $node->stop;
