@@ -562,6 +562,27 @@ $told += $_ foreach slurp_file($node->logfile, $offset) =~ /could not deliver ([
 is($told, sql(stats($uuid, 'sum(records_lost)')), 'and each is told of once');
 sql(q{ALTER SYSTEM RESET ddbstreams.clock_offset; SELECT pg_reload_conf()});
 
+# A mapping that was off while shards expired as a whole, one of them half delivered
+make_table('slept', 1);
+sql(q{UPDATE slept_mood SET poison = 3; SELECT ddbstreams.alter_stream(ddbstreams.latest_stream_arn('slept'), '1 hour')});
+$uuid = make_mapping('slept', q{batch_size => 2});
+sql(q{INSERT INTO slept SELECT i, 1 FROM generate_series(1, 5) i});
+comes_to(stats($uuid, 'state'), 'retrying', 'blocked in the middle of a shard');
+sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', enabled => false)});
+sql(q{SELECT ddbstreams.roll_over(ddbstreams.latest_stream_arn('slept'));
+	INSERT INTO slept VALUES (6, 1);
+	SELECT ddbstreams.roll_over(ddbstreams.latest_stream_arn('slept'))});
+sql(q{ALTER SYSTEM SET ddbstreams.clock_offset = 7200; SELECT pg_reload_conf()});
+comes_to(q{SELECT ddbstreams_shards.expire(), count(*)
+	FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn('slept'))}, '|1', 'its shards expire while it is off');
+sql(q{INSERT INTO slept VALUES (7, 1)});
+$offset = -s $node->logfile;
+sql(qq{SELECT ddbstreams.update_event_source_mapping('$uuid', enabled => true)});
+comes_to(seen('slept'), 'I1 I2 I7', 'it goes on with the shard that is left');
+is(sql(stats($uuid, q{string_agg(state, ' ')})), 'ready', 'it has no other');
+is(() = slurp_file($node->logfile, $offset) =~ /could not deliver an expired shard to its end/g, 1, 'a warning tells of the one that it had begun, once');
+sql(q{ALTER SYSTEM RESET ddbstreams.clock_offset; SELECT pg_reload_conf()});
+
 # --- deleting in mid-batch ------------------------------------------------------------------------------------------------
 
 sql(q{
