@@ -16,6 +16,18 @@ set search_path = consumer, public;
 create table orders (id int primary key, v int);
 select ddbstreams.enable_stream('orders', shard_count => 2) as arn \gset
 
+-- Expiry, until a stream has so many shards left: it waits for nobody, so a shard
+-- that another process has open is left for the next run.
+create function expire(arn text, left_shards int) returns void language plpgsql as $$
+begin
+    loop
+        perform ddbstreams_shards.expire();
+        exit when (select count(distinct shard_no) from ddbstreams_shards.stream join ddbstreams_shards.shard using (stream_id)
+                   where stream_arn = arn) <= left_shards;
+        perform pg_sleep(0.01);
+    end loop;
+end $$;
+
 -- Shards are numbered in the order of their ids.
 create function shard(n int) returns text language sql as $$
     select shard_id from ddbstreams.describe_stream(ddbstreams.latest_stream_arn('consumer.orders')) offset n - 1 limit 1
@@ -309,7 +321,7 @@ insert into orders values (16, 0), (17, 0);
 select poll('slow', 'w'), poll('away', 'w');
 set ddbstreams.clock_offset = '192min';
 insert into orders values (18, 0);
-select ddbstreams_shards.tidy_consumers(), ddbstreams_shards.expire();
+select ddbstreams_shards.tidy_consumers(), expire(:'arn', 1);
 select * from stats('slow');
 select ddbstreams_shards.tidy_consumers();
 select * from leases('away');
@@ -323,14 +335,14 @@ select ddbstreams.drop_consumer('slow'), ddbstreams.drop_consumer('late');
 select count(*) from ddbstreams.roll_over(:'arn');
 set ddbstreams.clock_offset = '400min';
 insert into orders values (19, 0);
-select ddbstreams_shards.tidy_consumers(), ddbstreams_shards.expire();
+select ddbstreams_shards.tidy_consumers(), expire(:'arn', 1);
 select poll('away', 'w');
 select * from leases('away');
 select * from stats('away');
 -- the stream is gone
 select ddbstreams.disable_stream('orders') = :'arn' as disabled;
 set ddbstreams.clock_offset = '500min';
-select ddbstreams_shards.expire(), ddbstreams_shards.tidy_consumers();
+select expire(:'arn', 0), ddbstreams_shards.tidy_consumers();
 select test.fails('select poll(''away'', ''w'')'), test.fails('select * from ddbstreams.leases(''away'')');
 select * from stats('away');
 select count(*) from ddbstreams_shards.consumer_lease;
