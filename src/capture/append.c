@@ -31,6 +31,7 @@
 #include "storage/proc.h"
 #include "utils/snapmgr.h"
 
+#include "base/client_wait.h"
 #include "capture/append.h"
 #include "capture/captured_relation.h"
 #include "capture/change_buffer.h"
@@ -574,11 +575,14 @@ append_without_lock_timeout(void (*work)(void))
 	PG_END_TRY();
 }
 
+/* From the first record on readers stop at this transaction. */
 static void
 append_changes(void)
 {
-	if (change_buffer_streams() != NULL)
-		append_without_lock_timeout(append_all);
+	if (change_buffer_streams() == NULL)
+		return;
+	client_wait_forbid(CLIENT_WAIT_APPENDED);
+	append_without_lock_timeout(append_all);
 }
 
 /*

@@ -20,7 +20,10 @@ extern void append_changes_captured(void);
  */
 extern void append_without_lock_timeout(void (*work)(void));
 
-/* Appends all changes in the buffer.  Called before COMMIT and PREPARE. */
+/*
+ * Appends all changes in the buffer.  Called before COMMIT and PREPARE.  Until
+ * the transaction ends nothing waits for the client: client_wait.h.
+ */
 extern void append_at_commit(void);
 
 /* Forgets the transaction.  Called after its COMMIT, ROLLBACK or PREPARE. */

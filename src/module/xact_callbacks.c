@@ -20,7 +20,7 @@
  * a commit, an abort or a PREPARE, all that these files remember of the
  * transaction is forgotten, and readers that wait for records of its shards
  * are woken: after an abort too, because they can read then what stands behind
- * an aborted record.
+ * an aborted record.  From then on the client may be waited for again.
  */
 #include "postgres.h"
 
@@ -28,6 +28,7 @@
 #include "access/xact.h"
 #include "replication/logicalworker.h"
 
+#include "base/client_wait.h"
 #include "capture/append.h"
 #include "capture/change_buffer.h"
 #include "capture/own_values.h"
@@ -84,6 +85,8 @@ xact_callback(XactEvent event, void *arg)
 			stream_definition_forget();
 			stream_notice_forget();
 			append_end_transaction();
+			client_wait_allow(CLIENT_WAIT_APPENDED);
+			client_wait_allow(CLIENT_WAIT_READER_SLOT);
 			own_tables_end_transaction();
 			if (event == XACT_EVENT_ABORT)
 				catalog_version_rolled_back();
@@ -109,6 +112,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 		stream_notice_cut(subid);
 		worker_guard_cut(subid);
 		own_tables_cut();
+		client_wait_allow(CLIENT_WAIT_READER_SLOT);
 		catalog_version_rolled_back();
 	}
 }
