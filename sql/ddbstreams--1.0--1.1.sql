@@ -67,7 +67,7 @@ ALTER TABLE ddbstreams_shards.mapping
 CREATE UNIQUE INDEX mapping_pkey ON ddbstreams_shards.mapping (uuid);
 CREATE UNIQUE INDEX mapping_mapping_no_key ON ddbstreams_shards.mapping (mapping_no);
 CREATE UNIQUE INDEX mapping_event_source_arn_function_name_key
-	ON ddbstreams_shards.mapping (event_source_arn, function_name, role_id);
+	ON ddbstreams_shards.mapping (event_source_arn, function_name, role_id) WHERE role_id <> 0;
 ALTER TABLE ddbstreams_shards.mapping REPLICA IDENTITY FULL;
 
 ALTER TABLE ddbstreams_shards.mapping_shard DROP CONSTRAINT mapping_shard_pkey;

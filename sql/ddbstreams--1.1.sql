@@ -170,7 +170,7 @@ REVOKE ALL ON FUNCTION ddbstreams_shards.hide_from_decoding(regclass) FROM PUBLI
 -- mapping_no			a shorter one, of ddbstreams_shards.id_seq
 -- stream_id, event_source_arn	the stream
 -- function_name		the handler: schema and name, looked up at each batch
--- role_id				the role that made it; the handler runs as this role
+-- role_id				the role that made it; the handler runs as this role; 0 if it was dropped
 -- database_id, server_id	the ones in which it was made or enabled last: in a copy of the
 --						database the mapping is Disabled (mapping_origin.c)
 -- starting_position	TRIM_HORIZON or LATEST
@@ -216,7 +216,7 @@ COMMENT ON TABLE ddbstreams_shards.mapping IS 'event source mappings; see ddbstr
 CREATE UNIQUE INDEX mapping_pkey ON ddbstreams_shards.mapping (uuid);
 CREATE UNIQUE INDEX mapping_mapping_no_key ON ddbstreams_shards.mapping (mapping_no);
 CREATE UNIQUE INDEX mapping_event_source_arn_function_name_key
-	ON ddbstreams_shards.mapping (event_source_arn, function_name, role_id);
+	ON ddbstreams_shards.mapping (event_source_arn, function_name, role_id) WHERE role_id <> 0;
 ALTER TABLE ddbstreams_shards.mapping REPLICA IDENTITY FULL;
 
 -- Where a mapping is in a shard, or in a lane of it: with a parallelization
@@ -293,7 +293,8 @@ ALTER TABLE ddbstreams_shards.mapping_shard REPLICA IDENTITY FULL;
 --
 -- id					the batch's name
 -- mapping_no, mapping	the mapping that was to deliver it
--- role_id				the role that made the mapping, and may see and redrive the batch
+-- role_id				the role that made the mapping, and may see and redrive the batch; 0 if
+--						it was dropped
 -- stream_arn, shard_id
 -- failure				Lambda's failure record, without its payload
 -- records				the records, an array; null if jsonb cannot hold them
@@ -337,7 +338,7 @@ CREATE INDEX failed_batch_redrive_idx ON ddbstreams_shards.failed_batch (mapping
 -- consumer_no			identity, of ddbstreams_shards.id_seq
 -- consumer_name		unique
 -- stream_id, stream_arn	the stream
--- role_id				whose the consumer is
+-- role_id				whose the consumer is; 0 if the role was dropped
 -- starting_position	TRIM_HORIZON or LATEST
 -- lease_duration		a lease that is not renewed for so long may be taken
 -- created_at

@@ -255,6 +255,22 @@ consumer_catalog_delete(int64 consumer_no)
 	consumer_catalog_wake_workers(consumer_no);
 }
 
+/* The next role that is given the number must not have the consumer. */
+void
+consumer_catalog_take_from_dropped_roles(void)
+{
+	TableRow row;
+
+	row_init(&row, &consumer_table);
+	(void) owner_sql_execute("UPDATE " CONSUMER_TABLE " SET role_id = 0"
+							 " WHERE consumer_no = ANY (ARRAY("
+							 "SELECT consumer_no FROM " CONSUMER_TABLE
+							 " WHERE role_id <> 0 AND NOT EXISTS"
+							 " (SELECT FROM pg_catalog.pg_authid WHERE oid = role_id)"
+							 " FOR UPDATE SKIP LOCKED))",
+							 &row);
+}
+
 void
 consumer_catalog_delete_orphans(void)
 {

@@ -47,6 +47,12 @@ extern void consumer_catalog_delete(int64 consumer_no);
 extern void consumer_catalog_delete_orphans(void);
 
 /*
+ * Takes consumers, except locked ones, from the numbers of roles that have
+ * been dropped: superusers alone can use and drop them then.
+ */
+extern void consumer_catalog_take_from_dropped_roles(void);
+
+/*
  * Returns how many records were lost in shards that are gone and have not been
  * told to a client yet, and notes that they have been told now.  Returns 0 if
  * another transaction has locked the consumer's row.

@@ -3,9 +3,9 @@
  *	  What has to be tidied up behind consumer groups.
  *
  * These are the leases and workers that dropped consumers have left, the
- * leases of shards that are gone, and losses that no poll counts because no
- * worker reads the shard: all records that a consumer has lost are counted
- * before their shard is dropped.
+ * consumers of roles that were dropped, the leases of shards that are gone,
+ * and losses that no poll counts because no worker reads the shard: all
+ * records that a consumer has lost are counted before their shard is dropped.
  *
  * What another transaction has locked is left to the next run.
  */
@@ -111,6 +111,7 @@ consumer_tidy(void)
 	if (OidIsValid(catalog_table_oid(CATALOG_STREAM, true)))
 	{
 		consumer_catalog_delete_orphans();
+		consumer_catalog_take_from_dropped_roles();
 		oldcontext = MemoryContextSwitchTo(context);
 		consumers = consumer_catalog_list();
 		MemoryContextSwitchTo(oldcontext);

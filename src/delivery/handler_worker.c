@@ -139,6 +139,9 @@ handler_worker_main(Datum main_arg)
 	/* What PL/Python prints shall reach the log at once. */
 	setenv("PYTHONUNBUFFERED", "1", 0);
 	before_shmem_exit(note_refusal, 0);
+	/* PostgreSQL would take the bootstrap superuser. */
+	if (!OidIsValid(worker_slots_my_role()))
+		elog(FATAL, "a handler worker without a role");
 	BackgroundWorkerInitializeConnectionByOid(worker_slots_my_database(),
 											  worker_slots_my_role(),
 											  COMPAT_WORKER_AS_ANY_ROLE);

@@ -55,8 +55,9 @@
 	COLUMN(mapping, acknowledged_version, INT8OID, ROW_FIXED)
 ROW_TABLE(mapping, MAPPING_COLUMNS);
 
-#define MAPPING_TABLE	"ddbstreams_shards.mapping"
-#define SELECT_MAPPINGS "SELECT $(columns) FROM " MAPPING_TABLE
+#define MAPPING_TABLE	   "ddbstreams_shards.mapping"
+#define FAILED_BATCH_TABLE "ddbstreams_shards.failed_batch"
+#define SELECT_MAPPINGS	   "SELECT $(columns) FROM " MAPPING_TABLE
 
 void (*mapping_changed_hook)(int64 stream_id) = NULL;
 
@@ -205,7 +206,7 @@ find_of_function(const MappingInfo *mapping)
 	row_set_oid(&key, Anum_mapping_role_id, mapping->role_id);
 	return find_mapping(SELECT_MAPPINGS " WHERE event_source_arn = $event_source_arn"
 										" AND function_name = $function_name"
-										" AND role_id = $role_id",
+										" AND role_id = $role_id AND role_id <> 0",
 						&key);
 }
 
@@ -247,20 +248,22 @@ mapping_catalog_any_enabled(void)
 
 /*
  * A mapping whose role has been dropped must not come to another role that is
- * given the same number later.
+ * given the same number later, and nor must its failed batches, which hold
+ * records.  Superusers alone can see and delete it then.
  */
 void
-mapping_catalog_disable_without_role(void)
+mapping_catalog_take_from_dropped_roles(void)
 {
 	TableRow key;
 	uint64	 count;
 
 	row_init(&key, &mapping_table);
-	count = owner_sql_execute("UPDATE " MAPPING_TABLE " AS m SET enabled = false"
+	count = owner_sql_execute("UPDATE " MAPPING_TABLE " AS m"
+							  " SET enabled = false, role_id = 0"
 							  " FROM (SELECT mapping_no FROM " MAPPING_TABLE
-							  "       WHERE enabled AND NOT EXISTS"
+							  "       WHERE role_id <> 0 AND NOT EXISTS"
 							  "        (SELECT FROM pg_catalog.pg_authid WHERE oid = role_id)"
-							  "       FOR NO KEY UPDATE SKIP LOCKED) AS locked"
+							  "       FOR UPDATE SKIP LOCKED) AS locked"
 							  " WHERE m.mapping_no = locked.mapping_no",
 							  &key);
 	if (count > 0)
@@ -268,6 +271,12 @@ mapping_catalog_disable_without_role(void)
 				(errmsg_plural("ddbstreams has disabled %llu event source mapping, whose role has been dropped",
 							   "ddbstreams has disabled %llu event source mappings, whose roles have been dropped",
 							   count, (unsigned long long) count)));
+	(void) owner_sql_execute("UPDATE " FAILED_BATCH_TABLE " SET role_id = 0"
+							 " WHERE id = ANY (ARRAY("
+							 "SELECT b.id FROM " MAPPING_TABLE " AS m, " FAILED_BATCH_TABLE " AS b"
+							 " WHERE m.role_id = 0 AND b.mapping_no = m.mapping_no"
+							 " AND b.role_id <> 0 FOR UPDATE OF b SKIP LOCKED))",
+							 &key);
 }
 
 bool
@@ -413,7 +422,7 @@ mapping_catalog_remove(const MappingInfo *mapping)
 		mapping_catalog_not_found();
 	mapping_shard_delete_orphans();
 	row_set_int64(&key, Anum_mapping_mapping_no, mapping->mapping_no);
-	(void) owner_sql_execute("DELETE FROM ddbstreams_shards.failed_batch"
+	(void) owner_sql_execute("DELETE FROM " FAILED_BATCH_TABLE
 							 " WHERE mapping_no = $mapping_no",
 							 &key);
 	announce_change(mapping);

@@ -35,8 +35,11 @@ extern List *mapping_catalog_list(void);
 /* Is there an enabled mapping that works in this database? */
 extern bool mapping_catalog_any_enabled(void);
 
-/* Disables the mappings whose roles have been dropped, except locked ones. */
-extern void mapping_catalog_disable_without_role(void);
+/*
+ * Disables the mappings whose roles have been dropped, except locked ones, and
+ * takes them from these roles' numbers.
+ */
+extern void mapping_catalog_take_from_dropped_roles(void);
 
 /* Raises the error for a mapping that does not exist. */
 extern void mapping_catalog_not_found(void) pg_attribute_noreturn();

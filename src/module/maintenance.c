@@ -119,7 +119,7 @@ look_for_mappings(void)
 
 	own_transaction_begin();
 	mapping_origin_settle();
-	mapping_catalog_disable_without_role();
+	mapping_catalog_take_from_dropped_roles();
 	found = mapping_catalog_any_enabled();
 	own_transaction_commit();
 	if (found)
