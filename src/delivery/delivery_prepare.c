@@ -37,6 +37,7 @@
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
 #include "shard/horizon.h"
+#include "shard/shard_log.h"
 
 /* The checkpoint moves past records that were passed over after so many ... */
 #define PASSED_RECORDS 1000
@@ -404,7 +405,11 @@ prepare_nothing(DeliveryStep *step, bool is_present)
 	}
 	else
 	{
-		if (position->window_end != 0)
+		/*
+		 * A window stays open as long as an unresolved record may belong to
+		 * it; the end of that record's transaction is told.
+		 */
+		if (position->window_end != 0 && batch->end != BATCH_AT_UNRESOLVED)
 			delivery_step_set_result(step, DELIVERY_WAIT,
 									 clock_server_time(position->window_end));
 		else
@@ -474,9 +479,25 @@ window_is_over(DeliveryStep *step, TimestampTz now)
 	if (batch->count > 0)
 		return NUMBER_TIME(batch->numbers[0]) >= position->window_end ||
 			   NUMBER_TIME(batch->numbers[0]) < position->window_start;
-	/* A record that is appended from now on has a number of now or later. */
+	/* No record of the window can come any more (await_window). */
 	return batch->end == BATCH_AT_HEAP_END &&
 		   (now >= position->window_end || !ShardIsOpen(step->shard));
+}
+
+/*
+ * Sees to it that all records of the open tumbling window are in the heap, if
+ * the window's time is over: an append may have read the clock before the
+ * window's end and be about to write.  One that begins from now on gives a
+ * number of now or later.
+ */
+static void
+await_window(const DeliveryStep *step, TimestampTz now)
+{
+	const DeliveryPosition *position = step->position;
+
+	if (position->window_end != 0 && now >= position->window_end &&
+		ShardIsOpen(step->shard))
+		shard_log_await_appends(step->shard->shard_table);
 }
 
 /* Prepares the last call of a tumbling window, which has no records. */
@@ -548,6 +569,7 @@ prepare_batch(DeliveryStep *step)
 	bool			  is_present = position->batch_count > 0;
 	TimestampTz		  until;
 
+	await_window(step, now);
 	if (is_present)
 		read_present_batch(step);
 	else

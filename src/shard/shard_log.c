@@ -235,6 +235,15 @@ lock_slot(ShardLogSlot *slot, AppendCounts *counts)
 }
 
 void
+shard_log_await_appends(Oid shard_table)
+{
+	ShardLogSlot *slot = slot_of(shard_table);
+
+	LWLockAcquire(&slot->append_lock, LW_SHARED);
+	LWLockRelease(&slot->append_lock);
+}
+
+void
 shard_log_append(Relation shard, int64 starting_number, uint64 transaction_id,
 				 const NewRecord *records, int count, AppendCounts *counts)
 {

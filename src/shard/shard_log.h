@@ -23,6 +23,13 @@ extern Size shard_log_shmem_size(void);
 extern void shard_log_shmem_init(void);
 
 /*
+ * Waits until all numbers that have been given in a shard are in its heap.
+ * Numbers that are given from then on are not below what the clock showed
+ * before the call.
+ */
+extern void shard_log_await_appends(Oid shard_table);
+
+/*
  * Numbers a batch of records and appends it to a shard.  The caller has opened
  * the shard's table and locked it RowExclusive, in the one order in which all
  * backends lock shards.  The numbers are not below starting_number.  What the
