@@ -509,13 +509,18 @@ prepare_final(DeliveryStep *step)
 	begin_call(step, STEP_FINAL);
 }
 
-/* Returns until when the new batch may go on filling; 0: not at all. */
+/*
+ * Returns until when the new batch may go on filling; 0: not at all.  If its
+ * first record's time is to come, because the clock was set back, nobody knows
+ * for how long it has been waiting.
+ */
 static TimestampTz
 fills_until(DeliveryStep *step)
 {
 	TimestampTz until;
 
 	if (step->mapping->maximum_batching_window_usec == 0 ||
+		NUMBER_TIME(step->batch.numbers[0]) > clock_now() + CLOCK_TOLERANCE ||
 		(step->batch.end != BATCH_AT_HEAP_END &&
 		 step->batch.end != BATCH_AT_UNRESOLVED) ||
 		!ShardIsOpen(step->shard))

@@ -1,8 +1,9 @@
 # Tumbling windows beside transactions that write at their end: each is closed
 # once, with all of its records, and a mapping that cannot close one yet rests.
+# Batching windows when the clock is set back.
 #
-# To see it fail: test/mutations/run window-closed-during-append
-# window-waits-in-a-circle.
+# To see it fail: test/mutations/run batch-waits-for-set-back-clock
+# window-closed-during-append window-waits-in-a-circle.
 
 use strict;
 use warnings;
@@ -56,6 +57,19 @@ END $$});
 comes_to(q{SELECT sum(records) FROM closed}, '20', 'all windows are closed');
 is(sql(q{SELECT string_agg(window_start, ' ') FROM (SELECT window_start FROM closed GROUP BY 1 HAVING count(*) > 1) AS twice}),
 	'', 'no window is closed twice');
+
+# --- a batch that fills -------------------------------------------------------------
+
+sql(q{
+	CREATE TABLE ahead (id int PRIMARY KEY);
+	CREATE TABLE delivered (records int);
+	CREATE FUNCTION note(event jsonb) RETURNS void LANGUAGE sql AS $$
+		INSERT INTO delivered VALUES (jsonb_array_length(event->'Records')) $$;
+	SELECT ddbstreams.create_event_source_mapping('note', ddbstreams.enable_stream('ahead', shard_count => 1),
+		'TRIM_HORIZON', maximum_batching_window => '300 s');
+	SET ddbstreams.clock_offset = 3600;
+	INSERT INTO ahead VALUES (1)});
+comes_to(q{SELECT sum(records) FROM delivered}, '1', 'a batch does not fill for as long as the clock was set back');
 
 $node->stop;
 done_testing();
