@@ -47,6 +47,7 @@
 #include "shard/append_counts.h"
 #include "shard/frame.h"
 #include "shard/record.h"
+#include "shard/settled_marks.h"
 #include "shard/shard_log.h"
 #include "shard/shard_wake.h"
 #include "shard/side_table.h"
@@ -62,11 +63,23 @@
 /* Room for the entries of a batch that are not in the buffer as they are */
 #define BATCH_COPIES (SHARD_LOG_BATCH_BYTES + BLCKSZ)
 
+/* The changes of a bucket that go to one shard */
+typedef struct AppendPart
+{
+	ChangeBucket *bucket;
+	uint64		  first; /* of the hash range, inclusive */
+	uint64		  last;
+	Relation	  shard;
+	int64		  starting_number;
+	ShardPlace	  place; /* of what has been appended */
+	ChangeScan	  scan;
+	ChangeItem	 *next; /* NULL: all are appended */
+} AppendPart;
+
 /* Records that go to the log together */
 typedef struct AppendBatch
 {
-	Relation	  shard;
-	int64		  starting_number;
+	AppendPart	 *part;
 	uint64		  transaction_id;
 	int			  count;
 	Size		  bytes;
@@ -78,18 +91,6 @@ typedef struct AppendBatch
 	RowReference  rows[SHARD_LOG_BATCH_RECORDS];
 	RowReferences references;
 } AppendBatch;
-
-/* The changes of a bucket that go to one shard */
-typedef struct AppendPart
-{
-	ChangeBucket *bucket;
-	uint64		  first; /* of the hash range, inclusive */
-	uint64		  last;
-	Relation	  shard;
-	int64		  starting_number;
-	ChangeScan	  scan;
-	ChangeItem	 *next; /* NULL: all are appended */
-} AppendPart;
 
 /* Has the append of the present transaction run? */
 static bool appended = false;
@@ -109,9 +110,9 @@ batch_flush(AppendBatch *batch)
 	{
 		CHECK_FOR_INTERRUPTS();
 		batch_copy_rows(batch);
-		shard_log_append(batch->shard, batch->starting_number,
+		shard_log_append(batch->part->shard, batch->part->starting_number,
 						 batch->transaction_id, batch->records, batch->count,
-						 &batch->counts);
+						 &batch->counts, &batch->part->place);
 		batch->counts.bytes += batch->bytes;
 	}
 	batch->count = 0;
@@ -174,14 +175,6 @@ in_range(const ChangeItem *item, uint64 first, uint64 last)
 	return item->hash >= first && item->hash <= last;
 }
 
-/* Makes a batch one of a part's shard. */
-static void
-batch_begin(AppendBatch *batch, const AppendPart *part)
-{
-	batch->shard = part->shard;
-	batch->starting_number = part->starting_number;
-}
-
 /*
  * Appends the next batch of a part's changes, in the order of capture.
  * Returns false if none are left.
@@ -191,7 +184,7 @@ append_in_order(AppendBatch *batch, AppendPart *part)
 {
 	ChangeItem *item;
 
-	batch_begin(batch, part);
+	batch->part = part;
 	while ((item = part->next) != NULL)
 	{
 		if (in_range(item, part->first, part->last))
@@ -215,14 +208,14 @@ append_in_order(AppendBatch *batch, AppendPart *part)
 
 /* Appends all of a part's changes, in the order of row versions. */
 static void
-append_reordered(AppendBatch *batch, const AppendPart *part)
+append_reordered(AppendBatch *batch, AppendPart *part)
 {
 	ChangeBucket *bucket = part->bucket;
 	uint64		  count;
 	uint64		 *positions = change_order_positions(bucket, &count);
 	ChangeScan	  scan;
 
-	batch_begin(batch, part);
+	batch->part = part;
 	change_buffer_scan_begin(&scan, bucket, SCAN_CHANGES);
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -335,6 +328,8 @@ end_part(AppendPart *part)
 {
 	if (!part->bucket->disordered)
 		change_buffer_scan_end(&part->scan);
+	if (part->place.last_number > 0)
+		settled_marks_leave(part->shard, &part->place);
 	table_close(part->shard, NoLock);
 }
 
@@ -352,7 +347,7 @@ add_parts(List *parts, AppendBatch *batch, const StreamBuffer *buffer,
 	for (;;)
 	{
 		WritableShard shard;
-		AppendPart	 *part = palloc(sizeof(AppendPart));
+		AppendPart	 *part = palloc0(sizeof(AppendPart));
 		bool		  is_last;
 
 		/* A vacuum of the table must not wait for as long as this may. */

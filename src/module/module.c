@@ -33,6 +33,7 @@
 #include "module/xact_callbacks.h"
 #include "shard/append_counts.h"
 #include "shard/latest_hint.h"
+#include "shard/settled_marks.h"
 #include "shard/shard_log.h"
 #include "shard/shard_wake.h"
 #include "shard/shard_watch.h"
@@ -56,6 +57,7 @@ request_shared_memory(void)
 	RequestAddinShmemSpace(shard_log_shmem_size());
 	RequestAddinShmemSpace(append_counts_shmem_size());
 	RequestAddinShmemSpace(latest_hint_shmem_size());
+	RequestAddinShmemSpace(settled_marks_shmem_size());
 	RequestAddinShmemSpace(xid_times_shmem_size());
 	RequestAddinShmemSpace(shard_wake_shmem_size());
 	RequestAddinShmemSpace(worker_shared_size());
@@ -74,6 +76,7 @@ start_shared_memory(void)
 	shard_log_shmem_init();
 	append_counts_shmem_init();
 	latest_hint_shmem_init();
+	settled_marks_shmem_init();
 	xid_times_shmem_init();
 	shard_wake_shmem_init();
 	worker_shared_init();

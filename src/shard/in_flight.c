@@ -54,22 +54,17 @@ note_xid(TransactionId *oldest, TransactionId xid)
 }
 
 /*
- * Notes the transactions that hold a lock with which they may have appended.
- * Returns false if one of them cannot be told.
+ * Notes the other transactions that hold a lock with which they may have
+ * appended.  Returns false if one of them cannot be told.
  */
 static bool
-note_holders(Relation shard, TransactionId *oldest)
+note_others(const LOCKTAG *tag, TransactionId *oldest)
 {
 	VirtualTransactionId *holders;
-	LOCKTAG				  tag;
 	int					  count;
 	bool				  more = false;
 
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, RelationGetRelid(shard));
-	if (compat_lock_held_by_me(&tag, RowExclusiveLock))
-		note_xid(oldest, GetTopTransactionIdIfAny());
-
-	holders = GetLockConflicts(&tag, ShareLock, &count);
+	holders = GetLockConflicts(tag, ShareLock, &count);
 	for (int i = 0; i < count && !more; i++)
 	{
 		if (VirtualTransactionIdIsRecoveredPreparedXact(holders[i]))
@@ -86,6 +81,25 @@ note_holders(Relation shard, TransactionId *oldest)
 	}
 	pfree(holders);
 	return !more;
+}
+
+/* Notes all transactions that hold such a lock, the caller's as well. */
+static bool
+note_holders(Relation shard, TransactionId *oldest)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, RelationGetRelid(shard));
+	if (compat_lock_held_by_me(&tag, RowExclusiveLock))
+		note_xid(oldest, GetTopTransactionIdIfAny());
+	return note_others(&tag, oldest);
+}
+
+static int64
+first_number_of(TransactionId oldest)
+{
+	return TransactionIdIsValid(oldest) ? xid_times_first_number(oldest) :
+										  PG_INT64_MAX;
 }
 
 static bool
@@ -135,6 +149,15 @@ in_flight_first_number(Relation shard, Snapshot snapshot)
 	if (!note_holders(shard, &oldest))
 		return 0;
 	note_committed(snapshot, &oldest);
-	return TransactionIdIsValid(oldest) ? xid_times_first_number(oldest) :
-										  PG_INT64_MAX;
+	return first_number_of(oldest);
+}
+
+int64
+in_flight_others_first_number(Relation shard)
+{
+	TransactionId oldest = InvalidTransactionId;
+	LOCKTAG		  tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, RelationGetRelid(shard));
+	return note_others(&tag, &oldest) ? first_number_of(oldest) : 0;
 }

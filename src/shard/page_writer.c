@@ -174,7 +174,7 @@ pages_needed(const PageWriter *writer)
 	return pages;
 }
 
-void
+BlockNumber
 page_writer_append(Relation shard, const NewRecord *records, int count,
 				   int64 first_number, uint64 transaction_id)
 {
@@ -205,4 +205,5 @@ page_writer_append(Relation shard, const NewRecord *records, int count,
 			fill_page(&writer, buffers[i]);
 	}
 	pgstat_count_heap_insert(shard, count);
+	return block_count;
 }

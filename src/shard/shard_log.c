@@ -23,10 +23,6 @@
  */
 #include "postgres.h"
 
-#include <sys/stat.h>
-
-#include "catalog/pg_control.h"
-#include "common/controldata_utils.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lwlock.h"
@@ -36,6 +32,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/server_start.h"
 #include "shard/frame.h"
 #include "shard/page_writer.h"
 #include "shard/shard_log.h"
@@ -74,35 +71,19 @@ shard_log_shmem_size(void)
 					mul_size(SHARD_SLOTS, sizeof(ShardLogSlotPadded)));
 }
 
-/*
- * Does this server's first write follow a recovery that may have lost an
- * asynchronous tail?  It does if the server was not shut down cleanly, or if
- * it is a standby.
- */
-static bool
-starts_with_recovery(void)
-{
-	struct stat		 st;
-	bool			 crc_ok;
-	ControlFileData *control = get_controlfile(DataDir, &crc_ok);
-	bool			 unclean = !crc_ok || control->state != DB_SHUTDOWNED;
-
-	pfree(control);
-	return unclean || stat(STANDBY_SIGNAL_FILE, &st) == 0 ||
-		   stat(RECOVERY_SIGNAL_FILE, &st) == 0;
-}
-
 void
 shard_log_shmem_init(void)
 {
-	bool found;
+	FullTransactionId next_xid;
+	bool			  found;
 
 	shared = ShmemInitStruct("ddbstreams shard log", shard_log_shmem_size(),
 							 &found);
 	if (!found)
 	{
 		shared->tranche_id = compat_new_tranche("DdbstreamsAppend");
-		shared->recovers = starts_with_recovery();
+		/* A recovery may have lost an asynchronous tail. */
+		shared->recovers = !server_start_is_clean(&next_xid);
 		pg_atomic_init_u64(&shared->floor, 0);
 		for (int i = 0; i < SHARD_SLOTS; i++)
 		{
@@ -245,7 +226,8 @@ shard_log_await_appends(Oid shard_table)
 
 void
 shard_log_append(Relation shard, int64 starting_number, uint64 transaction_id,
-				 const NewRecord *records, int count, AppendCounts *counts)
+				 const NewRecord *records, int count, AppendCounts *counts,
+				 ShardPlace *place)
 {
 	ShardLogSlot *slot = slot_of(RelationGetRelid(shard));
 	int64		  number;
@@ -262,8 +244,12 @@ shard_log_append(Relation shard, int64 starting_number, uint64 transaction_id,
 	now = shard_log_now();
 	xid_times_check(now);
 	number = take_numbers(slot, shard, starting_number, now, count);
-	page_writer_append(shard, records, count, number, transaction_id);
+	place->last_block = page_writer_append(shard, records, count, number,
+										   transaction_id);
 	LWLockRelease(&slot->append_lock);
+	if (place->last_number == 0)
+		place->first_block = place->last_block;
+	place->last_number = number + count - 1;
 
 	INSTR_TIME_SET_CURRENT(counts->ended);
 	INSTR_TIME_ACCUM_DIFF(counts->lock_time, counts->ended, locked);

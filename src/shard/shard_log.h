@@ -17,6 +17,14 @@
 #define SHARD_LOG_BATCH_RECORDS 1024
 #define SHARD_LOG_BATCH_BYTES	(128 * 1024)
 
+/* Where the records of a transaction are in a shard */
+typedef struct ShardPlace
+{
+	BlockNumber first_block; /* the pages that the shard had before: of the */
+	BlockNumber last_block;	 /* first batch, and of the last one */
+	int64		last_number; /* 0: there are no records yet */
+} ShardPlace;
+
 extern Size shard_log_shmem_size(void);
 
 /* Called in the postmaster, at its start and after a crash of a backend. */
@@ -33,11 +41,12 @@ extern void shard_log_await_appends(Oid shard_table);
  * Numbers a batch of records and appends it to a shard.  The caller has opened
  * the shard's table and locked it RowExclusive, in the one order in which all
  * backends lock shards.  The numbers are not below starting_number.  What the
- * append takes is added to counts, except for bytes.
+ * append takes is added to counts, except for bytes; the place is brought up
+ * to date.
  */
 extern void shard_log_append(Relation shard, int64 starting_number,
 							 uint64 transaction_id, const NewRecord *records,
-							 int count, AppendCounts *counts);
+							 int count, AppendCounts *counts, ShardPlace *place);
 
 /*
  * Returns the number that the clock gives now; after a crash, a second ahead.

@@ -28,8 +28,8 @@
  * record tells that all pages before its own were appended before that, and
  * the last page with a visible record is found by binary search too.  In the
  * pages before it only those records can be unresolved that were in flight
- * when the snapshot was taken (in_flight.c).  The walk begins where the first
- * of these may be, or at that page if there are none.
+ * when the snapshot was taken.  The walk begins where the first of these may
+ * be (in_flight.c, settled_marks.c), or at that page if there are none.
  *
  * A page's records are copied under a share lock on its buffer and decoded
  * after that; the reader holds an AccessShareLock on the shard's table, and no
@@ -50,19 +50,18 @@
 
 #include "shard/in_flight.h"
 #include "shard/latest_hint.h"
+#include "shard/settled_marks.h"
 #include "shard/shard_log.h"
 #include "shard/shard_reader.h"
 
 /*
- * Returns the page to begin at: the last one whose first record's number is
- * not above the position, or the first page.
+ * Returns the page to begin at: the last one of those from low on, and before
+ * high, whose first record's number is not above the position, or low.
  */
 static BlockNumber
-seek_block(Relation rel, BlockNumber block_count, int64 position)
+seek_block(Relation rel, BlockNumber low, BlockNumber high, int64 position)
 {
-	BlockNumber low = 0;			/* first, or begins at or below the position */
-	BlockNumber high = block_count; /* begins above it, or is the end */
-
+	/* low is first, or begins at or below the position; high is above it. */
 	while (high - low > 1)
 	{
 		BlockNumber middle = low + (high - low) / 2;
@@ -105,7 +104,7 @@ shard_reader_block_of(ShardReader *reader, int64 position)
 {
 	return reader->block_count == 0 ?
 			   0 :
-			   seek_block(reader->rel, reader->block_count, position);
+			   seek_block(reader->rel, 0, reader->block_count, position);
 }
 
 ShardReader *
@@ -421,6 +420,14 @@ last_visible_block(Relation rel, BlockNumber low, BlockNumber high,
 	return low;
 }
 
+/* Are there more pages from the reader's to this one than are walked? */
+static bool
+has_pages_to_skip(const ShardReader *reader, BlockNumber block)
+{
+	return block > reader->block && block - reader->block > WALKED_PAGES &&
+		   reader->snapshot->snapshot_type == SNAPSHOT_MVCC;
+}
+
 /*
  * Moves a reader that stands at its position's page forward, to a page before
  * which all records are resolved in the snapshot.
@@ -431,17 +438,24 @@ skip_resolved(ShardReader *reader)
 	BlockNumber block;
 	int64		number;
 
-	if (reader->block_count - reader->block <= WALKED_PAGES ||
-		reader->snapshot->snapshot_type != SNAPSHOT_MVCC)
+	if (!has_pages_to_skip(reader, reader->block_count))
+		return;
+	number = settled_marks_position(reader->rel, reader->snapshot);
+	if (number > reader->position)
+		reader->block = seek_block(reader->rel, reader->block,
+								   reader->block_count, number);
+	if (!has_pages_to_skip(reader, reader->block_count))
+		return;
+	block = last_visible_block(reader->rel, reader->block, reader->block_count,
+							   reader->snapshot);
+	if (!has_pages_to_skip(reader, block))
 		return;
 	number = in_flight_first_number(reader->rel, reader->snapshot);
 	if (number == 0)
 		return;
-	block = last_visible_block(reader->rel, reader->block, reader->block_count,
-							   reader->snapshot);
-	if (number != PG_INT64_MAX)
-		block = Min(block, shard_reader_block_of(reader, number - 1));
-	reader->block = Max(reader->block, block);
+	reader->block = number == PG_INT64_MAX ?
+						block :
+						seek_block(reader->rel, reader->block, block + 1, number - 1);
 }
 
 /*

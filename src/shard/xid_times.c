@@ -10,7 +10,8 @@
  *
  * Shared memory keeps notes: a transaction id that had not been given yet, and
  * the number that the clock gave before.  Notes are made at appends, at most
- * ten times a second.  When there is no more room, every second one goes, so
+ * ten times a second, and at a start of the server that follows no recovery.
+ * When there is no more room, every second one goes, so
  * that notes are the farther apart the older they are.
  *
  * A note holds as long as the clock is not set back: an append that reads a
@@ -32,6 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/server_start.h"
 #include "shard/xid_times.h"
 
 #define MAX_NOTES	512
@@ -69,7 +71,8 @@ xid_times_shmem_size(void)
 void
 xid_times_shmem_init(void)
 {
-	bool found;
+	FullTransactionId next_xid;
+	bool			  found;
 
 	shared = ShmemInitStruct("ddbstreams transaction times",
 							 xid_times_shmem_size(), &found);
@@ -78,6 +81,14 @@ xid_times_shmem_init(void)
 	memset(shared, 0, xid_times_shmem_size());
 	pg_atomic_init_u64(&shared->newest, 0);
 	SpinLockInit(&shared->mutex);
+	if (server_start_is_clean(&next_xid))
+	{
+		int64 number = NUMBER_AT_TIME(clock_now());
+
+		pg_atomic_write_u64(&shared->newest, number);
+		shared->notes[shared->count].next_xid = U64FromFullTransactionId(next_xid);
+		shared->notes[shared->count++].number = number - TOLERANCE;
+	}
 }
 
 /* Adds a note behind the others.  The caller holds the mutex. */

@@ -97,6 +97,9 @@ byte seen;	  /* highest number that a reader has got */
 #ifdef IN_FLIGHT
 /* RowExclusiveLock on the shard's table, from before the append to the end */
 bool holds[WRITERS];
+
+/* Up to here all was settled but the writer's own, when it had appended. */
+byte mark[WRITERS];
 #endif
 
 #ifdef SEARCHES
@@ -119,6 +122,10 @@ proctype Writer(byte me)
 	byte my_number;
 	byte life;
 	byte w;
+#ifdef IN_FLIGHT
+	byte my_last;
+	bool others;
+#endif
 
 	atomic { left = (me == 0 -> 2 : 1); life = crashes; begun[me] = true };
 #ifdef IN_FLIGHT
@@ -183,12 +190,30 @@ proctype Writer(byte me)
 				writer[length] = me;
 				length++;
 				append_lock = false;
+#ifdef IN_FLIGHT
+				my_last = my_number;
+#endif
 				my_number = 0;
 				left--
 		   }
 		fi
 	:: atomic { left == 0 -> break }
 	od;
+#ifdef IN_FLIGHT
+	atomic {
+		if
+		:: life != crashes -> goto gone
+		:: else
+		fi;
+#ifndef MARK_IGNORES_HOLDERS
+		for (w : 0 .. WRITERS - 1) { others = others || (w != me && holds[w]) }
+		w = 0;
+#endif
+		mark[me] = (others -> 0 : my_last);
+		others = false;
+		my_last = 0
+	};
+#endif
 
 	if
 	:: atomic { life != crashes -> goto gone }
@@ -337,7 +362,16 @@ end_waits:
 		:: else -> break
 		od;
 		from = (j > 0 -> number[j - 1] : 0);
-		j = 0
+		j = 0;
+		/* ... nor does it begin before a mark that holds in the snapshot. */
+		for (w : 0 .. WRITERS - 1) {
+#ifdef MARK_UNCHECKED
+			from = (mark[w] > from -> mark[w] : from)
+#else
+			from = (shows[w] && mark[w] > from -> mark[w] : from)
+#endif
+		}
+		w = 0
 	};
 #endif
 
@@ -477,7 +511,8 @@ end_server:
 				log[w] = disk_log[w];
 				running[w] = !begun[w] || (prepared[w] && log[w] == NEITHER);
 #ifdef IN_FLIGHT
-				holds[w] = begun[w] && running[w]
+				holds[w] = begun[w] && running[w];
+				mark[w] = 0
 #endif
 			}
 			w = 0;

@@ -2,7 +2,7 @@
 # changes rows in a commit callback of its own: they are captured, although the
 # transaction's changes have been appended already.
 #
-# To see it fail: test/mutations/run late-ordinals.
+# To see it fail: test/mutations/run late-ordinals latest-marks-own.
 
 use strict;
 use warnings;
@@ -68,6 +68,30 @@ like($err, qr/cannot be changed in a subtransaction while the transaction commit
 is(sql(q{SELECT string_agg(id::text, ' ') FROM t}), '2', '... and the transaction rolled back');
 is(sql('SELECT tale()'), 'I1 ->aaa, I2 ->bbb, M2 bbb->ccc, M1 aaa->xxx, R1 xxx->',
 	'... with its records');
+
+# LATEST that is taken in the commit, behind two appends and some pages of another
+# transaction between them: the transaction's own records come next.  Its snapshot
+# does not have it among those that run.
+sql(q{
+CREATE TABLE seen (iterator text);
+CREATE FUNCTION late() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_advisory_lock(7);
+	INSERT INTO t SELECT i, repeat('e', 100) FROM generate_series(20001, 30000) i;
+	INSERT INTO seen VALUES (latest('t'));
+END $$});
+my $other = session($node);
+$other->query('SELECT pg_advisory_lock(7)');
+my $session = session($node);
+$session->query(settings('SELECT late()', 'off')
+	  . q{INSERT INTO t SELECT i, repeat('e', 100) FROM generate_series(1001, 11000) i});
+send_query($session, 'COMMIT');
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});
+sql(q{INSERT INTO t SELECT i, 'f' FROM generate_series(30001, 32000) i});
+$other->query('SELECT pg_advisory_unlock(7)');
+finish_query($session);
+is(sql(q{SELECT keys->'id'->>'N' FROM ddbstreams.get_records((SELECT iterator FROM seen), 1)}), '1001',
+	'LATEST behind the append is before its records');
 
 $node->stop;
 done_testing();

@@ -1,10 +1,12 @@
 # LATEST reads few pages, however long the shard is: without a hint, with more
-# running transactions than a hint holds, and in an old snapshot.  What was in
-# flight when the snapshot was taken is found all the same.
+# running transactions than a hint holds, and in an old snapshot, behind a large
+# transaction as well.  What was in flight when the snapshot was taken is found
+# all the same.
 #
 # To see it fail: test/mutations/run latest-without-search
 # latest-search-ignores-holders latest-search-ignores-committed
-# latest-search-by-other-clock latest-behind-nothing.
+# latest-search-by-other-clock latest-behind-nothing latest-without-marks
+# latest-marks-ignore-holders latest-marks-unchecked latest-start-unnoted.
 
 use strict;
 use warnings;
@@ -119,6 +121,38 @@ $expected = insert(10000);
 take($one);
 $iterator = take($old, 'an old snapshot');
 is(first_behind($iterator), $expected, 'an old snapshot: what was written since comes next');
+$old->query('COMMIT');
+
+# The last one that has written before the snapshot is a large transaction, and
+# nobody has asked for LATEST since.
+insert(30000);
+$old->query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+$expected = insert(1);
+insert(10000);
+$iterator = take($old, 'behind a large transaction');
+is(first_behind($iterator), $expected, 'behind a large transaction: what was written since comes next');
+$old->query('COMMIT');
+
+# So does a transaction that has begun long before, commits behind the snapshot and
+# has never written to this shard.
+sql(q{BEGIN; INSERT INTO other VALUES (0); PREPARE TRANSACTION 'long'});
+insert(10000);
+insert(10000);
+$old->query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+sql(q{COMMIT PREPARED 'long'});
+$expected = insert(10000);
+$iterator = take($old, 'a long transaction elsewhere');
+is(first_behind($iterator), $expected, 'a long transaction elsewhere: what was written since comes next');
+$old->query('COMMIT');
+
+# Neither a mark nor a hint is there.
+$node->restart;
+$one = session($node);
+$old = session($node);
+$old->query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+$expected = insert(10000);
+$iterator = take($old, 'an old snapshot of a new server');
+is(first_behind($iterator), $expected, 'an old snapshot of a new server: what was written since comes next');
 $old->query('COMMIT');
 
 # --- in flight ----------------------------------------------------------------
