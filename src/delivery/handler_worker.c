@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "portability/instr_time.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
@@ -95,10 +96,31 @@ run_unit(const DeliveryUnit *unit, const DeliveryOutcome *before)
 	handler_mailbox_report(&outcome);
 }
 
+/*
+ * Has the process's memory grown too much?  To find that out takes the longer
+ * the more relations and plans the process knows, so that it is not looked at
+ * again until a hundred times as long has passed.
+ */
 static bool
 memory_has_grown(void)
 {
-	return MemoryContextMemAllocated(TopMemoryContext, true) > MAX_SESSION_BYTES;
+	static instr_time last;
+	static uint64	  took = 0; /* microseconds */
+	instr_time		  now;
+	instr_time		  since;
+	Size			  allocated;
+
+	INSTR_TIME_SET_CURRENT(now);
+	since = now;
+	INSTR_TIME_SUBTRACT(since, last);
+	if (INSTR_TIME_GET_MICROSEC(since) < 100 * took)
+		return false;
+	allocated = MemoryContextMemAllocated(TopMemoryContext, true);
+	INSTR_TIME_SET_CURRENT(last);
+	since = last;
+	INSTR_TIME_SUBTRACT(since, now);
+	took = INSTR_TIME_GET_MICROSEC(since);
+	return allocated > MAX_SESSION_BYTES;
 }
 
 /*
