@@ -151,7 +151,32 @@ begin_row(TableRow *row, const MappingInfo *mapping, const ShardInfo *shard)
 	row_set_text(row, Anum_stats_role_name, GetUserNameFromId(mapping->role_id, true));
 }
 
-/* Puts a row for each lane of a shard, or one if it has no lanes yet. */
+/*
+ * Returns which of the positions is the first one of a shard, if it has any.
+ * They are in the order of shards' numbers.
+ */
+static int
+first_position(const List *positions, int64 shard_no)
+{
+	int low = 0; /* all before it are of shards with lower numbers */
+	int high = list_length(positions);
+
+	while (low < high)
+	{
+		int middle = low + (high - low) / 2;
+
+		if (((DeliveryPosition *) list_nth(positions, middle))->shard_no < shard_no)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * Puts a row for each lane of a shard, or one if it has no lanes yet.  A
+ * mapping may have tens of thousands of positions.
+ */
 static void
 put_shard_stats(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamInfo *stream,
 				const ShardInfo *shard, List *positions, List *handlers)
@@ -160,12 +185,12 @@ put_shard_stats(ReturnSetInfo *rsinfo, const MappingInfo *mapping, const StreamI
 	ListCell *lc;
 	TableRow  row;
 
-	foreach (lc, positions)
+	for_each_from (lc, positions, first_position(positions, shard->shard_no))
 	{
 		DeliveryPosition *position = lfirst(lc);
 
 		if (position->shard_no != shard->shard_no)
-			continue;
+			break;
 		any = true;
 		begin_row(&row, mapping, shard);
 		set_position(&row, mapping, position, handlers);
