@@ -58,6 +58,7 @@ typedef struct HandlerPool
 	int	  slow_calls;	/* workers whose present call is slow */
 	int	  mappings;		/* mappings that deliver */
 	bool  suspect_runs; /* a suspect unit runs */
+	int	  looked_at;	/* mappings, for units to give */
 	bool  makes_room;	/* an idle worker has been ended for another role */
 	bool  is_short;		/* a ready unit has to wait for a worker */
 	bool  lacks_slot;	/* ... because there is no slot of PostgreSQL for one */
@@ -68,7 +69,6 @@ count_pool(HandlerPool *pool)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	ListCell   *lc;
-	dlist_iter	iter;
 
 	memset(pool, 0, sizeof(HandlerPool));
 	pool->handlers = handler_mailbox_list(MyDatabaseId);
@@ -92,14 +92,17 @@ count_pool(HandlerPool *pool)
 			pool->slow_calls++;
 		}
 	}
-	dlist_foreach (iter, &delivery_queue_all_mappings)
+	pool->mappings = delivery_queue_count();
+	foreach (lc, pool->handlers)
 	{
-		QueuedMapping *mapping = dlist_container(QueuedMapping, node, iter.cur);
+		HandlerInfo *handler = lfirst(lc);
+		QueuedUnit	*unit;
 
-		if (mapping->active || mapping->running > 0 || !dlist_is_empty(&mapping->ready))
-			pool->mappings++;
-		if (mapping->is_slow)
-			pool->slow += mapping->running;
+		if (handler->state == HANDLER_IDLE)
+			continue;
+		unit = delivery_queue_find(&handler->unit);
+		if (unit != NULL && unit->mapping->is_slow)
+			pool->slow++;
 	}
 }
 
@@ -265,6 +268,7 @@ assign_one(HandlerPool *pool, QueuedMapping *mapping)
 	QueuedUnit	*unit = first_runnable_unit(pool, mapping);
 	HandlerInfo *handler;
 
+	pool->looked_at++;
 	if (unit == NULL)
 		return false;
 	handler = NULL;
@@ -308,13 +312,15 @@ delivery_assign(void)
 
 		any = false;
 		/* A mapping that is served changes the order of the list. */
-		dlist_foreach (iter, &delivery_queue_all_mappings)
+		dlist_foreach (iter, &delivery_queue_ready_mappings)
 		{
-			any = assign_one(&pool, dlist_container(QueuedMapping, node, iter.cur));
+			any = assign_one(&pool, dlist_container(QueuedMapping, turn_node, iter.cur));
 			if (any)
 				break;
 		}
 	} while (any);
+	if (pool.looked_at > 0)
+		elog(DEBUG1, "looked at %d mappings for units to give", pool.looked_at);
 	if (pool.is_short || was_short)
 		handler_mailbox_set_yield(pool.is_short);
 	was_short = pool.is_short;
@@ -331,19 +337,6 @@ void
 delivery_assign_pause(void)
 {
 	next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), START_RETRY_MS);
-}
-
-static bool
-role_has_mappings(Oid role)
-{
-	dlist_iter iter;
-
-	dlist_foreach (iter, &delivery_queue_all_mappings)
-	{
-		if (dlist_container(QueuedMapping, node, iter.cur)->role == role)
-			return true;
-	}
-	return false;
 }
 
 TimestampTz
@@ -368,11 +361,11 @@ delivery_assign_end_idle(void)
 		if (handler->state != HANDLER_IDLE || !handler->connected)
 			continue;
 		if (list_length(handlers) <= worker_limit(busy) &&
-			role_has_mappings(handler->role) && !list_member_oid(kept, handler->role))
+			delivery_queue_role_has_mappings(handler->role) && !list_member_oid(kept, handler->role))
 			kept = lappend_oid(kept, handler->role);
 		else if (end <= GetCurrentTimestamp() ||
 				 list_length(handlers) > worker_limit(busy) ||
-				 !role_has_mappings(handler->role))
+				 !delivery_queue_role_has_mappings(handler->role))
 			worker_slots_terminate(handler->worker);
 		else
 			next = Min(next, end);

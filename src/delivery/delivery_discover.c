@@ -433,7 +433,7 @@ discover_mapping(QueuedMapping *known)
 		mapping_state_problem(mapping) == NULL)
 		info = stream_catalog_by_id(mapping->stream_id, NULL);
 	/* The stream may have been deleted a moment ago. */
-	known->active = info != NULL;
+	delivery_queue_set_active(known, info != NULL);
 	if (!known->active)
 	{
 		/* What this discovery has found before is not wanted any more. */

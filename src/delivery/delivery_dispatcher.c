@@ -200,42 +200,6 @@ adopt_handlers(void)
 	}
 }
 
-static void
-touch_units(QueuedShard *shard)
-{
-	dlist_iter iter;
-
-	dlist_foreach (iter, &shard->units)
-		delivery_queue_touch(dlist_container(QueuedUnit, shard_node, iter.cur));
-}
-
-/* Makes units ready to whose shards a record was appended. */
-static void
-ready_touched_units(void)
-{
-	ShardWatchBits wanted = {0};
-	ShardWatchBits touched;
-	dlist_iter	   iter;
-
-	/* A unit that runs or is ready need not be told. */
-	dlist_foreach (iter, &delivery_queue_all_shards)
-	{
-		QueuedShard *shard = dlist_container(QueuedShard, node, iter.cur);
-
-		if (shard->resting > 0)
-			shard_watch_mark(&wanted, shard->shard_table);
-	}
-	if (!shard_watch_take_wanted(&wanted, &touched))
-		return;
-	dlist_foreach (iter, &delivery_queue_all_shards)
-	{
-		QueuedShard *shard = dlist_container(QueuedShard, node, iter.cur);
-
-		if (shard_watch_touched(&touched, shard->shard_table))
-			touch_units(shard);
-	}
-}
-
 /* --- the main loop ------------------------------------------------------- */
 
 /*
@@ -280,26 +244,12 @@ run_turn(void)
 	collect_from_handlers();
 	want_survey();
 	read_tables();
-	ready_touched_units();
+	delivery_queue_touch_shards();
 	next = delivery_queue_run_timers();
 	delivery_assign();
 	next = Min(next, delivery_assign_end_idle());
 	end_if_unused();
 	return next;
-}
-
-/* Are there ready units that no worker has been found for? */
-static bool
-units_wait_for_workers(void)
-{
-	dlist_iter iter;
-
-	dlist_foreach (iter, &delivery_queue_all_mappings)
-	{
-		if (!dlist_is_empty(&dlist_container(QueuedMapping, node, iter.cur)->ready))
-			return true;
-	}
-	return false;
 }
 
 void
@@ -317,7 +267,8 @@ delivery_dispatcher_main(Datum main_arg)
 		TimestampTz next = run_turn();
 
 		next = Min(next, TimestampTzPlusMilliseconds(thorough_at, THOROUGH_INTERVAL_MS));
-		if (units_wait_for_workers())
+		/* Are there ready units that no worker has been found for? */
+		if (!dlist_is_empty(&delivery_queue_ready_mappings))
 			next = Min(next, TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														 ASSIGN_RETRY_MS));
 		if (delivery_survey_has_work())

@@ -12,6 +12,9 @@
  * (delivery_discover.c).  If the dispatcher dies, its successor makes them
  * again from the tables and from the mailbox (handler_mailbox.c); all that is
  * lost is what a unit has passed over, and when it was to be woken.
+ *
+ * A turn of the dispatcher looks at the mappings that have ready units, and at
+ * the shards to which a record was appended: not at all that there are.
  */
 #include "postgres.h"
 
@@ -20,8 +23,11 @@
 #include "utils/timestamp.h"
 
 #include "delivery/delivery_queue.h"
+#include "shard/shard_slot.h"
+#include "shard/shard_watch.h"
 
 dlist_head delivery_queue_all_mappings = DLIST_STATIC_INIT(delivery_queue_all_mappings);
+dlist_head delivery_queue_ready_mappings = DLIST_STATIC_INIT(delivery_queue_ready_mappings);
 dlist_head delivery_queue_all_shards = DLIST_STATIC_INIT(delivery_queue_all_shards);
 uint64	   delivery_queue_shard_changes = 0;
 
@@ -39,6 +45,68 @@ typedef struct UnitEntry
 static HTAB *entries = NULL;
 static HTAB *shards = NULL;	  /* of QueuedShard */
 static HTAB *mappings = NULL; /* of QueuedMapping */
+static HTAB *roles = NULL;	  /* of QueuedRole */
+
+static uint64 served = 0;  /* how many units have been given to workers */
+static int	  counted = 0; /* mappings with counts */
+
+/* The shards by slot, and how many of each are resting */
+static dlist_head shards_of_slot[SHARD_SLOTS];
+static int		  resting_of_slot[SHARD_SLOTS];
+
+static QueuedRole *
+find_role(Oid role, HASHACTION action)
+{
+	QueuedRole *entry;
+	bool		found;
+
+	if (roles == NULL)
+	{
+		HASHCTL ctl;
+
+		ctl.keysize = sizeof(Oid);
+		ctl.entrysize = sizeof(QueuedRole);
+		roles = hash_create("ddbstreams roles with mappings", 16, &ctl,
+							HASH_ELEM | HASH_BLOBS);
+	}
+	entry = hash_search(roles, &role, action, &found);
+	if (action == HASH_ENTER && !found)
+	{
+		entry->mappings = 0;
+		entry->served = 0;
+	}
+	return entry;
+}
+
+bool
+delivery_queue_role_has_mappings(Oid role)
+{
+	return find_role(role, HASH_FIND) != NULL;
+}
+
+/* Brings the count of mappings up to date behind a change of one. */
+static void
+count_mapping(QueuedMapping *mapping)
+{
+	bool counts = mapping->active || mapping->running > 0 ||
+				  !dlist_is_empty(&mapping->ready);
+
+	counted += counts - mapping->counts;
+	mapping->counts = counts;
+}
+
+int
+delivery_queue_count(void)
+{
+	return counted;
+}
+
+void
+delivery_queue_set_active(QueuedMapping *mapping, bool active)
+{
+	mapping->active = active;
+	count_mapping(mapping);
+}
 
 QueuedMapping *
 delivery_queue_mapping(int64 mapping_no, Oid role)
@@ -61,6 +129,9 @@ delivery_queue_mapping(int64 mapping_no, Oid role)
 		memset(mapping, 0, sizeof(QueuedMapping));
 		mapping->mapping_no = mapping_no;
 		mapping->role = role;
+		mapping->of_role = find_role(role, HASH_ENTER);
+		mapping->of_role->mappings++;
+		mapping->served = ++served;
 		dlist_init(&mapping->units);
 		dlist_init(&mapping->ready);
 		dlist_push_tail(&delivery_queue_all_mappings, &mapping->node);
@@ -110,6 +181,8 @@ find_shard(Oid shard_table)
 	{
 		shard->resting = 0;
 		dlist_init(&shard->units);
+		dlist_push_tail(&shards_of_slot[shard_slot_number(shard_table)],
+						&shard->slot_node);
 		dlist_push_tail(&delivery_queue_all_shards, &shard->node);
 		delivery_queue_shard_changes++;
 	}
@@ -132,6 +205,14 @@ is_resting(const QueuedUnit *unit)
 	return unit->state == UNIT_IDLE || unit->state == UNIT_WAITING;
 }
 
+/* So many more units of a shard are resting, or fewer. */
+static void
+add_resting(QueuedShard *shard, int count)
+{
+	shard->resting += count;
+	resting_of_slot[shard_slot_number(shard->shard_table)] += count;
+}
+
 /* Takes a unit from its shard, if it has one. */
 static void
 leave_shard(QueuedUnit *unit)
@@ -141,11 +222,12 @@ leave_shard(QueuedUnit *unit)
 	if (shard == NULL)
 		return;
 	unit->shard = NULL;
-	shard->resting -= is_resting(unit);
+	add_resting(shard, -is_resting(unit));
 	dlist_delete(&unit->shard_node);
 	if (dlist_is_empty(&shard->units))
 	{
 		dlist_delete(&shard->node);
+		dlist_delete(&shard->slot_node);
 		delivery_queue_shard_changes++;
 		(void) hash_search(shards, &shard->shard_table, HASH_REMOVE, NULL);
 	}
@@ -160,8 +242,29 @@ set_shard(QueuedUnit *unit, Oid shard_table)
 	if (!OidIsValid(shard_table))
 		return;
 	unit->shard = find_shard(shard_table);
-	unit->shard->resting += is_resting(unit);
+	add_resting(unit->shard, is_resting(unit));
 	dlist_push_tail(&unit->shard->units, &unit->shard_node);
+}
+
+/* Is a mapping to be served before another one? */
+static bool
+comes_before(const QueuedMapping *mapping, const QueuedMapping *other)
+{
+	if (mapping->of_role->served != other->of_role->served)
+		return mapping->of_role->served < other->of_role->served;
+	return mapping->served < other->served;
+}
+
+/* Puts a mapping that has a ready unit among the others that have. */
+static void
+take_turn(QueuedMapping *mapping)
+{
+	dlist_node *node = delivery_queue_ready_mappings.head.prev;
+
+	while (node != &delivery_queue_ready_mappings.head &&
+		   comes_before(mapping, dlist_container(QueuedMapping, turn_node, node)))
+		node = node->prev;
+	dlist_insert_after(node, &mapping->turn_node);
 }
 
 static void
@@ -170,16 +273,25 @@ set_state(QueuedUnit *unit, UnitState state)
 	bool was_resting = is_resting(unit);
 
 	if (unit->state == UNIT_READY)
+	{
 		dlist_delete(&unit->ready_node);
+		if (dlist_is_empty(&unit->mapping->ready))
+			dlist_delete(&unit->mapping->turn_node);
+	}
 	else if (unit->state == UNIT_WAITING)
 		pairingheap_remove(&waiting_units, &unit->waiting_node);
 	unit->state = state;
 	if (state == UNIT_READY)
+	{
+		if (dlist_is_empty(&unit->mapping->ready))
+			take_turn(unit->mapping);
 		dlist_push_tail(&unit->mapping->ready, &unit->ready_node);
+	}
 	else if (state == UNIT_WAITING)
 		pairingheap_add(&waiting_units, &unit->waiting_node);
 	if (unit->shard != NULL)
-		unit->shard->resting += is_resting(unit) - was_resting;
+		add_resting(unit->shard, is_resting(unit) - was_resting);
+	count_mapping(unit->mapping);
 }
 
 QueuedUnit *
@@ -218,6 +330,9 @@ delivery_queue_remove_mapping(QueuedMapping *mapping)
 {
 	Assert(dlist_is_empty(&mapping->units) && mapping->wish == DISCOVERY_NOT_WANTED);
 	dlist_delete(&mapping->node);
+	delivery_queue_set_active(mapping, false);
+	if (--mapping->of_role->mappings == 0)
+		(void) find_role(mapping->role, HASH_REMOVE);
 	(void) hash_search(mappings, &mapping->mapping_no, HASH_REMOVE, NULL);
 }
 
@@ -230,8 +345,9 @@ delivery_queue_make_ready(QueuedUnit *unit)
 		set_state(unit, UNIT_READY);
 }
 
-void
-delivery_queue_touch(QueuedUnit *unit)
+/* A record was appended to the unit's shard. */
+static void
+touch(QueuedUnit *unit)
 {
 	DeliveryOutcome *outcome = &unit->outcome;
 
@@ -249,6 +365,47 @@ delivery_queue_touch(QueuedUnit *unit)
 		}
 	}
 	delivery_queue_make_ready(unit);
+}
+
+static void
+touch_units(QueuedShard *shard)
+{
+	dlist_iter iter;
+
+	dlist_foreach (iter, &shard->units)
+		touch(dlist_container(QueuedUnit, shard_node, iter.cur));
+}
+
+/* One of a slot's shards, which have the same bit */
+static Oid
+table_of_slot(int slot)
+{
+	return dlist_head_element(QueuedShard, slot_node, &shards_of_slot[slot])->shard_table;
+}
+
+void
+delivery_queue_touch_shards(void)
+{
+	ShardWatchBits wanted = {0};
+	ShardWatchBits touched;
+	dlist_iter	   iter;
+
+	/* A unit that runs or is ready need not be told. */
+	for (int slot = 0; slot < SHARD_SLOTS; slot++)
+	{
+		if (resting_of_slot[slot] > 0)
+			shard_watch_mark(&wanted, table_of_slot(slot));
+	}
+	if (!shard_watch_take_wanted(&wanted, &touched))
+		return;
+	for (int slot = 0; slot < SHARD_SLOTS; slot++)
+	{
+		if (dlist_is_empty(&shards_of_slot[slot]) ||
+			!shard_watch_touched(&touched, table_of_slot(slot)))
+			continue;
+		dlist_foreach (iter, &shards_of_slot[slot])
+			touch_units(dlist_container(QueuedShard, slot_node, iter.cur));
+	}
 }
 
 void
@@ -275,22 +432,25 @@ delivery_queue_move_role(dlist_head *list, size_t node_offset, Oid role)
  * and its other mappings before this one.
  */
 static void
-move_behind_others(QueuedMapping *served)
+move_behind_others(QueuedMapping *mapping)
 {
-	delivery_queue_move_role(&delivery_queue_all_mappings,
-							 offsetof(QueuedMapping, node), served->role);
-	dlist_delete(&served->node);
-	dlist_push_tail(&delivery_queue_all_mappings, &served->node);
+	mapping->served = mapping->of_role->served = ++served;
+	delivery_queue_move_role(&delivery_queue_ready_mappings,
+							 offsetof(QueuedMapping, turn_node), mapping->role);
+	if (dlist_is_empty(&mapping->ready))
+		return;
+	dlist_delete(&mapping->turn_node);
+	dlist_push_tail(&delivery_queue_ready_mappings, &mapping->turn_node);
 }
 
 void
 delivery_queue_begin(QueuedUnit *unit)
 {
 	Assert(unit->state == UNIT_READY);
+	unit->mapping->running++;
 	set_state(unit, UNIT_RUNNING);
 	unit->again = false;
 	unit->has_changed = false;
-	unit->mapping->running++;
 	move_behind_others(unit->mapping);
 }
 
@@ -312,7 +472,7 @@ delivery_queue_end(QueuedUnit *unit, const DeliveryOutcome *outcome)
 		case DELIVERY_BLOCKED:
 			set_state(unit, UNIT_WAITING);
 			if (unit->again)
-				delivery_queue_touch(unit);
+				touch(unit);
 			break;
 		case DELIVERY_AGAIN:
 			delivery_queue_make_ready(unit);

@@ -27,18 +27,30 @@ typedef enum DiscoveryWish
 	DISCOVERY_URGENT
 } DiscoveryWish;
 
+/* What the mappings of one role have in common */
+typedef struct QueuedRole
+{
+	Oid	   role;	 /* the key; must be the first field */
+	int	   mappings; /* how many there are */
+	uint64 served;	 /* when one of them was served last: a count of units */
+} QueuedRole;
+
 /* What the units of one mapping have in common */
 typedef struct QueuedMapping
 {
-	int64	   mapping_no; /* the key; must be the first field */
-	int64	   stream_id;
-	Oid		   role;
-	bool	   active;	/* it is to deliver */
-	bool	   is_slow; /* a call has taken longer than a time slice */
-	int		   running; /* how many of its units run */
-	dlist_head units;	/* all of them, in no order */
-	dlist_head ready;	/* its ready units; the head has waited longest */
-	dlist_node node;	/* in delivery_queue_all_mappings */
+	int64		mapping_no; /* the key; must be the first field */
+	int64		stream_id;
+	Oid			role;
+	QueuedRole *of_role;
+	bool		active;	   /* it is to deliver: delivery_queue_set_active */
+	bool		counts;	   /* it is among those of delivery_queue_count */
+	bool		is_slow;   /* a call has taken longer than a time slice */
+	int			running;   /* how many of its units run */
+	dlist_head	units;	   /* all of them, in no order */
+	dlist_head	ready;	   /* its ready units; the head has waited longest */
+	uint64		served;	   /* when it was served last, or made */
+	dlist_node	turn_node; /* in delivery_queue_ready_mappings, if any is */
+	dlist_node	node;	   /* in delivery_queue_all_mappings */
 
 	/* Its discovery: delivery_survey.c and delivery_discover.c */
 	DiscoveryWish wish;
@@ -56,15 +68,16 @@ typedef struct QueuedMapping
 
 /*
  * What the units of one shard have in common.  There may be many thousands of
- * units; a turn of the dispatcher looks at shards, and at the units of those
- * to which a record was appended.
+ * shards and units; a turn of the dispatcher looks at those to which a record
+ * was appended.
  */
 typedef struct QueuedShard
 {
 	Oid		   shard_table; /* the key; must be the first field */
 	int		   resting;		/* how many of its units are idle or wait */
 	dlist_head units;
-	dlist_node node; /* in delivery_queue_all_shards */
+	dlist_node slot_node; /* among the shards of its slot (shard_slot.h) */
+	dlist_node node;	  /* in delivery_queue_all_shards */
 } QueuedShard;
 
 typedef struct QueuedUnit
@@ -85,14 +98,25 @@ typedef struct QueuedUnit
 	dlist_node		 node;		   /* in mapping->units */
 } QueuedUnit;
 
-/* Mappings; the head is to be served next. */
+/* All mappings, in no order */
 extern dlist_head delivery_queue_all_mappings;
+
+/* Those that have ready units; the head is to be served next. */
+extern dlist_head delivery_queue_ready_mappings;
 
 /* The shards that have units, in no order */
 extern dlist_head delivery_queue_all_shards;
 
 /* Rises whenever a shard joins or leaves that list */
 extern uint64 delivery_queue_shard_changes;
+
+/* How many mappings are active, or have units that are ready or run? */
+extern int delivery_queue_count(void);
+
+/* Is a mapping of this role known? */
+extern bool delivery_queue_role_has_mappings(Oid role);
+
+extern void delivery_queue_set_active(QueuedMapping *mapping, bool active);
 
 /*
  * Returns the mapping of that number, a new one of that role if it is not
@@ -117,9 +141,10 @@ extern void delivery_queue_remove_mapping(QueuedMapping *mapping);
 extern void delivery_queue_make_ready(QueuedUnit *unit);
 
 /*
- * A record was appended to the unit's shard: makes it ready if that matters.
+ * Makes units ready to whose shards a record was appended, if that matters to
+ * them.
  */
-extern void delivery_queue_touch(QueuedUnit *unit);
+extern void delivery_queue_touch_shards(void);
 
 /* A ready unit is given to a handler worker. */
 extern void delivery_queue_begin(QueuedUnit *unit);

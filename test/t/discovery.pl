@@ -1,8 +1,9 @@
 # However many mappings, shards and lanes there are, the dispatcher reads anew what
-# has changed, and serves other mappings meanwhile.
+# has changed, serves other mappings meanwhile, and looks at those alone that have
+# something to do.
 #
 # To see it fail: test/mutations/run discovery-of-all discovery-at-once
-# discovery-of-whole-mapping.
+# discovery-of-whole-mapping idle-mappings-looked-at.
 
 use strict;
 use warnings;
@@ -108,5 +109,22 @@ for my $line (split /\n/, slurp_file($node->logfile, $log))
 like($done, qr/^.{0,2}B/, "a record is delivered before all that has changed is discovered: $done");
 cmp_ok($done =~ tr/D//, '>=', $mappings, 'each mapping is discovered');
 cmp_ok($done =~ tr/d//, '>=', $mappings, '... in more than one step');
+
+# When the units of all mappings have been run, a record for one of them has the
+# dispatcher look at no other.
+my $looked_at;
+for my $n (4 .. 1000)
+{
+	$log = -s $node->logfile;
+	sql("INSERT INTO calm VALUES ($n)");
+	comes_to('SELECT count(*) FROM called', $n, 'a record is delivered');
+	$looked_at = 0;
+	foreach (slurp_file($node->logfile, $log) =~ /\[$dispatcher\].*looked at (\d+) mappings/g)
+	{
+		$looked_at = $_ if $_ > $looked_at;
+	}
+	last if $looked_at == 1;
+}
+is($looked_at, 1, 'one of the mappings is looked at');
 
 done_testing();
