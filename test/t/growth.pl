@@ -278,6 +278,20 @@ ok($found, 'a poll looks where a record may be');
 
 # --- locks --------------------------------------------------------------------------
 
+# A stream has a relation for each shard, and four for the large values of all.
+sub relations
+{
+	my ($shards) = @_;
+	return (split(/\n/, sql(qq{
+		BEGIN;
+		CREATE TABLE related (id int PRIMARY KEY);
+		SELECT ddbstreams.enable_stream('related', shard_count => $shards) IS NOT NULL;
+		SELECT count(*) - 2 FROM pg_class WHERE xmin = pg_current_xact_id()::xid;
+		ROLLBACK})))[-1];
+}
+is(relations(4), 8, 'relations of a stream of 4 shards');
+is(relations(64), 68, 'relations of a stream of 64 shards');
+
 # Enabling a stream takes as many locks for 64 shards as for 4.
 sub locks
 {
