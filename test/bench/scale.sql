@@ -51,6 +51,38 @@ end $$;
 
 create function bench.handler(event jsonb) returns void language sql as '';
 
+-- A stream whose mapping notes when it gets a record
+create procedure bench.enable_delayed() language plpgsql as $$
+begin
+	create table bench.seen (id bigint, written timestamptz, at timestamptz);
+	create function bench.note(event jsonb) returns void language sql as
+		'insert into bench.seen select (r#>>''{dynamodb,NewImage,id,N}'')::bigint,
+			(r#>>''{dynamodb,NewImage,at,S}'')::timestamptz, clock_timestamp()
+		from jsonb_array_elements(event->''Records'') r';
+	create table delayed (id bigint primary key, at timestamptz);
+	perform ddbstreams.enable_stream('delayed', 'NEW_IMAGE', shard_count => 1);
+	commit;
+	perform ddbstreams.create_event_source_mapping('bench.note', bench.arn('delayed'), 'LATEST');
+end $$;
+
+-- Writes rows of these numbers into that stream, some milliseconds apart, and returns
+-- how long the last of a hundred waited for its handler's call, in milliseconds.
+create procedure bench.delay(first bigint, last bigint, inout ms numeric) language plpgsql as $$
+begin
+	for i in first .. last loop
+		insert into delayed values (i, clock_timestamp());
+		commit;
+		perform pg_sleep(0.005);
+	end loop;
+	loop
+		exit when (select count(*) from bench.seen where id between first and last) = last - first + 1;
+		commit;
+		perform pg_sleep(0.02);
+	end loop;
+	ms := (select round(1000 * percentile_cont(0.99) within group (order by extract(epoch from at - written))::numeric, 1)
+		from bench.seen where id between first and last);
+end $$;
+
 -- A worker of consumer c reads all there is.
 create procedure bench.drain(worker text) language plpgsql as $$
 declare
@@ -102,6 +134,7 @@ declare
 	statement text;
 	us numeric;
 begin
+	set local client_min_messages = warning;
 	create table if not exists plain (id bigint primary key);
 	if not exists (select from ddbstreams.consumer_stats) then
 		perform ddbstreams.create_consumer('c', bench.arn(), 'LATEST');
@@ -125,21 +158,25 @@ begin
 		(select count(*) from pg_class));
 end $$;
 
-create procedure bench.make_wide(name text, streamed boolean) language plpgsql as $$
+-- A table of wide rows
+create procedure bench.make_wide(name text, width int, streamed boolean) language plpgsql as $$
 begin
-	execute format('create table %I (id bigint primary key, n int, v text)', name);
+	execute format('create table %I (id bigint primary key, n int default 0, v text default repeat(''x'', %s))', name, width);
 	execute format('alter table %I alter v set storage external', name);
 	if streamed then
 		perform ddbstreams.enable_stream(name::regclass, 'NEW_AND_OLD_IMAGES', shard_count => 1);
 	end if;
 end $$;
 
-create function bench.bytes_a_record(table_name text) returns bigint language sql as $$
+create function bench.bytes_a_record() returns bigint language sql as $$
 	select sum(bytes)::bigint / greatest(sum(records)::bigint, 1) from ddbstreams.stream_stats
-	where stream_arn = bench.arn(table_name) $$;
+	where stream_arn = bench.arn() $$;
 
--- Reads a hundred records.
-create function bench.read(table_name text) returns bigint language sql as $$
-	select sum(length(new_image::text)) from ddbstreams.get_records(ddbstreams.get_shard_iterator(
-		bench.arn(table_name), (select min(shard_id) from ddbstreams.describe_stream(bench.arn(table_name))),
+-- Reads a hundred records, or as many as a page of 1 MB has; returns how many.
+create function bench.read() returns bigint language sql as $$
+	select count(length(new_image::text)) from ddbstreams.get_records(ddbstreams.get_shard_iterator(
+		bench.arn(), (select min(shard_id) from ddbstreams.describe_stream(bench.arn())),
 		'TRIM_HORIZON'), 100) $$;
+
+create function bench.poll() returns bigint language sql as $$
+	select count(length(new_image::text)) from ddbstreams.poll('c', 'w', 100) $$;
