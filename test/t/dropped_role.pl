@@ -4,7 +4,8 @@
 # and errors; a consumer; and the stream of a dropped table.
 #
 # To see it fail: test/mutations/run consumer-of-dropped-role-stays
-# mapping-of-dropped-role-stays stream-of-dropped-role-stays.
+# mapping-of-dropped-role-enabled mapping-of-dropped-role-stays
+# stream-of-dropped-role-stays.
 
 use strict;
 use warnings;
@@ -115,6 +116,8 @@ foreach (
 	like("$out$err", $answer, "as the next role of the number: $query");
 }
 is($node->safe_psql('postgres', q{SELECT count(*) FROM ddbstreams.failed_batches}), 1, 'a superuser sees the batch');
+($status, $out, $err) = $node->psql('postgres', "SELECT ddbstreams.update_event_source_mapping('$failing', enabled => true)");
+like($err, qr/has been dropped/, '... and cannot enable the mapping');
 $node->safe_psql('postgres', "SELECT ddbstreams.drop_consumer('c'), ddbstreams.delete_event_source_mapping('$failing')");
 is($node->safe_psql('postgres', q{SELECT count(*) FROM ddbstreams.failed_batches}), 0, '... and can delete what is left');
 $node->stop;
