@@ -159,18 +159,11 @@ void
 mapping_change_set_enabled(MappingInfo *mapping, bool enabled)
 {
 	mapping->enabled = enabled;
-	if (!enabled)
-		return;
-	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(mapping->role_id)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the role of event source mapping %s has been dropped",
-						mapping_uuid_text(mapping)),
-				 errhint("Make a mapping as a role that is there, and delete this one.")));
 	/*
 	 * The user says so in this database, which may be a copy of the first one.
 	 */
-	mapping_origin_set(&mapping->database_id, &mapping->server_id);
+	if (enabled)
+		mapping_origin_set(&mapping->database_id, &mapping->server_id);
 }
 
 MappingInfo *
@@ -240,6 +233,13 @@ mapping_change_begin_update(const pg_uuid_t *uuid)
 void
 mapping_change_finish_update(MappingInfo *mapping, bool was_active)
 {
+	if (mapping->enabled &&
+		!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(mapping->role_id)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role of event source mapping %s has been dropped",
+						mapping_uuid_text(mapping)),
+				 errhint("Make a mapping as a role that is there, and delete this one.")));
 	mapping_catalog_replace(mapping,
 							!was_active && mapping_is_active(mapping) ? "Enabling" : "Updating");
 }
