@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "access/heapam.h"
+#include "access/htup_details.h"
 #include "access/tupdesc.h"
 #include "commands/defrem.h"
 #include "nodes/parsenodes.h"
@@ -206,6 +208,24 @@
 #define compat_index_beginscan(heap, index, snapshot, keys, orderbys) \
 	index_beginscan(heap, index, snapshot, keys, orderbys)
 #endif
+
+/*
+ * Updates a row; returns whether the new version needs entries in the indexes.
+ * 16 made simple_heap_update say that.
+ */
+static inline bool
+compat_heap_update(Relation rel, ItemPointer tid, HeapTuple tuple)
+{
+#if PG_VERSION_NUM >= 160000
+	TU_UpdateIndexes indexes;
+
+	simple_heap_update(rel, tid, tuple, &indexes);
+	return indexes != TU_None;
+#else
+	simple_heap_update(rel, tid, tuple);
+	return !HeapTupleIsHeapOnly(tuple);
+#endif
+}
 
 /* 16 renamed relfilenode to relfilenumber. */
 #if PG_VERSION_NUM >= 160000

@@ -2,8 +2,9 @@
  * consumer_catalog.c
  *	  The tables of consumer groups, their leases and workers.
  *
- * Everything here is SQL that runs as the extension's owner (owner_sql.c,
- * row.h); the callers have checked what the current user may do.
+ * What each poll with records and each checkpoint does is done by own_row.c;
+ * all else is SQL that runs as the extension's owner (owner_sql.c, row.h).  The
+ * callers have checked what the current user may do.
  *
  * A lease belongs to the transaction that has locked its row.  A poll locks
  * rows FOR UPDATE SKIP LOCKED: polls never wait for each other and never
@@ -23,10 +24,13 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
 #include "base/lock_class.h"
 #include "consumer/consumer_catalog.h"
+#include "registry/own_row.h"
 #include "registry/owner_sql.h"
 #include "registry/row.h"
 #include "shard/shard_wake.h"
@@ -82,12 +86,6 @@ ROW_TABLE(worker, WORKER_COLUMNS);
 #define SELECT_CONSUMERS "SELECT $(columns) FROM " CONSUMER_TABLE
 #define SELECT_LEASES	 "SELECT $(columns) FROM " LEASE_TABLE " WHERE consumer_no = $consumer_no"
 
-/*
- * Leases of a few of many shards are looked up one by one.  Without statistics
- * of the table the planner would rather read those of all shards.
- */
-#define EACH_SHARD "unnest($shard_nos) AS each_no"
-
 static void *
 consumer_from_row(const TableRow *row)
 {
@@ -137,6 +135,25 @@ worker_from_row(const TableRow *row)
 	return worker;
 }
 
+/* Rows that are found by an index, without SQL (own_row.c) */
+static const OwnRows consumer_of_name = {CATALOG_CONSUMER, "consumer_name_key", &consumer_table, consumer_from_row};
+static const OwnRows lease_of_consumer = {CATALOG_CONSUMER_LEASE, "pkey", &lease_table, lease_from_row};
+static const OwnRows worker_of_consumer = {CATALOG_CONSUMER_WORKER, "pkey", &worker_table, worker_from_row};
+
+static void
+init_int64_key(ScanKey key, AttrNumber anum, int64 value)
+{
+	ScanKeyInit(key, anum, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(value));
+}
+
+/* The keys of one lease */
+static void
+init_lease_keys(ScanKeyData keys[2], int64 consumer_no, int64 shard_no)
+{
+	init_int64_key(&keys[0], Anum_lease_consumer_no, consumer_no);
+	init_int64_key(&keys[1], Anum_lease_shard_no, shard_no);
+}
+
 /* Makes a row of the parameters that a statement on consumers has. */
 static void
 consumer_row(TableRow *row, int64 consumer_no)
@@ -164,13 +181,12 @@ worker_row(TableRow *row, int64 consumer_no)
 ConsumerInfo *
 consumer_catalog_find(const char *consumer_name)
 {
-	TableRow row;
-	List	*consumers;
+	ScanKeyData key;
+	List	   *consumers;
 
-	row_init(&row, &consumer_table);
-	row_set_text(&row, Anum_consumer_consumer_name, consumer_name);
-	consumers = owner_sql_list(SELECT_CONSUMERS " WHERE consumer_name = $consumer_name",
-							   &row, consumer_from_row);
+	ScanKeyInit(&key, Anum_consumer_consumer_name, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(consumer_name));
+	consumers = own_row_list(&consumer_of_name, 1, &key);
 	return consumers == NIL ? NULL : linitial(consumers);
 }
 
@@ -291,41 +307,70 @@ consumer_catalog_delete_orphans(void)
 							 &row);
 }
 
+int
+consumer_catalog_compare_leases(const ListCell *a, const ListCell *b)
+{
+	const ConsumerLease *x = lfirst(a);
+	const ConsumerLease *y = lfirst(b);
+
+	return x->shard_no < y->shard_no ? -1 : x->shard_no > y->shard_no;
+}
+
 List *
 consumer_catalog_leases(int64 consumer_no)
 {
-	TableRow row;
+	ScanKeyData key;
+	List	   *leases;
 
-	lease_row(&row, consumer_no);
-	return owner_sql_list(SELECT_LEASES " ORDER BY shard_no", &row, lease_from_row);
+	init_int64_key(&key, Anum_lease_consumer_no, consumer_no);
+	leases = own_row_list(&lease_of_consumer, 1, &key);
+	list_sort(leases, consumer_catalog_compare_leases);
+	return leases;
 }
 
 List *
 consumer_catalog_leases_of_shards(int64 consumer_no, const int64 *shard_nos, int count)
 {
-	TableRow row;
+	List *result = NIL;
 
-	lease_row(&row, consumer_no);
-	row_set_int64s(&row, Anum_lease_shard_nos, shard_nos, count);
-	return owner_sql_list("SELECT lease.* FROM " EACH_SHARD ", LATERAL (" SELECT_LEASES
-						  " AND shard_no = each_no OFFSET 0) AS lease",
-						  &row, lease_from_row);
+	for (int i = 0; i < count; i++)
+	{
+		ScanKeyData keys[2];
+
+		init_lease_keys(keys, consumer_no, shard_nos[i]);
+		result = list_concat(result, own_row_list(&lease_of_consumer, 2, keys));
+	}
+	return result;
+}
+
+/* Has this worker a lease that is not finished? */
+static bool
+is_leased_by(const void *made, const void *worker_id)
+{
+	const ConsumerLease *lease = made;
+
+	return lease->owner != NULL && strcmp(lease->owner, worker_id) == 0 &&
+		   lease->kind != CHECKPOINT_SHARD_END;
 }
 
 List *
 consumer_catalog_lock_own_leases(int64 consumer_no, const char *worker_id,
 								 const int64 *shard_nos, int count)
 {
-	TableRow row;
+	List *result = NIL;
 
-	lease_row(&row, consumer_no);
-	row_set_text(&row, Anum_lease_lease_owner, worker_id);
-	row_set_int64s(&row, Anum_lease_shard_nos, shard_nos, count);
-	return owner_sql_list("SELECT lease.* FROM " EACH_SHARD ", LATERAL (" SELECT_LEASES
-						  " AND shard_no = each_no"
-						  " AND lease_owner = $lease_owner AND checkpoint_kind <> 'e'"
-						  " FOR UPDATE SKIP LOCKED) AS lease",
-						  &row, lease_from_row);
+	for (int i = 0; i < count; i++)
+	{
+		ScanKeyData	   keys[2];
+		ConsumerLease *lease;
+
+		init_lease_keys(keys, consumer_no, shard_nos[i]);
+		lease = own_row_lock(&lease_of_consumer, 2, keys, LockWaitSkip,
+							 is_leased_by, worker_id);
+		if (lease != NULL)
+			result = lappend(result, lease);
+	}
+	return result;
 }
 
 List *
@@ -362,31 +407,31 @@ consumer_catalog_lock_lease_of_worker(int64 consumer_no, const int64 *shard_nos,
 						  &row, lease_from_row);
 }
 
-/* Returns the lease of one shard, by a statement that may refuse to. */
-static List *
-lease_of_shard(int64 consumer_no, int64 shard_no, const char *statement)
+/* Is a lease not finished? */
+static bool
+is_unfinished(const void *made, const void *arg)
 {
-	TableRow row;
-
-	lease_row(&row, consumer_no);
-	row_set_int64(&row, Anum_lease_shard_no, shard_no);
-	return owner_sql_list(statement, &row, lease_from_row);
+	return ((const ConsumerLease *) made)->kind != CHECKPOINT_SHARD_END;
 }
 
 List *
 consumer_catalog_try_lock_lease(int64 consumer_no, int64 shard_no)
 {
-	return lease_of_shard(consumer_no, shard_no,
-						  SELECT_LEASES
-						  " AND shard_no = $shard_no AND checkpoint_kind <> 'e'"
-						  " FOR UPDATE SKIP LOCKED");
+	ScanKeyData	   keys[2];
+	ConsumerLease *lease;
+
+	init_lease_keys(keys, consumer_no, shard_no);
+	lease = own_row_lock(&lease_of_consumer, 2, keys, LockWaitSkip, is_unfinished, NULL);
+	return lease == NULL ? NIL : list_make1(lease);
 }
 
-List *
+ConsumerLease *
 consumer_catalog_lock_lease(int64 consumer_no, int64 shard_no)
 {
-	return lease_of_shard(consumer_no, shard_no,
-						  SELECT_LEASES " AND shard_no = $shard_no FOR UPDATE");
+	ScanKeyData keys[2];
+
+	init_lease_keys(keys, consumer_no, shard_no);
+	return own_row_lock(&lease_of_consumer, 2, keys, LockWaitBlock, NULL, NULL);
 }
 
 static void
@@ -425,12 +470,12 @@ consumer_catalog_insert_lease(int64 consumer_no, const ConsumerLease *lease)
 void
 consumer_catalog_update_lease(int64 consumer_no, const ConsumerLease *lease)
 {
-	TableRow row;
+	ScanKeyData keys[2];
+	TableRow	row;
 
 	row_from_lease(consumer_no, lease, &row);
-	if (owner_sql_execute("UPDATE " LEASE_TABLE " SET $(set)"
-						  " WHERE consumer_no = $consumer_no AND shard_no = $shard_no",
-						  &row) != 1)
+	init_lease_keys(keys, consumer_no, lease->shard_no);
+	if (!own_row_update(&lease_of_consumer, 2, keys, &row))
 		elog(ERROR, "lease of shard " INT64_FORMAT " is missing", lease->shard_no);
 }
 
@@ -484,12 +529,10 @@ consumer_catalog_take_untold(int64 consumer_no)
 List *
 consumer_catalog_workers(int64 consumer_no)
 {
-	TableRow row;
+	ScanKeyData key;
 
-	worker_row(&row, consumer_no);
-	return owner_sql_list("SELECT $(columns) FROM " WORKER_TABLE
-						  " WHERE consumer_no = $consumer_no ORDER BY worker_id",
-						  &row, worker_from_row);
+	init_int64_key(&key, Anum_worker_consumer_no, consumer_no);
+	return own_row_list(&worker_of_consumer, 1, &key);
 }
 
 /*

@@ -59,6 +59,9 @@ extern void consumer_catalog_take_from_dropped_roles(void);
  */
 extern int64 consumer_catalog_take_untold(int64 consumer_no);
 
+/* Compares leases by shard_no, for list_sort. */
+extern int consumer_catalog_compare_leases(const ListCell *a, const ListCell *b);
+
 /* Returns all leases of a consumer (ConsumerLease *), sorted by shard_no. */
 extern List *consumer_catalog_leases(int64 consumer_no);
 
@@ -95,9 +98,9 @@ extern List *consumer_catalog_try_lock_lease(int64 consumer_no, int64 shard_no);
 
 /*
  * Locks the lease of a shard, owned or not and finished or not, and waits for
- * a transaction that has locked it: a list of one lease, or none.
+ * a transaction that has locked it.  Returns NULL if there is none.
  */
-extern List *consumer_catalog_lock_lease(int64 consumer_no, int64 shard_no);
+extern ConsumerLease *consumer_catalog_lock_lease(int64 consumer_no, int64 shard_no);
 
 /* Inserts a lease; returns false if the shard has one already. */
 extern bool consumer_catalog_insert_lease(int64 consumer_no, const ConsumerLease *lease);

@@ -232,15 +232,6 @@ consumer_lineage_is_new(const ConsumerView *view, int place)
 	return !(view->known[place] & LINEAGE_IN_VIEW) && is_wanted(view, place);
 }
 
-static int
-compare_leases(const ListCell *a, const ListCell *b)
-{
-	const ConsumerLease *x = lfirst(a);
-	const ConsumerLease *y = lfirst(b);
-
-	return x->shard_no < y->shard_no ? -1 : x->shard_no > y->shard_no;
-}
-
 /* Notes what the leases say that have just been read. */
 static void
 learn(ConsumerView *view, const List *leases)
@@ -301,7 +292,7 @@ consumer_lineage_read_leases(ConsumerView *view)
 		}
 		learn(view, leases);
 	}
-	list_sort(view->leases, compare_leases);
+	list_sort(view->leases, consumer_catalog_compare_leases);
 }
 
 void

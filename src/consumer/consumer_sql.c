@@ -264,7 +264,6 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 	ConsumerInfo  *consumer;
 	StreamInfo	  *stream;
 	ShardInfo	  *shard;
-	List		  *leases;
 	ConsumerLease *lease;
 	char		  *worker_id;
 	char		  *sequence_number;
@@ -290,8 +289,7 @@ ddbstreams_checkpoint(PG_FUNCTION_ARGS)
 	shard = stream_access_shard(stream, text_to_cstring(PG_GETARG_TEXT_PP(2)), snapshot);
 	UnregisterSnapshot(snapshot);
 
-	leases = consumer_catalog_lock_lease(consumer->consumer_no, shard->shard_no);
-	lease = leases == NIL ? NULL : linitial(leases);
+	lease = consumer_catalog_lock_lease(consumer->consumer_no, shard->shard_no);
 	/* The consumer may have been dropped meanwhile. */
 	if (lease == NULL)
 		(void) consumer_catalog_by_name(consumer->consumer_name);

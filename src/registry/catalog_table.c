@@ -13,6 +13,8 @@
  * Readers pass their statement's snapshot, so that what they see of streams,
  * shards and records is of one moment.
  *
+ * The tables of consumers are among them because own_row.c finds rows there, too.
+ *
  * Rows of streams and shards are inserted, never updated: a stream or shard
  * that changes gets a new row with a higher version, and of the versions that
  * a snapshot shows the highest counts.  All of them go when the stream or
@@ -45,7 +47,10 @@ static const char *const table_names[] = {
 	[CATALOG_STREAM] = "stream",
 	[CATALOG_SHARD] = "shard",
 	[CATALOG_ROW_DESCRIPTOR] = "row_descriptor",
-	[CATALOG_SECRET] = "secret"};
+	[CATALOG_SECRET] = "secret",
+	[CATALOG_CONSUMER] = "consumer",
+	[CATALOG_CONSUMER_LEASE] = "consumer_lease",
+	[CATALOG_CONSUMER_WORKER] = "consumer_worker"};
 
 /* The tables that were found to be the extension's */
 static Oid members[lengthof(table_names)];
@@ -142,25 +147,18 @@ catalog_table_is_installed(void)
 		   OidIsValid(find_table(CATALOG_STREAM));
 }
 
-/* Opens a table for reading; it may be gone by the time it is locked. */
-static Relation
-open_to_read(CatalogTable table)
+Relation
+catalog_table_open(CatalogTable table, LOCKMODE lockmode)
 {
-	Relation rel = try_relation_open(catalog_table_oid(table, false),
-									 AccessShareLock);
+	Relation rel = try_relation_open(catalog_table_oid(table, false), lockmode);
 
 	if (rel == NULL)
 		raise_not_installed();
 	return rel;
 }
 
-/*
- * Returns the OID of a table's index, whose name is the table's with a suffix.
- * It is invalid while DROP EXTENSION is at work, which may drop the index
- * before the table.
- */
-static Oid
-index_oid(CatalogTable table, const char *suffix)
+Oid
+catalog_table_index(CatalogTable table, const char *suffix)
 {
 	char *name = psprintf("%s_%s", table_names[table], suffix);
 	Oid	  schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
@@ -216,9 +214,9 @@ catalog_table_read(const VersionedTable *versioned, const char *index_suffix,
 				   int nkeys, ScanKey keys, Snapshot snapshot)
 {
 	List	   *versions = NIL;
-	Relation	rel = open_to_read(versioned->table);
+	Relation	rel = catalog_table_open(versioned->table, AccessShareLock);
 	Oid			index = index_suffix ?
-							index_oid(versioned->table, index_suffix) :
+							catalog_table_index(versioned->table, index_suffix) :
 							InvalidOid;
 	SysScanDesc scan = systable_beginscan(rel, index, OidIsValid(index),
 										  snapshot, nkeys, keys);
@@ -244,7 +242,7 @@ catalog_table_read(const VersionedTable *versioned, const char *index_suffix,
 bool
 catalog_table_is_empty(CatalogTable table)
 {
-	Relation	rel = open_to_read(table);
+	Relation	rel = catalog_table_open(table, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	bool		empty = !HeapTupleIsValid(systable_getnext(scan));
 
@@ -257,8 +255,8 @@ bool
 catalog_table_has_other(const VersionedTable *versioned, const char *index_suffix,
 						ScanKey key, int64 id)
 {
-	Relation	rel = open_to_read(versioned->table);
-	Oid			index = index_oid(versioned->table, index_suffix);
+	Relation	rel = catalog_table_open(versioned->table, AccessShareLock);
+	Oid			index = catalog_table_index(versioned->table, index_suffix);
 	SysScanDesc scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, key);
 	HeapTuple	tuple;
 	bool		found = false;
@@ -298,14 +296,14 @@ catalog_table_delete(const VersionedTable *versioned, int64 id)
 
 	ScanKeyInit(&key, versioned->id_anum, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(id));
-	heap_write_delete(rel, index_oid(versioned->table, "pkey"), 1, &key);
+	heap_write_delete(rel, catalog_table_index(versioned->table, "pkey"), 1, &key);
 	table_close(rel, NoLock);
 }
 
 bytea *
 catalog_table_secret(void)
 {
-	Relation	rel = open_to_read(CATALOG_SECRET);
+	Relation	rel = catalog_table_open(CATALOG_SECRET, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple = systable_getnext(scan);
 	bytea	   *secret;

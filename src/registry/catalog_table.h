@@ -10,6 +10,8 @@
 #include "access/skey.h"
 #include "nodes/pg_list.h"
 #include "registry/row.h"
+#include "storage/lockdefs.h"
+#include "utils/rel.h"
 #include "utils/snapshot.h"
 
 typedef enum CatalogTable
@@ -17,7 +19,10 @@ typedef enum CatalogTable
 	CATALOG_STREAM,
 	CATALOG_SHARD,
 	CATALOG_ROW_DESCRIPTOR,
-	CATALOG_SECRET
+	CATALOG_SECRET,
+	CATALOG_CONSUMER,
+	CATALOG_CONSUMER_LEASE,
+	CATALOG_CONSUMER_WORKER
 } CatalogTable;
 
 /* How the rows of a table are read that has them in versions */
@@ -38,6 +43,16 @@ typedef struct VersionedTable
  * version (catalog_version.h): an error, or InvalidOid if missing_ok.
  */
 extern Oid catalog_table_oid(CatalogTable table, bool missing_ok);
+
+/* Opens a table; the same error if it is gone by the time it is locked. */
+extern Relation catalog_table_open(CatalogTable table, LOCKMODE lockmode);
+
+/*
+ * Returns the OID of a table's index, whose name is the table's with a suffix.
+ * It is invalid while DROP EXTENSION is at work, which may drop the index
+ * before the table.
+ */
+extern Oid catalog_table_index(CatalogTable table, const char *suffix);
 
 /*
  * Returns the owner of ddbstreams' tables, of whatever version: the role that

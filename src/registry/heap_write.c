@@ -3,9 +3,9 @@
  *	  Writing rows of ddbstreams' own tables, unseen by logical decoding.
  *
  * Rows are inserted with HEAP_INSERT_NO_LOGICAL, and so are their TOAST
- * chunks; decoding.c says why.  There is no such flag for a delete: it needs
- * the table's mark (decoding.c), and only the rows of what has expired are
- * deleted.
+ * chunks; decoding.c says why.  There is no such flag for an update or a
+ * delete: these need the table's mark (decoding.c).  Of streams and shards only
+ * the rows of what has expired are deleted; rows of leases are updated.
  *
  * The executor is not used: these writes must not depend on privileges, rules,
  * row-level security or triggers, and must work at pre-commit.
@@ -22,6 +22,7 @@
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 
+#include "base/compat.h"
 #include "registry/decoding.h"
 #include "registry/heap_write.h"
 
@@ -71,6 +72,17 @@ heap_write_insert(Relation rel, Datum *values, bool *nulls)
 				HEAP_INSERT_NO_LOGICAL, NULL);
 	insert_index_entries(rel, tuple);
 	heap_freetuple(tuple);
+}
+
+void
+heap_write_update(Relation rel, ItemPointer tid, Datum *values, bool *nulls)
+{
+	HeapTuple tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+
+	if (compat_heap_update(rel, tid, tuple))
+		insert_index_entries(rel, tuple);
+	heap_freetuple(tuple);
+	CommandCounterIncrement();
 }
 
 void

@@ -18,6 +18,14 @@
 extern void heap_write_insert(Relation rel, Datum *values, bool *nulls);
 
 /*
+ * Updates the row at tid to these values of all columns.  The transaction has
+ * locked the row, or nobody else can update it.  Later commands see it.  The
+ * table has the mark of decoding.c, which keeps the update out of logical
+ * decoding.
+ */
+extern void heap_write_update(Relation rel, ItemPointer tid, Datum *values, bool *nulls);
+
+/*
  * Deletes the rows that one index finds, or all rows if index is invalid, as
  * they are now.  rel is open with RowExclusiveLock; the caller holds a lock
  * under which no other backend deletes these rows.

@@ -2,8 +2,9 @@
 # and after its promotion; polls that wait, are cancelled or terminated; nothing
 # of it is seen by logical decoding.
 #
-# To see it fail: test/mutations/run leases-decoded poll-in-recovery
-# poll-leases-unlocked poll-locks-before-it-waits.
+# To see it fail: test/mutations/run checkpoint-by-sql checkpoint-locks-again
+# leases-decoded poll-in-recovery poll-leases-unlocked
+# poll-locks-before-it-waits.
 
 use strict;
 use warnings;
@@ -122,6 +123,43 @@ is(sql(q{INSERT INTO t VALUES (15); SELECT process('w')}), '15', '... and has lo
 is(sql(q{SELECT count(*) FROM pg_logical_slot_get_changes('slot', NULL, NULL) WHERE data ~ '^table (?!public.t)'}), '0',
 	'logical decoding sees nothing of consumers');
 sql(q{SELECT pg_drop_replication_slot('slot')});
+
+# --- what it takes --------------------------------------------------------------------
+
+# A poll of records of four shards, and a checkpoint of each of them, take no SQL
+# on leases, and log nothing of leases but two changes of each, and the lock that
+# comes before the first of them.
+sql(q{
+	CREATE EXTENSION pg_walinspect;
+	CREATE TABLE many (id int PRIMARY KEY);
+	SELECT ddbstreams.enable_stream('many', shard_count => 4);
+	SELECT ddbstreams.create_consumer('m', ddbstreams.latest_stream_arn('many'), lease_duration => '1 hour');
+	INSERT INTO many SELECT generate_series(1, 100);
+	SELECT process('w', consumer => 'm');
+	INSERT INTO many SELECT generate_series(101, 200);
+	VACUUM ddbstreams_shards.consumer_lease;
+	CHECKPOINT});
+{
+	my $since = sql('SELECT pg_current_wal_insert_lsn()');
+	my ($status, $out, $err) = $primary->psql('postgres', q{
+		LOAD 'auto_explain';
+		SET auto_explain.log_min_duration = 0;
+		SET auto_explain.log_nested_statements = on;
+		SET client_min_messages = log;
+		SELECT process('w', consumer => 'm')});
+	my @statements = $err =~ /Query Text: (.*)/g;
+
+	is($out, join(' ', 101 .. 200), 'records of four shards');
+	is(scalar(grep { /FROM ddbstreams\.poll/ } split(/^/, $err)) > 0, 1, '... by statements that are seen');
+	is(join("\n", grep { /ddbstreams_shards/ } @statements), '', '... without SQL on leases');
+	is(sql(qq{
+		SELECT string_agg(format('%s %s', record_type, count), ', ' ORDER BY record_type)
+		FROM (SELECT record_type, count(*)
+			  FROM pg_get_wal_records_info('$since', pg_current_wal_flush_lsn())
+			  WHERE block_ref LIKE '%/' || pg_relation_filenode('ddbstreams_shards.consumer_lease') || ' %'
+			  AND resource_manager = 'Heap'
+			  GROUP BY 1) r}), 'HOT_UPDATE 8, LOCK 4', '... four locks and eight changes');
+}
 
 # --- a standby ----------------------------------------------------------------------
 
