@@ -13,7 +13,7 @@
  * Readers pass their statement's snapshot, so that what they see of streams,
  * shards and records is of one moment.
  *
- * The tables of consumers are among them because own_row.c finds rows there, too.
+ * The tables of consumers are among them because own_row.c finds rows there.
  *
  * Rows of streams and shards are inserted, never updated: a stream or shard
  * that changes gets a new row with a higher version, and of the versions that
@@ -52,8 +52,22 @@ static const char *const table_names[] = {
 	[CATALOG_CONSUMER_LEASE] = "consumer_lease",
 	[CATALOG_CONSUMER_WORKER] = "consumer_worker"};
 
-/* The tables that were found to be the extension's */
+/* The tables that were found to be the extension's, by their names */
 static Oid members[lengthof(table_names)];
+
+/* An index that was found by its name */
+typedef struct KnownIndex
+{
+	CatalogTable table;
+	const char	*suffix; /* a literal */
+	Oid			 relid;
+} KnownIndex;
+
+/* More than there are; REINDEX CONCURRENTLY puts another in an index's place. */
+#define MAX_KNOWN_INDEXES 16
+
+static KnownIndex known_indexes[MAX_KNOWN_INDEXES];
+static int		  known_index_count = 0;
 
 static void
 raise_not_installed(void)
@@ -67,12 +81,17 @@ raise_not_installed(void)
 
 /* Relcache callback: only marks. */
 static void
-forget_member(Oid relid)
+forget_relation(Oid relid)
 {
 	for (Size i = 0; i < lengthof(members); i++)
 	{
 		if (!OidIsValid(relid) || members[i] == relid)
 			members[i] = InvalidOid;
+	}
+	for (int i = 0; i < known_index_count; i++)
+	{
+		if (!OidIsValid(relid) || known_indexes[i].relid == relid)
+			known_indexes[i].relid = InvalidOid;
 	}
 }
 
@@ -87,7 +106,7 @@ is_member(CatalogTable table, Oid relid)
 
 	if (!registered)
 	{
-		relcache_callbacks_add(forget_member);
+		relcache_callbacks_add(forget_relation);
 		registered = true;
 	}
 	if (members[table] != relid)
@@ -103,9 +122,12 @@ is_member(CatalogTable table, Oid relid)
 static Oid
 find_table(CatalogTable table)
 {
-	Oid schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, true);
+	Oid schema;
 	Oid relid = InvalidOid;
 
+	if (OidIsValid(members[table]))
+		return members[table];
+	schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, true);
 	if (OidIsValid(schema))
 		relid = get_relname_relid(table_names[table], schema);
 	if (OidIsValid(relid) && !is_member(table, relid))
@@ -157,14 +179,41 @@ catalog_table_open(CatalogTable table, LOCKMODE lockmode)
 	return rel;
 }
 
+/* Returns the place where an index is known, or is to be; NULL: no room */
+static KnownIndex *
+find_known_index(CatalogTable table, const char *suffix)
+{
+	KnownIndex *known;
+
+	for (int i = 0; i < known_index_count; i++)
+	{
+		known = &known_indexes[i];
+		if (known->table == table && strcmp(known->suffix, suffix) == 0)
+			return known;
+	}
+	if (known_index_count == MAX_KNOWN_INDEXES)
+		return NULL;
+	known = &known_indexes[known_index_count++];
+	known->table = table;
+	known->suffix = suffix;
+	known->relid = InvalidOid;
+	return known;
+}
+
 Oid
 catalog_table_index(CatalogTable table, const char *suffix)
 {
-	char *name = psprintf("%s_%s", table_names[table], suffix);
-	Oid	  schema = get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false);
-	Oid	  relid = get_relname_relid(name, schema);
+	KnownIndex *known = find_known_index(table, suffix);
+	char	   *name;
+	Oid			relid;
 
+	if (known != NULL && OidIsValid(known->relid))
+		return known->relid;
+	name = psprintf("%s_%s", table_names[table], suffix);
+	relid = get_relname_relid(name, get_namespace_oid(DDBSTREAMS_SHARD_SCHEMA, false));
 	pfree(name);
+	if (known != NULL && OidIsValid(members[table]))
+		known->relid = relid;
 	return relid;
 }
 

@@ -9,7 +9,7 @@
 #
 # To see it fail: test/mutations/run kept-value-stored-again
 # kept-value-not-listed kept-value-by-number-alone
-# kept-value-of-number-given-again.
+# kept-value-of-number-given-again table-known-for-ever.
 
 use strict;
 use warnings;
