@@ -23,6 +23,7 @@
 #include "nodes/pg_list.h"
 #include "registry/shard_catalog.h"
 #include "registry/stream_catalog.h"
+#include "storage/itemptr.h"
 #include "utils/snapshot.h"
 
 #define CONSUMER_MAX_NAME 128 /* characters, of consumers and workers */
@@ -72,6 +73,8 @@ typedef struct ConsumerLease
 	char		  *last_error; /* or NULL */
 	TimestampTz	   last_error_at;
 	int32		   worker_pid; /* 0: none */
+
+	ItemPointerData tid; /* of the row when it was locked; invalid: not known */
 } ConsumerLease;
 
 /* A row of consumer_worker */

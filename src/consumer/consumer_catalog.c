@@ -122,6 +122,7 @@ lease_from_row(const TableRow *row)
 	lease->last_error = row_text(row, Anum_lease_last_error);
 	lease->last_error_at = row_time(row, Anum_lease_last_error_at);
 	lease->worker_pid = row_int32(row, Anum_lease_worker_pid);
+	lease->tid = row->tid;
 	return lease;
 }
 
@@ -454,6 +455,7 @@ row_from_lease(int64 consumer_no, const ConsumerLease *lease, TableRow *row)
 	row_set_time(row, Anum_lease_last_error_at, lease->last_error_at);
 	if (lease->worker_pid != 0)
 		row_set_int32(row, Anum_lease_worker_pid, lease->worker_pid);
+	row->tid = lease->tid;
 }
 
 bool

@@ -61,12 +61,15 @@ end_search(RowSearch *search)
 	table_close(search->rel, NoLock);
 }
 
+/* Makes what a row is to be returned as; tid: where it is, if it is locked */
 static void *
-make_from(const RowSearch *search, HeapTuple tuple)
+make_from(const RowSearch *search, HeapTuple tuple, ItemPointer tid)
 {
 	TableRow row;
 
 	row_read(&row, search->rows->columns, tuple, RelationGetDescr(search->rel));
+	if (tid != NULL)
+		row.tid = *tid;
 	return search->rows->from_row(&row);
 }
 
@@ -79,7 +82,7 @@ own_row_list(const OwnRows *rows, int nkeys, ScanKey keys)
 
 	begin_search(&search, rows, nkeys, keys, AccessShareLock);
 	while (HeapTupleIsValid(tuple = systable_getnext(search.scan)))
-		result = lappend(result, make_from(&search, tuple));
+		result = lappend(result, make_from(&search, tuple, NULL));
 	end_search(&search);
 	return result;
 }
@@ -103,11 +106,12 @@ lock_found(const RowSearch *search, HeapTuple tuple, LockWaitPolicy policy, void
 	TupleTableSlot *slot = table_slot_create(search->rel, NULL);
 	TM_FailureData	failure;
 	TM_Result		result;
+	ItemPointerData tid = tuple->t_self; /* moves on to the last version */
 	bool			should_free = false;
 
 	if (!IsolationUsesXactSnapshot())
 		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
-	result = table_tuple_lock(search->rel, &tuple->t_self, GetActiveSnapshot(),
+	result = table_tuple_lock(search->rel, &tid, GetActiveSnapshot(),
 							  slot, GetCurrentCommandId(true), LockTupleExclusive,
 							  policy, flags, &failure);
 	switch (result)
@@ -117,7 +121,7 @@ lock_found(const RowSearch *search, HeapTuple tuple, LockWaitPolicy policy, void
 			{
 				HeapTuple locked = ExecFetchSlotHeapTuple(slot, false, &should_free);
 
-				*made = make_from(search, locked);
+				*made = make_from(search, locked, &slot->tts_tid);
 				if (should_free)
 					heap_freetuple(locked);
 			}
@@ -160,7 +164,7 @@ own_row_lock(const OwnRows *rows, int nkeys, ScanKey keys, LockWaitPolicy policy
 	tuple = systable_getnext(search.scan);
 	if (HeapTupleIsValid(tuple))
 	{
-		made = make_from(&search, tuple);
+		made = make_from(&search, tuple, &tuple->t_self);
 		if ((is_wanted && !is_wanted(made, arg)) ||
 			(!is_own_version(tuple) && !lock_found(&search, tuple, policy, &made)) ||
 			(is_wanted && !is_wanted(made, arg)))
@@ -170,6 +174,19 @@ own_row_lock(const OwnRows *rows, int nkeys, ScanKey keys, LockWaitPolicy policy
 	return made;
 }
 
+/* Updates a row that the transaction has locked, where it is. */
+static void
+update_at(const OwnRows *rows, TableRow *row)
+{
+	Relation rel = catalog_table_open(rows->table, RowExclusiveLock);
+
+	row_check_columns(rows->columns, RelationGetDescr(rel));
+	PushActiveSnapshot(GetTransactionSnapshot());
+	heap_write_update(rel, &row->tid, row->values, row->nulls);
+	PopActiveSnapshot();
+	table_close(rel, NoLock);
+}
+
 bool
 own_row_update(const OwnRows *rows, int nkeys, ScanKey keys, TableRow *row)
 {
@@ -177,6 +194,11 @@ own_row_update(const OwnRows *rows, int nkeys, ScanKey keys, TableRow *row)
 	HeapTuple tuple;
 	bool	  found;
 
+	if (ItemPointerIsValid(&row->tid))
+	{
+		update_at(rows, row);
+		return true;
+	}
 	begin_search(&search, rows, nkeys, keys, RowExclusiveLock);
 	tuple = systable_getnext(search.scan);
 	found = HeapTupleIsValid(tuple);

@@ -45,8 +45,9 @@ extern void *own_row_lock(const OwnRows *rows, int nkeys, ScanKey keys,
 						  LockWaitPolicy policy, OwnRowTest is_wanted, const void *arg);
 
 /*
- * Sets all columns of the one row that these keys find, which the transaction
- * has locked.  Returns false if there is none.
+ * Sets all columns of a row that the transaction has locked: the row at
+ * row->tid, which from_row has had from own_row_lock, or, if that is invalid,
+ * the one that these keys find.  Returns false if there is none.
  */
 extern bool own_row_update(const OwnRows *rows, int nkeys, ScanKey keys, TableRow *row);
 

@@ -27,6 +27,7 @@ row_init(TableRow *row, const RowTable *table)
 	row->table = table;
 	memset(row->values, 0, table->count * sizeof(Datum));
 	memset(row->nulls, true, table->count * sizeof(bool));
+	ItemPointerSetInvalid(&row->tid);
 }
 
 /* Returns the number of columns in a list, which precede its parameters. */

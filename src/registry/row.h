@@ -55,6 +55,7 @@
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
 #include "nodes/execnodes.h"
+#include "storage/itemptr.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -86,6 +87,7 @@ typedef struct TableRow
 	const RowTable *table;
 	Datum			values[ROW_MAX_COLUMNS];
 	bool			nulls[ROW_MAX_COLUMNS];
+	ItemPointerData tid; /* of a row that is locked (own_row.c); else invalid */
 } TableRow;
 
 #define ROW_ANUM(table, name, type, kind)	Anum_##table##_##name,

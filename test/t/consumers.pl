@@ -3,7 +3,7 @@
 # of it is seen by logical decoding.
 #
 # To see it fail: test/mutations/run checkpoint-by-sql checkpoint-locks-again
-# leases-decoded poll-in-recovery poll-leases-unlocked
+# lease-looked-up-again leases-decoded poll-in-recovery poll-leases-unlocked
 # poll-locks-before-it-waits.
 
 use strict;
@@ -160,6 +160,15 @@ sql(q{
 			  AND resource_manager = 'Heap'
 			  GROUP BY 1) r}), 'HOT_UPDATE 8, LOCK 4', '... four locks and eight changes');
 }
+# The leases are read once, and looked up once by the poll and once by each
+# checkpoint, which lock them.
+like(sql(q{
+		INSERT INTO many SELECT generate_series(201, 300);
+		BEGIN;
+		SELECT process('w', consumer => 'm');
+		SELECT pg_stat_get_xact_numscans('ddbstreams_shards.consumer_lease_pkey'::regclass);
+		COMMIT}),
+	qr/^201 202 .* 300\n9$/, '... nine look-ups');
 
 # --- a standby ----------------------------------------------------------------------
 
