@@ -7,7 +7,7 @@
  *	  src/consumer/consumer_lease.c		consumer_lease_lock_own,
  *										consumer_lease_take_free, adopt
  *	  src/consumer/consumer_catalog.c	the locks of rows: SKIP LOCKED by poll(),
- *										waited for by checkpoint()
+ *	  src/registry/own_row.c			waited for by checkpoint()
  *	  src/consumer/consumer_sql.c		ddbstreams_checkpoint, check_checkpoint
  *
  * One shard with RECORDS records, and two workers, one of which has two
