@@ -3,8 +3,8 @@
  *	  The tables of consumer groups, their leases and workers.
  *
  * What each poll with records and each checkpoint does is done by own_row.c;
- * all else is SQL that runs as the extension's owner (owner_sql.c, row.h).  The
- * callers have checked what the current user may do.
+ * all else is SQL that runs as the extension's owner (owner_sql.c, row.h).
+ * The callers have checked what the current user may do.
  *
  * A lease belongs to the transaction that has locked its row.  A poll locks
  * rows FOR UPDATE SKIP LOCKED: polls never wait for each other and never

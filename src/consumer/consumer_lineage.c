@@ -57,7 +57,7 @@
 static ConsumerLineage *lineages[MAX_LINEAGES];
 static int				next_place = 0;
 
-/* Returns how many transactions that changed the stream's shards have ended. */
+/* Counts the ended transactions that changed shards of the stream. */
 static uint64
 count_changes(const ConsumerView *view)
 {

@@ -55,7 +55,10 @@ static const char *const table_names[] = {
 /* The tables that were found to be the extension's, by their names */
 static Oid members[lengthof(table_names)];
 
-/* An index that was found by its name */
+/*
+ * An index that was found by its name; REINDEX CONCURRENTLY gives the name to
+ * another one.
+ */
 typedef struct KnownIndex
 {
 	CatalogTable table;
@@ -63,7 +66,7 @@ typedef struct KnownIndex
 	Oid			 relid;
 } KnownIndex;
 
-/* More than there are; REINDEX CONCURRENTLY puts another in an index's place. */
+/* More than there are */
 #define MAX_KNOWN_INDEXES 16
 
 static KnownIndex known_indexes[MAX_KNOWN_INDEXES];

@@ -4,8 +4,8 @@
  *
  * Rows are inserted with HEAP_INSERT_NO_LOGICAL, and so are their TOAST
  * chunks; decoding.c says why.  There is no such flag for an update or a
- * delete: these need the table's mark (decoding.c).  Of streams and shards only
- * the rows of what has expired are deleted; rows of leases are updated.
+ * delete: these need the table's mark (decoding.c).  Of streams and shards
+ * only the rows of what has expired are deleted; rows of leases are updated.
  *
  * The executor is not used: these writes must not depend on privileges, rules,
  * row-level security or triggers, and must work at pre-commit.
