@@ -105,7 +105,7 @@ static bool
 memory_has_grown(void)
 {
 	static instr_time last;
-	static uint64	  took = 0; /* microseconds */
+	static int64	  took = 0; /* microseconds */
 	instr_time		  now;
 	instr_time		  since;
 	Size			  allocated;
@@ -113,7 +113,7 @@ memory_has_grown(void)
 	INSTR_TIME_SET_CURRENT(now);
 	since = now;
 	INSTR_TIME_SUBTRACT(since, last);
-	if (INSTR_TIME_GET_MICROSEC(since) < 100 * took)
+	if ((int64) INSTR_TIME_GET_MICROSEC(since) < 100 * took)
 		return false;
 	allocated = MemoryContextMemAllocated(TopMemoryContext, true);
 	INSTR_TIME_SET_CURRENT(last);
