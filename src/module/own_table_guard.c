@@ -185,6 +185,17 @@ before_alter_table(AlterTableStmt *stmt)
 	}
 }
 
+/* An index that a broken REINDEX CONCURRENTLY has left may go. */
+static void
+before_drop_of_index(RangeVar *name)
+{
+	Oid relid = RangeVarGetRelid(name, NoLock, true);
+
+	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_INDEX ||
+		get_index_isvalid(relid))
+		refuse_if_own(name);
+}
+
 /*
  * Refuses to drop something that belongs to an own table.  DROP INDEX names
  * the index itself; the other commands name the table, and the object behind
@@ -200,7 +211,7 @@ before_drop_of_part(DropStmt *stmt)
 		switch (stmt->removeType)
 		{
 			case OBJECT_INDEX:
-				refuse_if_own(makeRangeVarFromNameList(lfirst_node(List, lc)));
+				before_drop_of_index(makeRangeVarFromNameList(lfirst_node(List, lc)));
 				break;
 			case OBJECT_TRIGGER:
 			case OBJECT_RULE:

@@ -28,7 +28,9 @@
 
 /*
  * Enters a row that was inserted at tid in all indexes of rel.  The indexes
- * are plain ones: no expressions, predicates or exclusion constraints.
+ * are plain ones: no expressions, predicates or exclusion constraints.  One
+ * that REINDEX CONCURRENTLY has not built yet, or never will because it was
+ * cancelled, must have no entries.
  */
 static void
 insert_index_entries(Relation rel, HeapTuple tuple)
@@ -50,12 +52,15 @@ insert_index_entries(Relation rel, HeapTuple tuple)
 		Datum	   values[INDEX_MAX_KEYS];
 		bool	   nulls[INDEX_MAX_KEYS];
 
-		FormIndexDatum(info, slot, NULL, values, nulls);
-		index_insert(index, values, nulls, &tuple->t_self, rel,
-					 index->rd_index->indisunique ?
-						 UNIQUE_CHECK_YES :
-						 UNIQUE_CHECK_NO,
-					 false, info);
+		if (info->ii_ReadyForInserts)
+		{
+			FormIndexDatum(info, slot, NULL, values, nulls);
+			index_insert(index, values, nulls, &tuple->t_self, rel,
+						 index->rd_index->indisunique ?
+							 UNIQUE_CHECK_YES :
+							 UNIQUE_CHECK_NO,
+						 false, info);
+		}
 		index_close(index, NoLock);
 	}
 
