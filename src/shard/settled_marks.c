@@ -174,11 +174,14 @@ void
 settled_marks_leave(Relation shard, const ShardPlace *place)
 {
 	SettledMark mark;
+	int64		others;
 
 	if (!mark_is_due(shard, place))
 		return;
-	mark.number = Min(place->last_number,
-					  in_flight_others_first_number(shard) - 1);
+
+	/* Min looks at what it is given twice: the others may end in between. */
+	others = in_flight_others_first_number(shard);
+	mark.number = Min(place->last_number, others - 1);
 	mark.writer = GetTopTransactionId();
 	mark.block = place->last_block;
 	if (mark.number > 0)
