@@ -229,7 +229,11 @@ first_checkpoint(const MappingInfo *mapping, const StreamInfo *stream,
 	int64 start = shard->starting_number;
 
 	if (shard->created_at <= mapping->created_at)
-		start = Max(start, horizon_of_shard(stream, shard, GetActiveSnapshot()));
+	{
+		int64 horizon = horizon_of_shard(stream, shard, GetActiveSnapshot());
+
+		start = Max(start, horizon);
+	}
 	return start - 1;
 }
 

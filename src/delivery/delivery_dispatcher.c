@@ -240,6 +240,7 @@ static TimestampTz
 run_turn(void)
 {
 	TimestampTz next;
+	TimestampTz idle_end;
 
 	collect_from_handlers();
 	want_survey();
@@ -247,9 +248,9 @@ run_turn(void)
 	delivery_queue_touch_shards();
 	next = delivery_queue_run_timers();
 	delivery_assign();
-	next = Min(next, delivery_assign_end_idle());
+	idle_end = delivery_assign_end_idle();
 	end_if_unused();
-	return next;
+	return Min(next, idle_end);
 }
 
 void

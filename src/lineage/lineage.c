@@ -155,6 +155,7 @@ write_closing(const ShardClosing *closing)
 	ShardInfo *parent = closing->parent;
 	Relation   rel = try_relation_open(parent->shard_table, NoLock);
 	int64	   last_number = 0;
+	int64	   now;
 	int64	   starting_number;
 
 	/* A shard whose table is missing is closed as if it were empty. */
@@ -164,8 +165,9 @@ write_closing(const ShardClosing *closing)
 		relation_close(rel, NoLock);
 	}
 	shard_tables_close(parent);
-	starting_number = Max(shard_log_now(),
-						  Max(last_number, parent->ending_number) + 1);
+	/* The clock is read once: it may be set back at any time. */
+	now = shard_log_now();
+	starting_number = Max(now, Max(last_number, parent->ending_number) + 1);
 	for (int i = 0; i < closing->child_count; i++)
 		shard_tables_publish(closing->children[i], parent, parent->closed_at, starting_number);
 	ForceSyncCommit();

@@ -97,7 +97,8 @@ append_range(StringInfo out, const ShardInfo *shard)
 static void
 append_age(StringInfo out, const ShardInfo *shard)
 {
-	int64 seconds = Max(clock_now() - shard->created_at, 0) / USECS_PER_SEC;
+	int64 age = clock_now() - shard->created_at;
+	int64 seconds = Max(age, 0) / USECS_PER_SEC;
 
 	if (seconds < SECS_PER_MINUTE)
 		appendStringInfo(out, "%d s", (int) seconds);

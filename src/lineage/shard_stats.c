@@ -126,6 +126,7 @@ shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
 				Snapshot snapshot, ShardStats *stats)
 {
 	Relation rel = try_relation_open(shard->shard_table, AccessShareLock);
+	int64	 horizon;
 	int64	 position;
 	int64	 latest;
 	int64	 first = 0;
@@ -134,7 +135,8 @@ shard_stats_get(const StreamInfo *stream, const ShardInfo *shard,
 		return false;
 
 	memset(stats, 0, sizeof(ShardStats));
-	position = Max(horizon_of_shard(stream, shard, snapshot), shard->starting_number) - 1;
+	horizon = horizon_of_shard(stream, shard, snapshot);
+	position = Max(horizon, shard->starting_number) - 1;
 	latest = shard_reader_latest(shard, snapshot);
 	if (latest > position)
 		first = first_number(shard, snapshot, position);

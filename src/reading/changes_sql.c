@@ -135,7 +135,11 @@ open_cursor(ChangesScan *scan, ShardNode *node)
 	cursor->node = node;
 	has_slot = reader_slots_take(shard->shard_table, READER_WAITS, &slot);
 	if (first < age_horizon)
-		first = Max(first, horizon_of_shard(scan->stream, shard, scan->snapshot));
+	{
+		int64 horizon = horizon_of_shard(scan->stream, shard, scan->snapshot);
+
+		first = Max(first, horizon);
+	}
 	cursor->reader = shard_reader_open(shard, scan->snapshot, first - 1);
 	if (has_slot)
 		reader_slots_release(&slot);

@@ -73,10 +73,10 @@ threshold(const NewestRecords *newest)
 static void
 add_shard(NewestRecords *newest, const ShardInfo *shard)
 {
-	int64 after = Max(threshold(newest),
-					  Max(horizon_of_shard(newest->stream, shard, newest->snapshot),
-						  shard->starting_number) -
-						  1);
+	int64 horizon = horizon_of_shard(newest->stream, shard, newest->snapshot);
+	int64 begin = Max(horizon, shard->starting_number) - 1;
+	int64 lowest = threshold(newest);
+	int64 after = Max(lowest, begin);
 	int	  added = shard_reader_newest(shard, newest->snapshot, after,
 									  newest->max_records,
 									  newest->numbers + newest->count);

@@ -140,7 +140,9 @@ set_sequence(Oid sequence, int64 number)
 static int64
 number_of_time(void)
 {
-	return Max((GetCurrentTimestamp() - FIRST_TIME) / 1000, 1);
+	int64 number = (GetCurrentTimestamp() - FIRST_TIME) / 1000;
+
+	return Max(number, 1);
 }
 
 static bool
@@ -168,7 +170,11 @@ repair_sequence(Oid sequence, Oid schema, bool was_too_far)
 					  last_number(sequence) >= number)
 		return;
 	if (was_too_far)
-		number = Max(number, number_of_time());
+	{
+		int64 now = number_of_time();
+
+		number = Max(number, now);
+	}
 	set_sequence(sequence, number);
 }
 

@@ -26,17 +26,22 @@ shard_lag_behind(const StreamInfo *stream, const ShardInfo *shard,
 	ShardReader *reader;
 	ShardRecord	 record;
 	BlockNumber	 first_block;
+	int64		 horizon;
 
 	if (rel == NULL)
 		return lag;
-	checkpoint = Max(checkpoint, horizon_of_shard_by_age(stream, shard) - 1);
+	horizon = horizon_of_shard_by_age(stream, shard);
+	checkpoint = Max(checkpoint, horizon - 1);
 	reader = shard_reader_open(shard, snapshot, checkpoint);
 	first_block = reader->block;
 	while (lag.records < LAG_COUNTED && shard_reader_next(reader, &record))
 	{
 		if (lag.records++ == 0)
-			lag.seconds = Max(0, clock_now() - NUMBER_TIME(record.number)) /
-						  (double) USECS_PER_SEC;
+		{
+			int64 age = clock_now() - NUMBER_TIME(record.number);
+
+			lag.seconds = Max(0, age) / (double) USECS_PER_SEC;
+		}
 	}
 	if (lag.records == LAG_COUNTED)
 	{

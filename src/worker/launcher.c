@@ -348,6 +348,7 @@ launcher_main(Datum main_arg)
 		const int	interval = setting_maintenance_interval;
 		TimestampTz now;
 		TimestampTz next;
+		TimestampTz next_turn;
 		List	   *entries;
 		bool		outdated;
 
@@ -369,7 +370,8 @@ launcher_main(Datum main_arg)
 
 		now = GetCurrentTimestamp();
 		next = start_due(outdated ? worker_databases_list() : entries, now);
-		next = Min(next, worker_turns_make_way());
+		next_turn = worker_turns_make_way();
+		next = Min(next, next_turn);
 		next = Min(next, TimestampTzPlusMilliseconds(last_search, interval));
 		now = GetCurrentTimestamp();
 		worker_slots_wait(TimestampDifferenceMilliseconds(now, next));
