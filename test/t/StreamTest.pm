@@ -14,7 +14,7 @@ use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(patience new_server create_helpers session send_query
   finish_query kill_server);
-our @EXPORT_OK = qw(sql comes_to crc32 create_maintained wait_for_end);
+our @EXPORT_OK = qw(sql comes_to crc32 create_maintained run_maintenance wait_for_end);
 
 # The server that was made last: sql and comes_to ask it.
 my $server;
@@ -236,6 +236,17 @@ sub crc32
 		$crc = $crc & 1 ? ($crc >> 1) ^ $polynomial : $crc >> 1 foreach 1 .. 8;
 	}
 	return $crc ^ 0xFFFFFFFF;
+}
+
+# Waits for a run of maintenance, from beginning to end, that is wanted at once:
+# VACUUM FULL, here of table "plain", wants one.
+sub run_maintenance
+{
+	my ($name) = @_;
+	my $before = sql('SELECT clock_timestamp()');
+
+	sql('VACUUM FULL plain');
+	return comes_to(qq{SELECT last_run > '$before' AND pid IS NULL FROM ddbstreams.workers WHERE worker_type = 'maintenance'}, 't', $name);
 }
 
 # Makes a database whose maintenance is busy as long as there is a row in its

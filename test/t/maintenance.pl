@@ -13,24 +13,13 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use StreamTest qw(:DEFAULT sql comes_to);
+use StreamTest qw(:DEFAULT sql comes_to run_maintenance);
 
 my $node = new_server('maintenance', q{
 max_worker_processes = 16
 ddbstreams.maintenance_interval = 1h
 deadlock_timeout = 20s
 });
-
-# A run, from beginning to end, that is wanted at once: VACUUM FULL wants one.
-sub run
-{
-	my ($name) = @_;
-	my $before = sql('SELECT clock_timestamp()');
-
-	sql('VACUUM FULL plain');
-	comes_to(qq{SELECT last_run > '$before' AND pid IS NULL FROM ddbstreams.workers WHERE worker_type = 'maintenance'}, 't', $name);
-	return;
-}
 
 # How often the table of mappings and the list of hypertables are read in a run
 sub scans
@@ -41,9 +30,9 @@ sub scans
 		WHERE c.oid = r OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = r)
 		GROUP BY r ORDER BY r::text COLLATE "C"};
 
-	run("... and runs once more, $name"); # what was made just now has been written down
+	run_maintenance("... and runs once more, $name"); # what was made just now has been written down
 	my @before = split(/\n/, sql($scans));
-	run($name);
+	run_maintenance($name);
 	my @after = split(/\n/, sql($scans));
 	return map { $after[$_] - $before[$_] } 0 .. 1;
 }
@@ -85,7 +74,7 @@ sql(q{CREATE FUNCTION other(event jsonb) RETURNS void LANGUAGE sql AS '';
 	CREATE ROLE ada LOGIN; GRANT SELECT ON t1 TO ada; SET ROLE ada;
 	SELECT ddbstreams.create_event_source_mapping('other', ddbstreams.latest_stream_arn('t1'), 'TRIM_HORIZON', enabled => false);
 	RESET ROLE; ALTER ROLE ada RENAME TO grace});
-run('it runs when a role has been renamed');
+run_maintenance('it runs when a role has been renamed');
 is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 't1'::regclass AND tgname = 'ddbstreams_capture'
 	AND encode(tgargs, 'escape') ~ 'grace' AND encode(tgargs, 'escape') !~ 'ada'}), '1', '... and the definition has the new name');
 
@@ -107,18 +96,18 @@ sql(q{
 	ALTER DATABASE postgres SET work_mem = '64kB';
 	ALTER DATABASE postgres SET temp_file_limit = 0;
 	ALTER DATABASE postgres SET exit_on_error = on});
-run('it runs under settings of the database');
+run_maintenance('it runs under settings of the database');
 is(sql($error), '', '... without an error');
 $session->query_safe('BEGIN; LOCK TABLE ddbstreams_shards.shard');
-run('it runs when tasks fail');
+run_maintenance('it runs when tasks fail');
 like(sql($error), qr/roll over: .*; expire: /, '... to the end');
 my $failing = q{SELECT concat_ws(' ', last_error_sqlstate, failing_since) FROM ddbstreams.workers WHERE worker_type = 'maintenance'};
 my $since = sql($failing);
 like($since, qr/^55P03 \d/, '... with an SQLSTATE, and since when');
-run('it runs when they fail again');
+run_maintenance('it runs when they fail again');
 is(sql($failing), $since, '... since the first time');
 $session->query('ROLLBACK');
-run('it runs when they fail no more');
+run_maintenance('it runs when they fail no more');
 is(sql($failing), '', '... without an error');
 sql("ALTER DATABASE postgres RESET $_") foreach qw(enable_indexscan work_mem temp_file_limit exit_on_error);
 
@@ -146,13 +135,13 @@ $session->query_safe(q{BEGIN;
 is(sql($moved), '11', 'mappings come from another server');
 $node->append_conf('postgresql.conf', 'ddbstreams.rollover_interval = 1s');
 $node->reload;
-run('it runs while a role holds what is its own');
+run_maintenance('it runs while a role holds what is its own');
 is(sql($error), '', '... without an error');
 is(sql($shards), '1 2', '... it rolls the stream of another over');
 is(sql('SELECT count(*) FROM ddbstreams_shards.failed_batch'), '1', '... removes the failed batch of another');
 is(sql($moved), '10', '... and disables the mapping of another');
 $session->query('ROLLBACK');
-run('it runs when the role has let go');
+run_maintenance('it runs when the role has let go');
 is(sql("SELECT ($shards), (SELECT count(*) FROM ddbstreams_shards.failed_batch), ($moved)"), '2 2|0|00', '... and does the rest');
 $node->append_conf('postgresql.conf', 'ddbstreams.rollover_interval = 4h');
 $node->reload;
@@ -176,10 +165,10 @@ my $disable = q{UPDATE pg_trigger SET tgenabled = 'D' WHERE tgrelid = 't2'::regc
 my $enabled = q{SELECT tgenabled::text FROM pg_trigger WHERE tgrelid = 't2'::regclass AND tgname = 'ddbstreams_capture'};
 sql("SET allow_system_table_mods = on; $disable");
 $session->query_safe("SET allow_system_table_mods = on; BEGIN; $disable");
-run('it runs while another transaction has changed a trigger');
+run_maintenance('it runs while another transaction has changed a trigger');
 is(sql("$enabled UNION ALL SELECT coalesce(last_error, 'no error') FROM ddbstreams.workers WHERE worker_type = 'maintenance'"), "D\nno error", '... for whose end it does not wait');
 $session->query_safe('ROLLBACK');
-run('it runs when that has ended');
+run_maintenance('it runs when that has ended');
 is(sql($enabled), 'A', '... and repairs the trigger');
 $session->quit;
 

@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
-use StreamTest qw(:DEFAULT sql comes_to);
+use StreamTest qw(:DEFAULT sql run_maintenance);
 
 my $node = new_server('splitting', q{
 ddbstreams.maintenance_interval = 1h
@@ -36,17 +36,6 @@ sql(q{
 			END LOOP;
 		END $$});
 
-# A run of maintenance, from beginning to end: VACUUM FULL wants one.
-sub run
-{
-	my ($name) = @_;
-	my $before = sql('SELECT clock_timestamp()');
-
-	sql('VACUUM FULL plain');
-	comes_to(qq{SELECT last_run > '$before' AND pid IS NULL FROM ddbstreams.workers WHERE worker_type = 'maintenance'}, 't', $name);
-	return;
-}
-
 # How many open shards a table's stream has, and all its shards
 sub shards_of
 {
@@ -68,7 +57,7 @@ sub split_by
 	while ($now == $open && time() < $until)
 	{
 		sql($statements);
-		run('maintenance runs');
+		run_maintenance('maintenance runs');
 		($now) = split(/\|/, shards_of($table));
 	}
 	cmp_ok($now, '>', $open, "the load splits a shard of $table");
@@ -110,7 +99,7 @@ is((split(/\|/, shards_of('one_key')))[0], $open, '... nor the child of that');
 my $locker = session($node);
 my $shard = sql(q{SELECT shard_table FROM ddbstreams.describe_stream(ddbstreams.latest_stream_arn('locked'))});
 $locker->query_safe("BEGIN; LOCK TABLE $shard IN ACCESS EXCLUSIVE MODE");
-run('maintenance runs while a shard is locked');
+run_maintenance('maintenance runs while a shard is locked');
 is(sql(q{SELECT last_error FROM ddbstreams.workers WHERE worker_type = 'maintenance'}), '', '... and does not wait for the lock');
 $locker->query_safe('COMMIT');
 $locker->quit;
