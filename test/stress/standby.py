@@ -101,6 +101,14 @@ def make_standby(run):
     control(run.data(), 'start')
 
 
+def end_prepared():
+    """Ends what was prepared on the old primary when it was killed."""
+    session = connect_to_environment()
+    for gid, in oracle.rows(session, 'select gid from pg_prepared_xacts'):
+        oracle.rows(session, "rollback prepared '%s'" % gid)
+    session.close()
+
+
 def promote(name, restarts, kills_first):
     primary = os.environ['PGHOST']
     run = Run(name, '%s/standby%d' % (os.path.dirname(os.environ['PGDATA']), restarts))
@@ -128,6 +136,7 @@ def promote(name, restarts, kills_first):
     control(run.data(), 'stop', '-m', 'immediate')
     os.environ['PGHOST'] = primary
     oracle.start_server()
+    end_prepared()
     return faults
 
 
