@@ -54,6 +54,16 @@ static int	  counted = 0; /* mappings with counts */
 static dlist_head shards_of_slot[SHARD_SLOTS];
 static int		  resting_of_slot[SHARD_SLOTS];
 
+static HTAB *
+make_table(const char *name, long count, Size keysize, Size entrysize)
+{
+	HASHCTL ctl;
+
+	ctl.keysize = keysize;
+	ctl.entrysize = entrysize;
+	return hash_create(name, count, &ctl, HASH_ELEM | HASH_BLOBS);
+}
+
 static QueuedRole *
 find_role(Oid role, HASHACTION action)
 {
@@ -61,14 +71,7 @@ find_role(Oid role, HASHACTION action)
 	bool		found;
 
 	if (roles == NULL)
-	{
-		HASHCTL ctl;
-
-		ctl.keysize = sizeof(Oid);
-		ctl.entrysize = sizeof(QueuedRole);
-		roles = hash_create("ddbstreams roles with mappings", 16, &ctl,
-							HASH_ELEM | HASH_BLOBS);
-	}
+		roles = make_table("ddbstreams roles with mappings", 16, sizeof(Oid), sizeof(QueuedRole));
 	entry = hash_search(roles, &role, action, &found);
 	if (action == HASH_ENTER && !found)
 	{
@@ -115,14 +118,7 @@ delivery_queue_mapping(int64 mapping_no, Oid role)
 	bool		   found;
 
 	if (mappings == NULL)
-	{
-		HASHCTL ctl;
-
-		ctl.keysize = sizeof(int64);
-		ctl.entrysize = sizeof(QueuedMapping);
-		mappings = hash_create("ddbstreams mappings with units", 64, &ctl,
-							   HASH_ELEM | HASH_BLOBS);
-	}
+		mappings = make_table("ddbstreams mappings with units", 64, sizeof(int64), sizeof(QueuedMapping));
 	mapping = hash_search(mappings, &mapping_no, HASH_ENTER, &found);
 	if (!found)
 	{
@@ -143,13 +139,7 @@ static UnitEntry *
 find_entry(const DeliveryUnit *key, HASHACTION action)
 {
 	if (entries == NULL)
-	{
-		HASHCTL ctl;
-
-		ctl.keysize = sizeof(DeliveryUnit);
-		ctl.entrysize = sizeof(UnitEntry);
-		entries = hash_create("ddbstreams units", 256, &ctl, HASH_ELEM | HASH_BLOBS);
-	}
+		entries = make_table("ddbstreams units", 256, sizeof(DeliveryUnit), sizeof(UnitEntry));
 	return hash_search(entries, key, action, NULL);
 }
 
@@ -168,14 +158,7 @@ find_shard(Oid shard_table)
 	bool		 found;
 
 	if (shards == NULL)
-	{
-		HASHCTL ctl;
-
-		ctl.keysize = sizeof(Oid);
-		ctl.entrysize = sizeof(QueuedShard);
-		shards = hash_create("ddbstreams shards with units", 64, &ctl,
-							 HASH_ELEM | HASH_BLOBS);
-	}
+		shards = make_table("ddbstreams shards with units", 64, sizeof(Oid), sizeof(QueuedShard));
 	shard = hash_search(shards, &shard_table, HASH_ENTER, &found);
 	if (!found)
 	{
