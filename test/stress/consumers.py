@@ -30,6 +30,7 @@ sys.path.insert(0, __file__.rpartition('/')[0])
 import psycopg2
 
 import oracle
+import shaping
 
 CONSUMERS = 3
 LEASE = '1 s'
@@ -250,19 +251,11 @@ def shape(run, fault):
             session = session or oracle.connect_patiently(run.stop)
             if session is None:
                 return
-            open_shards = [shard for shard, in oracle.rows(session, '''
-                select shard_id from ddbstreams.describe_stream(%s)
-                where ending_sequence_number is null''', run.arn)]
-            if len(open_shards) < 12 and random.random() < 0.5:
-                oracle.rows(session, 'select ddbstreams.split_shard(%s, %s)',
-                            run.arn, random.choice(open_shards))
-            else:
-                oracle.rows(session, 'select ddbstreams.roll_over(%s)', run.arn)
+            shaping.reshape(session, run.arn, 12)
         except psycopg2.Error as error:
-            if oracle.is_gone(session, error):
-                session = None
-            elif error.pgcode != '55006':
+            if not oracle.is_gone(session, error):
                 raise
+            session = None
 
 
 def check(run):

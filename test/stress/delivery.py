@@ -25,6 +25,7 @@ sys.path.insert(0, __file__.rpartition('/')[0])
 import psycopg2
 
 import oracle
+import shaping
 
 MOST_OPEN = 8
 DEADLINE = 120
@@ -117,18 +118,7 @@ class DeliveryRun(oracle.Run):
                 session = None
 
     def shape(self, session):
-        open_shards = [shard for (shard,) in oracle.rows(
-            session, 'select shard_id from ddbstreams.describe_stream(%s) '
-            'where ending_sequence_number is null', self.arn)]
-        try:
-            if len(open_shards) < MOST_OPEN and random.random() < 0.5:
-                oracle.rows(session, 'select ddbstreams.split_shard(%s, %s)',
-                            self.arn, random.choice(open_shards))
-            else:
-                oracle.rows(session, 'select ddbstreams.roll_over(%s)', self.arn)
-        except psycopg2.Error as error:
-            if error.pgcode != '55006':
-                raise
+        shaping.reshape(session, self.arn, MOST_OPEN)
 
     def change(self, session):
         """Another number of lanes; off and on again."""

@@ -22,6 +22,7 @@ sys.path.insert(0, __file__.rpartition('/')[0])
 import psycopg2
 
 import oracle
+import shaping
 
 MOST_OPEN = 12
 
@@ -71,18 +72,11 @@ class Run(oracle.Run):
                 session = session or oracle.connect_patiently(self.stop)
                 if session is None:
                     break
-                opened = [shard for shard, in oracle.rows(session, '''
-                    select shard_id from ddbstreams.describe_stream(%s)
-                    where ending_sequence_number is null''', self.arn)]
-                if len(opened) < MOST_OPEN and random.random() < 0.4:
-                    oracle.rows(session, 'select ddbstreams.split_shard(%s, %s)',
-                                self.arn, random.choice(opened))
-                else:
-                    oracle.rows(session, 'select ddbstreams.roll_over(%s)', self.arn)
+                shaping.reshape(session, self.arn, MOST_OPEN, 0.4)
             except psycopg2.Error as error:
                 if oracle.is_gone(session, error):
                     session = None
-                elif error.pgcode != '55006':
+                else:
                     fault('%s %s' % (error.pgcode, error))
 
 
