@@ -284,16 +284,22 @@ ok($found, 'a poll looks where a record may be');
 
 # --- locks --------------------------------------------------------------------------
 
+# What a query counts behind enable_stream for so many shards, in its transaction
+sub behind_enabling
+{
+	my ($shards, $query) = @_;
+	return (split(/\n/, sql(qq{
+		BEGIN;
+		CREATE TABLE enabled (id int PRIMARY KEY);
+		SELECT ddbstreams.enable_stream('enabled', shard_count => $shards) IS NOT NULL;
+		$query;
+		ROLLBACK})))[-1];
+}
+
 # A stream has a relation for each shard, and four for the large values of all.
 sub relations
 {
-	my ($shards) = @_;
-	return (split(/\n/, sql(qq{
-		BEGIN;
-		CREATE TABLE related (id int PRIMARY KEY);
-		SELECT ddbstreams.enable_stream('related', shard_count => $shards) IS NOT NULL;
-		SELECT count(*) - 2 FROM pg_class WHERE xmin = pg_current_xact_id()::xid;
-		ROLLBACK})))[-1];
+	return behind_enabling($_[0], 'SELECT count(*) - 2 FROM pg_class WHERE xmin = pg_current_xact_id()::xid');
 }
 is(relations(4), 8, 'relations of a stream of 4 shards');
 is(relations(64), 68, 'relations of a stream of 64 shards');
@@ -301,13 +307,7 @@ is(relations(64), 68, 'relations of a stream of 64 shards');
 # Enabling a stream takes as many locks for 64 shards as for 4.
 sub locks
 {
-	my ($shards) = @_;
-	return (split(/\n/, sql(qq{
-		BEGIN;
-		CREATE TABLE locked (id int PRIMARY KEY);
-		SELECT ddbstreams.enable_stream('locked', shard_count => $shards) IS NOT NULL;
-		SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid();
-		ROLLBACK})))[-1];
+	return behind_enabling($_[0], 'SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()');
 }
 is(locks(64), locks(4), 'as many locks for 64 shards as for 4');
 
