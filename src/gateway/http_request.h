@@ -70,7 +70,7 @@ typedef struct Request
 
 	/* how far it is: perform.c and request_queue.c */
 	DatabasePool	   *pool;	  /* NULL until the signature is checked */
-	bool				is_known; /* it is from somebody who may ask */
+	bool				is_known; /* its client may ask */
 	bool				has_slot;
 	DatabaseConnection *database;	/* its statement runs there */
 	long				sent_at;	/* ms; since then */

@@ -94,7 +94,7 @@ typedef struct Client
 	ClientState	   state;
 	long		   since;	  /* ms */
 	long		   opened_at; /* ms */
-	bool		   is_known;  /* a request of it was from somebody who may ask */
+	bool		   is_known;  /* a request of it was of a client that may ask */
 	bool		   is_ended;  /* it is shut down, and will be closed */
 	bool		   gets_metrics;
 	struct Loop	  *loop;

@@ -3,10 +3,10 @@
  *	  Marks of writers: what was settled in a shard when they had appended.
  *
  * A writer that has appended its last record to a shard, and has not ended
- * yet, looks who else holds the lock with which records are appended.  If
- * nobody does, all records up to its own last one are its own, or of
- * transactions that have ended.  If others do, that is so for what is below
- * their first possible record (in_flight.c).
+ * yet, looks which other transactions hold the lock with which records are
+ * appended.  If there are none, all records up to its own last one are its
+ * own, or of transactions that have ended.  If there are some, that is so for
+ * what is below their first possible record (in_flight.c).
  *
  * A mark keeps this number, with the writer's transaction id.  It holds in
  * each snapshot in which that transaction is no longer running: such a
@@ -125,9 +125,7 @@ mark_is_due(Relation shard, const ShardPlace *place)
 	return due;
 }
 
-/*
- * Makes room for a mark at this block.  The caller holds the mutex.
- */
+/* Makes room for a mark at this block.  The caller holds the mutex. */
 static void
 remove_one(SettledMarks *marks, BlockNumber block)
 {

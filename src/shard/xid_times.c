@@ -11,8 +11,8 @@
  * Shared memory keeps notes: a transaction id that had not been given yet, and
  * the number that the clock gave before.  Notes are made at appends, at most
  * ten times a second, and at a start of the server that follows no recovery.
- * When there is no more room, every second one goes, so
- * that notes are the farther apart the older they are.
+ * When there is no more room, every second one goes, so that notes are the
+ * farther apart the older they are.
  *
  * A note holds as long as the clock is not set back: an append that reads a
  * lower number from the clock than the newest note has, by more than a
